@@ -1,0 +1,114 @@
+/**
+ * Compiles src/main.ts: into dist/reptyr for this machine, or into dist/TARGET/reptyr for a named target.
+ * A link `procout` beside it makes the second command. Nothing is done when no source has changed.
+ */
+import { parseArgs } from "@std/cli/parse-args";
+import { dirname, join, relative } from "@std/path";
+import { ensureDenort, ensureVendor, SetupError, sha256 } from "./setup.ts";
+
+const TARGETS = ["x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu"];
+const ROOT = dirname(import.meta.dirname!);
+
+if (import.meta.main) Deno.exit(await main(Deno.args));
+
+async function main(args: string[]): Promise<number> {
+  const unknown: string[] = [];
+  const options = parseArgs(args, {
+    string: ["target"],
+    unknown: (arg) => {
+      unknown.push(arg);
+      return false;
+    },
+  });
+  if (unknown.length > 0) return usageError(`Unknown argument: ${unknown[0]}`);
+  const target = options.target ?? Deno.build.target;
+  if (!TARGETS.includes(target)) {
+    return usageError(`Cannot build for target ${JSON.stringify(target)}`);
+  }
+  const folder = options.target === undefined ? join(ROOT, "dist") : join(ROOT, "dist", target);
+  try {
+    await ensureVendor();
+    return await build(target, folder);
+  } catch (error) {
+    if (!(error instanceof SetupError)) throw error;
+    console.error(error.message);
+    return 1;
+  }
+}
+
+function usageError(problem: string): number {
+  console.error(`${problem}; usage: deno task build [--target ${TARGETS.join("|")}]`);
+  return 2;
+}
+
+async function build(target: string, folder: string): Promise<number> {
+  const executable = join(folder, "reptyr");
+  const stampFile = join(folder, ".reptyr.sources");
+  const denort = await ensureDenort(target);
+  const stamp = sourcesStamp([Deno.version.deno, target, denort ?? ""]);
+  const shown = relative(ROOT, executable);
+  if (isFile(executable) && isFile(stampFile) && Deno.readTextFileSync(stampFile) === stamp) {
+    console.error(`${shown} is up to date`);
+    return 0;
+  }
+  Deno.mkdirSync(folder, { recursive: true });
+  const { code } = await new Deno.Command(Deno.execPath(), {
+    // All permissions: Deno's own file calls refuse /proc/PID and /dev/ptmx without them. No check:
+    // `deno task check` is that. No code cache: it would leave a file in /tmp at every start.
+    args: [
+      "compile",
+      "--quiet",
+      "--allow-all",
+      "--no-check",
+      "--no-code-cache",
+      "--target",
+      target,
+      "--output",
+      executable,
+      "src/main.ts",
+    ],
+    cwd: ROOT,
+    ...(denort === undefined ? {} : { env: { DENORT_BIN: denort } }),
+    stdin: "null",
+  }).output();
+  if (code !== 0) {
+    console.error(`Cannot build ${shown}: deno compile ended with status ${code}`);
+    return 1;
+  }
+  link(join(folder, "procout"), "reptyr");
+  Deno.writeTextFileSync(stampFile, stamp);
+  console.error(`Built ${shown}`);
+  return 0;
+}
+
+/** Changes with any source, with what compiles them and with `inputs`. */
+function sourcesStamp(inputs: string[]): string {
+  const files = ["deno.json", "scripts/build.ts", "scripts/setup_pins.json", ...filesBelow("src")];
+  return sha256(JSON.stringify([
+    inputs,
+    files.map((file) => [file, sha256(Deno.readFileSync(join(ROOT, file)))]),
+  ]));
+}
+
+function filesBelow(folder: string): string[] {
+  return [...Deno.readDirSync(join(ROOT, folder))]
+    .sort((a, b) => a.name < b.name ? -1 : 1)
+    .flatMap(({ name, isDirectory }) =>
+      isDirectory ? filesBelow(join(folder, name)) : [join(folder, name)]
+    );
+}
+
+/** Makes `path` a symbolic link to `to`, replacing what was there at once. */
+function link(path: string, to: string): void {
+  const fresh = `${path}.tmp-${Deno.pid}`;
+  Deno.symlinkSync(to, fresh);
+  Deno.renameSync(fresh, path);
+}
+
+function isFile(path: string): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch {
+    return false;
+  }
+}
