@@ -1,0 +1,55 @@
+import { describe, it } from "@std/testing/bdd";
+import { assertEquals } from "@std/assert";
+import { countJunit, countStep } from "../../scripts/test.ts";
+
+const testCase = (name: string, body = "") =>
+  `<testcase name="${name}" classname="./a_test.ts" time="0.001" line="1" col="1">\n${body}</testcase>`;
+const suite = (...cases: string[]) =>
+  `<testsuite name="./a_test.ts" tests="9">\n${cases.join("\n")}\n</testsuite>`;
+const report = (...suites: string[]) =>
+  `<?xml version="1.0"?>\n<testsuites name="deno test">\n${suites.join("\n")}\n</testsuites>`;
+const FAILURE = '<failure message="Uncaught">a &lt; b</failure>';
+
+describe("countJunit", () => {
+  it("counts innermost tests only", () => {
+    const xml = report(
+      suite(
+        testCase("group"),
+        testCase("group &gt; inner"),
+        testCase("group &gt; inner &gt; one"),
+        testCase("group &gt; inner &gt; two", "<skipped/>"),
+        testCase("groups are not this"),
+      ),
+      suite(testCase("group", FAILURE)),
+    );
+    assertEquals(countJunit(xml), { passed: 2, failed: 1, skipped: 1 });
+  });
+
+  it("counts a failure once, not again for its groups", () => {
+    const xml = report(
+      suite(testCase("a", FAILURE), testCase("a &gt; b", FAILURE), testCase("a &gt; c")),
+    );
+    assertEquals(countJunit(xml), { passed: 1, failed: 1, skipped: 0 });
+  });
+
+  it("counts a group that failed by itself, as with a leak", () => {
+    const xml = report(suite(testCase("a", FAILURE), testCase("a &gt; b")));
+    assertEquals(countJunit(xml), { passed: 1, failed: 1, skipped: 0 });
+  });
+});
+
+describe("countStep", () => {
+  const good = report(suite(testCase("a")));
+
+  it("takes the report of a step that succeeded or names its failures", () => {
+    assertEquals(countStep(true, good), { passed: 1, failed: 0, skipped: 0 });
+    const bad = report(suite(testCase("a", FAILURE)));
+    assertEquals(countStep(false, bad), { passed: 0, failed: 1, skipped: 0 });
+  });
+
+  it("adds a failure when the step failed outside of its tests or ran none", () => {
+    assertEquals(countStep(false, good), { passed: 1, failed: 1, skipped: 0 });
+    assertEquals(countStep(false, ""), { passed: 0, failed: 1, skipped: 0 });
+    assertEquals(countStep(true, report()), { passed: 0, failed: 1, skipped: 0 });
+  });
+});
