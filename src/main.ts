@@ -1,0 +1,1 @@
+console.log("reptyr 0.1.0");
