@@ -1,0 +1,41 @@
+/**
+ * Reading files of a process that may end at any moment. A process that is gone is an ordinary answer
+ * (`undefined`), not a failure; every other failure, such as missing permission, stays an error.
+ */
+
+/**
+ * Whether `error` says that the process, thread or descriptor is no longer there: ENOENT when its
+ * folder in /proc has gone, ESRCH when it ended between our open() and our read().
+ */
+export function isGone(error: unknown): boolean {
+  if (error instanceof Deno.errors.NotFound) return true;
+  if (!(error instanceof Error)) return false;
+  // Deno has no class of its own for ESRCH, and leaves `code` unset for some calls.
+  return (error as { code?: unknown }).code === "ESRCH" || /\(os error 3\)/.test(error.message);
+}
+
+/** The result of `read`, or undefined when what it reads is gone. */
+export function unlessGone<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (isGone(error)) return undefined;
+    throw error;
+  }
+}
+
+/**
+ * The folder of a process, or of one thread of it: `/proc/4242`, `/proc/4242/task/4243`.
+ * /proc/PID itself shows nothing but a zombie once the first thread has exited, even while others live.
+ */
+export function procFolder(pid: number, tid?: number): string {
+  return tid === undefined ? `/proc/${pid}` : `/proc/${pid}/task/${tid}`;
+}
+
+/**
+ * Text of one file in the folder of a process or thread, undefined when it is gone. Bytes that are not
+ * UTF-8 come back as U+FFFD: names and paths may hold any byte, and none may stop the parser.
+ */
+export function readProcText(pid: number, tid: number | undefined, file: string) {
+  return unlessGone(() => Deno.readTextFileSync(`${procFolder(pid, tid)}/${file}`));
+}

@@ -1,0 +1,48 @@
+/** /proc/PID/maps: proc_pid_maps(5). */
+
+import { readProcText } from "./gone.ts";
+
+export interface Mapping {
+  /** First address, and the first one after the end. */
+  readonly start: bigint;
+  readonly end: bigint;
+  readonly readable: boolean;
+  readonly writable: boolean;
+  readonly executable: boolean;
+  readonly shared: boolean;
+  /** Byte offset in the file. */
+  readonly offset: bigint;
+  /** `major:minor` in hex, as the kernel prints it. */
+  readonly dev: string;
+  readonly inode: bigint;
+  /** Path, `[stack]`, `[vdso]`, or empty. The kernel writes a newline in a path as `\012`. */
+  readonly path: string;
+}
+
+const LINE = /^([0-9a-f]+)-([0-9a-f]+) ([r-])([w-])([x-])([sp]) ([0-9a-f]+) (\S+) (\d+) *(.*)$/s;
+
+/** Parses a maps file; throws SyntaxError at a line that has another shape. */
+export function parseMaps(text: string): Mapping[] {
+  return text.split("\n").filter((line) => line !== "").map((line) => {
+    const match = line.match(LINE);
+    if (match === null) throw new SyntaxError(`Not a /proc/PID/maps line: ${JSON.stringify(line)}`);
+    return {
+      start: BigInt(`0x${match[1]}`),
+      end: BigInt(`0x${match[2]}`),
+      readable: match[3] === "r",
+      writable: match[4] === "w",
+      executable: match[5] === "x",
+      shared: match[6] === "s",
+      offset: BigInt(`0x${match[7]}`),
+      dev: match[8]!,
+      inode: BigInt(match[9]!),
+      path: match[10]!,
+    };
+  });
+}
+
+/** Mappings of a process; undefined when it is gone. Empty for a zombie and a kernel thread. */
+export function readMaps(pid: number, tid?: number): Mapping[] | undefined {
+  const text = readProcText(pid, tid, "maps");
+  return text === undefined ? undefined : parseMaps(text);
+}

@@ -1,0 +1,83 @@
+/** /proc/PID/stat and /proc/PID/task/TID/stat: proc_pid_stat(5). */
+
+import { readProcText } from "./gone.ts";
+
+/** Bit of `Stat.flags` set for kernel threads (include/linux/sched.h). */
+export const PF_KTHREAD = 0x00200000;
+
+export interface Stat {
+  readonly pid: number;
+  /** The name, at most 15 bytes, any bytes but NUL: it may hold `)`, spaces and newlines. */
+  readonly comm: string;
+  /** One letter: R, S, D, T (job-stopped), t (traced), Z (zombie), X (dead), I (idle kernel thread). */
+  readonly state: string;
+  readonly ppid: number;
+  readonly pgrp: number;
+  readonly session: number;
+  /** Device number of the controlling terminal, 0 for none. See `decodeDevice()`. */
+  readonly ttyNr: number;
+  /** Foreground process group of the controlling terminal, -1 for none. */
+  readonly tpgid: number;
+  readonly flags: number;
+  readonly numThreads: number;
+  /** Clock ticks after boot. With the pid it names a process for good: pids are used again. */
+  readonly startTime: bigint;
+  /** As from waitpid(2). 0 until the process is a zombie, and where we may not ptrace it. */
+  readonly exitCode: number;
+}
+
+/** Whether this is a kernel thread. */
+export function isKernelThread(stat: Stat): boolean {
+  return (stat.flags & PF_KTHREAD) !== 0;
+}
+
+/**
+ * Whether anything of the process still runs. A first thread that has exited shows state Z as long as
+ * other threads live; they are still counted in `numThreads`.
+ */
+export function isLive(stat: Stat): boolean {
+  return !isDeadState(stat.state) || stat.numThreads > 1;
+}
+
+/** Whether a state letter says that this thread runs no more. */
+export function isDeadState(state: string): boolean {
+  return state === "Z" || state === "X" || state === "x";
+}
+
+/**
+ * Parses one stat line. The name ends at the LAST `)`: only numbers follow it, while the name itself
+ * may hold any number of them. Throws SyntaxError when the text is no stat line.
+ */
+export function parseStat(text: string): Stat {
+  const open = text.indexOf("(");
+  const close = text.lastIndexOf(")");
+  const fields = text.slice(close + 1).trim().split(/\s+/);
+  // proc_pid_stat(5) numbers the fields from 1; `state` is the third and the first after the name.
+  const field = (number: number): string => {
+    const value = fields[number - 3];
+    if (open < 1 || close < open || value === undefined) {
+      throw new SyntaxError(`Not a /proc/PID/stat line: ${JSON.stringify(text.slice(0, 80))}`);
+    }
+    return value;
+  };
+  return {
+    pid: Number(text.slice(0, open).trim()),
+    comm: text.slice(open + 1, close),
+    state: field(3),
+    ppid: Number(field(4)),
+    pgrp: Number(field(5)),
+    session: Number(field(6)),
+    ttyNr: Number(field(7)),
+    tpgid: Number(field(8)),
+    flags: Number(field(9)),
+    numThreads: Number(field(20)),
+    startTime: BigInt(field(22)),
+    exitCode: Number(field(52)),
+  };
+}
+
+/** Stat of a process, or of its thread `tid`; undefined when it is gone. */
+export function readStat(pid: number, tid?: number): Stat | undefined {
+  const text = readProcText(pid, tid, "stat");
+  return text === undefined ? undefined : parseStat(text);
+}

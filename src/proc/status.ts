@@ -1,0 +1,82 @@
+/** /proc/PID/status and /proc/PID/task/TID/status: proc_pid_status(5). */
+
+import { readProcText } from "./gone.ts";
+
+/** Real, effective, saved and file system id, as in credentials(7). */
+export type Ids = readonly [real: number, effective: number, saved: number, fs: number];
+
+export interface Status {
+  /** The process this thread belongs to. Differs from the pid asked for when that is a thread's. */
+  readonly tgid: number;
+  readonly uids: Ids;
+  readonly gids: Ids;
+  /** Process that traces this thread, 0 for none, or when it is outside our pid namespace. */
+  readonly tracerPid: number;
+  /** SECCOMP_MODE_*: 0 off, 1 strict, 2 filter. */
+  readonly seccomp: number;
+  /** Capability sets, bit N is capability number N of capabilities(7). */
+  readonly capPermitted: bigint;
+  readonly capEffective: bigint;
+  /** Signal sets, bit N - 1 is signal N. Pending for this thread, and for the whole process. */
+  readonly sigPending: bigint;
+  readonly sharedPending: bigint;
+  readonly sigBlocked: bigint;
+  readonly sigIgnored: bigint;
+  readonly sigCaught: bigint;
+  /** Ids in each pid namespace, ours first and its own last; empty where the kernel has none. */
+  readonly nsPid: readonly number[];
+  readonly nsPgid: readonly number[];
+  readonly nsSid: readonly number[];
+  /** Undefined on kernels before 6.11, which do not tell. `Stat.flags` always does. */
+  readonly kthread: boolean | undefined;
+}
+
+/**
+ * Parses the `Name:\tvalue` lines. The kernel writes newlines in the name as `\n`, so a process cannot
+ * forge a line. Throws SyntaxError when a line that every kernel writes is missing.
+ */
+export function parseStatus(text: string): Status {
+  const lines = new Map<string, string>();
+  for (const line of text.split("\n")) {
+    const colon = line.indexOf(":");
+    if (colon > 0) lines.set(line.slice(0, colon), line.slice(colon + 1).trim());
+  }
+  const line = (name: string): string => {
+    const value = lines.get(name);
+    if (value === undefined) throw new SyntaxError(`No line ${name} in /proc/PID/status`);
+    return value;
+  };
+  const numbers = (value: string): number[] =>
+    value.split(/\s+/).filter((word) => word !== "").map(Number);
+  const ids = (name: string): Ids => {
+    const [real, effective, saved, fs] = numbers(line(name));
+    if (fs === undefined) throw new SyntaxError(`Line ${name} of /proc/PID/status is too short`);
+    return [real!, effective!, saved!, fs];
+  };
+  const mask = (name: string): bigint => BigInt(`0x${line(name)}`);
+  const kthread = lines.get("Kthread");
+  return {
+    tgid: Number(line("Tgid")),
+    uids: ids("Uid"),
+    gids: ids("Gid"),
+    tracerPid: Number(line("TracerPid")),
+    seccomp: Number(lines.get("Seccomp") ?? 0),
+    capPermitted: mask("CapPrm"),
+    capEffective: mask("CapEff"),
+    sigPending: mask("SigPnd"),
+    sharedPending: mask("ShdPnd"),
+    sigBlocked: mask("SigBlk"),
+    sigIgnored: mask("SigIgn"),
+    sigCaught: mask("SigCgt"),
+    nsPid: numbers(lines.get("NSpid") ?? ""),
+    nsPgid: numbers(lines.get("NSpgid") ?? ""),
+    nsSid: numbers(lines.get("NSsid") ?? ""),
+    kthread: kthread === undefined ? undefined : kthread === "1",
+  };
+}
+
+/** Status of a process, or of its thread `tid`; undefined when it is gone. */
+export function readStatus(pid: number, tid?: number): Status | undefined {
+  const text = readProcText(pid, tid, "status");
+  return text === undefined ? undefined : parseStatus(text);
+}

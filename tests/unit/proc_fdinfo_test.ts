@@ -1,0 +1,50 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { parseFdinfo } from "../../src/proc/fdinfo.ts";
+
+const HEAD = "pos:\t0\nflags:\t02004002\nmnt_id:\t26\nino:\t6\n";
+
+describe("parseFdinfo", () => {
+  it("reads flags as octal and the rest as decimal", () => {
+    assertEquals(parseFdinfo(HEAD), {
+      flags: 0o2004002,
+      mntId: 26,
+      ino: 6,
+      ttyIndex: undefined,
+      epoll: [],
+    });
+  });
+
+  it("does without the inode number of Linux before 5.14", () => {
+    assertEquals(parseFdinfo("pos:\t0\nflags:\t0100002\nmnt_id:\t15\n").ino, undefined);
+  });
+
+  it("knows a pty master by its tty-index, 0 included", () => {
+    assertEquals(parseFdinfo(`${HEAD}tty-index:\t12\n`).ttyIndex, 12);
+    assertEquals(parseFdinfo(`${HEAD}tty-index:\t0\n`).ttyIndex, 0);
+  });
+
+  it("reads epoll entries: tfd decimal, all else hex, data with all its 64 bits", () => {
+    const text =
+      `${HEAD}tfd:        5 events:       19 data:                5  pos:0 ino:3 sdev:17\n` +
+      "tfd:       10 events: 80000019 data: fffffffffffffff1  pos:12 ino:a1f sdev:800001\n" +
+      "tfd:        0 events: 40002019 data: deadbeef0000000a  pos:0 ino:ffffffffff sdev:0\n";
+    assertEquals(parseFdinfo(text).epoll, [
+      { tfd: 5, events: 0x19, data: 5n, ino: 3, sdev: 0x17 },
+      { tfd: 10, events: 0x80000019, data: 0xfffffffffffffff1n, ino: 0xa1f, sdev: 0x800001 },
+      { tfd: 0, events: 0x40002019, data: 0xdeadbeef0000000an, ino: 0xffffffffff, sdev: 0 },
+    ]);
+  });
+
+  it("reads the short epoll lines of old kernels", () => {
+    assertEquals(parseFdinfo(`${HEAD}tfd:        3 events:        1 data: 7fff00000003\n`).epoll, [
+      { tfd: 3, events: 1, data: 0x7fff00000003n, ino: undefined, sdev: undefined },
+    ]);
+  });
+
+  it("refuses a text without flags or mount", () => {
+    assertThrows(() => parseFdinfo(""), SyntaxError, "Not an fdinfo file");
+    assertThrows(() => parseFdinfo("flags:\t02\n"), SyntaxError);
+    assertThrows(() => parseFdinfo("flags:\t09\nmnt_id:\t1\n"), SyntaxError);
+  });
+});

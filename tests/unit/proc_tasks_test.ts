@@ -1,0 +1,80 @@
+import { assert, assertEquals } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { readFds } from "../../src/proc/fds.ts";
+import { isGone, unlessGone } from "../../src/proc/gone.ts";
+import { listPids, listTids, readWchan } from "../../src/proc/tasks.ts";
+
+const NO_PID = 4194305; // above PID_MAX_LIMIT, so no process can have it
+
+describe("listPids and listTids", () => {
+  it("finds this process and its first thread, in ascending order", () => {
+    const pids = listPids();
+    assert(pids.includes(Deno.pid));
+    assertEquals(pids, pids.toSorted((a, b) => a - b));
+    const tids = listTids(Deno.pid) ?? [];
+    assertEquals(tids[0], Deno.pid);
+    assert(tids.length > 1, "Deno has threads of its own");
+  });
+  it("says undefined for a process that is gone", () => {
+    assertEquals(listTids(NO_PID), undefined);
+  });
+});
+
+describe("readWchan", () => {
+  it("is empty for a thread that is gone", () => {
+    assertEquals(readWchan(NO_PID, NO_PID), "");
+  });
+});
+
+describe("readFds", () => {
+  it("sees files with their flags, ascending, and takes no file for a device", () => {
+    const folder = Deno.makeTempDirSync();
+    const path = `${folder}/two\nlines (deleted)`;
+    try {
+      using file = Deno.openSync(path, { create: true, append: true });
+      const info = file.statSync();
+      Deno.removeSync(path);
+      const fds = readFds(Deno.pid, Deno.pid) ?? [];
+      assertEquals(fds.map(({ fd }) => fd), fds.map(({ fd }) => fd).toSorted((a, b) => a - b));
+      const found = fds.filter(({ dev, ino }) => dev === info.dev && ino === info.ino);
+      assertEquals(found.length, 1);
+      const [only] = found;
+      assertEquals(only?.link, `${path} (deleted)`);
+      assertEquals([only?.rdev, only?.nlink, only?.isCharDevice], [0, 0, false]);
+      assertEquals((only?.fdinfo.flags ?? 0) & 0o2003, 0o2001); // O_APPEND | O_WRONLY
+    } finally {
+      Deno.removeSync(folder, { recursive: true });
+    }
+  });
+
+  it("sees a character device with its number", () => {
+    using file = Deno.openSync("/dev/null");
+    const { rdev } = file.statSync();
+    const found = readFds(Deno.pid, Deno.pid)?.filter((fd) => fd.isCharDevice && fd.rdev === rdev);
+    assert(found !== undefined && found.length > 0);
+    assertEquals(found[0]?.link, "/dev/null");
+  });
+
+  it("says undefined for a thread that is gone", () => {
+    assertEquals(readFds(NO_PID, NO_PID), undefined);
+    assertEquals(readFds(Deno.pid, NO_PID), undefined);
+  });
+});
+
+describe("unlessGone", () => {
+  it("takes ENOENT and ESRCH for gone and passes every other failure on", async () => {
+    assertEquals(unlessGone(() => Deno.readTextFileSync(`/proc/${NO_PID}/stat`)), undefined);
+
+    // ESRCH: the file was opened while the process lived and is read after its end.
+    const child = new Deno.Command("cat", { stdin: "piped", stdout: "null" }).spawn();
+    const file = Deno.openSync(`/proc/${child.pid}/stat`);
+    await child.stdin.close();
+    await child.status;
+    assertEquals(unlessGone(() => file.readSync(new Uint8Array(64))), undefined);
+    file.close();
+
+    assertEquals(isGone(new Deno.errors.PermissionDenied("no")), false);
+    assertEquals(isGone(new TypeError("no")), false);
+    assertEquals(isGone("no"), false);
+  });
+});
