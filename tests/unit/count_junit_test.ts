@@ -11,29 +11,30 @@ const report = (...suites: string[]) =>
 const FAILURE = '<failure message="Uncaught">a &lt; b</failure>';
 
 describe("countJunit", () => {
-  it("counts innermost tests only", () => {
+  it("counts innermost tests only, whichever suite their steps are in", () => {
     const xml = report(
+      suite(testCase("group"), testCase("groups are not this"), testCase("other", FAILURE)),
       suite(
-        testCase("group"),
         testCase("group &gt; inner"),
         testCase("group &gt; inner &gt; one"),
         testCase("group &gt; inner &gt; two", "<skipped/>"),
-        testCase("groups are not this"),
       ),
-      suite(testCase("group", FAILURE)),
     );
     assertEquals(countJunit(xml), { passed: 2, failed: 1, skipped: 1 });
   });
 
   it("counts a failure once, not again for its groups", () => {
+    const steps = '<failure message="1 test step failed">1 test step failed.</failure>';
     const xml = report(
-      suite(testCase("a", FAILURE), testCase("a &gt; b", FAILURE), testCase("a &gt; c")),
+      suite(testCase("a", steps)),
+      suite(testCase("a &gt; b", FAILURE), testCase("a &gt; c")),
     );
     assertEquals(countJunit(xml), { passed: 1, failed: 1, skipped: 0 });
   });
 
   it("counts a group that failed by itself, as with a leak", () => {
-    const xml = report(suite(testCase("a", FAILURE), testCase("a &gt; b")));
+    const leak = '<failure message="Leaks detected">Leaks detected:</failure>';
+    const xml = report(suite(testCase("a", leak)), suite(testCase("a &gt; b")));
     assertEquals(countJunit(xml), { passed: 1, failed: 1, skipped: 0 });
   });
 });
