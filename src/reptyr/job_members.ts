@@ -1,0 +1,82 @@
+/** Who would be left behind, or torn out of its job, if one process were moved alone. Pure. */
+
+/** What the decision needs to know of every live process. Zombies are not in the table. */
+export interface ProcessEntry {
+  readonly pid: number;
+  readonly ppid: number;
+  readonly pgrp: number;
+  readonly session: number;
+  readonly ttyNr: number;
+}
+
+/**
+ * The processes that share the target's job, ascending by pid:
+ *
+ * - the members of its process group. A group cannot be split by setsid(2), which fails for the leader of a
+ *   group as long as anyone is in it, and the signals of ^C and ^Z are for the whole of it;
+ * - its descendants on the same terminal, in whatever group: they would be left behind on it;
+ * - for a session leader, everyone in its session on that terminal: giving up a controlling terminal takes it
+ *   from all of them, with SIGHUP for the foreground group (TIOCNOTTY in ioctl_tty(2)).
+ *
+ * `selfPid`, this reptyr, is never counted: it ends by itself and has no part in the target's work.
+ */
+export function jobMembers(
+  target: ProcessEntry,
+  table: readonly ProcessEntry[],
+  selfPid: number,
+): ProcessEntry[] {
+  const descendants = descendantsOf(target.pid, table);
+  const onItsTerminal = ({ ttyNr }: ProcessEntry) => ttyNr !== 0 && ttyNr === target.ttyNr;
+  const leadsSession = target.pid === target.session;
+  return table.filter((entry) =>
+    entry.pid !== target.pid && entry.pid !== selfPid && (
+      entry.pgrp === target.pgrp ||
+      onItsTerminal(entry) &&
+        (descendants.has(entry.pid) || leadsSession && entry.session === target.session)
+    )
+  ).sort((a, b) => a.pid - b.pid);
+}
+
+/** Pids of all children of `pid`, their children, and so on. */
+export function descendantsOf(pid: number, table: readonly ProcessEntry[]): Set<number> {
+  const children = new Map<number, number[]>();
+  for (const entry of table) {
+    const siblings = children.get(entry.ppid);
+    if (siblings === undefined) children.set(entry.ppid, [entry.pid]);
+    else siblings.push(entry.pid);
+  }
+  const found = new Set<number>();
+  const open = [pid];
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    for (const child of children.get(next) ?? []) {
+      // The table is read while processes come and go, so a pid may turn up twice.
+      if (child === pid || found.has(child)) continue;
+      found.add(child);
+      open.push(child);
+    }
+  }
+  return found;
+}
+
+/** Pids of the parent of `pid`, its parent, and so on up to the first process. */
+export function ancestorsOf(pid: number, table: readonly ProcessEntry[]): number[] {
+  const parents = new Map(table.map((entry) => [entry.pid, entry.ppid]));
+  const found: number[] = [];
+  for (let next = parents.get(pid) ?? 0; next !== 0; next = parents.get(next) ?? 0) {
+    if (found.includes(next)) break;
+    found.push(next);
+  }
+  return found;
+}
+
+/** Those of `members` that could be moved now: on a terminal, and each a whole job of its own. */
+export function movableAlone(
+  members: readonly ProcessEntry[],
+  table: readonly ProcessEntry[],
+  selfPid: number,
+): ProcessEntry[] {
+  return members.filter((member) =>
+    member.ttyNr !== 0 && member.pgrp === member.pid &&
+    jobMembers(member, table, selfPid).length === 0
+  );
+}

@@ -1,0 +1,165 @@
+/**
+ * Looks at the target before anything is done to it: what the move has to know, or why it cannot be moved.
+ * Only files in /proc are read; the target is neither stopped nor otherwise disturbed.
+ */
+
+import { readCommand } from "../proc/command.ts";
+import { type Descriptor, readFds } from "../proc/fds.ts";
+import { procFolder, unlessGone } from "../proc/gone.ts";
+import { printable } from "../proc/printable.ts";
+import { isDeadState, isLive, readStat, type Stat } from "../proc/stat.ts";
+import { readStatus, type Status } from "../proc/status.ts";
+import { listPids, listTids } from "../proc/tasks.ts";
+import { type AttachFacts, explainAttachFailure } from "./attach_failure.ts";
+import {
+  ancestorsOf,
+  descendantsOf,
+  jobMembers,
+  movableAlone,
+  type ProcessEntry,
+} from "./job_members.ts";
+import { isOnTerminal, type OldTerminal, oldTerminal } from "./old_terminal.ts";
+import { type NamedProcess, refusal, type TargetFacts } from "./refusals.ts";
+
+/** What is known of a target that may be moved, as it was a moment ago. */
+export interface PreflightFacts {
+  readonly pid: number;
+  /** A thread that runs: `pid`, unless the first thread has exited before the others. */
+  readonly tid: number;
+  readonly command: string;
+  /** Of the process; its `state` is Z when the first thread has exited. */
+  readonly stat: Stat;
+  /** Of the thread `tid`. */
+  readonly status: Status;
+  /** Every open descriptor, ascending. */
+  readonly fds: readonly Descriptor[];
+  /** Numbers of the descriptors open on any terminal. */
+  readonly terminals: readonly number[];
+  /** The one to move away from, with its descriptors. */
+  readonly oldTerminal: OldTerminal;
+  /** SECCOMP_MODE_* of the target: with 2 a filter may deny, or punish with death, what we make it call. */
+  readonly targetSeccomp: number;
+}
+
+/** The facts about process `pid`. Throws RefusedError, with the reason, when it cannot be moved. */
+export function preflight(pid: number): PreflightFacts {
+  const target = gather(pid);
+  const refused = refusal({ pid, target });
+  if (refused !== undefined) throw refused;
+  const old = target?.fds && oldTerminal(target.stat.ttyNr, target.fds);
+  if (target?.fds === undefined || target.tid === undefined || old === undefined) {
+    throw new Error(`Process ${pid} was neither refused nor is there enough to move it`);
+  }
+  const { tid, command, stat, status, fds } = target;
+  return {
+    pid,
+    tid,
+    command,
+    stat,
+    status,
+    fds,
+    terminals: fds.filter((fd) => isOnTerminal(fd, stat.ttyNr)).map(({ fd }) => fd),
+    oldTerminal: old,
+    targetSeccomp: status.seccomp,
+  };
+}
+
+/** The error to throw after PTRACE_SEIZE failed with EPERM. Reads everything anew. */
+export function attachFailure(pid: number): Error {
+  const target = gather(pid);
+  // A target that ended meanwhile, or that the checks before would now refuse, is best explained by them.
+  return refusal({ pid, target }) ?? explainAttachFailure(target!);
+}
+
+/** Undefined when there is no such process, also when it ends while we look at it. */
+function gather(pid: number): TargetFacts | undefined {
+  const stat = readStat(pid);
+  const command = readCommand(pid);
+  const tids = listTids(pid);
+  if (stat === undefined || command === undefined || tids === undefined) return undefined;
+  const tid = tids.find((one) => !isDeadState(readStat(pid, one)?.state ?? "X"));
+  const status = readStatus(pid, tid);
+  const fileOwner = unlessGone(() => Deno.statSync(`/proc/${pid}/stat`).uid);
+  if (status === undefined || fileOwner === undefined) return undefined;
+
+  const table = processTable();
+  const self: ProcessEntry = { ...stat, pid };
+  const members = jobMembers(self, table, Deno.pid);
+  const movable = movableAlone(members, table, Deno.pid);
+  const below = descendantsOf(pid, table);
+  const selfStatus = readStatus(Deno.pid);
+  if (selfStatus === undefined) throw new Error("Cannot read /proc/self/status: is /proc mounted?");
+
+  return {
+    pid,
+    command,
+    tid,
+    stat,
+    status,
+    tracer: findTracer(pid, tids),
+    fileOwner: fileOwner ?? 0,
+    userNamespace: readable(() => Deno.readLinkSync(`${procFolder(pid, tid)}/ns/user`)),
+    label: readLabel(pid),
+    yama: readYamaLevel(),
+    self: {
+      status: selfStatus,
+      userNamespace: readable(() => Deno.readLinkSync("/proc/self/ns/user")),
+      label: readLabel(Deno.pid),
+    },
+    threadOf: status.tgid === pid ? undefined : nameOf(status.tgid, 0),
+    isSelf: pid === Deno.pid,
+    isAncestor: ancestorsOf(Deno.pid, table).includes(pid),
+    fds: tid === undefined ? undefined : readable(() => readFds(pid, tid)),
+    members: members.map(({ pid, ttyNr }) => nameOf(pid, ttyNr)),
+    movable: movable.map(({ pid, ttyNr }) => nameOf(pid, ttyNr)),
+    descendantsOnTerminals: table
+      .filter((entry) => below.has(entry.pid) && entry.ttyNr !== 0)
+      .map(({ pid, ttyNr }) => nameOf(pid, ttyNr)),
+  };
+}
+
+/** Every process that is not a zombie. */
+function processTable(): ProcessEntry[] {
+  return listPids()
+    .map((pid) => readStat(pid))
+    .filter((stat) => stat !== undefined)
+    .filter(isLive);
+}
+
+function nameOf(pid: number, ttyNr: number): NamedProcess {
+  return { pid, command: readCommand(pid) ?? "[ended]", ttyNr };
+}
+
+/** A tracer of any of the threads but this reptyr, which may have seized some of them before it failed. */
+function findTracer(pid: number, tids: readonly number[]): AttachFacts["tracer"] {
+  for (const tid of tids) {
+    const tracer = readStatus(pid, tid)?.tracerPid ?? 0;
+    if (tracer !== 0 && tracer !== Deno.pid) return nameOf(tracer, 0);
+  }
+  return undefined;
+}
+
+function readYamaLevel(): number | undefined {
+  const level = readable(() => Deno.readTextFileSync("/proc/sys/kernel/yama/ptrace_scope"));
+  return level === undefined ? undefined : Number(level);
+}
+
+function readLabel(pid: number): string | undefined {
+  let label: string | undefined;
+  try {
+    label = Deno.readTextFileSync(`/proc/${pid}/attr/current`).replace(/[\n\0]+$/, "");
+  } catch {
+    // Without a security module the file cannot be read (EINVAL); with one, nothing depends on it alone.
+  }
+  return label === undefined || label === "" ? undefined : printable(label);
+}
+
+/** The result of `read`; undefined when it is gone or the kernel does not let us read it. */
+function readable<T>(read: () => T | undefined): T | undefined {
+  try {
+    return unlessGone(read);
+  } catch (error) {
+    if (error instanceof Deno.errors.PermissionDenied) return undefined;
+    throw error;
+  }
+}

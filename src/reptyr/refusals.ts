@@ -1,0 +1,127 @@
+/** Which targets cannot be moved, and in what words. Pure: `preflight.ts` gathers the facts. */
+
+import { RefusedError } from "../errors.ts";
+import { decodeDevice, terminalName } from "../proc/device.ts";
+import type { Descriptor } from "../proc/fds.ts";
+import { printable, shorten } from "../proc/printable.ts";
+import { isKernelThread, type Stat } from "../proc/stat.ts";
+import { type AttachFacts, explainAttachFailure, isAttachForbidden } from "./attach_failure.ts";
+import { oldTerminal } from "./old_terminal.ts";
+
+/** A process as a message names it. */
+export interface NamedProcess {
+  readonly pid: number;
+  readonly command: string;
+  readonly ttyNr: number;
+}
+
+/** What `refusal()` looks at. */
+export interface RefusalFacts {
+  readonly pid: number;
+  /** Undefined when there is no process, and no thread, of that number. */
+  readonly target: TargetFacts | undefined;
+}
+
+export interface TargetFacts extends AttachFacts {
+  /** /proc/PID/stat. */
+  readonly stat: Stat;
+  /** The process that `pid` is a thread of, when it is not the process itself. */
+  readonly threadOf: NamedProcess | undefined;
+  readonly isSelf: boolean;
+  /** Whether reptyr runs below the target. */
+  readonly isAncestor: boolean;
+  /** Undefined when the kernel does not let us see them. */
+  readonly fds: readonly Descriptor[] | undefined;
+  /** The others of its job: `jobMembers()`. */
+  readonly members: readonly NamedProcess[];
+  /** Those of the members that can be moved now. */
+  readonly movable: readonly NamedProcess[];
+  /** The processes below it that are on a terminal, for a target that is on none. */
+  readonly descendantsOnTerminals: readonly NamedProcess[];
+}
+
+/** At most this many processes are named in one line, each with this many characters of command. */
+const NAMED = 8;
+const COMMAND_WIDTH = 40;
+
+/**
+ * Why the target cannot be moved, or undefined when nothing speaks against it. What cannot exist or cannot
+ * be moved by anyone comes first, then what permission forbids, then what the terminal and the job forbid.
+ */
+export function refusal({ pid, target }: RefusalFacts): RefusedError | undefined {
+  if (target === undefined) {
+    return new RefusedError(`Cannot move process ${pid}: no such process`, [
+      "`ps a` lists the processes on terminals",
+    ]);
+  }
+  const subject = `Cannot move process ${named({ pid, command: target.command })}`;
+  if (target.threadOf !== undefined) {
+    return new RefusedError(`${subject}: it is a thread of process ${named(target.threadOf)}`, [
+      `Run: reptyr ${target.threadOf.pid}`,
+    ]);
+  }
+  if (isKernelThread(target.stat)) {
+    return new RefusedError(`${subject}: it is a kernel thread`);
+  }
+  if (target.tid === undefined) {
+    return new RefusedError(`${subject}: it has ended and is a zombie`, [
+      `Nothing of it is left but its exit status, which its parent ${target.stat.ppid} has not read`,
+    ]);
+  }
+  if (target.isSelf) return new RefusedError(`${subject}: it is this reptyr itself`);
+  if (target.isAncestor) {
+    return new RefusedError(`${subject}: it is the shell (or an ancestor) this reptyr runs under`, [
+      "Run reptyr in another terminal",
+    ]);
+  }
+  if (isAttachForbidden(target) || target.fds === undefined) return explainAttachFailure(target);
+  if (oldTerminal(target.stat.ttyNr, target.fds) === undefined) return onNoTerminal(target);
+  if (target.members.length > 0) return inJob(subject, target);
+  return undefined;
+}
+
+function onNoTerminal(target: TargetFacts): RefusedError {
+  const standard = (target.fds ?? []).filter(({ fd }) => fd <= 2)
+    .map(({ fd, link }) => `${fd} is ${shorten(printable(link), COMMAND_WIDTH)}`);
+  const remedies = [
+    standard.length === 0
+      ? "Its descriptors 0, 1 and 2 are closed"
+      : `Of its descriptors, ${standard.join(", ")}`,
+  ];
+  const below = target.descendantsOnTerminals;
+  if (below.length === 0) {
+    remedies.push("Only a process that uses a terminal can be moved: `ps a` lists them");
+  } else {
+    const list = listed(below, ({ ttyNr }) => ` on ${terminalName(decodeDevice(ttyNr))}`);
+    remedies.push(`Processes below it are on a terminal and may be meant: ${list}`);
+  }
+  return new RefusedError("Target is not connected to a terminal", remedies);
+}
+
+function inJob(subject: string, { stat, members, movable }: TargetFacts): RefusedError {
+  const remedies = ["Moving whole jobs is not available in this version"];
+  if (movable.length > 0) {
+    remedies.push(`Jobs of their own, which can be moved: ${listed(movable)}`);
+  } else if (stat.pgrp === stat.pid) {
+    remedies.push("Once the others have ended, it can be moved");
+  } else {
+    remedies.push(
+      "A process can be moved when it is a job of its own, with no others in its group",
+    );
+  }
+  return new RefusedError(`${subject}: it shares its job with ${listed(members)}`, remedies);
+}
+
+function listed(
+  processes: readonly NamedProcess[],
+  suffix: (one: NamedProcess) => string = () => "",
+): string {
+  const shown = processes.slice(0, NAMED).map((one) => named(one) + suffix(one));
+  const more = processes.length - shown.length;
+  return shown.join(", ") + (more > 0 ? ` and ${more} more` : "");
+}
+
+/** `4242 (vim notes.txt)`. */
+export function named({ pid, command }: { pid: number; command: string }): string {
+  return `${pid} (${shorten(command, COMMAND_WIDTH)})`;
+}
