@@ -1,1 +1,28 @@
-console.log("reptyr 0.1.0");
+/** Entry: chooses the command, runs it, and ends the program with its exit status. */
+
+import { chooseCommand, readCalledAs } from "./cli/command_name.ts";
+import type { MoveOptions } from "./cli/options.ts";
+import { reportError, run, wantsVerbose } from "./cli/run.ts";
+
+if (import.meta.main) {
+  const invocation = chooseCommand(readCalledAs(), Deno.args);
+
+  // An error in a callback reaches no `catch`, and Deno would show its stack. Deno.exit() dispatches `unload`,
+  // and whoever has changed the user's terminal restores it there.
+  const fail = (error: unknown): never =>
+    Deno.exit(reportError(error, invocation.command, wantsVerbose(invocation.args)));
+  globalThis.addEventListener("error", (event) => {
+    event.preventDefault();
+    fail(event.error);
+  });
+  globalThis.addEventListener("unhandledrejection", (event) => {
+    event.preventDefault();
+    fail(event.reason);
+  });
+
+  const move = async (options: MoveOptions): Promise<number> => {
+    const reptyr = await import("./reptyr/mod.ts");
+    return await reptyr.move(options);
+  };
+  Deno.exit(await run(invocation, { move }));
+}

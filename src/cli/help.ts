@@ -1,0 +1,36 @@
+/** The text of --help, made from the option table. Pure. */
+
+import type { CommandName } from "./command_name.ts";
+import { type OptionSpec, PROCOUT_OPTIONS, REPTYR_OPTIONS } from "./option_table.ts";
+
+const REPTYR_INTRODUCTION = `Usage: reptyr [OPTION]... PID
+
+Moves the running process PID to this terminal. PID must be on a terminal, and the
+only process of its job.
+`;
+
+const REPTYR_ENDING = `
+Exit status: that of the moved process where the kernel tells it (128+N when signal N
+ended it), else 0; 1 when it could not be moved; 2 for a wrong command line.
+`;
+
+const PROCOUT_INTRODUCTION = `Usage: procout [OPTION]...
+
+Is to mirror what running processes write. Not built yet.
+`;
+
+/** The help of one command, ending in a newline. */
+export function helpText(command: CommandName): string {
+  return command === "reptyr"
+    ? `${REPTYR_INTRODUCTION}\n${optionLines(REPTYR_OPTIONS)}${REPTYR_ENDING}`
+    : `${PROCOUT_INTRODUCTION}\n${optionLines(PROCOUT_OPTIONS)}`;
+}
+
+function optionLines(options: readonly OptionSpec[]): string {
+  const names = options.map(({ long, short, value }) => {
+    const letter = short === undefined ? "    " : `-${short}, `;
+    return `  ${letter}--${long}${value === undefined ? "" : `=${value}`}`;
+  });
+  const width = Math.max(...names.map((name) => name.length));
+  return options.map(({ help }, index) => `${names[index]?.padEnd(width)}  ${help}\n`).join("");
+}

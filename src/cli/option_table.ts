@@ -1,0 +1,54 @@
+/** Every option of both commands, in one table: the parser and the help are made from it. */
+
+export interface OptionSpec {
+  readonly long: string;
+  readonly short?: string;
+  /** Name of the value in the help, for an option that needs one. */
+  readonly value?: string;
+  readonly help: string;
+}
+
+const COMMON: readonly OptionSpec[] = [
+  { long: "verbose", short: "V", help: "say what is being done, and all about errors" },
+  { long: "version", short: "v", help: "print the version and exit" },
+  { long: "help", short: "h", help: "print this help and exit" },
+];
+
+/** How a full-screen program is made to repaint, the default first. */
+export const REDRAW_CHOICES = ["winch", "ctrl-l", "none"] as const;
+export type Redraw = typeof REDRAW_CHOICES[number];
+
+/** Seconds to wait for every thread of the target to stop, unless --timeout says otherwise. */
+export const DEFAULT_TIMEOUT_SECONDS = 10;
+
+export const REPTYR_OPTIONS: readonly OptionSpec[] = [
+  {
+    long: "redraw",
+    value: REDRAW_CHOICES.join("|"),
+    help: `how a full-screen program is made to repaint (${REDRAW_CHOICES[0]})`,
+  },
+  {
+    long: "timeout",
+    value: "SECONDS",
+    help: `give up stopping PID after this long (${DEFAULT_TIMEOUT_SECONDS})`,
+  },
+  ...COMMON,
+];
+
+export const PROCOUT_OPTIONS: readonly OptionSpec[] = COMMON;
+
+/** Options that reptyr is to have and has not yet: they get an answer of their own. */
+export const REPTYR_PLANNED: readonly string[] = [
+  "-l",
+  "-L",
+  "-T",
+  "--steal",
+  "-s",
+  "--force-stdio",
+  "-1",
+  "--alone",
+  "--list",
+  "--why",
+  "--json",
+  "--install",
+];

@@ -1,0 +1,160 @@
+/** Command line to options. Pure: nothing is read, printed or ended here. */
+
+import { parseArgs } from "@std/cli/parse-args";
+import { UsageError } from "../errors.ts";
+import { printable } from "../proc/printable.ts";
+import {
+  DEFAULT_TIMEOUT_SECONDS,
+  type OptionSpec,
+  PROCOUT_OPTIONS,
+  type Redraw,
+  REDRAW_CHOICES,
+  REPTYR_OPTIONS,
+  REPTYR_PLANNED,
+} from "./option_table.ts";
+import { parsePid, pidError } from "./pid.ts";
+
+export interface MoveOptions {
+  readonly pid: number;
+  readonly timeoutSeconds: number;
+  readonly redraw: Redraw;
+}
+
+/** What a command line asks for. */
+export type Request =
+  | { readonly kind: "help" }
+  | { readonly kind: "version" }
+  | { readonly kind: "move"; readonly verbose: boolean; readonly options: MoveOptions }
+  | { readonly kind: "procout"; readonly verbose: boolean };
+
+/** Parses the words after `reptyr`. Throws UsageError. */
+export function parseReptyr(args: readonly string[]): Request {
+  const { flags, values, words } = parseOptions(args, REPTYR_OPTIONS, REPTYR_PLANNED);
+  if (flags.has("help")) return { kind: "help" };
+  if (flags.has("version")) return { kind: "version" };
+  const timeoutSeconds = parseTimeout(values.get("timeout"));
+  const redraw = parseRedraw(values.get("redraw"));
+  const [word, second] = words;
+  if (word === undefined) throw new UsageError("no PID given");
+  const pid = parsePid(word);
+  if (second !== undefined) {
+    throw new UsageError(`one PID is needed, and '${printable(second)}' is given after it`);
+  }
+  return { kind: "move", verbose: flags.has("verbose"), options: { pid, timeoutSeconds, redraw } };
+}
+
+/** Parses the words after `procout`. Until it is built it takes every word. */
+export function parseProcout(args: readonly string[]): Request {
+  const own = args.slice(0, args.includes("--") ? args.indexOf("--") : args.length);
+  const asked = (long: string) => {
+    const short = PROCOUT_OPTIONS.find((option) => option.long === long)?.short;
+    return own.includes(`--${long}`) || own.includes(`-${short}`);
+  };
+  if (asked("help")) return { kind: "help" };
+  if (asked("version")) return { kind: "version" };
+  return { kind: "procout", verbose: asked("verbose") };
+}
+
+interface ParsedOptions {
+  /** Long names of the options without value that were given. */
+  readonly flags: ReadonlySet<string>;
+  /** Value of each option that needs one and was given. */
+  readonly values: ReadonlyMap<string, string>;
+  readonly words: readonly string[];
+}
+
+/**
+ * Splits a command line into the options of `table` and the other words. parseArgs() takes whatever it
+ * finds; the rules of this function are that an option is known, that one which needs a value has it, and
+ * that one which needs none has none. Of several wrong options the first is reported.
+ */
+function parseOptions(
+  args: readonly string[],
+  table: readonly OptionSpec[],
+  planned: readonly string[],
+): ParsedOptions {
+  const flags = table.filter(({ value }) => value === undefined);
+  const valued = table.filter(({ value }) => value !== undefined);
+  const wrong: UsageError[] = [];
+
+  const parsed: Record<string, unknown> & { _: unknown[] } = parseArgs([...args], {
+    boolean: flags.map(({ long }) => long),
+    string: ["_", ...valued.map(({ long }) => long)],
+    alias: Object.fromEntries(
+      table.flatMap(({ long, short }) => short === undefined ? [] : [[short, long]]),
+    ),
+    unknown: (arg, key) => {
+      if (key === undefined) return true; // a word, not an option
+      wrong.push(unknownOption(arg, key, valued, planned));
+      return false;
+    },
+  });
+
+  for (const { long, value } of valued) {
+    // parseArgs() gives the empty string when the next word is an option, or there is none.
+    if (parsed[long] === "") {
+      throw new UsageError(`option '--${long}' needs a value: ${value}`);
+    }
+  }
+  if (wrong[0] !== undefined) throw wrong[0];
+  const ownArgs = args.slice(0, args.includes("--") ? args.indexOf("--") : args.length);
+  for (const { long } of flags) {
+    // `--help=x` becomes true, and `-V5` becomes 5.
+    if (typeof parsed[long] !== "boolean" || ownArgs.some((arg) => arg.startsWith(`--${long}=`))) {
+      throw new UsageError(`option '--${long}' takes no value`);
+    }
+  }
+
+  return {
+    flags: new Set(flags.filter(({ long }) => parsed[long] === true).map(({ long }) => long)),
+    values: new Map(
+      valued.flatMap(({ long }) => {
+        const value = parsed[long];
+        return typeof value === "string" ? [[long, value]] : [];
+      }),
+    ),
+    words: parsed._.map(String),
+  };
+}
+
+function unknownOption(
+  arg: string,
+  key: string,
+  valued: readonly OptionSpec[],
+  planned: readonly string[],
+): UsageError {
+  // `-1` is an option; every other negative number was meant as a PID.
+  const negative = /^-\d+$/.test(arg) && !planned.includes(arg) ? pidError(arg) : undefined;
+  if (negative !== undefined) return negative;
+  const name = arg.startsWith("--") ? arg.replace(/=.*$/s, "") : `-${key}`;
+  const spec = valued.find(({ long }) => `--${long}` === name);
+  // parseArgs() takes `--timeout=` for an option called `timeout=`.
+  if (spec !== undefined) return new UsageError(`option '${name}' needs a value: ${spec.value}`);
+  return new UsageError(
+    planned.includes(name)
+      ? `option '${name}' is not available in this version`
+      : `unknown option '${printable(name)}'`,
+  );
+}
+
+function parseTimeout(text: string | undefined): number {
+  if (text === undefined) return DEFAULT_TIMEOUT_SECONDS;
+  const seconds = /^(\d+\.?\d*|\.\d+)$/.test(text) ? Number(text) : NaN;
+  if (!(seconds > 0 && Number.isFinite(seconds))) {
+    throw new UsageError(
+      `'${printable(text)}' is no timeout: a number of seconds above 0 is needed`,
+    );
+  }
+  return seconds;
+}
+
+function parseRedraw(text: string | undefined): Redraw {
+  if (text === undefined) return REDRAW_CHOICES[0];
+  const choice = REDRAW_CHOICES.find((choice) => choice === text);
+  if (choice === undefined) {
+    throw new UsageError(
+      `'${printable(text)}' is no way to redraw: one of ${REDRAW_CHOICES.join(", ")} is needed`,
+    );
+  }
+  return choice;
+}

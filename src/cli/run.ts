@@ -1,0 +1,77 @@
+/** From words on the command line to an exit status. Never ends the program itself. */
+
+import { RefusedError } from "../errors.ts";
+import { setVerbose, writeStderr } from "../log.ts";
+import { type CommandName, type Invocation } from "./command_name.ts";
+import { helpText } from "./help.ts";
+import { type MoveOptions, parseProcout, parseReptyr, type Request } from "./options.ts";
+import { report, wantsColor } from "./report.ts";
+import { VERSION } from "./version.ts";
+
+/** What does the work: given from outside, so that --help and --version load nothing of it. */
+export interface Work {
+  /** Moves a process and stays until it ends; its exit status. */
+  readonly move: (options: MoveOptions) => Promise<number>;
+}
+
+/** Runs one command to its end; every error becomes lines on stderr and an exit status. */
+export async function run({ command, args }: Invocation, work: Work): Promise<number> {
+  try {
+    return await perform(
+      command === "reptyr" ? parseReptyr(args) : parseProcout(args),
+      command,
+      work,
+    );
+  } catch (error) {
+    return reportError(error, command, wantsVerbose(args));
+  }
+}
+
+/** Writes what there is to say about an error to stderr; the exit status. */
+export function reportError(error: unknown, command: CommandName, verbose: boolean): number {
+  const color = wantsColor(Deno.stderr.isTerminal(), Deno.env.get("NO_COLOR"));
+  const { lines, status } = report(error, { command, verbose, color });
+  for (const line of lines) writeStderr(line);
+  return status;
+}
+
+/** Whether --verbose stands on a command line, be the rest of it right or wrong. */
+export function wantsVerbose(args: readonly string[]): boolean {
+  return args.some((arg) => arg === "--verbose" || /^-[A-Za-z]*V[A-Za-z]*$/.test(arg));
+}
+
+async function perform(request: Request, command: CommandName, work: Work): Promise<number> {
+  switch (request.kind) {
+    case "help":
+      writeStdout(helpText(command));
+      return 0;
+    case "version":
+      writeStdout(`${command} ${VERSION}\n`);
+      return 0;
+    case "procout":
+      throw new RefusedError("not built yet");
+    case "move":
+      setVerbose(request.verbose);
+      requireTerminal("stdin", Deno.stdin.isTerminal());
+      requireTerminal("stdout", Deno.stdout.isTerminal());
+      return await work.move(request.options);
+  }
+}
+
+/** The terminal that the target is moved to is the one that both stdin and stdout are on. */
+function requireTerminal(name: string, isTerminal: boolean): void {
+  if (isTerminal) return;
+  throw new RefusedError(`Cannot move a process to here: ${name} is not a terminal`, [
+    "Run reptyr in a terminal, with neither its input nor its output redirected",
+  ]);
+}
+
+function writeStdout(text: string): void {
+  const bytes = new TextEncoder().encode(text);
+  try {
+    for (let done = 0; done < bytes.length;) done += Deno.stdout.writeSync(bytes.subarray(done));
+  } catch (error) {
+    // The reader has seen enough: `reptyr --help | head -1`.
+    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+  }
+}
