@@ -5,13 +5,14 @@ import { type OptionSpec, PROCOUT_OPTIONS, REPTYR_OPTIONS } from "./option_table
 
 const REPTYR_INTRODUCTION = `Usage: reptyr [OPTION]... PID
 
-Moves the running process PID to this terminal. PID must be on a terminal, and the
-only process of its job.
+Moves the running process PID to this terminal. PID must be on a terminal, and
+the only process of its job.
 `;
 
 const REPTYR_ENDING = `
-Exit status: that of the moved process where the kernel tells it (128+N when signal N
-ended it), else 0; 1 when it could not be moved; 2 for a wrong command line.
+Exit status: that of the moved process where the kernel tells it (128+N when
+signal N ended it), else 0; 1 when it could not be moved; 2 for a wrong command
+line.
 `;
 
 const PROCOUT_INTRODUCTION = `Usage: procout [OPTION]...

@@ -1,0 +1,183 @@
+import { assertEquals, assertMatch, assertThrows } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { chooseCommand, type CommandName } from "../../src/cli/command_name.ts";
+import { helpText } from "../../src/cli/help.ts";
+import { REPTYR_OPTIONS, REPTYR_PLANNED } from "../../src/cli/option_table.ts";
+import { parseProcout, parseReptyr } from "../../src/cli/options.ts";
+import { wantsVerbose } from "../../src/cli/run.ts";
+import { VERSION } from "../../src/cli/version.ts";
+import { UsageError } from "../../src/errors.ts";
+
+const move = (
+  pid: number,
+  { verbose = false, timeoutSeconds = 10, redraw = "winch" } = {},
+) => ({ kind: "move", verbose, options: { pid, timeoutSeconds, redraw } });
+
+describe("parseReptyr", () => {
+  const right: [string[], unknown][] = [
+    [["4242"], move(4242)],
+    [["1"], move(1)],
+    [["4194304"], move(4194304)],
+    [["0042"], move(42)],
+    [["--", "4242"], move(4242)],
+    [["-V", "4242"], move(4242, { verbose: true })],
+    [["4242", "--verbose"], move(4242, { verbose: true })],
+    [["--timeout=2.5", "7"], move(7, { timeoutSeconds: 2.5 })],
+    [["--timeout", ".5", "7"], move(7, { timeoutSeconds: 0.5 })],
+    [["7", "--timeout", "3."], move(7, { timeoutSeconds: 3 })],
+    [["--timeout=1", "--timeout=2", "7"], move(7, { timeoutSeconds: 2 })],
+    [["--redraw=ctrl-l", "7"], move(7, { redraw: "ctrl-l" })],
+    [["--redraw", "none", "7"], move(7, { redraw: "none" })],
+    [
+      ["-V", "--redraw=winch", "7", "--timeout", "1"],
+      move(7, { verbose: true, timeoutSeconds: 1 }),
+    ],
+    [["--help"], { kind: "help" }],
+    [["-h", "not a pid", "nor this"], { kind: "help" }],
+    [["-Vh"], { kind: "help" }],
+    [["--version"], { kind: "version" }],
+    [["-v"], { kind: "version" }],
+    [["-vV", "7"], { kind: "version" }],
+  ];
+  for (const [args, expected] of right) {
+    it(`takes ${JSON.stringify(args)}`, () => assertEquals(parseReptyr(args), expected));
+  }
+
+  const wrong: [string[], string][] = [
+    [[], "no PID given"],
+    [["-V"], "no PID given"],
+    [["--"], "no PID given"],
+    [["0"], "'0' is not a PID: no process has number 0"],
+    [["000"], "'000' is not a PID: no process has number 0"],
+    [["-5"], "'-5' is not a PID: it is negative"],
+    [["-4242"], "'-4242' is not a PID: it is negative"],
+    [["--", "-5"], "'-5' is not a PID: it is negative"],
+    [["vim"], "'vim' is not a PID: it is not a number"],
+    [["+5"], "'+5' is not a PID: it is not a number"],
+    [[" 5"], "' 5' is not a PID: it is not a number"],
+    [["-"], "'-' is not a PID: it is not a number"],
+    [[""], "'' is not a PID: it is empty"],
+    [["12ab"], "'12ab' is not a PID: 'ab' follows the number"],
+    [["1e3"], "'1e3' is not a PID: 'e3' follows the number"],
+    [["0x10"], "'0x10' is not a PID: 'x10' follows the number"],
+    [["12.0"], "'12.0' is not a PID: '.0' follows the number"],
+    [["5\n\x1b[2J"], "'5\\n\\x1b[2J' is not a PID: '\\n\\x1b[2J' follows the number"],
+    [["4194305"], "'4194305' is not a PID: the largest is 4194304"],
+    [["99999999999999999999999"], "'99999999999999999999999' is not a PID: the largest is 4194304"],
+    [["1", "2"], "one PID is needed, and '2' is given after it"],
+    [["1", "--", "2"], "one PID is needed, and '2' is given after it"],
+    [["--", "--help"], "'--help' is not a PID: it is not a number"],
+    [["--foo", "5"], "unknown option '--foo'"],
+    [["--foo=bar\nbaz", "5"], "unknown option '--foo'"],
+    [["--no-verbose", "5"], "unknown option '--no-verbose'"],
+    [["--__proto__=x", "5"], "unknown option '--__proto__'"],
+    [["--verbose.x", "5"], "unknown option '--verbose.x'"],
+    [["-x", "5"], "unknown option '-x'"],
+    [["-Vx", "5"], "unknown option '-x'"],
+    [["--foo", "--bar"], "unknown option '--foo'"],
+    [["--timeout"], "option '--timeout' needs a value: SECONDS"],
+    [["5", "--timeout"], "option '--timeout' needs a value: SECONDS"],
+    [["--timeout="], "option '--timeout' needs a value: SECONDS"],
+    [["--timeout=", "5"], "option '--timeout' needs a value: SECONDS"],
+    [["--timeout", "--verbose", "5"], "option '--timeout' needs a value: SECONDS"],
+    [["--timeout", "-3", "5"], "option '--timeout' needs a value: SECONDS"],
+    [["--timeout", "--", "5"], "option '--timeout' needs a value: SECONDS"],
+    [["--redraw", "-V", "5"], "option '--redraw' needs a value: winch|ctrl-l|none"],
+    [["--timeout=0", "5"], "'0' is no timeout: a number of seconds above 0 is needed"],
+    [["--timeout=0.0", "5"], "'0.0' is no timeout: a number of seconds above 0 is needed"],
+    [["--timeout=-1", "5"], "'-1' is no timeout: a number of seconds above 0 is needed"],
+    [["--timeout=1s", "5"], "'1s' is no timeout: a number of seconds above 0 is needed"],
+    [["--timeout=1e3", "5"], "'1e3' is no timeout: a number of seconds above 0 is needed"],
+    [["--timeout=.", "5"], "'.' is no timeout: a number of seconds above 0 is needed"],
+    [
+      ["--timeout=Infinity", "5"],
+      "'Infinity' is no timeout: a number of seconds above 0 is needed",
+    ],
+    [["--redraw=f", "5"], "'f' is no way to redraw: one of winch, ctrl-l, none is needed"],
+    [["--verbose=yes", "5"], "option '--verbose' takes no value"],
+    [["--help=false", "5"], "option '--help' takes no value"],
+    [["-V5"], "option '--verbose' takes no value"],
+    [["-V=5"], "option '--verbose' takes no value"],
+    [["-l", "ls", "-la", "--foo"], "option '-l' is not available in this version"],
+    [["-1", "5"], "option '-1' is not available in this version"],
+    [["--install=dir"], "option '--install' is not available in this version"],
+    [["-VT", "5"], "option '-T' is not available in this version"],
+    [["--foo", "-T", "5"], "unknown option '--foo'"],
+  ];
+  for (const [args, message] of wrong) {
+    it(`refuses ${JSON.stringify(args)}`, () => {
+      const error = assertThrows(() => parseReptyr(args), UsageError);
+      assertEquals(error.message, message);
+    });
+  }
+
+  for (const option of REPTYR_PLANNED) {
+    it(`says that ${option} is not available yet`, () => {
+      const error = assertThrows(() => parseReptyr([option, "4242"]), UsageError);
+      assertEquals(error.message, `option '${option}' is not available in this version`);
+    });
+  }
+});
+
+describe("parseProcout", () => {
+  it("knows help and version, and nothing else until it is built", () => {
+    assertEquals(parseProcout(["-h"]), { kind: "help" });
+    assertEquals(parseProcout(["--version"]), { kind: "version" });
+    assertEquals(parseProcout(["4242", "-V"]), { kind: "procout", verbose: true });
+    assertEquals(parseProcout(["--", "ls", "--help"]), { kind: "procout", verbose: false });
+  });
+});
+
+describe("chooseCommand", () => {
+  const table: [string, string[], CommandName, string[]][] = [
+    ["reptyr", ["5"], "reptyr", ["5"]],
+    ["/usr/bin/reptyr", ["procout", "5"], "procout", ["5"]],
+    ["/usr/bin/procout", ["5"], "procout", ["5"]],
+    ["procout", ["procout"], "procout", ["procout"]],
+    ["./procout", [], "procout", []],
+    ["/opt/procout/reptyr", ["5", "procout"], "reptyr", ["5", "procout"]],
+    ["", [], "reptyr", []],
+  ];
+  for (const [calledAs, args, command, rest] of table) {
+    it(`takes ${JSON.stringify([calledAs, ...args])} for ${command}`, () => {
+      assertEquals(chooseCommand(calledAs, args), { command, args: rest });
+    });
+  }
+});
+
+describe("helpText", () => {
+  it("names every option there is, and none that is not", () => {
+    const text = helpText("reptyr");
+    for (const { long, short, help } of REPTYR_OPTIONS) {
+      const letter = short === undefined ? "    " : `-${short}, `;
+      assertMatch(text, new RegExp(`^  ${letter}--${long}\\b.*  `, "m"));
+      assertEquals(text.includes(help), true);
+    }
+    for (const option of REPTYR_PLANNED) {
+      assertEquals(new RegExp(`(^|[ ,])${option}\\b`, "m").test(text), false, option);
+    }
+  });
+  it("fits a terminal of 80 columns", () => {
+    for (const line of (helpText("reptyr") + helpText("procout")).split("\n")) {
+      assertEquals(line.length <= 80, true, line);
+    }
+  });
+});
+
+describe("VERSION", () => {
+  it("is that of the package", () => {
+    const config = Deno.readTextFileSync(new URL("../../deno.json", import.meta.url));
+    assertEquals(VERSION, config.match(/"version":\s*"([^"]+)"/)?.[1]);
+  });
+});
+
+describe("wantsVerbose", () => {
+  it("sees --verbose on a command line that is wrong otherwise", () => {
+    assertEquals(
+      [["--verbose"], ["-V"], ["-hV"], ["x", "-Vz"], ["--Version"], ["V"], ["-v"]].map(
+        wantsVerbose,
+      ),
+      [true, true, true, true, false, false, false],
+    );
+  });
+});
