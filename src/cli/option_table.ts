@@ -25,7 +25,7 @@ export const REPTYR_OPTIONS: readonly OptionSpec[] = [
   {
     long: "redraw",
     value: REDRAW_CHOICES.join("|"),
-    help: `how a full-screen program is made to repaint (${REDRAW_CHOICES[0]})`,
+    help: `how a full-screen program repaints (${REDRAW_CHOICES[0]})`,
   },
   {
     long: "timeout",
