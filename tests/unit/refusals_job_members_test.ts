@@ -1,0 +1,96 @@
+import { assertEquals } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import {
+  ancestorsOf,
+  descendantsOf,
+  jobMembers,
+  movableAlone,
+  type ProcessEntry,
+} from "../../src/reptyr/job_members.ts";
+
+const PTS3 = 34819;
+const SELF = 900;
+
+/** pid, parent, group, session; on pts/3 unless said otherwise. */
+const entry = (pid: number, ppid: number, pgrp: number, session: number, ttyNr = PTS3) =>
+  ({ pid, ppid, pgrp, session, ttyNr }) satisfies ProcessEntry;
+
+const INIT = entry(1, 0, 1, 1, 0);
+const SHELL = entry(100, 1, 100, 100);
+const VIM = entry(200, 100, 200, 100);
+const MAKE = entry(300, 100, 300, 100);
+const CC = entry(301, 300, 300, 100);
+const DAEMON = entry(302, 300, 302, 302, 0);
+const OTHER_SHELL = entry(400, 1, 400, 400, PTS3 + 1);
+const REPTYR = entry(SELF, 400, SELF, 400, PTS3 + 1);
+const TABLE = [INIT, SHELL, VIM, MAKE, CC, DAEMON, OTHER_SHELL, REPTYR];
+
+const members = (target: ProcessEntry, table: ProcessEntry[] = TABLE) =>
+  jobMembers(target, table, SELF).map(({ pid }) => pid);
+
+describe("jobMembers", () => {
+  it("finds none for a job of one process", () => assertEquals(members(VIM), []));
+  it("finds the others of the group", () => assertEquals(members(MAKE), [301]));
+  it("finds the leader for a mere member of a group", () => assertEquals(members(CC), [300]));
+  it("finds all jobs of a shell", () => assertEquals(members(SHELL), [200, 300, 301]));
+  it("finds none for a shell that does nothing", () => {
+    assertEquals(members(SHELL, [INIT, SHELL, DAEMON]), []);
+  });
+  it("finds the rest of the session for its leader, also what is no descendant any more", () => {
+    assertEquals(members(SHELL, [SHELL, entry(250, 1, 250, 100)]), [250]);
+  });
+  it("leaves those of the session that have no terminal, or another", () => {
+    assertEquals(
+      members(SHELL, [SHELL, entry(250, 1, 250, 100, 0), entry(251, 1, 251, 100, 9)]),
+      [],
+    );
+  });
+  it("finds a descendant in another group of the same terminal", () => {
+    assertEquals(members(VIM, [VIM, entry(201, 200, 201, 100), entry(202, 201, 202, 100)]), [
+      201,
+      202,
+    ]);
+  });
+  it("leaves a descendant that has gone to another terminal or none", () => {
+    assertEquals(
+      members(VIM, [VIM, entry(201, 200, 201, 201, 9), entry(202, 200, 202, 202, 0)]),
+      [],
+    );
+  });
+  it("takes no terminal on both sides for nothing in common", () => {
+    const target = entry(500, 1, 500, 500, 0);
+    assertEquals(members(target, [target, entry(501, 500, 501, 501, 0)]), []);
+  });
+  it("finds the group of a target without a terminal", () => {
+    const target = entry(500, 1, 500, 500, 0);
+    assertEquals(members(target, [target, entry(501, 500, 500, 500, 0)]), [501]);
+  });
+  it("never counts this reptyr, as in a script without job control", () => {
+    const target = entry(200, 100, 100, 100);
+    assertEquals(members(target, [target, entry(SELF, 100, 100, 100)]), []);
+  });
+  it("sorts by number", () => {
+    assertEquals(members(VIM, [entry(203, 1, 200, 100), entry(201, 1, 200, 100), VIM]), [201, 203]);
+  });
+});
+
+describe("movableAlone", () => {
+  it("offers the jobs of a shell that are one process each", () => {
+    const found = movableAlone(jobMembers(SHELL, TABLE, SELF), TABLE, SELF);
+    assertEquals(found.map(({ pid }) => pid), [200]);
+  });
+});
+
+describe("ancestorsOf and descendantsOf", () => {
+  it("walk up and down", () => {
+    assertEquals(ancestorsOf(301, TABLE), [300, 100, 1]);
+    assertEquals([...descendantsOf(100, TABLE)].sort(), [200, 300, 301, 302]);
+    assertEquals(ancestorsOf(4242, TABLE), []);
+    assertEquals([...descendantsOf(4242, TABLE)], []);
+  });
+  it("end also in a table that was read while pids were used again", () => {
+    const circle = [entry(2, 3, 2, 2), entry(3, 2, 3, 2)];
+    assertEquals(ancestorsOf(2, circle), [3, 2]);
+    assertEquals([...descendantsOf(2, circle)], [3]);
+  });
+});
