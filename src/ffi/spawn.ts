@@ -1,0 +1,135 @@
+/**
+ * New processes by posix_spawn(3). Deno.Command cannot make a session, and fork(2) cannot be called
+ * from a program with threads: the child would inherit their locks, but not the threads.
+ */
+import { SyscallError } from "../errors.ts";
+import {
+  O_CLOEXEC,
+  POSIX_SPAWN_SETPGROUP,
+  POSIX_SPAWN_SETSID,
+  POSIX_SPAWN_SETSIGDEF,
+  POSIX_SPAWN_SETSIGMASK,
+} from "./constants.ts";
+import { describeErrno } from "./errno.ts";
+import { libc } from "./libc.ts";
+import { addressOf, cString } from "./memory.ts";
+
+/** Sizes of glibc's opaque types on x86_64 and aarch64: <spawn.h>, <bits/types/__sigset_t.h>. */
+export const SIZEOF_POSIX_SPAWNATTR_T = 336;
+export const SIZEOF_POSIX_SPAWN_FILE_ACTIONS_T = 80;
+export const SIZEOF_SIGSET_T = 128;
+
+/** What descriptor `fd` of the new process is: a file it opens itself, or one of our descriptors. */
+export type SpawnFile =
+  /** `flags` as for open(2); O_CREAT makes the file with mode 0o666 less the umask. */
+  | { readonly fd: number; readonly path: string; readonly flags: number }
+  | { readonly fd: number; readonly dup: number };
+
+export interface SpawnOptions {
+  /** The whole environment of the new process. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Done in this order. All other descriptors of ours are close-on-exec and stay here. */
+  readonly files?: readonly SpawnFile[];
+  /**
+   * Lead a new session. It has no controlling terminal: a terminal that `files` opens without
+   * O_NOCTTY becomes it, since glibc calls setsid(2) before it opens them.
+   */
+  readonly newSession?: boolean;
+  /** Lead a new process group in our session. */
+  readonly newGroup?: boolean;
+}
+
+/**
+ * Run `argv` in a new process; `argv[0]` is looked up in our own PATH. Every signal has its default
+ * action there and none is blocked, whatever this program ignores.
+ *
+ * Returns the PID of a child that the caller has to reap. Throws SyscallError when the program cannot
+ * be run or one of `files` cannot be opened: then there is no child.
+ */
+export function spawn(argv: readonly string[], options: SpawnOptions): number {
+  const program = argv[0];
+  if (program === undefined) throw new RangeError("A program to run must be named");
+  const argvVector = new StringVector(argv);
+  const envVector = new StringVector(
+    Object.entries(options.env).map(([name, value]) => `${name}=${value}`),
+  );
+  const actions = new Uint8Array(SIZEOF_POSIX_SPAWN_FILE_ACTIONS_T);
+  const attributes = new Uint8Array(SIZEOF_POSIX_SPAWNATTR_T);
+  const pid = new Int32Array(1);
+  const c = libc();
+  check(c.posix_spawn_file_actions_init(actions), "posix_spawn_file_actions_init");
+  check(c.posix_spawnattr_init(attributes), "posix_spawnattr_init");
+  try {
+    for (const file of options.files ?? []) addFile(actions, file);
+    setAttributes(attributes, options);
+    const error = c.posix_spawnp(
+      new Uint8Array(pid.buffer),
+      cString(program),
+      actions,
+      attributes,
+      argvVector.bytes,
+      envVector.bytes,
+    );
+    check(error, `posix_spawnp(${program})`);
+  } finally {
+    c.posix_spawnattr_destroy(attributes);
+    c.posix_spawn_file_actions_destroy(actions);
+  }
+  return pid[0]!;
+}
+
+function addFile(actions: Uint8Array<ArrayBuffer>, file: SpawnFile): void {
+  const c = libc();
+  if ("dup" in file) {
+    // With equal numbers glibc clears close-on-exec, where dup2(2) would do nothing.
+    check(
+      c.posix_spawn_file_actions_adddup2(actions, file.dup, file.fd),
+      "posix_spawn_file_actions_adddup2",
+    );
+    return;
+  }
+  if ((file.flags & O_CLOEXEC) !== 0) {
+    throw new RangeError(`${file.path} would be closed again by O_CLOEXEC`);
+  }
+  // glibc copies the path: it need not be kept.
+  check(
+    c.posix_spawn_file_actions_addopen(actions, file.fd, cString(file.path), file.flags, 0o666),
+    "posix_spawn_file_actions_addopen",
+  );
+}
+
+function setAttributes(attributes: Uint8Array<ArrayBuffer>, options: SpawnOptions): void {
+  const c = libc();
+  const flags = POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK |
+    (options.newSession === true ? POSIX_SPAWN_SETSID : 0) |
+    // The group number in the attributes is 0 after init: the child's own PID.
+    (options.newGroup === true ? POSIX_SPAWN_SETPGROUP : 0);
+  check(c.posix_spawnattr_setflags(attributes, flags), "posix_spawnattr_setflags");
+  check(
+    c.posix_spawnattr_setsigdefault(attributes, new Uint8Array(SIZEOF_SIGSET_T).fill(0xff)),
+    "posix_spawnattr_setsigdefault",
+  );
+  check(
+    c.posix_spawnattr_setsigmask(attributes, new Uint8Array(SIZEOF_SIGSET_T)),
+    "posix_spawnattr_setsigmask",
+  );
+}
+
+/** These functions return the error number; they do not set errno. */
+function check(error: number, call: string): void {
+  if (error !== 0) throw new SyscallError(call, describeErrno(error));
+}
+
+/** A `char *const []`: pointers to C strings, a null pointer at the end. */
+class StringVector {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** What the pointers point to: it lives as long as this object. */
+  readonly strings: readonly Uint8Array<ArrayBuffer>[];
+
+  constructor(texts: readonly string[]) {
+    this.strings = texts.map(cString);
+    const pointers = new BigUint64Array(texts.length + 1);
+    this.strings.forEach((string, index) => pointers[index] = addressOf(string));
+    this.bytes = new Uint8Array(pointers.buffer);
+  }
+}

@@ -1,0 +1,104 @@
+/** Processes that a test started: waited for by their PID, ended by a descriptor that names them. */
+import { PollSet } from "../../src/ffi/descriptor.ts";
+import { close } from "../../src/ffi/descriptor.ts";
+import { POLLIN, SIGKILL, WNOHANG } from "../../src/ffi/constants.ts";
+import { libc } from "../../src/ffi/libc.ts";
+import { orThrow, raw } from "../../src/ffi/raw.ts";
+import { pidfdOpen, pidfdSendSignal } from "../../src/ffi/process.ts";
+import { decodeWaitStatus, type WaitStatus } from "../../src/tracee/wait_status.ts";
+
+/** The children of all threads of `pid`: proc_pid_tid_children(5). None when it is gone. */
+export function childrenOf(pid: number): number[] {
+  try {
+    return Array.from(Deno.readDirSync(`/proc/${pid}/task`)).flatMap(({ name }) =>
+      Deno.readTextFileSync(`/proc/${pid}/task/${name}/children`).trim().split(" ")
+        .filter((word) => word !== "").map(Number)
+    );
+  } catch {
+    return [];
+  }
+}
+
+/** Children, their children, and so on. */
+export function descendantsOf(pid: number): number[] {
+  return childrenOf(pid).flatMap((child) => [child, ...descendantsOf(child)]);
+}
+
+/** A running process by pidfd_open(2): the number cannot come to mean another process. */
+export class ProcessHandle implements Disposable {
+  readonly #pidfd: number;
+
+  constructor(readonly pid: number) {
+    this.#pidfd = orThrow(pidfdOpen(pid), `pidfd_open(${pid})`);
+  }
+
+  /** Readable once the process has ended. */
+  get descriptor(): number {
+    return this.#pidfd;
+  }
+
+  get ended(): boolean {
+    return this.waitForEnd(0);
+  }
+
+  /** Whether it ended within `timeoutMs`; nothing is reaped. */
+  waitForEnd(timeoutMs: number): boolean {
+    const set = new PollSet(1);
+    set.watch(0, this.#pidfd, POLLIN);
+    return set.poll(timeoutMs) === 1;
+  }
+
+  signal(signal: number): void {
+    orThrow(pidfdSendSignal(this.#pidfd, signal), `pidfd_send_signal(${this.pid}, ${signal})`);
+  }
+
+  /** SIGKILL; one that is gone already needs none. */
+  end(): void {
+    pidfdSendSignal(this.#pidfd, SIGKILL);
+  }
+
+  [Symbol.dispose](): void {
+    close(this.#pidfd);
+  }
+}
+
+/** A child of this program: it has to be reaped, once. */
+export class Child implements Disposable {
+  readonly handle: ProcessHandle;
+  #status: WaitStatus | undefined;
+
+  constructor(readonly pid: number) {
+    this.handle = new ProcessHandle(pid);
+  }
+
+  /** How it ended, `undefined` while it has not. Reaps it. */
+  get status(): WaitStatus | undefined {
+    return this.#status ??= this.#wait();
+  }
+
+  #wait(): WaitStatus | undefined {
+    const status = new Int32Array(1);
+    const waited = raw(libc().waitpid(this.pid, new Uint8Array(status.buffer), WNOHANG));
+    return orThrow(waited, `waitpid(${this.pid})`) === 0 ? undefined : decodeWaitStatus(status[0]!);
+  }
+
+  /** End it, and all that it started, and reap it. What is not in its family tree is left alone. */
+  [Symbol.dispose](): void {
+    using family = new DisposableStack();
+    // Not yet reaped, it and its descendants keep their numbers.
+    const descendants = this.status === undefined ? descendantsOf(this.pid) : [];
+    const handles = descendants.flatMap((pid) => {
+      try {
+        return [family.use(new ProcessHandle(pid))];
+      } catch {
+        return []; // it ended meanwhile
+      }
+    });
+    family.use(this.handle);
+    for (const handle of [this.handle, ...handles]) handle.end();
+    for (const handle of [this.handle, ...handles]) {
+      if (!handle.waitForEnd(20_000)) throw new Error(`Process ${handle.pid} survives SIGKILL`);
+    }
+    void this.status;
+  }
+}
