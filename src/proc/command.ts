@@ -13,10 +13,13 @@ export function commandText(cmdline: string, comm: string): string {
   return title === "" ? `[${printable(comm)}]` : printable(title);
 }
 
-/** The command of a process as one printable line; undefined when the process is gone. */
-export function readCommand(pid: number): string | undefined {
-  const cmdline = readProcText(pid, undefined, "cmdline");
-  const comm = readProcText(pid, undefined, "comm");
+/**
+ * The command of a process as one printable line; undefined when it is gone. Once the first thread has
+ * exited, only another thread, `tid`, still knows the arguments.
+ */
+export function readCommand(pid: number, tid?: number): string | undefined {
+  const cmdline = readProcText(pid, tid, "cmdline");
+  const comm = readProcText(pid, tid, "comm");
   if (cmdline === undefined || comm === undefined) return undefined;
   return commandText(cmdline, comm.replace(/\n$/, ""));
 }

@@ -74,13 +74,13 @@ export function attachFailure(pid: number): Error {
 /** Undefined when there is no such process, also when it ends while we look at it. */
 function gather(pid: number): TargetFacts | undefined {
   const stat = readStat(pid);
-  const command = readCommand(pid);
   const tids = listTids(pid);
-  if (stat === undefined || command === undefined || tids === undefined) return undefined;
+  if (stat === undefined || tids === undefined) return undefined;
   const tid = tids.find((one) => !isDeadState(readStat(pid, one)?.state ?? "X"));
+  const command = readCommand(pid, tid);
   const status = readStatus(pid, tid);
   const fileOwner = unlessGone(() => Deno.statSync(`/proc/${pid}/stat`).uid);
-  if (status === undefined || fileOwner === undefined) return undefined;
+  if (command === undefined || status === undefined || fileOwner === undefined) return undefined;
 
   const table = processTable();
   const self: ProcessEntry = { ...stat, pid };

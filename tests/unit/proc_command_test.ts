@@ -54,7 +54,11 @@ describe("readCommand", () => {
   it("reads this process", () => {
     assert(readCommand(Deno.pid)?.includes("test"));
   });
+  it("reads the same from a thread of it", () => {
+    assertEquals(readCommand(Deno.pid, Deno.pid), readCommand(Deno.pid));
+  });
   it("says undefined for a process that is gone", () => {
     assertEquals(readCommand(4194305), undefined);
+    assertEquals(readCommand(Deno.pid, 4194305), undefined);
   });
 });
