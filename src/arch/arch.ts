@@ -1,0 +1,78 @@
+/**
+ * What the tracer must know of a processor: where registers stand in the NT_PRSTATUS set, how a
+ * system call is made by hand, how an interrupted one is continued, and how C lays out the few
+ * structures that injected calls need. Pure functions over bytes: every architecture is tested on
+ * every host, and a new one is one new file beside this.
+ */
+import type { Layout, Scalar } from "../struct.ts";
+
+/** Every system call that is ever injected. A name, so that no number stands outside `arch/`. */
+export type SyscallName =
+  | "clone"
+  | "close"
+  | "dup3"
+  | "epoll_ctl"
+  | "fcntl"
+  | "getpid"
+  | "getsid"
+  | "ioctl"
+  | "mmap"
+  | "munmap"
+  | "recvmsg"
+  | "rt_sigaction"
+  | "setpgid"
+  | "setsid"
+  | "socketpair"
+  | "wait4";
+
+/** The bytes of a whole register set, as PTRACE_GETREGSET gives them. */
+export type Registers = Uint8Array<ArrayBuffer>;
+
+/** A layout whose field names are checked, whatever the offsets. */
+export type AbiLayout<Names extends string> = Layout<Record<Names, readonly [number, Scalar]>>;
+
+/** Structures laid in the tracee's memory, in its own ABI. */
+export interface AbiStructs {
+  readonly iovec: AbiLayout<"iov_base" | "iov_len">;
+  readonly msghdr: AbiLayout<
+    "msg_iov" | "msg_iovlen" | "msg_control" | "msg_controllen" | "msg_flags"
+  >;
+  readonly cmsghdr: AbiLayout<"cmsg_len" | "cmsg_level" | "cmsg_type">;
+  /** The kernel's own `struct sigaction`, not the C library's: rt_sigaction(2). */
+  readonly sigaction: AbiLayout<"sa_handler">;
+  readonly epollEvent: AbiLayout<"events" | "data">;
+}
+
+export interface Architecture {
+  readonly name: string;
+  /** Length of the NT_PRSTATUS register set: this is how a tracee's architecture is told. */
+  readonly registerSetSize: number;
+  /** The instruction that enters the kernel, and its required alignment in bytes. */
+  readonly syscallInstruction: Uint8Array;
+  readonly instructionAlignment: number;
+  readonly syscallNumbers: Readonly<Record<SyscallName, number>>;
+  readonly structs: AbiStructs;
+  /** `SIG_SETMASK`-style sets are 8 bytes on every Linux architecture that has 64 signals. */
+  readonly sigsetSize: 8;
+
+  /** Address of the next instruction. */
+  instructionPointer(registers: Registers): bigint;
+
+  /**
+   * A copy of `registers` in which the next instruction, at address `instruction`, is a system call
+   * `number` with `args`, and in which the kernel sees no interrupted call to restart.
+   */
+  withSyscall(
+    registers: Registers,
+    instruction: bigint,
+    number: number,
+    args: readonly bigint[],
+  ): Registers;
+
+  /**
+   * Registers with which a thread that was stopped inside a system call goes on as if it had not
+   * been: `registers` itself where the kernel already restarts the call, a changed copy where it
+   * would have returned EINTR although no signal was delivered.
+   */
+  withRestart(registers: Registers): Registers;
+}

@@ -1,0 +1,18 @@
+/** The architectures this executable can trace, told apart by the size of the register set. */
+import type { Architecture } from "./arch.ts";
+import { x86_64 } from "./x86_64.ts";
+
+export type { Architecture, Registers, SyscallName } from "./arch.ts";
+
+const ARCHITECTURES: readonly Architecture[] = [x86_64];
+
+/** At least as long as any NT_PRSTATUS set; the kernel says how much of it is used. */
+export const MAX_REGISTER_SET_SIZE = 512;
+
+/**
+ * The architecture whose NT_PRSTATUS set has `size` bytes: a 64-bit kernel gives a 32-bit thread's
+ * registers in the 32-bit set. `undefined` when this executable does not know it.
+ */
+export function architectureOf(size: number): Architecture | undefined {
+  return ARCHITECTURES.find((arch) => arch.registerSetSize === size);
+}

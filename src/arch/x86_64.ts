@@ -1,0 +1,169 @@
+/** x86_64: the 64-bit register set of <sys/user.h> and the SYSCALL instruction. */
+import { layout } from "../struct.ts";
+import type { AbiStructs, Architecture, Registers } from "./arch.ts";
+
+/** Offsets in `struct user_regs_struct`; every register is 8 bytes wide. */
+export const USER_REGS = layout("struct user_regs_struct", 216, {
+  r15: [0, "u64"],
+  r14: [8, "u64"],
+  r13: [16, "u64"],
+  r12: [24, "u64"],
+  rbp: [32, "u64"],
+  rbx: [40, "u64"],
+  r11: [48, "u64"],
+  r10: [56, "u64"],
+  r9: [64, "u64"],
+  r8: [72, "u64"],
+  rax: [80, "u64"],
+  rcx: [88, "u64"],
+  rdx: [96, "u64"],
+  rsi: [104, "u64"],
+  rdi: [112, "u64"],
+  orig_rax: [120, "i64"],
+  rip: [128, "u64"],
+  cs: [136, "u64"],
+  eflags: [144, "u64"],
+  rsp: [152, "u64"],
+  ss: [160, "u64"],
+  fs_base: [168, "u64"],
+  gs_base: [176, "u64"],
+  ds: [184, "u64"],
+  es: [192, "u64"],
+  fs: [200, "u64"],
+  gs: [208, "u64"],
+});
+
+/** In the order in which the kernel takes them: syscall(2), "Architecture calling conventions". */
+const ARGUMENT_REGISTERS = ["rdi", "rsi", "rdx", "r10", "r8", "r9"] as const;
+
+/** Trap and direction flag: an injected call is neither single-stepped nor run backwards. */
+const EFLAGS_CLEARED = 0x100n | 0x400n;
+
+const EINTR = 4n;
+const ERESTARTNOHAND = 514n;
+
+/** x32 programs set this bit in every call number: <asm/unistd.h>. */
+const __X32_SYSCALL_BIT = 0x40000000n;
+
+/**
+ * Calls that return EINTR after a stop although no handler ran (signal(7), "Interruption of system
+ * calls and library functions by stop signals"; ptrace(2), BUGS), and that have done nothing when
+ * they do, so that they may be made again: epoll_wait and its kin, semop, sigtimedwait, io_uring,
+ * and transfers on sockets with a timeout.
+ */
+const EINTR_AFTER_STOP: ReadonlySet<bigint> = new Set([
+  0n, // read
+  1n, // write
+  19n, // readv
+  20n, // writev
+  42n, // connect
+  43n, // accept
+  44n, // sendto
+  45n, // recvfrom
+  46n, // sendmsg
+  47n, // recvmsg
+  65n, // semop
+  128n, // rt_sigtimedwait
+  208n, // io_getevents
+  220n, // semtimedop
+  232n, // epoll_wait
+  281n, // epoll_pwait
+  288n, // accept4
+  299n, // recvmmsg
+  307n, // sendmmsg
+  333n, // io_pgetevents
+  426n, // io_uring_enter
+  441n, // epoll_pwait2
+]);
+
+const structs: AbiStructs = {
+  iovec: layout("struct iovec", 16, { iov_base: [0, "u64"], iov_len: [8, "u64"] }),
+  msghdr: layout("struct msghdr", 56, {
+    msg_iov: [16, "u64"],
+    msg_iovlen: [24, "u64"],
+    msg_control: [32, "u64"],
+    msg_controllen: [40, "u64"],
+    msg_flags: [48, "i32"],
+  }),
+  cmsghdr: layout("struct cmsghdr", 16, {
+    cmsg_len: [0, "u64"],
+    cmsg_level: [8, "i32"],
+    cmsg_type: [12, "i32"],
+  }),
+  // struct { void (*handler)(int); unsigned long flags; void (*restorer)(void); sigset_t mask; }
+  sigaction: layout("struct kernel_sigaction", 32, { sa_handler: [0, "u64"] }),
+  // Packed on x86 only: epoll_ctl(2) in <sys/epoll.h>
+  epollEvent: layout("struct epoll_event", 12, { events: [0, "u32"], data: [4, "u64"] }),
+};
+
+type RegisterName = keyof typeof USER_REGS.fields;
+
+function view(registers: Registers): DataView {
+  return new DataView(registers.buffer, registers.byteOffset, registers.byteLength);
+}
+
+function get(registers: Registers, name: RegisterName): bigint {
+  return view(registers).getBigUint64(USER_REGS.fields[name][0], true);
+}
+
+function getSigned(registers: Registers, name: RegisterName): bigint {
+  return BigInt.asIntN(64, get(registers, name));
+}
+
+function set(registers: Registers, name: RegisterName, value: bigint): void {
+  view(registers).setBigUint64(USER_REGS.fields[name][0], BigInt.asUintN(64, value), true);
+}
+
+export const x86_64: Architecture = {
+  name: "x86_64",
+  registerSetSize: USER_REGS.size,
+  syscallInstruction: Uint8Array.of(0x0f, 0x05),
+  instructionAlignment: 1,
+  sigsetSize: 8,
+  syscallNumbers: {
+    clone: 56,
+    close: 3,
+    dup3: 292,
+    epoll_ctl: 233,
+    fcntl: 72,
+    getpid: 39,
+    getsid: 124,
+    ioctl: 16,
+    mmap: 9,
+    munmap: 11,
+    recvmsg: 47,
+    rt_sigaction: 13,
+    setpgid: 109,
+    setsid: 112,
+    socketpair: 53,
+    wait4: 61,
+  },
+  structs,
+
+  instructionPointer: (registers) => get(registers, "rip"),
+
+  withSyscall(registers, instruction, number, args) {
+    const call = registers.slice();
+    // orig_rax >= 0 would make the kernel take the stop for one inside a system call, see -ERESTART*
+    // in rax, and move rip: arch_do_signal_or_restart().
+    set(call, "orig_rax", -1n);
+    set(call, "rax", BigInt(number));
+    set(call, "rip", instruction);
+    set(call, "eflags", get(registers, "eflags") & ~EFLAGS_CLEARED);
+    ARGUMENT_REGISTERS.forEach((name, index) => set(call, name, args[index] ?? 0n));
+    return call;
+  },
+
+  withRestart(registers) {
+    const number = getSigned(registers, "orig_rax");
+    const interrupted = number >= 0n && getSigned(registers, "rax") === -EINTR &&
+      EINTR_AFTER_STOP.has(number & ~__X32_SYSCALL_BIT);
+    if (!interrupted) return registers;
+    // Not a rewind by hand: with ERESTARTNOHAND the kernel itself decides on resuming, and returns
+    // EINTR after all if a handler is about to run. A rewound call would sleep on after the handler,
+    // and a program that waits for `epoll_wait() == EINTR && flag` would wait for ever.
+    const restarted = registers.slice();
+    set(restarted, "rax", -ERESTARTNOHAND);
+    return restarted;
+  },
+};

@@ -1,0 +1,79 @@
+/**
+ * The errors this program throws on purpose. They hold data and a sentence each; turning them into
+ * lines on stderr and an exit status is the work of `cli/`.
+ */
+
+/** What the kernel answered: `EPERM`, 1, `operation not permitted`. */
+export interface KernelReason {
+  readonly errno: number;
+  readonly code: string;
+  readonly reason: string;
+}
+
+/** A system call of ours failed. `call` is written as in C: `ptrace(PTRACE_SEIZE, 4242)`. */
+export class SyscallError extends Error implements KernelReason {
+  override readonly name: string = "SyscallError";
+  readonly errno: number;
+  readonly code: string;
+  readonly reason: string;
+
+  constructor(readonly call: string, why: KernelReason) {
+    super(`${call} failed: ${why.reason} (${why.code})`);
+    this.errno = why.errno;
+    this.code = why.code;
+    this.reason = why.reason;
+  }
+}
+
+/** A system call that we made the tracee perform failed there. */
+export class RemoteSyscallError extends SyscallError {
+  override readonly name = "RemoteSyscallError";
+
+  constructor(readonly pid: number, call: string, why: KernelReason) {
+    super(`${call} in process ${pid}`, why);
+  }
+}
+
+/** The tracee ended, or was taken from us by SIGKILL, while we worked on it. */
+export class TraceeDiedError extends Error {
+  override readonly name = "TraceeDiedError";
+
+  constructor(readonly pid: number) {
+    super(`Process ${pid} ended while it was being moved`);
+  }
+}
+
+/** A thread did not come to a stop before the deadline. `where` is its kernel wait channel. */
+export class StopTimeoutError extends Error {
+  override readonly name = "StopTimeoutError";
+
+  constructor(
+    readonly pid: number,
+    readonly tid: number,
+    readonly seconds: number,
+    readonly state: string,
+    readonly where: string,
+  ) {
+    super(
+      `Cannot stop process ${pid}: thread ${tid} is in state ${state}` +
+        `${where === "" ? "" : ` (waiting in ${where})`} and did not stop within ${seconds} s`,
+    );
+  }
+}
+
+/** The command line is wrong: exit status 2. */
+export class UsageError extends Error {
+  override readonly name = "UsageError";
+}
+
+/**
+ * Something cannot be done, and we know why before or after trying: exit status 1.
+ * `remedies` are further lines, each a thing the user can do.
+ */
+export class RefusedError extends Error {
+  override readonly name = "RefusedError";
+
+  constructor(message: string, readonly remedies: readonly string[] = [], options?: ErrorOptions) {
+    super(message, options);
+  }
+}

@@ -1,0 +1,168 @@
+/**
+ * Constants of the Linux user-space interface, with their C names and the header they come from.
+ * Those that differ between processors stand in `arch/`; `scripts/verify_abi.ts` asks the C compiler.
+ */
+
+// <sys/ptrace.h>, <linux/ptrace.h>: requests
+export const PTRACE_CONT = 7;
+export const PTRACE_DETACH = 17;
+export const PTRACE_SYSCALL = 24;
+export const PTRACE_SETOPTIONS = 0x4200;
+export const PTRACE_GETEVENTMSG = 0x4201;
+export const PTRACE_GETREGSET = 0x4204;
+export const PTRACE_SETREGSET = 0x4205;
+export const PTRACE_SEIZE = 0x4206;
+export const PTRACE_INTERRUPT = 0x4207;
+export const PTRACE_GETSIGMASK = 0x420a;
+export const PTRACE_SETSIGMASK = 0x420b;
+export const PTRACE_GET_SYSCALL_INFO = 0x420e;
+export const PTRACE_GET_RSEQ_CONFIGURATION = 0x420f;
+
+// <linux/ptrace.h>: options and events
+export const PTRACE_O_TRACESYSGOOD = 0x00000001;
+export const PTRACE_O_TRACECLONE = 0x00000008;
+export const PTRACE_O_SUSPEND_SECCOMP = 0x00200000;
+export const PTRACE_EVENT_CLONE = 3;
+export const PTRACE_EVENT_STOP = 128;
+export const PTRACE_SYSCALL_INFO_ENTRY = 1;
+export const PTRACE_SYSCALL_INFO_EXIT = 2;
+
+// <elf.h>
+export const NT_PRSTATUS = 1;
+
+// <sys/wait.h>
+export const WNOHANG = 0x00000001;
+export const WUNTRACED = 0x00000002;
+export const __WALL = 0x40000000;
+
+// <linux/kcmp.h>
+export const KCMP_FILE = 0;
+export const KCMP_FILES = 2;
+
+// <linux/pidfd.h>
+export const PIDFD_GET_INFO = 0xc040ff0b;
+export const PIDFD_INFO_EXIT = 1 << 3;
+
+// <fcntl.h>
+export const O_RDONLY = 0o0;
+export const O_WRONLY = 0o1;
+export const O_RDWR = 0o2;
+export const O_ACCMODE = 0o3;
+export const O_NOCTTY = 0o400;
+export const O_APPEND = 0o2000;
+export const O_NONBLOCK = 0o4000;
+export const O_ASYNC = 0o20000;
+export const O_CLOEXEC = 0o2000000;
+export const F_GETFL = 3;
+export const F_SETFL = 4;
+export const F_DUPFD_CLOEXEC = 1030;
+
+// <poll.h>
+export const POLLIN = 0x001;
+export const POLLOUT = 0x004;
+export const POLLERR = 0x008;
+export const POLLHUP = 0x010;
+export const POLLNVAL = 0x020;
+
+// <sys/socket.h>
+export const AF_UNIX = 1;
+export const SOCK_DGRAM = 2;
+export const SOCK_CLOEXEC = 0o2000000;
+export const SOL_SOCKET = 1;
+export const SCM_RIGHTS = 1;
+export const MSG_CTRUNC = 0x08;
+export const MSG_DONTWAIT = 0x40;
+export const MSG_CMSG_CLOEXEC = 0x40000000;
+
+// <sys/mman.h>
+export const PROT_READ = 0x1;
+export const PROT_WRITE = 0x2;
+export const MAP_PRIVATE = 0x02;
+export const MAP_ANONYMOUS = 0x20;
+
+// <sys/epoll.h>
+export const EPOLL_CTL_ADD = 1;
+export const EPOLL_CTL_DEL = 2;
+
+// <linux/sched.h>
+export const CLONE_VM = 0x00000100;
+export const CLONE_FS = 0x00000200;
+export const CLONE_FILES = 0x00000400;
+
+// <asm-generic/ioctls.h>, <linux/tty.h>
+export const TIOCSCTTY = 0x540e;
+export const TIOCGPGRP = 0x540f;
+export const TIOCGWINSZ = 0x5413;
+export const TIOCSWINSZ = 0x5414;
+export const TIOCNOTTY = 0x5422;
+export const TIOCGSID = 0x5429;
+export const TCGETS2 = 0x802c542a;
+export const TCSETS2 = 0x402c542b;
+export const TIOCGPTN = 0x80045430;
+export const TIOCSPTLCK = 0x40045431;
+export const TIOCGDEV = 0x80045432;
+export const TIOCGPTPEER = 0x5441;
+
+// <asm-generic/termbits.h>: termios(3)
+export const IGNBRK = 0o1;
+export const BRKINT = 0o2;
+export const PARMRK = 0o10;
+export const ISTRIP = 0o40;
+export const INLCR = 0o100;
+export const IGNCR = 0o200;
+export const ICRNL = 0o400;
+export const IXON = 0o2000;
+export const IMAXBEL = 0o20000;
+export const IUTF8 = 0o40000;
+export const OPOST = 0o1;
+export const ONLCR = 0o4;
+export const CSIZE = 0o60;
+export const CS8 = 0o60;
+export const CREAD = 0o200;
+export const PARENB = 0o400;
+export const B38400 = 0o17;
+export const ISIG = 0o1;
+export const ICANON = 0o2;
+export const ECHO = 0o10;
+export const ECHOE = 0o20;
+export const ECHOK = 0o40;
+export const ECHONL = 0o100;
+export const ECHOCTL = 0o1000;
+export const ECHOKE = 0o4000;
+export const IEXTEN = 0o100000;
+export const VINTR = 0;
+export const VQUIT = 1;
+export const VERASE = 2;
+export const VKILL = 3;
+export const VEOF = 4;
+export const VTIME = 5;
+export const VMIN = 6;
+export const VSTART = 8;
+export const VSTOP = 9;
+export const VSUSP = 10;
+export const VREPRINT = 12;
+export const VDISCARD = 13;
+export const VWERASE = 14;
+export const VLNEXT = 15;
+
+// <signal.h>: numbers that are the same on x86 and arm
+export const SIGHUP = 1;
+export const SIGINT = 2;
+export const SIGQUIT = 3;
+export const SIGTRAP = 5;
+export const SIGKILL = 9;
+export const SIGTERM = 15;
+export const SIGCONT = 18;
+export const SIGSTOP = 19;
+export const SIGTSTP = 20;
+export const SIGTTIN = 21;
+export const SIGTTOU = 22;
+export const SIGWINCH = 28;
+export const SIG_DFL = 0n;
+export const SIG_IGN = 1n;
+
+// <spawn.h>
+export const POSIX_SPAWN_SETPGROUP = 0x02;
+export const POSIX_SPAWN_SETSIGDEF = 0x04;
+export const POSIX_SPAWN_SETSIGMASK = 0x08;
+export const POSIX_SPAWN_SETSID = 0x80;

@@ -1,0 +1,114 @@
+/** Calls on descriptors of our own. All return raw values (see `raw.ts`) unless they say otherwise. */
+import { F_GETFL, O_CLOEXEC, O_NONBLOCK } from "./constants.ts";
+import { libc } from "./libc.ts";
+import { cString } from "./memory.ts";
+import { orThrow, raw } from "./raw.ts";
+import { type Layout, type Scalar, Struct } from "../struct.ts";
+import { pollfd } from "./structs.ts";
+
+/** open(2) without O_CREAT. Throws SyscallError. */
+export function open(path: string, flags: number): number {
+  return orThrow(raw(libc().open(cString(path), flags)), `open(${path})`);
+}
+
+/** close(2). Its errors say nothing that a caller could act upon. */
+export function close(fd: number): void {
+  libc().close(fd);
+}
+
+/** read(2) into `bytes`: how many came, 0 at end of file, or a negated errno. */
+export function read(fd: number, bytes: Uint8Array<ArrayBuffer>): number {
+  return raw(libc().read(fd, bytes, BigInt(bytes.length)));
+}
+
+/** write(2) of `bytes`: how many went, or a negated errno. */
+export function write(fd: number, bytes: Uint8Array<ArrayBuffer>): number {
+  return raw(libc().write(fd, bytes, BigInt(bytes.length)));
+}
+
+/** fcntl(2) with a number or nothing as its argument. */
+export function fcntl(fd: number, op: number, arg = 0): number {
+  return raw(libc().fcntl(fd, op, BigInt(arg)));
+}
+
+/** The file status flags and access mode of an open descriptor. Throws SyscallError. */
+export function statusFlags(fd: number): number {
+  return orThrow(fcntl(fd, F_GETFL), `fcntl(${fd}, F_GETFL)`);
+}
+
+/** fchown(2). */
+export function fchown(fd: number, owner: number, group: number): number {
+  return raw(libc().fchown(fd, owner, group));
+}
+
+/** ioctl(2) with a number as its argument. */
+export function ioctl(fd: number, op: number, arg = 0): number {
+  return raw(libc().ioctl(fd, BigInt(op), BigInt(arg)));
+}
+
+/** ioctl(2) with a structure as its argument. */
+export function ioctlStruct<F extends Record<string, readonly [number, Scalar]>>(
+  fd: number,
+  op: number,
+  struct: Struct<F>,
+): number {
+  return raw(libc().ioctlBuffer(fd, BigInt(op), struct.bytes));
+}
+
+/** A new zeroed structure filled by ioctl(2). Throws SyscallError naming `call`. */
+export function ioctlGet<F extends Record<string, readonly [number, Scalar]>>(
+  fd: number,
+  op: number,
+  layout: Layout<F>,
+  call: string,
+): Struct<F> {
+  const struct = new Struct(layout);
+  orThrow(ioctlStruct(fd, op, struct), call);
+  return struct;
+}
+
+/** A pipe whose ends are nonblocking and close-on-exec. Throws SyscallError. */
+export function pipe(): { readEnd: number; writeEnd: number } {
+  const ends = new Int32Array(2);
+  orThrow(
+    raw(libc().pipe2(new Uint8Array(ends.buffer), O_NONBLOCK | O_CLOEXEC)),
+    "pipe2(O_NONBLOCK | O_CLOEXEC)",
+  );
+  return { readEnd: ends[0]!, writeEnd: ends[1]! };
+}
+
+/** A set of descriptors for poll(2), reused from call to call. */
+export class PollSet {
+  readonly #bytes: Uint8Array<ArrayBuffer>;
+  readonly #entries: Struct<typeof pollfd.fields>[] = [];
+
+  /** Room for `size` descriptors, none of them looked at until {@linkcode watch}. */
+  constructor(size: number) {
+    this.#bytes = new Uint8Array(size * pollfd.size);
+    for (let index = 0; index < size; index++) {
+      this.#entries.push(
+        new Struct(pollfd, this.#bytes, index * pollfd.size).set("fd", -1),
+      );
+    }
+  }
+
+  /** Look at `fd` for `events` in place `index`; with no events it is passed over: poll(2). */
+  watch(index: number, fd: number, events: number): void {
+    this.#entries[index]!.set("fd", events === 0 ? -1 : fd).set("events", events).set("revents", 0);
+  }
+
+  /** What poll reported for place `index`: POLLIN, POLLHUP and so on. */
+  reported(index: number): number {
+    return this.#entries[index]!.get("revents");
+  }
+
+  /** poll(2) on this thread: the number of ready descriptors, 0 after `timeoutMs`, or `-EINTR`. */
+  poll(timeoutMs: number): number {
+    return raw(libc().poll(this.#bytes, BigInt(this.#entries.length), timeoutMs));
+  }
+
+  /** poll(2) on another thread, so that signal listeners run meanwhile. Never fails usefully. */
+  pollAsync(timeoutMs: number): Promise<number> {
+    return libc().pollAsync(this.#bytes, BigInt(this.#entries.length), timeoutMs);
+  }
+}

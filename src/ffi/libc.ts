@@ -1,0 +1,270 @@
+/**
+ * The C library's functions that Deno has no API for. Each parameter carries its C declaration, so
+ * that the table reads like the SYNOPSIS sections of section 2 and 3 of the manual.
+ *
+ * One C function stands under several names where its argument has several types. `ptrace`,
+ * `ioctl`, `fcntl`, `open` and `syscall` are variadic in C; on Linux x86_64 and aarch64 a fixed
+ * declaration passes its arguments in the same registers.
+ */
+const SYMBOLS = {
+  __errno_location: { parameters: [], result: "pointer" },
+
+  // Tracing: ptrace(2), waitpid(2), process_vm_readv(2)
+  ptrace: {
+    parameters: [
+      "i32", // enum __ptrace_request op
+      "i32", // pid_t pid
+      "usize", // void *addr
+      "usize", // void *data
+    ],
+    result: "i32", // long: 0, -1 or a small size for every request used here
+  },
+  ptraceBuffer: {
+    name: "ptrace",
+    parameters: [
+      "i32", // enum __ptrace_request op
+      "i32", // pid_t pid
+      "usize", // void *addr
+      "buffer", // void *data
+    ],
+    result: "i32",
+  },
+  waitpid: {
+    parameters: [
+      "i32", // pid_t pid
+      "buffer", // int *wstatus
+      "i32", // int options
+    ],
+    result: "i32", // pid_t
+  },
+  process_vm_readv: {
+    parameters: [
+      "i32", // pid_t pid
+      "buffer", // const struct iovec *local_iov
+      "usize", // unsigned long liovcnt
+      "buffer", // const struct iovec *remote_iov
+      "usize", // unsigned long riovcnt
+      "usize", // unsigned long flags
+    ],
+    result: "isize", // ssize_t
+  },
+  process_vm_writev: {
+    parameters: [
+      "i32", // pid_t pid
+      "buffer", // const struct iovec *local_iov
+      "usize", // unsigned long liovcnt
+      "buffer", // const struct iovec *remote_iov
+      "usize", // unsigned long riovcnt
+      "usize", // unsigned long flags
+    ],
+    result: "isize", // ssize_t
+  },
+
+  // System calls that older C libraries have no function for: pidfd_open(2), pidfd_getfd(2),
+  // pidfd_send_signal(2), kcmp(2)
+  syscall: {
+    parameters: [
+      "i64", // long number
+      "usize", // unsigned long arg1
+      "usize", // unsigned long arg2
+      "usize", // unsigned long arg3
+      "usize", // unsigned long arg4
+      "usize", // unsigned long arg5
+    ],
+    result: "i32", // long: a descriptor, 0, a kcmp order or -1
+  },
+
+  // Descriptors: open(2), close(2), read(2), write(2), fcntl(2), fchown(2), pipe2(2), poll(2)
+  open: {
+    parameters: [
+      "buffer", // const char *pathname
+      "i32", // int flags
+    ],
+    result: "i32",
+  },
+  close: { parameters: ["i32" /* int fd */], result: "i32" },
+  read: {
+    parameters: [
+      "i32", // int fd
+      "buffer", // void *buf
+      "usize", // size_t count
+    ],
+    result: "isize", // ssize_t
+  },
+  write: {
+    parameters: [
+      "i32", // int fd
+      "buffer", // const void *buf
+      "usize", // size_t count
+    ],
+    result: "isize", // ssize_t
+  },
+  fcntl: {
+    parameters: [
+      "i32", // int fd
+      "i32", // int op
+      "usize", // arg
+    ],
+    result: "i32",
+  },
+  fchown: {
+    parameters: [
+      "i32", // int fd
+      "u32", // uid_t owner
+      "u32", // gid_t group
+    ],
+    result: "i32",
+  },
+  pipe2: {
+    parameters: [
+      "buffer", // int pipefd[2]
+      "i32", // int flags
+    ],
+    result: "i32",
+  },
+  poll: {
+    parameters: [
+      "buffer", // struct pollfd *fds
+      "u64", // nfds_t nfds
+      "i32", // int timeout: milliseconds, -1 without end
+    ],
+    result: "i32",
+  },
+  /** On a thread of its own: the event loop lives on meanwhile. errno is lost. */
+  pollAsync: {
+    name: "poll",
+    parameters: [
+      "buffer", // struct pollfd *fds
+      "u64", // nfds_t nfds
+      "i32", // int timeout
+    ],
+    result: "i32",
+    nonblocking: true,
+  },
+  ioctl: {
+    parameters: [
+      "i32", // int fd
+      "u64", // unsigned long op
+      "usize", // arg
+    ],
+    result: "i32",
+  },
+  ioctlBuffer: {
+    name: "ioctl",
+    parameters: [
+      "i32", // int fd
+      "u64", // unsigned long op
+      "buffer", // void *arg
+    ],
+    result: "i32",
+  },
+  sendmsg: {
+    parameters: [
+      "i32", // int sockfd
+      "buffer", // const struct msghdr *msg
+      "i32", // int flags
+    ],
+    result: "isize", // ssize_t
+  },
+
+  // Processes: getpid(2), getuid(2), kill(2), sched_yield(2), usleep(3), posix_spawn(3)
+  getpid: { parameters: [], result: "i32" },
+  geteuid: { parameters: [], result: "u32" },
+  kill: {
+    parameters: [
+      "i32", // pid_t pid
+      "i32", // int sig
+    ],
+    result: "i32",
+  },
+  usleep: { parameters: ["u32" /* useconds_t usec */], result: "i32" },
+  posix_spawnp: {
+    parameters: [
+      "buffer", // pid_t *pid
+      "buffer", // const char *file
+      "buffer", // const posix_spawn_file_actions_t *file_actions
+      "buffer", // const posix_spawnattr_t *attrp
+      "buffer", // char *const argv[]
+      "buffer", // char *const envp[]
+    ],
+    result: "i32", // an error number
+  },
+  posix_spawnattr_init: { parameters: ["buffer" /* posix_spawnattr_t *attr */], result: "i32" },
+  posix_spawnattr_destroy: { parameters: ["buffer"], result: "i32" },
+  posix_spawnattr_setflags: {
+    parameters: [
+      "buffer", // posix_spawnattr_t *attr
+      "i16", // short flags
+    ],
+    result: "i32",
+  },
+  posix_spawnattr_setsigdefault: {
+    parameters: [
+      "buffer", // posix_spawnattr_t *attr
+      "buffer", // const sigset_t *sigdefault
+    ],
+    result: "i32",
+  },
+  posix_spawnattr_setsigmask: {
+    parameters: [
+      "buffer", // posix_spawnattr_t *attr
+      "buffer", // const sigset_t *sigmask
+    ],
+    result: "i32",
+  },
+  posix_spawn_file_actions_init: { parameters: ["buffer"], result: "i32" },
+  posix_spawn_file_actions_destroy: { parameters: ["buffer"], result: "i32" },
+  posix_spawn_file_actions_addopen: {
+    parameters: [
+      "buffer", // posix_spawn_file_actions_t *file_actions
+      "i32", // int fildes
+      "buffer", // const char *path
+      "i32", // int oflag
+      "u32", // mode_t mode
+    ],
+    result: "i32",
+  },
+  posix_spawn_file_actions_adddup2: {
+    parameters: [
+      "buffer", // posix_spawn_file_actions_t *file_actions
+      "i32", // int fildes
+      "i32", // int newfildes
+    ],
+    result: "i32",
+  },
+} as const satisfies Deno.ForeignLibraryInterface;
+
+type Libc = Deno.DynamicLibrary<typeof SYMBOLS>;
+
+let library: Libc | undefined;
+let errnoCell: Int32Array | undefined;
+
+/**
+ * The C library's functions, opened at the first call: `--help` and the unit tests need none.
+ * Throws a plain `Error` on systems without glibc.
+ */
+export function libc(): Libc["symbols"] {
+  library ??= openLibc();
+  return library.symbols;
+}
+
+function openLibc(): Libc {
+  try {
+    return Deno.dlopen("libc.so.6", SYMBOLS);
+  } catch (cause) {
+    throw new Error("Cannot open libc.so.6: this program needs a Linux system with glibc", {
+      cause,
+    });
+  }
+}
+
+/**
+ * errno of the last failed synchronous call on this thread. Meaningless after a success and after a
+ * nonblocking call, which runs on another thread with another errno.
+ */
+export function errno(): number {
+  errnoCell ??= new Int32Array(
+    Deno.UnsafePointerView.getArrayBuffer(libc().__errno_location()!, 4),
+  );
+  return errnoCell[0]!;
+}

@@ -1,0 +1,94 @@
+/**
+ * Structures that this process exchanges with its own kernel: the C declaration, then the layout
+ * of a 64-bit little-endian machine. Structures laid in a tracee's memory are its ABI's: `arch/`.
+ */
+import { layout } from "../struct.ts";
+
+/** `struct pollfd { int fd; short events; short revents; }` — poll(2) */
+export const pollfd = layout("struct pollfd", 8, {
+  fd: [0, "i32"],
+  events: [4, "i16"],
+  revents: [6, "i16"],
+});
+
+/** `struct winsize { unsigned short ws_row, ws_col, ws_xpixel, ws_ypixel; }` — ioctl_tty(2) */
+export const winsize = layout("struct winsize", 8, {
+  ws_row: [0, "u16"],
+  ws_col: [2, "u16"],
+  ws_xpixel: [4, "u16"],
+  ws_ypixel: [6, "u16"],
+});
+
+/**
+ * `struct termios2 { tcflag_t c_iflag, c_oflag, c_cflag, c_lflag; cc_t c_line; cc_t c_cc[19];
+ * speed_t c_ispeed, c_ospeed; }` — the kernel's own, <asm/termbits.h>; TCGETS2 in ioctl_tty(2).
+ * `c_cc` is the first of `NCCS` bytes.
+ */
+export const termios2 = layout("struct termios2", 44, {
+  c_iflag: [0, "u32"],
+  c_oflag: [4, "u32"],
+  c_cflag: [8, "u32"],
+  c_lflag: [12, "u32"],
+  c_line: [16, "u8"],
+  c_cc: [17, "u8"],
+  c_ispeed: [36, "u32"],
+  c_ospeed: [40, "u32"],
+});
+
+/** `struct iovec { void *iov_base; size_t iov_len; }` — process_vm_readv(2) */
+export const iovec = layout("struct iovec", 16, {
+  iov_base: [0, "u64"],
+  iov_len: [8, "u64"],
+});
+
+/**
+ * `struct msghdr { void *msg_name; socklen_t msg_namelen; struct iovec *msg_iov; size_t msg_iovlen;
+ * void *msg_control; size_t msg_controllen; int msg_flags; }` — sendmsg(2)
+ */
+export const msghdr = layout("struct msghdr", 56, {
+  msg_name: [0, "u64"],
+  msg_namelen: [8, "u32"],
+  msg_iov: [16, "u64"],
+  msg_iovlen: [24, "u64"],
+  msg_control: [32, "u64"],
+  msg_controllen: [40, "u64"],
+  msg_flags: [48, "i32"],
+});
+
+/** `struct cmsghdr { size_t cmsg_len; int cmsg_level; int cmsg_type; }`, data behind it — cmsg(3) */
+export const cmsghdr = layout("struct cmsghdr", 16, {
+  cmsg_len: [0, "u64"],
+  cmsg_level: [8, "i32"],
+  cmsg_type: [12, "i32"],
+});
+
+/**
+ * `struct ptrace_rseq_configuration { __u64 rseq_abi_pointer; __u32 rseq_abi_size; __u32 signature;
+ * __u32 flags; __u32 pad; }` — ptrace(2), PTRACE_GET_RSEQ_CONFIGURATION
+ */
+export const ptraceRseqConfiguration = layout("struct __ptrace_rseq_configuration", 24, {
+  rseq_abi_pointer: [0, "u64"],
+  rseq_abi_size: [8, "u32"],
+  signature: [12, "u32"],
+  flags: [16, "u32"],
+});
+
+/**
+ * `struct ptrace_syscall_info { __u8 op; __u8 pad[3]; __u32 arch; __u64 instruction_pointer,
+ * stack_pointer; union { ... struct { __s64 rval; __u8 is_error; } exit; }; }` — ptrace(2),
+ * PTRACE_GET_SYSCALL_INFO. Only what is read at a syscall-exit-stop is named.
+ */
+export const ptraceSyscallInfo = layout("struct __ptrace_syscall_info", 88, {
+  op: [0, "u8"],
+  "exit.rval": [24, "i64"],
+});
+
+/**
+ * `struct pidfd_info { __u64 mask, cgroupid; __u32 pid, tgid, ppid, ruid, rgid, euid, egid, suid,
+ * sgid, fsuid, fsgid; __s32 exit_code; }` — <linux/pidfd.h>, first published size, which later
+ * kernels still take: PIDFD_GET_INFO carries the size in its number.
+ */
+export const pidfdInfo = layout("struct pidfd_info", 64, {
+  mask: [0, "u64"],
+  exit_code: [60, "i32"],
+});

@@ -1,0 +1,104 @@
+/**
+ * Giving descriptors of ours to the target. Never by path: its mount namespace may have another
+ * /dev/pts, its user may not be allowed to open the file. Instead: a socketpair in the target, one
+ * end fetched from there by pidfd_getfd(2), the descriptors sent through it by SCM_RIGHTS, unix(7).
+ */
+import { RefusedError } from "../errors.ts";
+import {
+  AF_UNIX,
+  MSG_CMSG_CLOEXEC,
+  MSG_CTRUNC,
+  MSG_DONTWAIT,
+  SCM_RIGHTS,
+  SOCK_CLOEXEC,
+  SOCK_DGRAM,
+  SOL_SOCKET,
+} from "../ffi/constants.ts";
+import { close } from "../ffi/descriptor.ts";
+import { sendDescriptors } from "../ffi/socket.ts";
+import { pidfdGetfd } from "../ffi/process.ts";
+import { orThrow } from "../ffi/raw.ts";
+import { Struct } from "../struct.ts";
+import type { RemoteSyscalls } from "../tracee/remote_syscalls.ts";
+
+/** SCM_MAX_FD of <net/scm.h>: more go in further messages. */
+const MOST_AT_ONCE = 253;
+
+/** Places in the scratch page. */
+const PAIR = 0;
+const MESSAGE = 64;
+const VECTOR = 128;
+const PAYLOAD = 192;
+const CONTROL = 256;
+
+/**
+ * Numbers, in the target, of close-on-exec duplicates of our `descriptors`, in the same order. After a
+ * throw the target has none of them. `pidfd` stands for the target.
+ */
+export function handOver(
+  remote: RemoteSyscalls,
+  pidfd: number,
+  descriptors: readonly number[],
+): number[] {
+  using cleanup = new DisposableStack();
+  remote.syscallOrThrow(
+    "socketpair",
+    AF_UNIX,
+    SOCK_DGRAM | SOCK_CLOEXEC,
+    0,
+    remote.scratch + BigInt(PAIR),
+  );
+  const [theirs, ours] = readInts(remote.read(8, PAIR));
+  cleanup.defer(() => remote.syscall("close", theirs!));
+  cleanup.defer(() => remote.syscall("close", ours!));
+  const socket = orThrow(pidfdGetfd(pidfd, ours!), `pidfd_getfd(${pidfd}, ${ours})`);
+  cleanup.defer(() => close(socket));
+
+  using undo = new DisposableStack();
+  const received: number[] = [];
+  undo.defer(() => received.forEach((fd) => remote.syscall("close", fd)));
+  for (let start = 0; start < descriptors.length; start += MOST_AT_ONCE) {
+    const some = descriptors.slice(start, start + MOST_AT_ONCE);
+    orThrow(sendDescriptors(socket, some), `sendmsg(${socket}, SCM_RIGHTS)`);
+    received.push(...receive(remote, theirs!, some.length));
+  }
+  if (received.length < descriptors.length) {
+    throw new RefusedError(
+      `Cannot move process ${remote.tracee.pid}: it has too many open files to take ` +
+        `${descriptors.length} more`,
+      [`Raise its limit for a moment: prlimit --pid ${remote.tracee.pid} --nofile=…`],
+    );
+  }
+  undo.move();
+  return received;
+}
+
+/** recvmsg(2) in the target: the descriptors that came, at most `count`. */
+function receive(remote: RemoteSyscalls, socket: number, count: number): number[] {
+  const { iovec, msghdr, cmsghdr } = remote.tracee.arch.structs;
+  const controlSize = cmsghdr.size + 4 * count;
+  const vector = new Struct(iovec)
+    .set("iov_base", remote.scratch + BigInt(PAYLOAD))
+    .set("iov_len", 1n);
+  const message = new Struct(msghdr)
+    .set("msg_iov", remote.write(vector.bytes, VECTOR))
+    .set("msg_iovlen", 1n)
+    .set("msg_control", remote.scratch + BigInt(CONTROL))
+    .set("msg_controllen", BigInt(controlSize));
+  const address = remote.write(message.bytes, MESSAGE);
+  remote.syscallOrThrow("recvmsg", socket, address, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+
+  const answer = new Struct(msghdr, remote.read(msghdr.size, MESSAGE));
+  if (answer.get("msg_controllen") < cmsghdr.size) return [];
+  const control = remote.read(controlSize, CONTROL);
+  const header = new Struct(cmsghdr, control);
+  if (header.get("cmsg_level") !== SOL_SOCKET || header.get("cmsg_type") !== SCM_RIGHTS) return [];
+  const truncated = (Number(answer.get("msg_flags")) & MSG_CTRUNC) !== 0;
+  const length = truncated ? Number(header.get("cmsg_len")) : controlSize;
+  return readInts(control.subarray(cmsghdr.size, length));
+}
+
+function readInts(bytes: Uint8Array): number[] {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return Array.from({ length: bytes.length >> 2 }, (_, index) => view.getInt32(index * 4, true));
+}

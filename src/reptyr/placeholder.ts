@@ -1,0 +1,46 @@
+/**
+ * A child of the target that holds a process group open for a moment and never runs. Needed only
+ * where the target's session has no other group that it could join on its way out of its own.
+ */
+import {
+  __WALL,
+  CLONE_FILES,
+  CLONE_FS,
+  CLONE_VM,
+  PTRACE_O_TRACECLONE,
+  SIGKILL,
+  WNOHANG,
+} from "../ffi/constants.ts";
+import { kill } from "../ffi/process.ts";
+import { setOptions } from "../tracee/ptrace.ts";
+import type { RemoteSyscalls } from "../tracee/remote_syscalls.ts";
+import { waitForStatus } from "../tracee/wait.ts";
+
+/**
+ * Run `action` with the number that the child has in the target's PID namespace.
+ *
+ * The child shares the target's memory instead of copying its page tables. Its exit signal is 0: the
+ * target gets no SIGCHLD, and its own waits do not see the child, which only `__WALL` reaps. Being
+ * traced from birth it is stopped before its first instruction.
+ */
+export function withPlaceholder(remote: RemoteSyscalls, action: (child: bigint) => void): void {
+  const { mainTid, options, deadline } = remote.tracee;
+  setOptions(mainTid, options | PTRACE_O_TRACECLONE);
+  let child: bigint;
+  try {
+    child = remote.syscallOrThrow("clone", CLONE_VM | CLONE_FS | CLONE_FILES, 0, 0, 0, 0);
+  } finally {
+    setOptions(mainTid, options);
+  }
+  const pid = remote.eventMessage;
+  try {
+    action(child);
+  } finally {
+    kill(pid, SIGKILL);
+    for (let ended = false; !ended;) {
+      const status = waitForStatus(pid, deadline);
+      ended = status === undefined || status.kind === "signaled" || status.kind === "exited";
+    }
+    remote.syscallOrThrow("wait4", child, 0, __WALL | WNOHANG, 0);
+  }
+}

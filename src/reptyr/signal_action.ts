@@ -1,0 +1,46 @@
+/** The target's signal dispositions, by rt_sigaction(2) in the kernel's own structure. */
+import { SIG_IGN } from "../ffi/constants.ts";
+import { Struct } from "../struct.ts";
+import type { RemoteSyscalls } from "../tracee/remote_syscalls.ts";
+
+/** A whole `struct sigaction` of the target, handler, flags, restorer and mask. */
+export type SignalAction = Uint8Array<ArrayBuffer>;
+
+const NEW = 0;
+const OLD = 256;
+
+/** What the target does about `signal`. */
+export function getAction(remote: RemoteSyscalls, signal: number): SignalAction {
+  const { arch } = remote.tracee;
+  const old = remote.scratch + BigInt(OLD);
+  remote.syscallOrThrow("rt_sigaction", signal, 0, old, arch.sigsetSize);
+  return remote.read(arch.structs.sigaction.size, OLD);
+}
+
+/** Replace what the target does about `signal`. */
+export function setAction(remote: RemoteSyscalls, signal: number, action: SignalAction): void {
+  const { arch } = remote.tracee;
+  remote.syscallOrThrow("rt_sigaction", signal, remote.write(action, NEW), 0, arch.sigsetSize);
+}
+
+/** Make the target ignore `signal`; what it did before. */
+export function ignoreSignal(remote: RemoteSyscalls, signal: number): SignalAction {
+  const before = getAction(remote, signal);
+  const { sigaction } = remote.tracee.arch.structs;
+  setAction(remote, signal, new Struct(sigaction).set("sa_handler", SIG_IGN).bytes);
+  return before;
+}
+
+/** Whether `action` is to ignore the signal. */
+export function isIgnored(remote: RemoteSyscalls, action: SignalAction): boolean {
+  const { sigaction } = remote.tracee.arch.structs;
+  return new Struct(sigaction, action).get("sa_handler") === SIG_IGN;
+}
+
+/**
+ * Remove `signal` from the target's queues, blocked or not: setting a signal to be ignored discards
+ * it where it is pending, signal(7) and POSIX sigaction(). The disposition is left as it was.
+ */
+export function discardPending(remote: RemoteSyscalls, signal: number): void {
+  setAction(remote, signal, ignoreSignal(remote, signal));
+}

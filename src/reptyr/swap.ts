@@ -1,0 +1,71 @@
+/**
+ * Putting the new terminal under the target's descriptor numbers.
+ *
+ * epoll(7) knows an interest by open file description and number: dup3() over the number would leave
+ * it on the old terminal, out of reach for ever. So the interests are taken out before, and put back
+ * after. A disarmed EPOLLONESHOT interest stays disarmed: its event bits are kept, and are none.
+ */
+import { EPOLL_CTL_ADD, EPOLL_CTL_DEL, F_DUPFD_CLOEXEC, O_CLOEXEC } from "../ffi/constants.ts";
+import { ERRNO } from "../ffi/errno.ts";
+import { Struct } from "../struct.ts";
+import type { RemoteSyscalls } from "../tracee/remote_syscalls.ts";
+import type { MovedDescriptor, MovePlan, Registration } from "./plan.ts";
+
+/**
+ * Carry out `plan`; `replacements` are the target's descriptors for `plan.descriptions`, in the same
+ * order. They and all else that was opened on the way are closed at the end. After a throw all is as it
+ * was, but for the replacements, which are the caller's then.
+ */
+export function swapDescriptors(
+  remote: RemoteSyscalls,
+  plan: MovePlan,
+  replacements: readonly number[],
+): void {
+  using cleanup = new DisposableStack();
+  using undo = new DisposableStack();
+
+  const takenOut = plan.registrations.filter((registration) => takeOut(remote, registration));
+  undo.defer(() => takenOut.forEach((registration) => putBack(remote, registration)));
+
+  plan.descriptions.forEach(({ descriptors }, index) => {
+    const old = Number(
+      remote.syscallOrThrow("fcntl", descriptors[0]!.fd, F_DUPFD_CLOEXEC, 0),
+    );
+    cleanup.defer(() => remote.syscall("close", old));
+    for (const descriptor of descriptors) {
+      undo.defer(() => duplicateOver(remote, old, descriptor));
+      duplicateOver(remote, replacements[index]!, descriptor);
+    }
+  });
+
+  for (const registration of takenOut) {
+    putBack(remote, registration);
+    undo.defer(() => takeOut(remote, registration));
+  }
+  undo.move();
+  for (const replacement of replacements) remote.syscall("close", replacement);
+}
+
+function duplicateOver(
+  remote: RemoteSyscalls,
+  from: number,
+  { fd, closeOnExec }: MovedDescriptor,
+): void {
+  remote.syscallOrThrow("dup3", from, fd, closeOnExec ? O_CLOEXEC : 0);
+}
+
+/** Whether the interest was there: it is not when another descriptor of the same instance showed it. */
+function takeOut(remote: RemoteSyscalls, { epollFd, fd }: Registration): boolean {
+  const result = remote.syscall("epoll_ctl", epollFd, EPOLL_CTL_DEL, fd, remote.scratch);
+  if (result === BigInt(-ERRNO.ENOENT)) return false;
+  remote.check(result, `epoll_ctl(${epollFd}, EPOLL_CTL_DEL, ${fd})`);
+  return true;
+}
+
+function putBack(remote: RemoteSyscalls, { epollFd, fd, events, data }: Registration): void {
+  const event = new Struct(remote.tracee.arch.structs.epollEvent)
+    .set("events", events)
+    .set("data", data);
+  const address = remote.write(event.bytes);
+  remote.syscallOrThrow("epoll_ctl", epollFd, EPOLL_CTL_ADD, fd, address);
+}

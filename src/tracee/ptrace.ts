@@ -1,0 +1,166 @@
+/**
+ * ptrace(2), one function a request.
+ *
+ * Precondition of all but `seize` and `interrupt`: the thread is in a ptrace-stop, and this is the
+ * operating-system thread that seized it. A thread that is gone is always TraceeDiedError; any other
+ * failure is a SyscallError.
+ */
+import type { Registers } from "../arch/mod.ts";
+import { MAX_REGISTER_SET_SIZE } from "../arch/mod.ts";
+import { TraceeDiedError } from "../errors.ts";
+import {
+  NT_PRSTATUS,
+  PTRACE_CONT,
+  PTRACE_DETACH,
+  PTRACE_GET_RSEQ_CONFIGURATION,
+  PTRACE_GET_SYSCALL_INFO,
+  PTRACE_GETEVENTMSG,
+  PTRACE_GETREGSET,
+  PTRACE_GETSIGMASK,
+  PTRACE_INTERRUPT,
+  PTRACE_SEIZE,
+  PTRACE_SETOPTIONS,
+  PTRACE_SETREGSET,
+  PTRACE_SETSIGMASK,
+  PTRACE_SYSCALL,
+} from "../ffi/constants.ts";
+import { ERRNO } from "../ffi/errno.ts";
+import { libc } from "../ffi/libc.ts";
+import { addressOf } from "../ffi/memory.ts";
+import { orThrow, raw } from "../ffi/raw.ts";
+import { iovec, ptraceRseqConfiguration, ptraceSyscallInfo } from "../ffi/structs.ts";
+import { Struct } from "../struct.ts";
+
+const REQUEST_NAMES: Readonly<Record<number, string>> = {
+  [PTRACE_CONT]: "PTRACE_CONT",
+  [PTRACE_DETACH]: "PTRACE_DETACH",
+  [PTRACE_GETEVENTMSG]: "PTRACE_GETEVENTMSG",
+  [PTRACE_GETREGSET]: "PTRACE_GETREGSET",
+  [PTRACE_GETSIGMASK]: "PTRACE_GETSIGMASK",
+  [PTRACE_GET_SYSCALL_INFO]: "PTRACE_GET_SYSCALL_INFO",
+  [PTRACE_INTERRUPT]: "PTRACE_INTERRUPT",
+  [PTRACE_SEIZE]: "PTRACE_SEIZE",
+  [PTRACE_SETOPTIONS]: "PTRACE_SETOPTIONS",
+  [PTRACE_SETREGSET]: "PTRACE_SETREGSET",
+  [PTRACE_SETSIGMASK]: "PTRACE_SETSIGMASK",
+  [PTRACE_SYSCALL]: "PTRACE_SYSCALL",
+};
+
+function orDied(value: number, request: number, tid: number): number {
+  if (value === -ERRNO.ESRCH) throw new TraceeDiedError(tid);
+  return orThrow(value, `ptrace(${REQUEST_NAMES[request]}, ${tid})`);
+}
+
+function request(op: number, tid: number, addr = 0, data = 0): number {
+  return orDied(raw(libc().ptrace(op, tid, BigInt(addr), BigInt(data))), op, tid);
+}
+
+function requestBuffer(
+  op: number,
+  tid: number,
+  addr: number,
+  data: Uint8Array<ArrayBuffer>,
+): number {
+  return orDied(raw(libc().ptraceBuffer(op, tid, BigInt(addr), data)), op, tid);
+}
+
+/** Attach without stopping; `options` are PTRACE_O_* bits. */
+export function seize(tid: number, options: number): void {
+  request(PTRACE_SEIZE, tid, 0, options);
+}
+
+/** Ask a seized thread to stop. Sends no signal. */
+export function interrupt(tid: number): void {
+  request(PTRACE_INTERRUPT, tid);
+}
+
+/** Replace the PTRACE_O_* bits. */
+export function setOptions(tid: number, options: number): void {
+  request(PTRACE_SETOPTIONS, tid, 0, options);
+}
+
+/** Let the thread run; `signal` is delivered only out of a signal-delivery-stop. */
+export function resume(
+  tid: number,
+  mode: typeof PTRACE_CONT | typeof PTRACE_SYSCALL,
+  signal = 0,
+): void {
+  request(mode, tid, 0, signal);
+}
+
+/** Let the thread go. */
+export function detach(tid: number): void {
+  request(PTRACE_DETACH, tid);
+}
+
+/** The general registers; their length tells the architecture. */
+export function getRegisters(tid: number): Registers {
+  const bytes = new Uint8Array(MAX_REGISTER_SET_SIZE);
+  const vector = new Struct(iovec)
+    .set("iov_base", addressOf(bytes))
+    .set("iov_len", BigInt(bytes.length));
+  requestBuffer(PTRACE_GETREGSET, tid, NT_PRSTATUS, vector.bytes);
+  return bytes.slice(0, Number(vector.get("iov_len")));
+}
+
+/** Replace the general registers. */
+export function setRegisters(tid: number, registers: Registers): void {
+  const vector = new Struct(iovec)
+    .set("iov_base", addressOf(registers))
+    .set("iov_len", BigInt(registers.length));
+  requestBuffer(PTRACE_SETREGSET, tid, NT_PRSTATUS, vector.bytes);
+}
+
+const SIGSET_SIZE = 8;
+
+/**
+ * The mask of blocked signals, bit N-1 for signal N. For a thread that was stopped in sigsuspend,
+ * ppoll and the like it is the one that is in force after the call, which sets its own again.
+ */
+export function getSignalMask(tid: number): bigint {
+  const mask = new BigUint64Array(1);
+  requestBuffer(PTRACE_GETSIGMASK, tid, SIGSET_SIZE, new Uint8Array(mask.buffer));
+  return mask[0]!;
+}
+
+/** Replace the mask of blocked signals. SIGKILL and SIGSTOP cannot be blocked. */
+export function setSignalMask(tid: number, mask: bigint): void {
+  requestBuffer(
+    PTRACE_SETSIGMASK,
+    tid,
+    SIGSET_SIZE,
+    new Uint8Array(BigUint64Array.of(mask).buffer),
+  );
+}
+
+/** What PTRACE_GETEVENTMSG holds: after PTRACE_EVENT_CLONE the child's PID, as we number it. */
+export function getEventMessage(tid: number): number {
+  const message = new BigUint64Array(1);
+  requestBuffer(PTRACE_GETEVENTMSG, tid, 0, new Uint8Array(message.buffer));
+  return Number(message[0]!);
+}
+
+/** At a syscall-stop: PTRACE_SYSCALL_INFO_ENTRY or _EXIT, and for the latter the raw result. */
+export function getSyscallInfo(tid: number): { op: number; result: bigint } {
+  const info = new Struct(ptraceSyscallInfo);
+  requestBuffer(PTRACE_GET_SYSCALL_INFO, tid, ptraceSyscallInfo.size, info.bytes);
+  return { op: info.get("op"), result: info.get("exit.rval") };
+}
+
+/**
+ * Where the thread's `struct rseq` is (see rseq(2)), or `undefined` when it registered none or the
+ * kernel (before 5.13, or without CONFIG_RSEQ) cannot tell.
+ */
+export function getRseqAddress(tid: number): bigint | undefined {
+  const configuration = new Struct(ptraceRseqConfiguration);
+  const answer = raw(
+    libc().ptraceBuffer(
+      PTRACE_GET_RSEQ_CONFIGURATION,
+      tid,
+      BigInt(ptraceRseqConfiguration.size),
+      configuration.bytes,
+    ),
+  );
+  const address = configuration.get("rseq_abi_pointer");
+  return answer < 0 || address === 0n ? undefined : address;
+}

@@ -1,0 +1,63 @@
+/** A tracee's memory, by process_vm_readv(2) and process_vm_writev(2). */
+import { TraceeDiedError } from "../errors.ts";
+import { ERRNO } from "../ffi/errno.ts";
+import { libc } from "../ffi/libc.ts";
+import { addressOf } from "../ffi/memory.ts";
+import { orThrow, raw } from "../ffi/raw.ts";
+import { iovec } from "../ffi/structs.ts";
+import { Struct } from "../struct.ts";
+
+type Transfer = "process_vm_readv" | "process_vm_writev";
+
+/** One contiguous transfer; how many bytes went, less than asked where a page is not accessible. */
+function transfer(
+  call: Transfer,
+  pid: number,
+  address: bigint,
+  bytes: Uint8Array<ArrayBuffer>,
+): number {
+  const length = BigInt(bytes.length);
+  const local = new Struct(iovec).set("iov_base", addressOf(bytes)).set("iov_len", length);
+  const remote = new Struct(iovec).set("iov_base", address).set("iov_len", length);
+  const done = raw(libc()[call](pid, local.bytes, 1n, remote.bytes, 1n, 0n));
+  if (done === -ERRNO.ESRCH) throw new TraceeDiedError(pid);
+  return orThrow(done, `${call}(${pid}, 0x${address.toString(16)})`);
+}
+
+function transferAll(
+  call: Transfer,
+  pid: number,
+  address: bigint,
+  bytes: Uint8Array<ArrayBuffer>,
+): void {
+  for (let done = 0; done < bytes.length;) {
+    done += transfer(call, pid, address + BigInt(done), bytes.subarray(done));
+  }
+}
+
+/** `length` bytes at `address`. Throws SyscallError (EFAULT) unless all of them can be read. */
+export function readMemory(pid: number, address: bigint, length: number): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(length);
+  transferAll("process_vm_readv", pid, address, bytes);
+  return bytes;
+}
+
+/** Up to `length` bytes at `address`: none where the memory cannot be read. */
+export function readMemoryUpTo(
+  pid: number,
+  address: bigint,
+  length: number,
+): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(length);
+  try {
+    return bytes.subarray(0, transfer("process_vm_readv", pid, address, bytes));
+  } catch (error) {
+    if (error instanceof TraceeDiedError) throw error;
+    return bytes.subarray(0, 0);
+  }
+}
+
+/** Write `bytes` at `address`. Throws SyscallError (EFAULT) unless all of them can be written. */
+export function writeMemory(pid: number, address: bigint, bytes: Uint8Array<ArrayBuffer>): void {
+  transferAll("process_vm_writev", pid, address, bytes);
+}

@@ -1,0 +1,259 @@
+/**
+ * System calls made by the tracee on our behalf.
+ *
+ * Every register of the thread is put on loan for the length of a scope:
+ *
+ *     using remote = RemoteSyscalls.begin(tracee);
+ *     const sid = remote.syscallOrThrow("getsid", 0);
+ *
+ * From `begin` to the end of the scope no `await` may stand: if this program died in between, the
+ * thread would go on at our instruction with our registers.
+ */
+import type { Registers, SyscallName } from "../arch/mod.ts";
+import { RemoteSyscallError, SyscallError, TraceeDiedError } from "../errors.ts";
+import {
+  MAP_ANONYMOUS,
+  MAP_PRIVATE,
+  PROT_READ,
+  PROT_WRITE,
+  PTRACE_CONT,
+  PTRACE_SYSCALL,
+  PTRACE_SYSCALL_INFO_ENTRY,
+  PTRACE_SYSCALL_INFO_EXIT,
+} from "../ffi/constants.ts";
+import { describeErrno } from "../ffi/errno.ts";
+import {
+  getEventMessage,
+  getRegisters,
+  getRseqAddress,
+  getSignalMask,
+  getSyscallInfo,
+  interrupt,
+  resume,
+  setRegisters,
+  setSignalMask,
+} from "./ptrace.ts";
+import { readMemory, writeMemory } from "./remote_memory.ts";
+import { findSyscallInstruction } from "./syscall_instruction.ts";
+import { statusBefore, type Tracee, waitUntilInterrupted } from "./tracee.ts";
+
+/** For PTRACE_SETSIGMASK: every signal that can be blocked. */
+export const ALL_SIGNALS = 0xffff_ffff_ffff_ffffn;
+
+/** The kernel's results from -4095 to -1 are error numbers: syscall(2). */
+const MAX_ERRNO = 4095n;
+
+/** Of `struct rseq`: cpu_id_start and cpu_id, four bytes each, precede the pointer. rseq(2) */
+const RSEQ_CS_OFFSET = 8n;
+
+export const SCRATCH_SIZE = 4096;
+
+export class RemoteSyscalls implements Disposable {
+  readonly #tracee: Tracee;
+  readonly #tid: number;
+  readonly #original: Registers;
+  readonly #originalMask: bigint;
+  readonly #instruction: bigint;
+  readonly #criticalSection: CriticalSection | undefined;
+  #scratch: bigint | undefined;
+  #eventMessage = 0;
+
+  private constructor(tracee: Tracee) {
+    this.#tracee = tracee;
+    this.#tid = tracee.mainTid;
+    this.#original = getRegisters(this.#tid);
+    this.#originalMask = getSignalMask(this.#tid);
+    this.#instruction = findSyscallInstruction(
+      tracee.pid,
+      tracee.arch,
+      tracee.arch.instructionPointer(this.#original),
+    );
+    this.#criticalSection = CriticalSection.save(tracee.pid, this.#tid);
+  }
+
+  /**
+   * Keep the main thread's registers, signal mask and restartable sequence; nothing of the tracee is
+   * changed before all are in hand. Signals are blocked until the end of the scope, so that no
+   * handler runs on borrowed registers; they stay queued. SIGSTOP cannot be blocked and takes effect
+   * at once.
+   */
+  static begin(tracee: Tracee): RemoteSyscalls {
+    const remote = new RemoteSyscalls(tracee);
+    setSignalMask(remote.#tid, ALL_SIGNALS);
+    return remote;
+  }
+
+  /**
+   * Make the tracee call `name` with `args`: the kernel's raw result, 0 or more, an address, or a
+   * negated error number. Only calls that cannot block may be made: a blocked one would have to be
+   * interrupted, and would overwrite the restart data of the call the thread was in.
+   */
+  syscall(name: SyscallName, ...args: readonly (number | bigint)[]): bigint {
+    const { arch } = this.#tracee;
+    setRegisters(
+      this.#tid,
+      arch.withSyscall(
+        this.#original,
+        this.#instruction,
+        arch.syscallNumbers[name],
+        args.map(BigInt),
+      ),
+    );
+    this.#runToSyscallStop(PTRACE_SYSCALL_INFO_ENTRY);
+    return this.#runToSyscallStop(PTRACE_SYSCALL_INFO_EXIT);
+  }
+
+  /** As {@linkcode syscall}; an error number becomes RemoteSyscallError. */
+  syscallOrThrow(name: SyscallName, ...args: readonly (number | bigint)[]): bigint {
+    return this.check(
+      this.syscall(name, ...args),
+      `${name}(${args.map(formatArgument).join(", ")})`,
+    );
+  }
+
+  /** `result` of a call that is described by `call`; an error number becomes RemoteSyscallError. */
+  check(result: bigint, call: string): bigint {
+    if (!isError(result)) return result;
+    throw new RemoteSyscallError(this.#tracee.pid, call, describeErrno(Number(-result)));
+  }
+
+  /** What the last PTRACE_EVENT of an injected call told: a child's PID as we number it. */
+  get eventMessage(): number {
+    return this.#eventMessage;
+  }
+
+  get tracee(): Tracee {
+    return this.#tracee;
+  }
+
+  /**
+   * Address of a page of the tracee that is ours until the end of the scope. A mapping of its own,
+   * not the stack below the stack pointer: other threads' and coroutines' stacks may lie there.
+   */
+  get scratch(): bigint {
+    this.#scratch ??= this.syscallOrThrow(
+      "mmap",
+      0,
+      SCRATCH_SIZE,
+      PROT_READ | PROT_WRITE,
+      MAP_PRIVATE | MAP_ANONYMOUS,
+      -1,
+      0,
+    );
+    return this.#scratch;
+  }
+
+  /** Write to the scratch page. */
+  write(bytes: Uint8Array<ArrayBuffer>, offset = 0): bigint {
+    const address = this.scratch + BigInt(offset);
+    writeMemory(this.#tracee.pid, address, bytes);
+    return address;
+  }
+
+  /** Read from the scratch page. */
+  read(length: number, offset = 0): Uint8Array<ArrayBuffer> {
+    return readMemory(this.#tracee.pid, this.scratch + BigInt(offset), length);
+  }
+
+  /** Give everything back. A tracee that died has nothing to be given; other failures are thrown. */
+  [Symbol.dispose](): void {
+    try {
+      try {
+        if (this.#scratch !== undefined) {
+          this.syscallOrThrow("munmap", this.#scratch, SCRATCH_SIZE);
+        }
+      } finally {
+        this.#restore();
+      }
+    } catch (error) {
+      if (!(error instanceof TraceeDiedError)) throw error;
+    }
+  }
+
+  #restore(): void {
+    this.#criticalSection?.restore();
+    setRegisters(this.#tid, this.#original);
+    setSignalMask(this.#tid, this.#originalMask);
+    // The kernel looks at -ERESTART* in rax only in get_signal()'s company, and a syscall-exit-stop is
+    // past that. An interrupt-stop brings the thread back to where Tracee promises it to be.
+    interrupt(this.#tid);
+    resume(this.#tid, PTRACE_CONT);
+    const { pid, deadline } = this.#tracee;
+    if (waitUntilInterrupted(pid, this.#tid, deadline) === undefined) {
+      throw new TraceeDiedError(pid);
+    }
+  }
+
+  /** Run to the next syscall-stop, which must be of kind `op`; its result. */
+  #runToSyscallStop(op: number): bigint {
+    let signal = 0;
+    for (;;) {
+      resume(this.#tid, PTRACE_SYSCALL, signal);
+      const status = statusBefore(this.#tracee.pid, this.#tid, this.#tracee.deadline);
+      signal = 0;
+      switch (status.kind) {
+        case "syscall-stop": {
+          const info = getSyscallInfo(this.#tid);
+          if (info.op === op) return info.result;
+          throw new Error(`Expected syscall-stop ${op} of thread ${this.#tid}, got ${info.op}`);
+        }
+        case "exited":
+        case "signaled":
+          throw new TraceeDiedError(this.#tracee.pid);
+        case "signal-delivery-stop":
+          // Only SIGSTOP comes through a full mask. It starts a group-stop, which does not keep a
+          // traced thread from being resumed, and which is in force once the thread is let go.
+          signal = status.signal;
+          break;
+        case "event-stop":
+          this.#eventMessage = getEventMessage(this.#tid);
+          break;
+        default:
+          // A group-stop or a left-over interrupt: go on to the syscall-stop.
+          break;
+      }
+    }
+  }
+}
+
+/** Whether a raw result is a negated error number. */
+export function isError(result: bigint): boolean {
+  return result < 0n && result >= -MAX_ERRNO;
+}
+
+function formatArgument(arg: number | bigint): string {
+  return arg > 0xffff ? `0x${arg.toString(16)}` : `${arg}`;
+}
+
+/**
+ * The thread's pointer to its restartable sequence, rseq(2). Running elsewhere makes the kernel clear
+ * it; without the pointer a thread that was stopped inside a sequence would finish it as if it had
+ * never left its processor.
+ */
+class CriticalSection {
+  private constructor(
+    readonly pid: number,
+    readonly address: bigint,
+    readonly pointer: Uint8Array<ArrayBuffer>,
+  ) {}
+
+  /** `undefined` when the thread is in no sequence. */
+  static save(pid: number, tid: number): CriticalSection | undefined {
+    const rseq = getRseqAddress(tid);
+    if (rseq === undefined) return undefined;
+    try {
+      const address = rseq + RSEQ_CS_OFFSET;
+      const pointer = readMemory(pid, address, 8);
+      return pointer.every((byte) => byte === 0)
+        ? undefined
+        : new CriticalSection(pid, address, pointer);
+    } catch (error) {
+      if (error instanceof SyscallError) return undefined;
+      throw error;
+    }
+  }
+
+  restore(): void {
+    writeMemory(this.pid, this.address, this.pointer);
+  }
+}

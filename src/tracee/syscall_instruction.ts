@@ -1,0 +1,69 @@
+/**
+ * Where in a tracee an instruction stands that enters the kernel. None is ever written: patched
+ * text would need W^X exceptions and could be run by another thread.
+ */
+import type { Architecture } from "../arch/mod.ts";
+import { RefusedError } from "../errors.ts";
+import type { Mapping } from "../proc/maps.ts";
+import { readMaps } from "../proc/maps.ts";
+import { readMemoryUpTo } from "./remote_memory.ts";
+
+const CHUNK = 1 << 16;
+
+/**
+ * Address of a system call instruction in process `pid`, in the vdso if it has one, else in the
+ * first executable mapping that does. Never the one at `parked`, where a thread is stopped: the
+ * kernel may restart the interrupted call there. Throws RefusedError when there is none.
+ */
+export function findSyscallInstruction(pid: number, arch: Architecture, parked: bigint): bigint {
+  for (const mapping of inSearchOrder(readMaps(pid) ?? [])) {
+    const found = searchMapping(pid, arch, mapping, parked);
+    if (found !== undefined) return found;
+  }
+  throw new RefusedError(
+    `Cannot move process ${pid}: its memory holds no system call instruction to use`,
+  );
+}
+
+/** Executable mappings, the vdso first. */
+export function inSearchOrder(mappings: readonly Mapping[]): Mapping[] {
+  const executable = mappings.filter((mapping) => mapping.executable);
+  const isVdso = (mapping: Mapping) => mapping.path === "[vdso]";
+  return [
+    ...executable.filter(isVdso),
+    ...executable.filter((mapping) => !isVdso(mapping) && mapping.path !== "[vsyscall]"),
+  ];
+}
+
+function searchMapping(
+  pid: number,
+  arch: Architecture,
+  mapping: Mapping,
+  parked: bigint,
+): bigint | undefined {
+  const overlap = arch.syscallInstruction.length - 1;
+  for (let start = mapping.start; start < mapping.end; start += BigInt(CHUNK - overlap)) {
+    const left = mapping.end - start;
+    const bytes = readMemoryUpTo(pid, start, left < CHUNK ? Number(left) : CHUNK);
+    const found = findInstruction(bytes, start, arch, parked);
+    if (found !== undefined) return found;
+    if (left <= CHUNK) break;
+  }
+  return undefined;
+}
+
+/** The first usable instruction in `bytes`, which stand at address `start`. */
+export function findInstruction(
+  bytes: Uint8Array,
+  start: bigint,
+  arch: Architecture,
+  parked: bigint,
+): bigint | undefined {
+  const wanted = arch.syscallInstruction;
+  for (let index = 0; index + wanted.length <= bytes.length; index++) {
+    if (!wanted.every((byte, offset) => bytes[index + offset] === byte)) continue;
+    const address = start + BigInt(index);
+    if (address % BigInt(arch.instructionAlignment) === 0n && address !== parked) return address;
+  }
+  return undefined;
+}
