@@ -1,0 +1,111 @@
+/**
+ * What a process consists of, before and after it was worked on: nothing mapped, opened, blocked,
+ * pending or forked may stay behind.
+ */
+import { assertEquals } from "@std/assert";
+import { readFds } from "../../src/proc/fds.ts";
+import { type Mapping, readMaps } from "../../src/proc/maps.ts";
+import { readStat } from "../../src/proc/stat.ts";
+import { readStatus } from "../../src/proc/status.ts";
+import { listTids } from "../../src/proc/tasks.ts";
+import { childrenOf } from "./child.ts";
+import { waitUntil } from "./terminal.ts";
+
+export interface SnapshotOptions {
+  /**
+   * `exact`: every mapping. `named`: those of files, for programs that manage memory on their own
+   * account, such as node and python3. Sizes of heap and stack are never compared.
+   */
+  readonly mappings?: "exact" | "named";
+  /** `false` for programs whose threads come and go. */
+  readonly threads?: boolean;
+}
+
+/** How long a process may take to get back to where it was: a stopped one has to enter its stop again. */
+const SETTLE_MS = 5000;
+
+interface Facts {
+  readonly mappings: readonly string[];
+  readonly descriptors: readonly string[];
+  readonly threads: readonly string[] | undefined;
+  readonly ignored: string;
+  readonly caught: string;
+  readonly sharedPending: string;
+  readonly children: readonly number[];
+  readonly ourChildren: readonly number[];
+  readonly ourFiles: readonly string[];
+}
+
+/** What {@linkcode assertNothingLeft} compares with. */
+export interface Snapshot {
+  readonly pid: number;
+  readonly options: SnapshotOptions;
+  readonly facts: Facts;
+}
+
+/** Take down what process `pid` is, and what this program has around it. */
+export function snapshot(pid: number, options: SnapshotOptions = {}): Snapshot {
+  return { pid, options, facts: factsOf(pid, options) };
+}
+
+/**
+ * Assert that the process is what it was: untraced, running or stopped as before, with the same
+ * mappings, descriptors, signal settings and children; and that no process and no file of ours stays.
+ * That a descriptor leads to another terminal now is no difference.
+ */
+export function assertNothingLeft(before: Snapshot): void {
+  const facts = () => factsOf(before.pid, before.options);
+  const wanted = JSON.stringify(before.facts);
+  try {
+    waitUntil("the old state", () => JSON.stringify(facts()) === wanted, { timeoutMs: SETTLE_MS });
+  } catch {
+    assertEquals(facts(), before.facts, `Process ${before.pid} is not what it was before`);
+  }
+}
+
+function factsOf(pid: number, options: SnapshotOptions): Facts {
+  const tids = listTids(pid) ?? [];
+  const status = readStatus(pid, tids.at(-1));
+  if (status === undefined) throw new Error(`Process ${pid} is gone`);
+  // A leader that has exited has neither descriptors nor mappings to show; another thread does.
+  const tid = tids.find((tid) => readStat(pid, tid)?.state !== "Z") ?? pid;
+  return {
+    mappings: (readMaps(pid, tid) ?? []).filter((mapping) =>
+      options.mappings !== "named" || mapping.inode !== 0n
+    ).map(describeMapping).sort(),
+    descriptors: (readFds(pid, tid) ?? []).map(({ fd, link, fdinfo }) =>
+      `${fd}: ${terminalless(link)} flags 0o${fdinfo.flags.toString(8)}`
+    ),
+    threads: options.threads === false ? undefined : tids.map((tid) => describeThread(pid, tid)),
+    ignored: status.sigIgnored.toString(16),
+    caught: status.sigCaught.toString(16),
+    sharedPending: status.sharedPending.toString(16),
+    children: childrenOf(pid).sort(),
+    ourChildren: childrenOf(Deno.pid).sort(),
+    ourFiles: Array.from(Deno.readDirSync("/tmp"), ({ name }) => name)
+      .filter((name) => name.toLowerCase().includes("reptyr")).sort(),
+  };
+}
+
+function describeMapping(mapping: Mapping): string {
+  const growing = mapping.path === "[heap]" || mapping.path === "[stack]";
+  const access = (mapping.readable ? "r" : "-") + (mapping.writable ? "w" : "-") +
+    (mapping.executable ? "x" : "-") + (mapping.shared ? "s" : "p");
+  const size = growing ? "" : ` ${mapping.start.toString(16)}-${mapping.end.toString(16)}`;
+  return `${mapping.path || "anonymous"} ${access}${size}`;
+}
+
+function terminalless(link: string): string {
+  return /^\/dev\/(pts\/\d+|tty\d*)( \(deleted\))?$/.test(link) ? "terminal" : link;
+}
+
+/** Whether it goes on or is stopped, by job control or by a tracer. Sleeping is going on. */
+function describeThread(pid: number, tid: number): string {
+  const status = readStatus(pid, tid);
+  const state = readStat(pid, tid)?.state ?? "gone";
+  const going = /[RSD]/.test(state) ? "goes on" : state;
+  return `${tid}: ${going}, tracer ${status?.tracerPid}, blocked ${
+    status?.sigBlocked.toString(16)
+  },` +
+    ` pending ${status?.sigPending.toString(16)}`;
+}

@@ -1,0 +1,113 @@
+/** Programs that tests need: those of the system, and the victims, which are compiled here. */
+import { dirname, join } from "@std/path";
+import { it } from "@std/testing/bdd";
+
+const VICTIMS = join(dirname(import.meta.dirname!), "victims");
+
+/** Where a program of the system is; `undefined` when it is not installed. */
+export function which(program: string): string | undefined {
+  return (Deno.env.get("PATH") ?? "").split(":").map((folder) => join(folder, program))
+    .find((path) => {
+      try {
+        const { isFile, mode } = Deno.statSync(path);
+        return isFile && ((mode ?? 0) & 0o111) !== 0;
+      } catch {
+        return false;
+      }
+    });
+}
+
+/**
+ * `it` where all `programs` are installed; else one that skips its test and says why. Under CI, which
+ * installs them all, a missing one is an error.
+ */
+export function requires(...programs: readonly string[]): typeof it | typeof it.skip {
+  const missing = programs.filter((program) => which(program) === undefined);
+  if (missing.length === 0) return it;
+  const why = `not installed: ${missing.join(", ")}`;
+  if (Deno.env.get("CI") !== undefined) throw new Error(`CI must not skip this: ${why}`);
+  return announcing(why);
+}
+
+/**
+ * `it` where `condition`, something of this machine that cannot be installed, holds; else one that
+ * skips its test and says why.
+ */
+export function requiresThat(condition: boolean, why: string): typeof it | typeof it.skip {
+  return condition ? it : announcing(why);
+}
+
+function announcing(why: string): typeof it.skip {
+  return ((name: string, body: () => void) => {
+    console.log(`Skipped: ${name}: ${why}`);
+    it.skip(name, body);
+  }) as typeof it.skip;
+}
+
+/** The C compiler, `undefined` without one. */
+const compiler = which("cc") ?? which("gcc");
+
+/** `it` where C programs can be compiled. */
+export const requiresCompiler: typeof it | typeof it.skip = compiler === undefined
+  ? requires("cc")
+  : it;
+
+export const isX86_64 = Deno.build.arch === "x86_64";
+
+/**
+ * For victims of i386. Debian has <asm/...> where gcc -m32 does not look, and libc6-dev-i386 comes
+ * without the 32-bit libgcc, which these programs do not need.
+ */
+export const FLAGS_32: readonly string[] = [
+  ...["-m32", "-I/usr/include/x86_64-linux-gnu", "-no-pie", "-nostdlib"],
+  ...["/usr/lib32/crt1.o", "/usr/lib32/crti.o", "-lc", "/usr/lib32/crtn.o"],
+];
+
+/** `it` where 32-bit programs can be built and run. */
+export function requires32(): typeof it | typeof it.skip {
+  if (!isX86_64) return requiresThat(false, "32-bit programs are tested on x86_64 only");
+  try {
+    Deno.statSync("/usr/lib32/crt1.o");
+    return it;
+  } catch {
+    if (Deno.env.get("CI") !== undefined) throw new Error("CI must install libc6-dev-i386");
+    return announcing("not installed: libc6-dev-i386");
+  }
+}
+
+let folder: string | undefined;
+const compiled = new Map<string, string>();
+
+/**
+ * Path of the executable of `tests/victims/NAME.c`, compiled at first use with `flags`. It is deleted
+ * at the end of the test module.
+ */
+export function victim(name: string, flags: readonly string[] = []): string {
+  const key = [name, ...flags].join(" ");
+  const path = compiled.get(key) ?? compile(name, flags, compiled.size);
+  compiled.set(key, path);
+  return path;
+}
+
+function compile(name: string, flags: readonly string[], number: number): string {
+  if (compiler === undefined) throw new Error("No C compiler: guard with requiresCompiler");
+  if (folder === undefined) {
+    const made = folder = Deno.makeTempDirSync({ prefix: "reptyr-victims-" });
+    globalThis.addEventListener("unload", () => Deno.removeSync(made, { recursive: true }));
+  }
+  const output = join(folder, `${name}.${number}`);
+  const warnings = ["-Wall", "-Wextra", "-Werror"];
+  const source = join(VICTIMS, `${name}.c`);
+  const { success, stderr } = new Deno.Command(compiler, {
+    // The source stands first: a library satisfies only what was asked for before it.
+    args: ["-O1", ...warnings, "-pthread", source, ...flags, "-o", output],
+    env: { LC_ALL: "C" },
+  }).outputSync();
+  if (!success) throw new Error(`Cannot compile ${source}: ${new TextDecoder().decode(stderr)}`);
+  return output;
+}
+
+/** Path of a victim that is a script. */
+export function victimScript(file: string): string {
+  return join(VICTIMS, file);
+}
