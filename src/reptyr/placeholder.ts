@@ -14,7 +14,8 @@ import {
 import { kill } from "../ffi/process.ts";
 import { setOptions } from "../tracee/ptrace.ts";
 import type { RemoteSyscalls } from "../tracee/remote_syscalls.ts";
-import { waitForStatus } from "../tracee/wait.ts";
+import { statusBefore } from "../tracee/tracee.ts";
+import type { WaitStatus } from "../tracee/wait_status.ts";
 
 /**
  * Run `action` with the number that the child has in the target's PID namespace.
@@ -24,7 +25,7 @@ import { waitForStatus } from "../tracee/wait.ts";
  * traced from birth it is stopped before its first instruction.
  */
 export function withPlaceholder(remote: RemoteSyscalls, action: (child: bigint) => void): void {
-  const { mainTid, options, deadline } = remote.tracee;
+  const { mainTid, options } = remote.tracee;
   setOptions(mainTid, options | PTRACE_O_TRACECLONE);
   let child: bigint;
   try {
@@ -37,10 +38,11 @@ export function withPlaceholder(remote: RemoteSyscalls, action: (child: bigint) 
     action(child);
   } finally {
     kill(pid, SIGKILL);
-    for (let ended = false; !ended;) {
-      const status = waitForStatus(pid, deadline);
-      ended = status === undefined || status.kind === "signaled" || status.kind === "exited";
-    }
+    while (!hasEnded(statusBefore(remote.tracee.pid, pid)));
     remote.syscallOrThrow("wait4", child, 0, __WALL | WNOHANG, 0);
   }
+}
+
+function hasEnded({ kind }: WaitStatus): boolean {
+  return kind === "signaled" || kind === "exited";
 }

@@ -31,7 +31,7 @@ function runIntoGroupStop(tracee: Tracee, tid: number): void {
   let signal = 0;
   for (;;) {
     resume(tid, PTRACE_CONT, signal);
-    const status = statusBefore(tracee.pid, tid, tracee.deadline);
+    const status = statusBefore(tracee.pid, tid);
     if (status.kind === "group-stop") return;
     if (status.kind === "exited" || status.kind === "signaled") {
       throw new TraceeDiedError(tracee.pid);

@@ -34,7 +34,6 @@ import {
   setSignalMask,
 } from "./ptrace.ts";
 import { readMemory, writeMemory } from "./remote_memory.ts";
-import { findSyscallInstruction } from "./syscall_instruction.ts";
 import { statusBefore, type Tracee, waitUntilInterrupted } from "./tracee.ts";
 
 /** For PTRACE_SETSIGMASK: every signal that can be blocked. */
@@ -63,11 +62,7 @@ export class RemoteSyscalls implements Disposable {
     this.#tid = tracee.mainTid;
     this.#original = getRegisters(this.#tid);
     this.#originalMask = getSignalMask(this.#tid);
-    this.#instruction = findSyscallInstruction(
-      tracee.pid,
-      tracee.arch,
-      tracee.arch.instructionPointer(this.#original),
-    );
+    this.#instruction = tracee.syscallInstruction;
     this.#criticalSection = CriticalSection.save(tracee.pid, this.#tid);
   }
 
@@ -178,8 +173,8 @@ export class RemoteSyscalls implements Disposable {
     // past that. An interrupt-stop brings the thread back to where Tracee promises it to be.
     interrupt(this.#tid);
     resume(this.#tid, PTRACE_CONT);
-    const { pid, deadline } = this.#tracee;
-    if (waitUntilInterrupted(pid, this.#tid, deadline) === undefined) {
+    const { pid } = this.#tracee;
+    if (waitUntilInterrupted(pid, this.#tid) === undefined) {
       throw new TraceeDiedError(pid);
     }
   }
@@ -189,7 +184,7 @@ export class RemoteSyscalls implements Disposable {
     let signal = 0;
     for (;;) {
       resume(this.#tid, PTRACE_SYSCALL, signal);
-      const status = statusBefore(this.#tracee.pid, this.#tid, this.#tracee.deadline);
+      const status = statusBefore(this.#tracee.pid, this.#tid);
       signal = 0;
       switch (status.kind) {
         case "syscall-stop": {

@@ -60,7 +60,12 @@ export function findInstruction(
   parked: bigint,
 ): bigint | undefined {
   const wanted = arch.syscallInstruction;
-  for (let index = 0; index + wanted.length <= bytes.length; index++) {
+  // The target stands still meanwhile: let the engine's own search skip to the first byte.
+  for (
+    let index = bytes.indexOf(wanted[0]!);
+    index >= 0;
+    index = bytes.indexOf(wanted[0]!, index + 1)
+  ) {
     if (!wanted.every((byte, offset) => bytes[index + offset] === byte)) continue;
     const address = start + BigInt(index);
     if (address % BigInt(arch.instructionAlignment) === 0n && address !== parked) return address;

@@ -6,6 +6,7 @@ import { ERRNO } from "../ffi/errno.ts";
 import { readStat } from "../proc/stat.ts";
 import { listTids, readWchan } from "../proc/tasks.ts";
 import { detach, getRegisters, interrupt, resume, seize, setRegisters } from "./ptrace.ts";
+import { findSyscallInstruction } from "./syscall_instruction.ts";
 import { Deadline, waitForStatus } from "./wait.ts";
 import type { WaitStatus } from "./wait_status.ts";
 
@@ -26,6 +27,7 @@ export interface SeizeOptions {
 export class Tracee implements Disposable {
   readonly arch: Architecture;
   #attached = true;
+  #instruction: bigint | undefined;
 
   private constructor(
     readonly pid: number,
@@ -33,7 +35,6 @@ export class Tracee implements Disposable {
     readonly tids: readonly number[],
     /** Whether the process was found job-stopped, in state T. */
     readonly foundStopped: boolean,
-    readonly deadline: Deadline,
   ) {
     this.arch = architectureOfThread(pid, this.mainTid);
   }
@@ -53,7 +54,7 @@ export class Tracee implements Disposable {
       stopAllThreads(pid, traceOptions, deadline, stopped);
       if (stopped.size === 0) throw new TraceeDiedError(pid);
       const foundStopped = [...stopped.values()].some(({ kind }) => kind === "group-stop");
-      return new Tracee(pid, traceOptions, [...stopped.keys()], foundStopped, deadline);
+      return new Tracee(pid, traceOptions, [...stopped.keys()], foundStopped);
     } catch (error) {
       for (const tid of stopped.keys()) releaseThread(tid);
       throw error;
@@ -63,6 +64,16 @@ export class Tracee implements Disposable {
   /** The thread that injected calls run on: the leader, unless that one has exited. */
   get mainTid(): number {
     return this.tids.includes(this.pid) ? this.pid : this.tids[0]!;
+  }
+
+  /** Where injected calls are made. Throws RefusedError when the memory holds no such place. */
+  get syscallInstruction(): bigint {
+    this.#instruction ??= findSyscallInstruction(
+      this.pid,
+      this.arch,
+      this.arch.instructionPointer(getRegisters(this.mainTid)),
+    );
+    return this.#instruction;
   }
 
   /**
@@ -79,6 +90,12 @@ export class Tracee implements Disposable {
     this.detach();
   }
 }
+
+/**
+ * To give up on a thread that has our registers is to lose it, so the user's own limit, which is about
+ * stopping, does not apply then. This one is for machines that stand still themselves.
+ */
+const ON_LOAN_SECONDS = 60;
 
 /** New threads may be born while the others are being stopped: go on until a pass finds none. */
 function stopAllThreads(
@@ -130,7 +147,7 @@ function hasExited(pid: number, tid: number): boolean {
 export function waitUntilInterrupted(
   pid: number,
   tid: number,
-  deadline: Deadline,
+  deadline?: Deadline,
 ): WaitStatus | undefined {
   for (;;) {
     const status = statusBefore(pid, tid, deadline);
@@ -152,8 +169,15 @@ export function waitUntilInterrupted(
   }
 }
 
-/** The thread's next status. Throws StopTimeoutError, with what the thread is waiting for. */
-export function statusBefore(pid: number, tid: number, deadline: Deadline): WaitStatus {
+/**
+ * The thread's next status. Throws StopTimeoutError, with what the thread is waiting for. Without a deadline
+ * of the caller's it is one for threads on loan, which stop within microseconds on any machine that runs.
+ */
+export function statusBefore(
+  pid: number,
+  tid: number,
+  deadline = new Deadline(ON_LOAN_SECONDS),
+): WaitStatus {
   const status = waitForStatus(tid, deadline);
   if (status !== undefined) return status;
   const state = readStat(pid, tid)?.state ?? "?";
