@@ -1,10 +1,13 @@
 /** What to do with the target's descriptors, decided from what /proc shows of them. Pure. */
-import { O_ACCMODE, O_APPEND, O_CLOEXEC, O_NONBLOCK } from "../ffi/constants.ts";
+import { O_ASYNC, O_CLOEXEC } from "../ffi/constants.ts";
 import { decodeDevice, decodeKernelDevice } from "../proc/device.ts";
 import type { Descriptor } from "../proc/fds.ts";
 
-/** What an open file description of the new terminal takes over from the old one's. */
-const KEPT_FLAGS = O_ACCMODE | O_APPEND | O_NONBLOCK;
+/**
+ * What /proc/PID/fdinfo shows and open(2) is not to be given: close-on-exec belongs to the descriptor,
+ * and O_ASYNC without F_SETOWN notifies nobody.
+ */
+const NOT_OPENED_WITH = O_CLOEXEC | O_ASYNC;
 
 /** One descriptor that is to stand for the new terminal. */
 export interface MovedDescriptor {
@@ -60,7 +63,7 @@ function descriptionsOf(
     const descriptor = { fd, closeOnExec: (fdinfo.flags & O_CLOEXEC) !== 0 };
     const known = descriptions.find(({ descriptors }) => shared(descriptors[0]!.fd, fd));
     if (known !== undefined) known.descriptors.push(descriptor);
-    else descriptions.push({ flags: fdinfo.flags & KEPT_FLAGS, descriptors: [descriptor] });
+    else descriptions.push({ flags: fdinfo.flags & ~NOT_OPENED_WITH, descriptors: [descriptor] });
   }
   return descriptions;
 }

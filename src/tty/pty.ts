@@ -1,6 +1,8 @@
 /** A pseudoterminal of our own: pty(7), pts(4). */
 import { RefusedError, SyscallError } from "../errors.ts";
 import {
+  F_SETFD,
+  FD_CLOEXEC,
   O_CLOEXEC,
   O_NOCTTY,
   O_NONBLOCK,
@@ -9,7 +11,7 @@ import {
   TIOCGPTPEER,
   TIOCSPTLCK,
 } from "../ffi/constants.ts";
-import { close, ioctl, ioctlGet, ioctlStruct, open } from "../ffi/descriptor.ts";
+import { close, fcntl, ioctl, ioctlGet, ioctlStruct, open } from "../ffi/descriptor.ts";
 import { orThrow } from "../ffi/raw.ts";
 import { layout, Struct } from "../struct.ts";
 
@@ -55,10 +57,14 @@ export class Pty implements Disposable {
    * Throws SyscallError.
    */
   openSlave(flags: number): number {
-    return orThrow(
-      ioctl(this.master, TIOCGPTPEER, flags | O_NOCTTY | O_CLOEXEC),
+    // With O_CLOEXEC, TIOCGPTPEER would keep that in the description's status flags, where open(2) never
+    // does: whoever gets the description would show it in /proc/PID/fdinfo, close-on-exec or not.
+    const slave = orThrow(
+      ioctl(this.master, TIOCGPTPEER, flags | O_NOCTTY),
       `ioctl(${this.master}, TIOCGPTPEER)`,
     );
+    fcntl(slave, F_SETFD, FD_CLOEXEC);
+    return slave;
   }
 
   /**
