@@ -29,6 +29,11 @@ export function decodeKernelDevice(dev: number): Device {
 
 const UNIX98_PTY_SLAVE_MAJOR = 136;
 const UNIX98_PTY_MAJOR_COUNT = 8;
+/** Device number of /dev/pts/N. */
+export function ptsDevice(index: number): Device {
+  return { major: UNIX98_PTY_SLAVE_MAJOR + (index >>> 8), minor: index & 0xff };
+}
+
 const PTY_SLAVE_MAJOR = 3; // BSD pseudo-terminals, /dev/ttyp0
 const TTY_MAJOR = 4; // virtual consoles, and from minor 64 serial lines
 const TTYAUX_MAJOR = 5;

@@ -4,6 +4,8 @@ import { close } from "../ffi/descriptor.ts";
 import { pidfdOpen } from "../ffi/process.ts";
 import { orThrow } from "../ffi/raw.ts";
 import { verbose, writeStderr } from "../log.ts";
+import { encodeDevice, ptsDevice } from "../proc/device.ts";
+import { isLive, PF_EXITING, readStat } from "../proc/stat.ts";
 import { Pty } from "../tty/pty.ts";
 import { pump } from "../tty/pump.ts";
 import { SignalInbox } from "../tty/signal_inbox.ts";
@@ -48,6 +50,7 @@ export async function move({ pid, timeoutSeconds, redraw }: MoveOptions): Promis
   restoreAtExit(rawMode, cleanup);
 
   const { shield, oldSize } = attach(facts, pty, timeoutSeconds);
+  pty.releaseSlave();
   cleanup.defer(requestRedraw(redraw, pty, pidfd, oldSize, size));
   const end = await pump({
     terminal,
@@ -55,19 +58,47 @@ export async function move({ pid, timeoutSeconds, redraw }: MoveOptions): Promis
     process: pidfd,
     signals,
     endingSignals,
-    onResize: () => setWindowSize(pty.slave, size()),
+    onResize: () => setWindowSize(pty.master, size()),
+    onAbandoned: () => staysOn(pid, pty),
     watches: shield === undefined
       ? []
       : [{ fd: shield.shellPidfd, onReadable: () => liftShield(shield) }],
   });
-  if (end.reason === "process ended") return exitStatus(pid, pidfd, facts.stat.startTime);
+  switch (end.reason) {
+    case "process ended":
+      return exitStatus(pid, pidfd, facts.stat.startTime);
+    case "pty abandoned":
+      rawMode[Symbol.dispose]();
+      writeStderr(`reptyr: process ${pid} has left this terminal`);
+      return 0;
+    case "terminal gone":
+      tellHangup(shield);
+      return ENDING_SIGNALS.SIGHUP;
+    case "signal":
+      tellHangup(shield);
+      rawMode[Symbol.dispose]();
+      writeStderr(
+        `reptyr: ended by ${end.signal}: process ${pid} is told that its terminal hangs up`,
+      );
+      return ENDING_SIGNALS[end.signal];
+  }
+}
 
-  // Closing the master sends SIGHUP to the target, and it is to see that.
+/**
+ * Nobody has the slave open. A program may close its terminal and open it again by name: as long as it is the
+ * target's controlling terminal, a slave is held for it. Not so when another reptyr has moved the target on.
+ */
+function staysOn(pid: number, pty: Pty): boolean {
+  const stat = readStat(pid);
+  const alive = stat !== undefined && isLive(stat) && (stat.flags & PF_EXITING) === 0;
+  if (alive && stat.ttyNr !== encodeDevice(ptsDevice(pty.index))) return false;
+  pty.holdSlave();
+  return true;
+}
+
+/** Closing the master sends SIGHUP to the target, and it is to see that. */
+function tellHangup(shield: SighupShield | undefined): void {
   if (shield !== undefined) liftShield(shield);
-  if (end.reason === "terminal gone") return ENDING_SIGNALS.SIGHUP;
-  rawMode[Symbol.dispose]();
-  writeStderr(`reptyr: ended by ${end.signal}: process ${pid} is told that its terminal hangs up`);
-  return ENDING_SIGNALS[end.signal];
 }
 
 /** The terminal's size at any time; the last one known once it is hung up. Throws when it never had one. */

@@ -34,7 +34,7 @@ export function requestRedraw(
     pidfdSendSignal(pidfd, SIGWINCH);
     return () => {};
   }
-  setWindowSize(pty.slave, oneRowOff(now));
-  const timer = setTimeout(() => setWindowSize(pty.slave, size()), ODD_SIZE_MS);
+  setWindowSize(pty.master, oneRowOff(now));
+  const timer = setTimeout(() => setWindowSize(pty.master, size()), ODD_SIZE_MS);
   return () => clearTimeout(timer);
 }

@@ -18,7 +18,7 @@ import { layout, Struct } from "../struct.ts";
 const int = layout("int", 4, { value: [0, "i32"] });
 
 export class Pty implements Disposable {
-  #slave: number;
+  #slave: number | undefined;
 
   private constructor(
     /** The master's descriptor: nonblocking, close-on-exec. */
@@ -26,7 +26,7 @@ export class Pty implements Disposable {
     /** N of `/dev/pts/N`. */
     readonly index: number,
   ) {
-    this.#slave = this.openSlave(O_RDWR);
+    this.holdSlave();
   }
 
   /** Make a new one. Throws RefusedError where the system has none to give. */
@@ -68,16 +68,28 @@ export class Pty implements Disposable {
   }
 
   /**
-   * A slave descriptor that is kept open: while none is, a read from the master fails with EIO, and
-   * a program may close its terminal for a moment and open it again.
+   * Keep a slave descriptor open, as from the start. While none is open anywhere, a read from the master
+   * fails with EIO, and poll(2) reports POLLHUP without end.
    */
+  holdSlave(): void {
+    this.#slave ??= this.openSlave(O_RDWR);
+  }
+
+  /** Let go of it: then the master tells when the programs on the slave have gone. */
+  releaseSlave(): void {
+    if (this.#slave !== undefined) close(this.#slave);
+    this.#slave = undefined;
+  }
+
+  /** The slave descriptor that is held. Throws RangeError when none is. */
   get slave(): number {
+    if (this.#slave === undefined) throw new RangeError(`The slave of ${this.name} is not held`);
     return this.#slave;
   }
 
   /** Close both sides. Programs still on the slave get SIGHUP, then end of file: pty(7). */
   [Symbol.dispose](): void {
-    close(this.#slave);
+    this.releaseSlave();
     close(this.master);
   }
 }

@@ -22,6 +22,11 @@ export interface PumpOptions<Ending extends Deno.Signal> {
   /** Called after SIGWINCH: the user's terminal may have another size. */
   readonly onResize: () => void;
   readonly watches: readonly Watch[];
+  /**
+   * Called when nobody has the slave open any more. Whether to go on: then the slave must have been opened
+   * again, or a reader of the master would be woken without end.
+   */
+  readonly onAbandoned: () => boolean;
 }
 
 /** A further descriptor to look at, and what to do, once, when it is readable. */
@@ -34,6 +39,7 @@ export interface Watch {
 export type PumpEnd<Ending extends Deno.Signal> =
   | { readonly reason: "process ended" }
   | { readonly reason: "terminal gone" }
+  | { readonly reason: "pty abandoned" }
   | { readonly reason: "signal"; readonly signal: Ending };
 
 /**
@@ -89,7 +95,7 @@ class Pump<Ending extends Deno.Signal> {
       this.#watch();
       await this.#wait();
       const reason = this.#transfer();
-      if (reason !== "on") return { reason };
+      if (reason !== undefined) return { reason };
       this.#notifyWatches();
     }
   }
@@ -125,8 +131,8 @@ class Pump<Ending extends Deno.Signal> {
     this.#lastTurn = performance.now();
   }
 
-  /** Move what can be moved. */
-  #transfer(): "on" | "process ended" | "terminal gone" {
+  /** Move what can be moved; why the pumping is over, if it is. */
+  #transfer(): "process ended" | "terminal gone" | "pty abandoned" | undefined {
     const poll = this.#poll;
     const typing = poll.reported(KEYBOARD) !== 0;
     const ended = poll.reported(PROCESS) !== 0;
@@ -134,14 +140,16 @@ class Pump<Ending extends Deno.Signal> {
     if (typing || showing || this.#shown.pending > 0) this.#lastTransfer = performance.now();
 
     const keyboard = typing ? this.#typed.fill() : "again";
-    // Neither read nor write of the master can meet EIO: a slave of ours is open.
     this.#typed.drain();
     // Reading the master first waits for what is still in the kernel's flip buffers, n_tty_read(): so
-    // all that the process wrote before its end has come when there is nothing more to read.
+    // all that the process wrote before its end has come when there is nothing more to read. EIO, the
+    // end of a master, comes after the last byte too.
     const master = showing ? this.#shown.fill() : "again";
     const screen = this.#shown.drain();
     if (keyboard === "end" || screen === "end") return "terminal gone";
-    return ended && master === "again" && this.#shown.pending === 0 ? "process ended" : "on";
+    if (master === "full" || this.#shown.pending > 0) return undefined;
+    if (ended) return "process ended";
+    return master === "end" && !this.#options.onAbandoned() ? "pty abandoned" : undefined;
   }
 
   #notifyWatches(): void {
