@@ -21,6 +21,9 @@ export interface SnapshotOptions {
   readonly threads?: boolean;
 }
 
+/** Deno.makeTempDir() of a test, benchmark or demonstration, which may run beside this one. */
+const TEST_FOLDER = /^reptyr-[a-z]+-[0-9a-f]{16}$/;
+
 /** How long a process may take to get back to where it was: a stopped one has to enter its stop again. */
 const SETTLE_MS = 5000;
 
@@ -83,7 +86,7 @@ function factsOf(pid: number, options: SnapshotOptions): Facts {
     children: childrenOf(pid).sort(),
     ourChildren: childrenOf(Deno.pid).sort(),
     ourFiles: Array.from(Deno.readDirSync("/tmp"), ({ name }) => name)
-      .filter((name) => name.toLowerCase().includes("reptyr")).sort(),
+      .filter((name) => name.toLowerCase().includes("reptyr") && !TEST_FOLDER.test(name)).sort(),
   };
 }
 
