@@ -70,6 +70,10 @@ export async function move({ pid, timeoutSeconds, redraw }: MoveOptions): Promis
     case "pty abandoned":
       rawMode[Symbol.dispose]();
       writeStderr(`reptyr: process ${pid} has left this terminal`);
+      // Only we know what it did before, but its first shell may still send it a SIGHUP that would end it.
+      if (shield?.raised) {
+        writeStderr("  It goes on ignoring SIGHUP: the shell it was started from lives");
+      }
       return 0;
     case "terminal gone":
       tellHangup(shield);

@@ -42,6 +42,11 @@ export class SighupShield {
     return new SighupShield(remote.tracee.pid, shellPidfd, timeoutSeconds, saved);
   }
 
+  /** Whether the target's own disposition is still to be put back. */
+  get raised(): boolean {
+    return this.#saved !== undefined;
+  }
+
   /**
    * Put back what the target did about SIGHUP, unless it has chosen something else by itself since. Once;
    * the target is stopped for a moment. Errors are the tracee's, as of Tracee.seize().
