@@ -6,7 +6,14 @@
  * pipes all have device number 0; so has a process without a terminal. Nothing is ever compared with 0.
  */
 
-import { decodeDevice, isDevTty, isPtmx, isTerminal } from "../proc/device.ts";
+import {
+  decodeDevice,
+  encodeDevice,
+  isDevTty,
+  isPtmx,
+  isTerminal,
+  ptsDevice,
+} from "../proc/device.ts";
 import type { Descriptor } from "../proc/fds.ts";
 
 /** What tells one terminal from all others, as far as stat(2) of an open descriptor can. */
@@ -53,7 +60,8 @@ export function sameTerminal(a: TerminalIdentity, b: TerminalIdentity): boolean 
  *   terminal that hangs up stops being anyone's controlling terminal; then that of the lowest descriptor.
  * - Without one (it hung up, or the target called setsid()), and when no descriptor has that number: that
  *   of the lowest of descriptors 0, 1 and 2 that is on a terminal.
- * - Without one, and none of 0, 1 and 2 on a terminal: that of the lowest descriptor on any.
+ * - Without one, and none of 0, 1 and 2 on a terminal: that of the lowest descriptor on any. A terminal
+ *   that the target makes for others, by holding its master, does not count: `script` has the slave open too.
  *
  * Descriptors opened as /dev/tty were on the controlling terminal then, and go with whichever is chosen.
  */
@@ -62,10 +70,11 @@ export function oldTerminal(ttyNr: number, fds: readonly Descriptor[]): OldTermi
   const byDevTty = terminals.filter((descriptor) => isDevTty(decodeDevice(descriptor.rdev)));
   const named = terminals.filter((descriptor) => !byDevTty.includes(descriptor));
   const standard = named.filter(({ fd }) => fd <= 2);
+  const others = named.filter(({ rdev }) => !servedBy(fds).includes(rdev >>> 0));
   const controlling = named.filter((descriptor) => isOf(descriptor, ttyNr));
 
   const chosen = ttyNr === 0
-    ? standard[0] ?? named[0] ?? byDevTty[0]
+    ? standard[0] ?? others[0] ?? byDevTty[0]
     : controlling.find(({ nlink }) => nlink > 0) ?? controlling[0] ?? byDevTty[0] ?? standard[0];
   if (chosen === undefined) return undefined;
 
@@ -73,6 +82,13 @@ export function oldTerminal(ttyNr: number, fds: readonly Descriptor[]): OldTermi
   const isOnIt = (descriptor: Descriptor) =>
     byDevTty.includes(descriptor) || sameTerminal(terminalIdentity(descriptor), identity);
   return { identity, fds: terminals.filter(isOnIt).map(({ fd }) => fd) };
+}
+
+/** Device numbers of the terminals whose masters are open: `/dev/pts/N` for `tty-index: N`, proc_pid_fdinfo(5). */
+function servedBy(fds: readonly Descriptor[]): number[] {
+  return fds.flatMap(({ fdinfo: { ttyIndex } }) =>
+    ttyIndex === undefined ? [] : [encodeDevice(ptsDevice(ttyIndex))]
+  );
 }
 
 /** Whether the descriptor has the device number of the controlling terminal, never when there is none. */

@@ -188,6 +188,18 @@ describe("oldTerminal", () => {
         { on: onPts(3), fds: [0] },
       ],
       [
+        "does not take a terminal that the target makes for others, as script does",
+        0,
+        { 0: DEV_NULL, 1: DEV_NULL, 2: PIPE, 3: MASTER, 4: onPts(3) },
+        undefined,
+      ],
+      [
+        "takes another one beside it",
+        0,
+        { 0: DEV_NULL, 3: MASTER, 4: onPts(3), 5: onPts(7) },
+        { on: onPts(7), fds: [5] },
+      ],
+      [
         "takes nothing when there are only masters",
         0,
         { 0: MASTER, 1: PTMX, 3: ODD_MASTER },
