@@ -1,0 +1,311 @@
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { afterEach, describe, it } from "@std/testing/bdd";
+import { SIGTERM } from "../../src/ffi/constants.ts";
+import { parseStat, PF_KTHREAD, readStat } from "../../src/proc/stat.ts";
+import { childrenOf, ProcessHandle } from "../support/child.ts";
+import { assertNoneLeft, Target } from "../support/e2e_target.ts";
+import {
+  assertMessage,
+  linesOf,
+  refused,
+  startDetached,
+  Untouched,
+  WIDE,
+} from "../support/input_run.ts";
+import {
+  FLAGS_32,
+  requires32,
+  requiresCompiler,
+  requiresThat,
+  victim,
+} from "../support/programs.ts";
+import { reptyrPath } from "../support/reptyr.ts";
+import { Terminal, waitUntil } from "../support/terminal.ts";
+
+/** `kthreadd`, where the test's PID namespace shows it. */
+const KTHREADD = 2;
+const hasKernelThread = (() => {
+  try {
+    const stat = parseStat(Deno.readTextFileSync(`/proc/${KTHREADD}/stat`));
+    return (stat.flags & PF_KTHREAD) !== 0;
+  } catch {
+    return false;
+  }
+})();
+
+/** The target still does what it did, on its old terminal. */
+function assertEchoes(terminal: Terminal): void {
+  terminal.line("still here");
+  terminal.expect("still here\r\nstill here\r\n");
+}
+
+afterEach(assertNoneLeft);
+
+describe("reptyr and processes that nobody can move", () => {
+  it("knows a number that no process has", () => {
+    using gone = startDetached(["true"]);
+    gone.handle.waitForEnd(20_000);
+    assertEquals(gone.status, { kind: "exited", status: 0 });
+    assertEquals(refused([gone.pid]), [
+      `Cannot move process ${gone.pid}: no such process`,
+      "`ps a` lists the processes on terminals",
+    ]);
+  });
+
+  it("knows a zombie and its parent", () => {
+    const program = "import os, sys; pid = os.fork() or os._exit(3); print(f'zombie {pid}.', " +
+      "flush=True); sys.stdin.read()";
+    using terminal = Terminal.start(["python3", "-c", program]);
+    const pid = Number(terminal.expect(/zombie (\d+)\./)[1]);
+    waitUntil("the zombie", () => readStat(pid)?.state === "Z");
+    const parent = new Untouched(terminal.pid);
+    const [first, second] = refused([pid]);
+    assertMatch(
+      first!,
+      new RegExp(`^Cannot move process ${pid} \\(.*\\): it has ended and is a zombie$`),
+    );
+    assertStringIncludes(second!, `its parent ${terminal.pid} has not read`);
+    parent.assert();
+    assertEquals(readStat(pid)?.state, "Z");
+  });
+
+  requiresThat(hasKernelThread, "no kernel thread can be seen here")(
+    "knows a kernel thread",
+    () => {
+      assertEquals(refused([KTHREADD]), [
+        `Cannot move process ${KTHREADD} ([kthreadd]): it is a kernel thread`,
+      ]);
+    },
+  );
+
+  it("knows a thread and names its process", () => {
+    using node = startDetached([
+      "python3",
+      "-c",
+      "import threading; threading.Timer(999, print).start()",
+    ]);
+    const tid = waitUntil(
+      "a second thread",
+      () =>
+        Array.from(Deno.readDirSync(`/proc/${node.pid}/task`), ({ name }) => Number(name))
+          .find((tid) => tid !== node.pid),
+    );
+    const target = new Untouched(node.pid);
+    const [first, remedy] = refused([tid]);
+    assertStringIncludes(first!, `it is a thread of process ${node.pid} (`);
+    assertEquals(remedy, `Run: reptyr ${node.pid}`);
+    target.assert();
+  });
+
+  it("knows itself", () => {
+    using terminal = Terminal.start(["sh", "-c", `exec "$0" $$`, reptyrPath], WIDE);
+    assertEquals(terminal.expectExit(), { kind: "exited", status: 1 });
+    const lines = linesOf(terminal.output);
+    assertMessage(lines);
+    assertMatch(
+      lines.join("\n"),
+      /^reptyr: Cannot move process \d+ \(.*\): it is this reptyr itself$/,
+    );
+  });
+
+  it("knows the shell it runs under", () => {
+    using terminal = Terminal.start(["bash", "--norc", "--noprofile", "-i"], WIDE);
+    terminal.expect("$ ");
+    const shell = new Untouched(terminal.pid);
+    terminal.line(`${reptyrPath} $$; echo "status $?."`);
+    const [output] = terminal.expect(/reptyr: [^]*status 1\./);
+    assertEquals(linesOf(output), [
+      `reptyr: Cannot move process ${terminal.pid} (bash --norc --noprofile -i): it is the shell (or an ` +
+      "ancestor) this reptyr runs under",
+      "  Run reptyr in another terminal",
+      "status 1.",
+    ]);
+    terminal.expect("$ ");
+    shell.assert();
+  });
+
+  it("knows a process on no terminal", () => {
+    using sleeper = startDetached(["sleep", "1000"]);
+    waitUntil("sleep", () => readStat(sleeper.pid)?.comm === "sleep");
+    const target = new Untouched(sleeper.pid);
+    assertEquals(refused([sleeper.pid]), [
+      "Target is not connected to a terminal",
+      "Of its descriptors, 0 is /dev/null, 1 is /dev/null, 2 is /dev/null",
+      "Only a process that uses a terminal can be moved: `ps a` lists them",
+    ]);
+    target.assert();
+  });
+
+  const servers: [string, string[]][] = [
+    ["a program with a terminal for others", [
+      "python3",
+      "-c",
+      "import pty; pty.spawn(['sleep', '1001'])",
+    ]],
+    // It keeps the slave open, too: a terminal that it serves is still none that it is on.
+    ["script", ["script", "-qc", "exec sleep 1001", "/dev/null"]],
+  ];
+  for (const [name, argv] of servers) {
+    it(`names the processes on a terminal below ${name}, which is on none`, () => {
+      using server = startDetached(argv);
+      const sleeper = waitUntil(
+        "sleep on its terminal",
+        () =>
+          childrenOf(server.pid).find((pid) => {
+            const stat = readStat(pid);
+            return stat?.comm === "sleep" && stat.ttyNr !== 0;
+          }),
+      );
+      const both = [server.pid, sleeper].map((pid) => new Untouched(pid));
+      const lines = refused([server.pid]);
+      assertEquals(lines[0], "Target is not connected to a terminal");
+      assertMatch(
+        lines[2]!,
+        new RegExp(
+          "^Processes below it are on a terminal and may be meant: " +
+            `${sleeper} \\(sleep 1001\\) on pts/\\d+$`,
+        ),
+      );
+      for (const process of both) process.assert();
+    });
+  }
+});
+
+describe("reptyr and jobs of several processes", () => {
+  it("names the other members of a pipeline", () => {
+    using terminal = Terminal.start(["bash", "--norc", "--noprofile", "-i"]);
+    terminal.expect("$ ");
+    terminal.line("cat | sort | sleep 1002");
+    const [cat, sort, sleep] = waitUntil("the pipeline", () => {
+      const members = childrenOf(terminal.pid).sort((a, b) => a - b);
+      const names = members.map((pid) => readStat(pid)?.comm).join();
+      return names === "cat,sort,sleep" && members;
+    });
+    const all = [terminal.pid, cat!, sort!, sleep!].map((pid) => new Untouched(pid));
+    const lines = refused([cat!]);
+    assertEquals(lines.slice(0, 2), [
+      `Cannot move process ${cat} (cat): it shares its job with ${sort} (sort), ${sleep} (sleep 1002)`,
+      "Moving whole jobs is not available in this version",
+    ]);
+    for (const process of all) process.assert();
+  });
+
+  it("names the child of a script, and the shell's job for a shell", () => {
+    using terminal = Terminal.start(["bash", "--norc", "--noprofile", "-i"]);
+    terminal.expect("$ ");
+    terminal.line("sh -c 'sleep 1003; echo done'");
+    const script = waitUntil("the script", () => childrenOf(terminal.pid)[0]);
+    const sleeper = waitUntil(
+      "its child",
+      () => childrenOf(script).find((pid) => readStat(pid)?.comm === "sleep"),
+    );
+    const all = [terminal.pid, script, sleeper].map((pid) => new Untouched(pid));
+    assertStringIncludes(refused([script])[0]!, `it shares its job with ${sleeper} (sleep 1003)`);
+    const shell = refused([terminal.pid])[0]!;
+    assertStringIncludes(shell, `it shares its job with ${script} (sh -c `);
+    assertStringIncludes(shell, `${sleeper} (sleep 1003)`);
+    for (const process of all) process.assert();
+  });
+
+  it("names at most eight, and counts the others", () => {
+    using terminal = Terminal.start([
+      "sh",
+      "-c",
+      "for i in 1 2 3 4 5 6 7 8 9 10; do sleep 1004 & done; echo ready; exec cat",
+    ]);
+    terminal.expect("ready");
+    waitUntil(
+      "ten members",
+      () => childrenOf(terminal.pid).filter((pid) => readStat(pid)?.comm === "sleep").length === 10,
+    );
+    const target = new Untouched(terminal.pid, "cat");
+    const [first] = refused([terminal.pid]);
+    assertEquals(first!.match(/\(sleep 1004\)/g)?.length, 8);
+    assertMatch(first!, / and 2 more$/);
+    target.assert();
+    assertEchoes(terminal);
+  });
+});
+
+describe("reptyr and targets that do not stop", () => {
+  requiresCompiler(
+    "gives up on uninterruptible sleep in time, names it, and leaves no trace",
+    () => {
+      using terminal = Terminal.start([victim("input_vfork")]);
+      terminal.expect("ready");
+      const child = waitUntil("the child", () => childrenOf(terminal.pid)[0]);
+      waitUntil("uninterruptible sleep", () => readStat(terminal.pid)?.state === "D");
+      waitUntil("the child's session", () => readStat(child)?.session === child);
+      const both = [terminal.pid, child].map((pid) => new Untouched(pid));
+      const lines = refused(["--timeout=1", terminal.pid]);
+      assertMatch(
+        lines[0]!,
+        new RegExp(
+          `^Cannot stop process ${terminal.pid}: thread ${terminal.pid} is in state D` +
+            `( \\(waiting in \\w+\\))? and did not stop within 1 s$`,
+        ),
+      );
+      assertEquals(lines.slice(1), ["Try again later, or wait longer with --timeout=SECONDS"]);
+      for (const process of both) process.assert();
+      using handle = new ProcessHandle(child);
+      handle.signal(SIGTERM);
+      terminal.expect("the child has ended");
+      terminal.line("hello");
+      terminal.expect("line: hello");
+    },
+  );
+});
+
+describe("reptyr and programs of another architecture", () => {
+  requires32()("refuses a 32-bit program and leaves it unharmed", () => {
+    using terminal = Terminal.start([victim("command", FLAGS_32)]);
+    terminal.expect("ready");
+    const target = new Untouched(terminal.pid);
+    const lines = refused([terminal.pid]);
+    assertMatch(lines[0]!, new RegExp(`^Cannot move process ${terminal.pid}: it runs in a mode`));
+    assertEquals(lines.slice(1), ["32-bit programs are not supported by this version"]);
+    target.assert();
+    terminal.line("hello");
+    terminal.expect("line: hello");
+  });
+});
+
+describe("reptyr and odd names", () => {
+  for (const name of [") S 1 (", "a b  c", "new\nline", "\x1b[31mred", "é)"]) {
+    requiresCompiler(`moves a process called ${JSON.stringify(name)}`, () => {
+      using target = Target.start(
+        "session leader",
+        [victim("command"), "name", name],
+        (terminal) => terminal.expect("ready"),
+      );
+      assertEquals(target.stat.comm, name);
+      using terminal = target.move();
+      terminal.line("moved");
+      terminal.expect("line: moved");
+      terminal.line("exit 7");
+      target.expectEnd(terminal, 7);
+    });
+  }
+
+  it("prints commands with newlines and control sequences in one line", () => {
+    using old = Terminal.start([
+      "bash",
+      "-c",
+      String
+        .raw`(exec -a $'evil) S 1\nreptyr: all is well\e[2J' sleep 1005) & echo ready; exec cat`,
+    ]);
+    old.expect("ready");
+    const sleeper = waitUntil(
+      "sleep",
+      () => childrenOf(old.pid).find((pid) => readStat(pid)?.comm === "sleep"),
+    );
+    const target = new Untouched(old.pid, "cat");
+    const [first] = refused([old.pid]);
+    assertStringIncludes(
+      first!,
+      String.raw`it shares its job with ${sleeper} (evil) S 1\nreptyr: all is well\x1b[2J`,
+    );
+    target.assert();
+    assertEchoes(old);
+  });
+});

@@ -1,0 +1,139 @@
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { afterEach, describe, it } from "@std/testing/bdd";
+import { join } from "@std/path";
+import { assertNoneLeft } from "../support/e2e_target.ts";
+import { assertMessage, linesOf, refused } from "../support/input_run.ts";
+import { reptyrPath } from "../support/reptyr.ts";
+import { Terminal } from "../support/terminal.ts";
+
+/** What the executable answers with nothing of it on a terminal. */
+function answer(args: string[], executable = reptyrPath) {
+  const { code, stdout, stderr } = new Deno.Command(executable, { args, stdin: "null" })
+    .outputSync();
+  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  return { code, stdout: text(stdout), stderr: text(stderr) };
+}
+
+afterEach(assertNoneLeft);
+
+describe("reptyr with a wrong command line", () => {
+  const wrong: [string[], string][] = [
+    [[], "no PID given"],
+    [[""], "'' is not a PID: it is empty"],
+    [["0"], "'0' is not a PID: no process has number 0"],
+    [["-5"], "'-5' is not a PID: it is negative"],
+    [["--", "-5"], "'-5' is not a PID: it is negative"],
+    [["abc"], "'abc' is not a PID: it is not a number"],
+    [["12x"], "'12x' is not a PID: 'x' follows the number"],
+    [["1 2"], "'1 2' is not a PID: ' 2' follows the number"],
+    [["99999999999"], "'99999999999' is not a PID: the largest is 4194304"],
+    [["9".repeat(400)], `'${"9".repeat(400)}' is not a PID: the largest is 4194304`],
+    [["1\n2"], "'1\\n2' is not a PID: '\\n2' follows the number"],
+    [["\x1b[31m"], "'\\x1b[31m' is not a PID: it is not a number"],
+    [["1", "2"], "one PID is needed, and '2' is given after it"],
+    [["--bogus", "1"], "unknown option '--bogus'"],
+    [["-x", "1"], "unknown option '-x'"],
+    [["1", "--timeout"], "option '--timeout' needs a value: SECONDS"],
+    [["--timeout=", "1"], "option '--timeout' needs a value: SECONDS"],
+    [["--timeout=0", "1"], "'0' is no timeout: a number of seconds above 0 is needed"],
+    [["--timeout=soon", "1"], "'soon' is no timeout: a number of seconds above 0 is needed"],
+    [
+      ["--redraw=twice", "1"],
+      "'twice' is no way to redraw: one of winch, ctrl-l, none is needed",
+    ],
+    [["-T", "1"], "option '-T' is not available in this version"],
+    [["--list"], "option '--list' is not available in this version"],
+    [["--help=yes"], "option '--help' takes no value"],
+  ];
+  for (const [args, message] of wrong) {
+    it(`refuses ${JSON.stringify(args).slice(0, 60)}`, () => {
+      const { code, stdout, stderr } = answer(args);
+      assertEquals({ code, stdout, stderr }, {
+        code: 2,
+        stdout: "",
+        stderr: `reptyr: ${message}\nTry 'reptyr --help'\n`,
+      });
+    });
+  }
+
+  it("says the same on a terminal, and leaves that as it was", () => {
+    assertEquals(refused(["12x"], { status: 2 }), [
+      "'12x' is not a PID: 'x' follows the number",
+      "Try 'reptyr --help'",
+    ]);
+  });
+});
+
+describe("reptyr without a terminal of its own", () => {
+  const redirections: [string, string][] = [["</dev/null", "stdin"], [">/dev/null", "stdout"]];
+  for (const [redirection, name] of redirections) {
+    it(`refuses when ${name} is none`, () => {
+      using victim = Terminal.start(["sh", "-c", "echo ready; exec cat"]);
+      victim.expect("ready");
+      using terminal = Terminal.start([
+        "sh",
+        "-c",
+        `exec "$0" "$1" ${redirection}`,
+        reptyrPath,
+        `${victim.pid}`,
+      ], {
+        env: { NO_COLOR: "1" },
+      });
+      assertEquals(terminal.expectExit(), { kind: "exited", status: 1 });
+      const lines = linesOf(terminal.output);
+      assertMessage(lines);
+      assertEquals(lines, [
+        `reptyr: Cannot move a process to here: ${name} is not a terminal`,
+        "  Run reptyr in a terminal, with neither its input nor its output redirected",
+      ]);
+      victim.line("still here");
+      victim.expect("still here\r\nstill here\r\n");
+    });
+  }
+});
+
+describe("what reptyr says when it is asked", () => {
+  for (const option of ["--help", "-h"]) {
+    it(`answers ${option} with its usage`, () => {
+      const { code, stdout, stderr } = answer([option]);
+      assertEquals([code, stderr], [0, ""]);
+      assertMatch(stdout, /^Usage: reptyr \[OPTION\]\.\.\. PID\n/);
+      assertStringIncludes(stdout, "--timeout=SECONDS");
+    });
+  }
+
+  for (const option of ["--version", "-v"]) {
+    it(`answers ${option} with its version`, () => {
+      const { code, stdout, stderr } = answer([option]);
+      assertEquals([code, stderr], [0, ""]);
+      assertMatch(stdout, /^reptyr \d+\.\d+\.\d+\n$/);
+    });
+  }
+
+  it("writes help into a pipe that is closed early without a word about it", () => {
+    const { success, stderr } = new Deno.Command("bash", {
+      args: [
+        "-c",
+        `set -o pipefail; "$0" --help | true; "$0" --help | head -1 >/dev/null`,
+        reptyrPath,
+      ],
+      stdin: "null",
+    }).outputSync();
+    assertEquals([success, new TextDecoder().decode(stderr)], [true, ""]);
+  });
+
+  it("answers as procout when it is called by that name", () => {
+    const folder = Deno.makeTempDirSync();
+    using _ = { [Symbol.dispose]: () => Deno.removeSync(folder, { recursive: true }) };
+    const procout = join(folder, "procout");
+    Deno.symlinkSync(reptyrPath, procout);
+    const named = answer(["--help"], procout);
+    assertMatch(named.stdout, /^Usage: procout /);
+    assertEquals(answer(["procout", "--help"]), named);
+    assertEquals(answer(["4242"], procout), {
+      code: 1,
+      stdout: "",
+      stderr: "procout: not built yet\n",
+    });
+  });
+});
