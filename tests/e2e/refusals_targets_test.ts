@@ -39,9 +39,9 @@ function assertEchoes(terminal: Terminal): void {
   terminal.expect("still here\r\nstill here\r\n");
 }
 
-afterEach(assertNoneLeft);
-
 describe("reptyr and processes that nobody can move", () => {
+  afterEach(assertNoneLeft);
+
   it("knows a number that no process has", () => {
     using gone = startDetached(["true"]);
     gone.handle.waitForEnd(20_000);
@@ -172,6 +172,8 @@ describe("reptyr and processes that nobody can move", () => {
 });
 
 describe("reptyr and jobs of several processes", () => {
+  afterEach(assertNoneLeft);
+
   it("names the other members of a pipeline", () => {
     using terminal = Terminal.start(["bash", "--norc", "--noprofile", "-i"]);
     terminal.expect("$ ");
@@ -228,6 +230,8 @@ describe("reptyr and jobs of several processes", () => {
 });
 
 describe("reptyr and targets that do not stop", () => {
+  afterEach(assertNoneLeft);
+
   requiresCompiler(
     "gives up on uninterruptible sleep in time, names it, and leaves no trace",
     () => {
@@ -257,6 +261,8 @@ describe("reptyr and targets that do not stop", () => {
 });
 
 describe("reptyr and programs of another architecture", () => {
+  afterEach(assertNoneLeft);
+
   requires32()("refuses a 32-bit program and leaves it unharmed", () => {
     using terminal = Terminal.start([victim("command", FLAGS_32)]);
     terminal.expect("ready");
@@ -271,6 +277,8 @@ describe("reptyr and programs of another architecture", () => {
 });
 
 describe("reptyr and odd names", () => {
+  afterEach(assertNoneLeft);
+
   for (const name of [") S 1 (", "a b  c", "new\nline", "\x1b[31mred", "é)"]) {
     requiresCompiler(`moves a process called ${JSON.stringify(name)}`, () => {
       using target = Target.start(

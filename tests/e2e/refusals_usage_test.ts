@@ -14,9 +14,9 @@ function answer(args: string[], executable = reptyrPath) {
   return { code, stdout: text(stdout), stderr: text(stderr) };
 }
 
-afterEach(assertNoneLeft);
-
 describe("reptyr with a wrong command line", () => {
+  afterEach(assertNoneLeft);
+
   const wrong: [string[], string][] = [
     [[], "no PID given"],
     [[""], "'' is not a PID: it is empty"],
@@ -65,6 +65,8 @@ describe("reptyr with a wrong command line", () => {
 });
 
 describe("reptyr without a terminal of its own", () => {
+  afterEach(assertNoneLeft);
+
   const redirections: [string, string][] = [["</dev/null", "stdin"], [">/dev/null", "stdout"]];
   for (const [redirection, name] of redirections) {
     it(`refuses when ${name} is none`, () => {
@@ -93,6 +95,8 @@ describe("reptyr without a terminal of its own", () => {
 });
 
 describe("what reptyr says when it is asked", () => {
+  afterEach(assertNoneLeft);
+
   for (const option of ["--help", "-h"]) {
     it(`answers ${option} with its usage`, () => {
       const { code, stdout, stderr } = answer([option]);
