@@ -4,10 +4,11 @@
  */
 import { assert, assertEquals } from "@std/assert";
 import { SIGHUP } from "../../src/ffi/constants.ts";
+import { readFds } from "../../src/proc/fds.ts";
 import { readStat, type Stat } from "../../src/proc/stat.ts";
 import { readStatus } from "../../src/proc/status.ts";
 import { getTermios } from "../../src/tty/termios.ts";
-import { childrenOf, ProcessHandle } from "./child.ts";
+import { type Child, childrenOf, ProcessHandle } from "./child.ts";
 import { assertNothingLeft, type Snapshot, snapshot, type SnapshotOptions } from "./leftovers.ts";
 import { reptyrPath } from "./reptyr.ts";
 import { Terminal, type TerminalOptions, waitUntil } from "./terminal.ts";
@@ -38,6 +39,8 @@ export const RESTLESS: SnapshotOptions = { mappings: "named", threads: false };
 export class Target implements Disposable {
   readonly handle: ProcessHandle;
   readonly #snapshotOptions: SnapshotOptions;
+  /** Settings of each terminal it was moved to, before. */
+  readonly #settings = new Map<Terminal, Uint8Array>();
 
   private constructor(
     /** The old terminal. Its first process is the target, or the shell that started the target. */
@@ -56,7 +59,17 @@ export class Target implements Disposable {
     ready: (terminal: Terminal) => void,
     options: TargetOptions = {},
   ): Target {
-    if (shape === "foreground job") return Target.fromShell(argv.map(quote).join(" "), ready, options);
+    if (shape === "foreground job") {
+      const inForeground = (terminal: Terminal) => {
+        // By then the shell has made the settings that it types with into those that programs get.
+        waitUntil("the job to be in the foreground", () => {
+          const job = readStat(childrenOf(terminal.pid)[0] ?? 0);
+          return job !== undefined && job.tpgid === job.pgrp;
+        });
+        ready(terminal);
+      };
+      return Target.fromShell(argv.map(quote).join(" "), inForeground, options);
+    }
     const terminal = Terminal.start(argv, { label: "old", ...options.terminal });
     return orDispose(terminal, () => {
       ready(terminal);
@@ -101,47 +114,90 @@ export class Target implements Disposable {
    * Run `reptyr PID` on a new terminal, which is returned. The target is there then, in the foreground,
    * and as it was: assertNothingLeft().
    */
-  move({ args = [], ...terminal }: MoveOptions = {}): Terminal {
-    const before = snapshot(this.pid, this.#snapshotOptions);
-    const argv = [reptyrPath, ...args, String(this.pid)];
-    const moved = Terminal.start(argv, { label: "reptyr", ...terminal });
+  move({ args = [], ...options }: MoveOptions = {}): Terminal {
+    const moved = new Terminal({ label: "reptyr", ...options });
     return orDispose(moved, () => {
-      this.waitUntilMoved(moved, before);
+      this.#settings.set(moved, getTermios(moved.master).bytes);
+      this.moveBy(() => moved.spawn([reptyrPath, ...args, String(this.pid)]), moved);
       return moved;
     });
   }
 
-  /** Wait until the target, of which `before` tells, is on the pty of the reptyr that runs on `moved`. */
-  waitUntilMoved(moved: Terminal, before: Snapshot): void {
-    const shell = this.shell;
-    const isShielded = shell !== undefined && readStat(shell) !== undefined;
+  /**
+   * As {@linkcode move}, by a reptyr that `start` starts in whatever way, on `moved` in the end. It
+   * returns that reptyr if it is a child of this program.
+   */
+  moveBy(start: () => Child | undefined, moved: Terminal): void {
+    const before = snapshot(this.pid, this.#snapshotOptions);
     const oldTty = this.stat.ttyNr;
+    const isShielded = this.shell !== undefined && readStat(this.shell) !== undefined;
+    const reptyr = start();
     waitUntil(`process ${this.pid} to lead a session on another terminal`, () => {
-      assert(moved.child.status === undefined, `reptyr has ended\n${moved.describe()}`);
+      assert(reptyr?.status === undefined, `reptyr has ended\n${moved.describe()}`);
       const { ttyNr, session, tpgid } = this.stat;
       return ttyNr !== 0 && ttyNr !== oldTty && session === this.pid && tpgid === this.pid &&
         readStatus(this.pid)?.tracerPid === 0;
     });
-    assertNothingLeft(withReptyr(before, moved.pid, isShielded));
+    assertNothingLeft(expected(before, reptyr, isShielded));
   }
 
   /**
-   * Wait until reptyr, which `moved` shows, ends with the exit status `status`; by then the target has
-   * ended, and of reptyr nothing is left on that terminal.
+   * Wait until the reptyr of {@linkcode move}, which `moved` shows, ends with the exit status `status`.
+   * By then the target has ended, and nothing of reptyr is left on that terminal.
    */
   expectEnd(moved: Terminal, status: number): void {
     assertEquals(moved.expectExit(), { kind: "exited", status }, moved.describe());
     assert(this.handle.ended, `Process ${this.pid} outlives its reptyr`);
     moved.expectEof();
-    const { master } = new Terminal()[Symbol.dispose]() ?? moved;
-    void getTermios(master);
+    assertEquals(getTermios(moved.master).bytes, this.#settings.get(moved), "terminal settings");
   }
 
-  /** End the target, if it has not ended, and its old terminal. */
+  /** End the target, if it has not ended, and all on its old terminal. */
   [Symbol.dispose](): void {
     using stack = new DisposableStack();
     stack.use(this.terminal);
     stack.use(this.handle);
     this.handle.end();
   }
+}
+
+/** No process and no terminal of this program is left: for afterEach. */
+export function assertNoneLeft(): void {
+  assertEquals(childrenOf(Deno.pid), [], "children");
+  const masters = (readFds(Deno.pid, Deno.pid) ?? []).filter(({ fdinfo }) =>
+    fdinfo.ttyIndex !== undefined
+  );
+  assertEquals(masters, [], "terminals");
+}
+
+/** `before`, with what is different while a reptyr serves the target: itself, and the ignored SIGHUP. */
+function expected(before: Snapshot, reptyr: Child | undefined, isShielded: boolean): Snapshot {
+  const { facts } = before;
+  const hangup = 1n << BigInt(SIGHUP - 1);
+  const ignored = BigInt(`0x${facts.ignored}`);
+  const caught = BigInt(`0x${facts.caught}`);
+  return {
+    ...before,
+    facts: {
+      ...facts,
+      ignored: (isShielded ? ignored | hangup : ignored).toString(16),
+      caught: (isShielded ? caught & ~hangup : caught).toString(16),
+      threads: facts.threads?.map((thread) => thread.replace(": T,", ": goes on,")),
+      ourChildren: [...facts.ourChildren, ...reptyr === undefined ? [] : [reptyr.pid]].sort(),
+    },
+  };
+}
+
+/** The result of `use`; when it throws, `resource` is disposed of first. */
+function orDispose<T>(resource: Disposable, use: () => T): T {
+  using stack = new DisposableStack();
+  stack.use(resource);
+  const result = use();
+  stack.move();
+  return result;
+}
+
+/** A word for the shell. */
+function quote(word: string): string {
+  return `'${word.replaceAll("'", "'\\''")}'`;
 }
