@@ -56,7 +56,7 @@ export class Tracee implements Disposable {
       const foundStopped = [...stopped.values()].some(({ kind }) => kind === "group-stop");
       return new Tracee(pid, traceOptions, [...stopped.keys()], foundStopped);
     } catch (error) {
-      for (const tid of stopped.keys()) releaseThread(tid);
+      releaseThreads(pid, [...stopped.keys()]);
       throw error;
     }
   }
@@ -83,7 +83,7 @@ export class Tracee implements Disposable {
   detach(): void {
     if (!this.#attached) return;
     this.#attached = false;
-    for (const tid of this.tids) releaseThread(tid);
+    releaseThreads(this.pid, this.tids);
   }
 
   [Symbol.dispose](): void {
@@ -184,14 +184,44 @@ export function statusBefore(
   throw new StopTimeoutError(pid, tid, deadline.seconds, state, readWchan(pid, tid));
 }
 
-/** Put right a call that the stop made return EINTR, then let the thread go. */
-function releaseThread(tid: number): void {
+/**
+ * Let threads go. One that is dead by now, since SIGKILL came or a thread let go before ended the
+ * process, stays a zombie until its tracer waits for it; and as long as one thread does, the process
+ * has not ended for anybody, its parent included.
+ */
+function releaseThreads(pid: number, tids: readonly number[]): void {
+  const dead = tids.filter((tid) => !releaseThread(tid));
+  // The kernel reports a leader's end only when all other threads have been waited for.
+  for (const tid of dead) if (tid !== pid) reapThread(tid);
+  if (dead.includes(pid)) reapThread(pid);
+}
+
+/** Put right a call that the stop made return EINTR, then let the thread go; whether it lives. */
+function releaseThread(tid: number): boolean {
   try {
     const registers = getRegisters(tid);
     const restarted = architectureOf(registers.length)?.withRestart(registers) ?? registers;
     if (restarted !== registers) setRegisters(tid, restarted);
     detach(tid);
+    return true;
   } catch (error) {
+    if (error instanceof TraceeDiedError) return false;
+    throw error;
+  }
+}
+
+/** SIGKILL takes effect at once, but on another processor. */
+const REAP_SECONDS = 1;
+
+function reapThread(tid: number): void {
+  const deadline = new Deadline(REAP_SECONDS);
+  try {
+    for (;;) {
+      const status = waitForStatus(tid, deadline);
+      if (status === undefined || status.kind === "exited" || status.kind === "signaled") return;
+    }
+  } catch (error) {
+    // Waited for already, when its end was noticed.
     if (!(error instanceof TraceeDiedError)) throw error;
   }
 }

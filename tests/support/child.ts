@@ -1,6 +1,7 @@
 /** Processes that a test started: waited for by their PID, ended by a descriptor that names them. */
 import { close, PollSet } from "../../src/ffi/descriptor.ts";
 import { POLLIN, SIGKILL, WNOHANG } from "../../src/ffi/constants.ts";
+import { ERRNO } from "../../src/ffi/errno.ts";
 import { libc } from "../../src/ffi/libc.ts";
 import { orThrow, raw } from "../../src/ffi/raw.ts";
 import { pidfdOpen, pidfdSendSignal } from "../../src/ffi/process.ts";
@@ -65,23 +66,27 @@ export class ProcessHandle implements Disposable {
   }
 }
 
+/** This program can be parent and tracer at once; as tracer it may have waited for the end before. */
+export type ChildStatus = WaitStatus | { readonly kind: "reaped by its tracer" };
+
 /** A child of this program: it has to be reaped, once. */
 export class Child implements Disposable {
   readonly handle: ProcessHandle;
-  #status: WaitStatus | undefined;
+  #status: ChildStatus | undefined;
 
   constructor(readonly pid: number) {
     this.handle = new ProcessHandle(pid);
   }
 
   /** How it ended, `undefined` while it has not. Reaps it. */
-  get status(): WaitStatus | undefined {
+  get status(): ChildStatus | undefined {
     return this.#status ??= this.#wait();
   }
 
-  #wait(): WaitStatus | undefined {
+  #wait(): ChildStatus | undefined {
     const status = new Int32Array(1);
     const waited = raw(libc().waitpid(this.pid, new Uint8Array(status.buffer), WNOHANG));
+    if (waited === -ERRNO.ECHILD) return { kind: "reaped by its tracer" };
     return orThrow(waited, `waitpid(${this.pid})`) === 0 ? undefined : decodeWaitStatus(status[0]!);
   }
 

@@ -28,8 +28,7 @@ import { spawn } from "../../src/ffi/spawn.ts";
 import { winsize } from "../../src/ffi/structs.ts";
 import { layout, Struct } from "../../src/struct.ts";
 import { setWindowSize } from "../../src/tty/window_size.ts";
-import type { WaitStatus } from "../../src/tracee/wait_status.ts";
-import { Child } from "./child.ts";
+import { Child, type ChildStatus } from "./child.ts";
 import { Screen } from "./screen.ts";
 
 const int = layout("int", 4, { value: [0, "i32"] });
@@ -267,12 +266,12 @@ export class Terminal implements Disposable {
   }
 
   /** Wait until what was started first has ended; how it did. */
-  expectExit(options: WaitOptions = {}): WaitStatus {
+  expectExit(options: WaitOptions = {}): ChildStatus {
     return this.waitFor(this.child, options);
   }
 
   /** Wait until `child` has ended; how it did. Nothing needs waiting for what it wrote before. */
-  waitFor(child: Child, options: WaitOptions = {}): WaitStatus {
+  waitFor(child: Child, options: WaitOptions = {}): ChildStatus {
     const descriptors = child.status === undefined ? [child.handle.descriptor] : [];
     const what = `process ${child.pid} on ${this.#name} to end`;
     const status = waitUntil(what, () => child.status, { ...options, descriptors });

@@ -1,0 +1,143 @@
+import { assert, assertEquals } from "@std/assert";
+import { describe } from "@std/testing/bdd";
+import { ERRNO } from "../../src/ffi/errno.ts";
+import { kill } from "../../src/ffi/process.ts";
+import { RemoteSyscalls } from "../../src/tracee/remote_syscalls.ts";
+import { Tracee } from "../../src/tracee/tracee.ts";
+import { assertNothingLeft, snapshot } from "../support/leftovers.ts";
+import { requiresCompiler } from "../support/programs.ts";
+import type { Terminal } from "../support/terminal.ts";
+import { startVictim, untilAllBlocked } from "../support/victim.ts";
+
+const SIGUSR1 = 10;
+const SIGUSR2 = 12;
+const TIMES = 3;
+
+/** Calls, and what they return once the victim's waker has done its work. */
+const WOKEN: readonly (readonly [call: string, result: number])[] = [
+  ["read", 1],
+  ["read-timeout", 1],
+  ["recv", 1],
+  ["poll", 1],
+  ["ppoll", 1],
+  ["select", 1],
+  ["epoll_wait", 1],
+  ["epoll_pwait", 1],
+  ["semop", 0],
+  ["futex", 0],
+  ["rt_sigtimedwait", SIGUSR2],
+  ["wait4", 0],
+];
+
+/** Calls that a handler without SA_RESTART interrupts. */
+const INTERRUPTED = [
+  ...WOKEN.map(([call]) => call),
+  "pause",
+  "sigsuspend",
+  "nanosleep",
+  "clock_nanosleep",
+];
+
+/** These have the signal blocked but for the time of the call, and again after it. */
+const OWN_MASK = new Set(["ppoll", "epoll_pwait", "sigsuspend"]);
+
+const AN_HOUR_MS = 3_600_000;
+
+interface Done {
+  readonly result: number;
+  readonly errno: string;
+  readonly handled: number;
+  readonly elapsedUs: number;
+  readonly usr1Blocked: boolean;
+}
+
+function expectDone(terminal: Terminal): Done {
+  const found = terminal.expect(
+    /done \S+ result=(-?\d+) errno=(\w+) handled=(\d+) elapsed_us=(\d+) usr1_blocked=([01])/,
+  );
+  return {
+    result: Number(found[1]),
+    errno: found[2]!,
+    handled: Number(found[3]),
+    elapsedUs: Number(found[4]),
+    usr1Blocked: found[5] === "1",
+  };
+}
+
+/** Seize, make several calls there, use memory of it, and let go. */
+function injectAndRelease(pid: number, meanwhile: () => void = () => {}): void {
+  using tracee = Tracee.seize(pid, { timeoutSeconds: 10 });
+  using remote = RemoteSyscalls.begin(tracee);
+  assertEquals(remote.syscallOrThrow("getpid"), BigInt(pid));
+  meanwhile();
+  remote.write(Uint8Array.of(1, 2, 3), 8);
+  assertEquals(remote.read(3, 8), Uint8Array.of(1, 2, 3));
+  assertEquals(remote.syscall("close", 999), BigInt(-ERRNO.EBADF));
+}
+
+function seizeAndRelease(pid: number, meanwhile: () => void = () => {}): void {
+  using _tracee = Tracee.seize(pid, { timeoutSeconds: 10 });
+  meanwhile();
+}
+
+const WAYS = [["seized", seizeAndRelease], ["injected into", injectAndRelease]] as const;
+
+for (const [way, disturb] of WAYS) {
+  describe(`a system call whose process is ${way}`, () => {
+    for (const [call, result] of WOKEN) {
+      requiresCompiler(`goes on: ${call}`, () => {
+        using victim = startVictim("blocked", [call]);
+        untilAllBlocked(victim.pid);
+        const before = snapshot(victim.pid);
+        for (let i = 0; i < TIMES; i++) disturb(victim.pid);
+        assertNothingLeft(before);
+        untilAllBlocked(victim.pid);
+        victim.line("wake");
+        const done = expectDone(victim);
+        assertEquals([done.result, done.errno, done.handled], [result, "0", 0]);
+        assertEquals(victim.expectExit(), { kind: "exited", status: 0 });
+      });
+    }
+
+    for (const call of ["pause", "sigsuspend"]) {
+      requiresCompiler(`goes on until a handler runs: ${call}`, () => {
+        using victim = startVictim("blocked", [call]);
+        untilAllBlocked(victim.pid);
+        const before = snapshot(victim.pid);
+        for (let i = 0; i < TIMES; i++) disturb(victim.pid);
+        assertNothingLeft(before);
+        untilAllBlocked(victim.pid);
+        kill(victim.pid, SIGUSR1);
+        const done = expectDone(victim);
+        assertEquals([done.result, done.errno, done.handled], [-1, "EINTR", 1]);
+        assertEquals(done.usr1Blocked, OWN_MASK.has(call));
+      });
+    }
+
+    for (const call of ["nanosleep", "clock_nanosleep", "poll", "epoll_wait", "ppoll"]) {
+      requiresCompiler(`keeps its time: ${call}`, () => {
+        const milliseconds = 300;
+        using victim = startVictim("blocked", [call, milliseconds]);
+        untilAllBlocked(victim.pid);
+        const before = snapshot(victim.pid);
+        disturb(victim.pid);
+        assertNothingLeft(before);
+        const done = expectDone(victim);
+        assertEquals([done.result, done.errno, done.handled], [0, "0", 0]);
+        assert(done.elapsedUs >= milliseconds * 1000, `${call} ended after ${done.elapsedUs} us`);
+      });
+    }
+
+    for (const call of INTERRUPTED) {
+      requiresCompiler(`is interrupted by a signal that came meanwhile: ${call}`, () => {
+        const time = call.endsWith("nanosleep") ? [AN_HOUR_MS] : [];
+        using victim = startVictim("blocked", [call, ...time]);
+        untilAllBlocked(victim.pid);
+        disturb(victim.pid, () => kill(victim.pid, SIGUSR1));
+        const done = expectDone(victim);
+        assertEquals([done.result, done.errno, done.handled], [-1, "EINTR", 1]);
+        assertEquals(done.usr1Blocked, OWN_MASK.has(call));
+      });
+    }
+  });
+}

@@ -1,0 +1,48 @@
+/** Victims: processes of `tests/victims`, started on a terminal of their own. */
+import { readStat } from "../../src/proc/stat.ts";
+import { readProcText } from "../../src/proc/gone.ts";
+import { listTids } from "../../src/proc/tasks.ts";
+import { victim } from "./programs.ts";
+import { Terminal, type TerminalOptions, waitUntil } from "./terminal.ts";
+
+/** A victim that has said `ready`. `flags` are further ones for the compiler. */
+export function startVictim(
+  name: string,
+  args: readonly (string | number)[] = [],
+  { flags = [], ...options }: TerminalOptions & { readonly flags?: readonly string[] } = {},
+): Terminal {
+  const terminal = Terminal.start([victim(name, flags), ...args.map(String)], {
+    label: [name, ...args].join(" "),
+    ...options,
+  });
+  try {
+    terminal.expect(`ready ${terminal.pid}`);
+    return terminal;
+  } catch (error) {
+    terminal[Symbol.dispose]();
+    throw error;
+  }
+}
+
+/** SYS_write, in which a victim may be before it blocks: on x86_64 and on aarch64. */
+const WRITE_CALLS = new Set(["1", "64"]);
+
+/** Wait until thread `tid` sleeps in a system call; its number. */
+export function untilBlocked(pid: number, tid = pid): number {
+  return waitUntil(`thread ${tid} to block`, () => {
+    const call = readProcText(pid, tid, "syscall")?.split(" ")[0] ?? "running";
+    const asleep = readStat(pid, tid)?.state === "S";
+    return asleep && /^\d+$/.test(call) && !WRITE_CALLS.has(call) ? Number(call) : undefined;
+  });
+}
+
+/** Wait until every thread sleeps in a system call; the one that the first thread is in. */
+export function untilAllBlocked(pid: number): number {
+  for (const tid of listTids(pid) ?? []) untilBlocked(pid, tid);
+  return untilBlocked(pid);
+}
+
+/** Wait until the process is in `state`: the letter of proc_pid_stat(5). */
+export function untilState(pid: number, state: string): void {
+  waitUntil(`process ${pid} to be in state ${state}`, () => readStat(pid)?.state === state);
+}
