@@ -1,0 +1,36 @@
+/** A target with an event loop: libuv has the terminal in an epoll instance, under several descriptors. */
+import { assert } from "@std/assert";
+import { afterEach, describe } from "@std/testing/bdd";
+import { assertNoneLeft, RESTLESS, SHAPES, Target } from "../support/e2e_target.ts";
+import { requires } from "../support/programs.ts";
+
+describe("reptyr moves a program that waits in epoll_wait()", () => {
+  afterEach(assertNoneLeft);
+
+  for (const shape of SHAPES) {
+    requires("node")(`the prompt of node, ${shape}`, () => {
+      using node = Target.start(shape, ["node"], (terminal) => {
+        terminal.expect(/> $/);
+        terminal.line("const kept = 6 * 7");
+        terminal.expect("undefined");
+        terminal.expect(/> $/);
+      }, { snapshot: RESTLESS, terminal: { env: { NODE_REPL_HISTORY: "", NO_COLOR: "1" } } });
+      using moved = node.move({ rows: 30, columns: 90 });
+      moved.line("kept + ' ' + process.stdout.columns");
+      moved.expect("'42 90'");
+
+      const before = node.terminal.output;
+      if (shape === "session leader") node.terminal.expectEof();
+      else {
+        // Keys on the old terminal are the shell's now.
+        node.terminal.line("echo $((6 * 8))");
+        node.terminal.expect("\r48\r\n");
+        assert(!moved.output.includes("48"));
+      }
+      assert(!before.includes("42 90"));
+
+      moved.press("^C", "^C");
+      node.expectEnd(moved, 0);
+    });
+  }
+});
