@@ -99,6 +99,7 @@ function gather(pid: number): TargetFacts | undefined {
     tracer: findTracer(pid, tids),
     fileOwner: fileOwner ?? 0,
     userNamespace: readable(() => Deno.readLinkSync(`${procFolder(pid, tid)}/ns/user`)),
+    hasOtherIds: readIdMap(pid) !== readIdMap(Deno.pid),
     label: readLabel(pid),
     yama: readYamaLevel(),
     self: {
@@ -142,6 +143,11 @@ function findTracer(pid: number, tids: readonly number[]): AttachFacts["tracer"]
 function readYamaLevel(): number | undefined {
   const level = readable(() => Deno.readTextFileSync("/proc/sys/kernel/yama/ptrace_scope"));
   return level === undefined ? undefined : Number(level);
+}
+
+/** uid_map as user_namespaces(7) shows it to us. */
+function readIdMap(pid: number): string | undefined {
+  return readable(() => Deno.readTextFileSync(`/proc/${pid}/uid_map`));
 }
 
 function readLabel(pid: number): string | undefined {
