@@ -24,6 +24,15 @@ export const AS_NOBODY: readonly string[] = [
 /** Whether the tests may become another user, and make namespaces. */
 export const isRoot = Deno.uid() === 0;
 
+/** The level of kernel.yama.ptrace_scope; 0 in a kernel without Yama, where nothing more is forbidden. */
+export const yamaLevel: number = (() => {
+  try {
+    return Number(Deno.readTextFileSync("/proc/sys/kernel/yama/ptrace_scope"));
+  } catch {
+    return 0;
+  }
+})();
+
 /** A terminal on which lines are not folded and messages have no colour. */
 export const WIDE: TerminalOptions = { label: "reptyr", env: { NO_COLOR: "1" } };
 
@@ -119,7 +128,6 @@ export class Untouched {
     } catch {
       assertEquals(describeProcess(this.pid), this.#before, `Process ${this.pid} was touched`);
     }
-    assertMatch(this.#before, /^TracerPid 0$/m);
   }
 }
 
