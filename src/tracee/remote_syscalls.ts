@@ -63,7 +63,7 @@ export class RemoteSyscalls implements Disposable {
     this.#original = getRegisters(this.#tid);
     this.#originalMask = getSignalMask(this.#tid);
     this.#instruction = tracee.syscallInstruction;
-    this.#criticalSection = CriticalSection.save(tracee.pid, this.#tid);
+    this.#criticalSection = CriticalSection.save(this.#tid);
   }
 
   /**
@@ -141,13 +141,13 @@ export class RemoteSyscalls implements Disposable {
   /** Write to the scratch page. */
   write(bytes: Uint8Array<ArrayBuffer>, offset = 0): bigint {
     const address = this.scratch + BigInt(offset);
-    writeMemory(this.#tracee.pid, address, bytes);
+    writeMemory(this.#tid, address, bytes);
     return address;
   }
 
   /** Read from the scratch page. */
   read(length: number, offset = 0): Uint8Array<ArrayBuffer> {
-    return readMemory(this.#tracee.pid, this.scratch + BigInt(offset), length);
+    return readMemory(this.#tid, this.scratch + BigInt(offset), length);
   }
 
   /** Give everything back. A tracee that died has nothing to be given; other failures are thrown. */
@@ -227,21 +227,21 @@ function formatArgument(arg: number | bigint): string {
  */
 class CriticalSection {
   private constructor(
-    readonly pid: number,
+    readonly tid: number,
     readonly address: bigint,
     readonly pointer: Uint8Array<ArrayBuffer>,
   ) {}
 
   /** `undefined` when the thread is in no sequence. */
-  static save(pid: number, tid: number): CriticalSection | undefined {
+  static save(tid: number): CriticalSection | undefined {
     const rseq = getRseqAddress(tid);
     if (rseq === undefined) return undefined;
     try {
       const address = rseq + RSEQ_CS_OFFSET;
-      const pointer = readMemory(pid, address, 8);
+      const pointer = readMemory(tid, address, 8);
       return pointer.every((byte) => byte === 0)
         ? undefined
-        : new CriticalSection(pid, address, pointer);
+        : new CriticalSection(tid, address, pointer);
     } catch (error) {
       if (error instanceof SyscallError) return undefined;
       throw error;
@@ -249,6 +249,6 @@ class CriticalSection {
   }
 
   restore(): void {
-    writeMemory(this.pid, this.address, this.pointer);
+    writeMemory(this.tid, this.address, this.pointer);
   }
 }

@@ -70,6 +70,7 @@ export class Tracee implements Disposable {
   get syscallInstruction(): bigint {
     this.#instruction ??= findSyscallInstruction(
       this.pid,
+      this.mainTid,
       this.arch,
       this.arch.instructionPointer(getRegisters(this.mainTid)),
     );
