@@ -13,6 +13,7 @@ import {
   O_WRONLY,
   ONLCR,
   OPOST,
+  SIGWINCH,
 } from "../../src/ffi/constants.ts";
 import { close, fcntl, open, pipe, read, statusFlags, write } from "../../src/ffi/descriptor.ts";
 import { ERRNO } from "../../src/ffi/errno.ts";
@@ -22,7 +23,9 @@ import { Channel } from "../../src/tty/channel.ts";
 import { Pty } from "../../src/tty/pty.ts";
 import { getTermios, RawMode, rawTermios, saneTermios, setTermios } from "../../src/tty/termios.ts";
 import { getWindowSize, oneRowOff, setWindowSize } from "../../src/tty/window_size.ts";
+import { requiresCompiler } from "../support/programs.ts";
 import { Terminal } from "../support/terminal.ts";
+import { startVictim } from "../support/victim.ts";
 
 function size(rows: number, columns: number) {
   return new Struct(winsize).set("ws_row", rows).set("ws_col", columns);
@@ -155,17 +158,19 @@ describe("termios", () => {
 });
 
 describe("window size", () => {
-  it("is told to the programs on the terminal", () => {
-    using terminal = Terminal.start([
-      "bash",
-      "-c",
-      "trap 'stty size' WINCH; echo ready; while :; do read -t 60 line; done",
-    ], { rows: 30, columns: 100 });
-    terminal.expect("ready");
+  requiresCompiler("is told to the programs on the terminal", () => {
+    using terminal = startVictim("signals", [], { rows: 30, columns: 100 });
     assertEquals(getWindowSize(terminal.master).get("ws_row"), 30);
     setWindowSize(terminal.master, size(31, 101));
-    terminal.expect("31 101\r\n");
+    terminal.expect(`signal ${SIGWINCH} `);
+    terminal.line("report");
+    terminal.expect("size=31x101 ");
     assertEquals(getWindowSize(terminal.master).bytes, size(31, 101).bytes);
+    // The same size again is no news.
+    setWindowSize(terminal.master, size(31, 101));
+    terminal.line("now");
+    terminal.expect("line: now");
+    assertEquals(terminal.output.split(`signal ${SIGWINCH} `).length, 2);
   });
 
   it("can be made one row off without being zero", () => {
