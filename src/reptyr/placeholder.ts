@@ -14,7 +14,7 @@ import {
 import { kill } from "../ffi/process.ts";
 import { setOptions } from "../tracee/ptrace.ts";
 import type { RemoteSyscalls } from "../tracee/remote_syscalls.ts";
-import { statusBefore } from "../tracee/tracee.ts";
+import { statusBefore } from "../tracee/wait.ts";
 import type { WaitStatus } from "../tracee/wait_status.ts";
 
 /**
