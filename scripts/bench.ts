@@ -140,6 +140,16 @@ function measureStop(bench: Bench, result: Metric, asJob: boolean): void {
   }
 }
 
+/** What the scheduler alone does: the longest gap of a target that nobody stops, in milliseconds. */
+function undisturbedGap(bench: Bench): number {
+  const file = join(bench.folder, "gaps");
+  Deno.writeFileSync(file, new Uint8Array(24));
+  using _victim = startVictim(bench, "gaps", file);
+  request(file);
+  pause(150);
+  return numbers(file)[0]! / 1e6;
+}
+
 function numbers(file: string): number[] {
   return Array.from(new BigUint64Array(Deno.readFileSync(file).buffer), Number);
 }
@@ -336,6 +346,14 @@ function main(args: string[]): number {
     const bench: Bench = { commands: { ours, reptyr: theirs }, victim, folder, rounds };
     const metrics = measure(bench, (key) => keys === undefined || keys.includes(key));
     for (const line of table(metrics)) console.log(line);
+    if (metrics.some(({ key }) => key === "stop")) {
+      const gaps = Array.from({ length: rounds }, () => undisturbedGap(bench));
+      console.log(`A target that nobody stops stood still for ${shown(median(gaps))} ms`);
+    }
+    const [load] = Deno.loadavg();
+    if (load! > navigator.hardwareConcurrency) {
+      console.log(yellow(`The machine was busy with other work: load average ${load!.toFixed(1)}`));
+    }
     return 0;
   } catch (error) {
     console.error(`The benchmark failed: ${error instanceof Error ? error.message : error}`);
