@@ -38,7 +38,8 @@ export function withPlaceholder(remote: RemoteSyscalls, action: (child: bigint) 
     action(child);
   } finally {
     kill(pid, SIGKILL);
-    while (!hasEnded(statusBefore(remote.tracee.pid, pid)));
+    // It is a process of its own, not one of the target's threads.
+    while (!hasEnded(statusBefore(pid, pid)));
     remote.syscallOrThrow("wait4", child, 0, __WALL | WNOHANG, 0);
   }
 }
