@@ -4,16 +4,19 @@ import { afterEach, describe } from "@std/testing/bdd";
 import { assertNoneLeft, RESTLESS, SHAPES, Target } from "../support/e2e_target.ts";
 import { requires } from "../support/programs.ts";
 
+/** The prompt, and the cursor behind it. */
+const NODE_PROMPT = "> \x1b[3G";
+
 describe("reptyr moves a program that waits in epoll_wait()", () => {
   afterEach(assertNoneLeft);
 
   for (const shape of SHAPES) {
     requires("node")(`the prompt of node, ${shape}`, () => {
       using node = Target.start(shape, ["node"], (terminal) => {
-        terminal.expect(/> $/);
+        terminal.expect(NODE_PROMPT);
         terminal.line("const kept = 6 * 7");
         terminal.expect("undefined");
-        terminal.expect(/> $/);
+        terminal.expect(NODE_PROMPT);
       }, { snapshot: RESTLESS, terminal: { env: { NODE_REPL_HISTORY: "", NO_COLOR: "1" } } });
       using moved = node.move({ rows: 30, columns: 90 });
       moved.line("kept + ' ' + process.stdout.columns");
