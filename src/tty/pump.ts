@@ -137,7 +137,8 @@ class Pump<Ending extends Deno.Signal> {
     const typing = poll.reported(KEYBOARD) !== 0;
     const ended = poll.reported(PROCESS) !== 0;
     const showing = poll.reported(MASTER) !== 0 || ended;
-    if (typing || showing || this.#shown.pending > 0) this.#lastTransfer = performance.now();
+    const taking = poll.reported(SCREEN) !== 0;
+    if (typing || showing || taking) this.#lastTransfer = performance.now();
 
     const keyboard = typing ? this.#typed.fill() : "again";
     this.#typed.drain();
