@@ -235,6 +235,14 @@ export class Moved implements Disposable {
   }
 }
 
+/** How often each thread of `pid` has been given a processor, or given it up: proc_pid_status(5). */
+export function switchesOf(pid: number): string {
+  return (listTids(pid) ?? []).map((tid) => {
+    const status = Deno.readTextFileSync(`/proc/${pid}/task/${tid}/status`);
+    return `${tid} ${status.match(/^(non)?voluntary_ctxt_switches:.*$/gm)?.join(" ")}`;
+  }).join("\n");
+}
+
 /** Start `argv` in a session of its own, on no terminal. */
 export function startDetached(argv: readonly string[], files?: readonly SpawnFile[]): Child {
   const nothing = { path: "/dev/null", flags: 2 };
