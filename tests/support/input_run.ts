@@ -119,15 +119,19 @@ export class Untouched {
     this.#before = describeProcess(pid);
   }
 
-  /** At once, but for a stopped process's way back into its stop. */
   assert(): void {
-    try {
-      waitUntil("the old state", () => describeProcess(this.pid) === this.#before, {
-        timeoutMs: 5000,
-      });
-    } catch {
-      assertEquals(describeProcess(this.pid), this.#before, `Process ${this.pid} was touched`);
-    }
+    assertBecomes(() => describeProcess(this.pid), this.#before, this.pid);
+  }
+}
+
+/** How long a process may take: a stopped one has to enter its stop again, or to handle SIGWINCH. */
+const SETTLE_MS = 5000;
+
+function assertBecomes(describe: () => string, before: string, pid: number): void {
+  try {
+    waitUntil("the old state", () => describe() === before, { timeoutMs: SETTLE_MS });
+  } catch {
+    assertEquals(describe(), before, `Process ${pid} is not what it was`);
   }
 }
 
@@ -208,8 +212,7 @@ export class Moved implements Disposable {
       assert(terminal.child.status === undefined, `reptyr has ended\n${terminal.describe()}`);
       return isMoved(pid, oldTty);
     });
-    waitUntil("its calls to go on", () => readStat(pid)?.state !== "t");
-    assertEquals(describeRest(pid), before, `Process ${pid} is not what it was`);
+    assertBecomes(() => describeRest(pid), before, pid);
     stack.move();
     return new Moved(pid, terminal, settings, process);
   }
