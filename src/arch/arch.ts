@@ -13,6 +13,7 @@ export type SyscallName =
   | "dup3"
   | "epoll_ctl"
   | "fcntl"
+  | "getpgid"
   | "getpid"
   | "getsid"
   | "ioctl"

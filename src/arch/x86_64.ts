@@ -56,6 +56,7 @@ const EINTR_AFTER_STOP: ReadonlySet<bigint> = new Set([
   1n, // write
   19n, // readv
   20n, // writev
+  40n, // sendfile
   42n, // connect
   43n, // accept
   44n, // sendto
@@ -67,10 +68,13 @@ const EINTR_AFTER_STOP: ReadonlySet<bigint> = new Set([
   208n, // io_getevents
   220n, // semtimedop
   232n, // epoll_wait
+  275n, // splice
   281n, // epoll_pwait
   288n, // accept4
   299n, // recvmmsg
   307n, // sendmmsg
+  327n, // preadv2
+  328n, // pwritev2
   333n, // io_pgetevents
   426n, // io_uring_enter
   441n, // epoll_pwait2
@@ -126,6 +130,7 @@ export const x86_64: Architecture = {
     dup3: 292,
     epoll_ctl: 233,
     fcntl: 72,
+    getpgid: 121,
     getpid: 39,
     getsid: 124,
     ioctl: 16,

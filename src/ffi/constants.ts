@@ -94,6 +94,7 @@ export const CLONE_FILES = 0x00000400;
 // <asm-generic/ioctls.h>, <linux/tty.h>
 export const TIOCSCTTY = 0x540e;
 export const TIOCGPGRP = 0x540f;
+export const TIOCSPGRP = 0x5410;
 export const TIOCGWINSZ = 0x5413;
 export const TIOCSWINSZ = 0x5414;
 export const TIOCNOTTY = 0x5422;

@@ -1,5 +1,5 @@
 /** Calls on descriptors of our own. All return raw values (see `raw.ts`) unless they say otherwise. */
-import { F_GETFL, O_CLOEXEC, O_NONBLOCK } from "./constants.ts";
+import { O_CLOEXEC, O_NONBLOCK } from "./constants.ts";
 import { libc } from "./libc.ts";
 import { cString } from "./memory.ts";
 import { orThrow, raw } from "./raw.ts";
@@ -29,11 +29,6 @@ export function write(fd: number, bytes: Uint8Array<ArrayBuffer>): number {
 /** fcntl(2) with a number or nothing as its argument. */
 export function fcntl(fd: number, op: number, arg = 0): number {
   return raw(libc().fcntl(fd, op, BigInt(arg)));
-}
-
-/** The file status flags and access mode of an open descriptor. Throws SyscallError. */
-export function statusFlags(fd: number): number {
-  return orThrow(fcntl(fd, F_GETFL), `fcntl(${fd}, F_GETFL)`);
 }
 
 /** fchown(2). */
@@ -92,9 +87,12 @@ export class PollSet {
     }
   }
 
-  /** Look at `fd` for `events` in place `index`; with no events it is passed over: poll(2). */
+  /**
+   * Look at `fd` for `events` in place `index`. With no events it is looked at for POLLERR and POLLHUP all the same,
+   * which do not go away: -1 is passed over.
+   */
   watch(index: number, fd: number, events: number): void {
-    this.#entries[index]!.set("fd", events === 0 ? -1 : fd).set("events", events).set("revents", 0);
+    this.#entries[index]!.set("fd", fd).set("events", events).set("revents", 0);
   }
 
   /** What poll reported for place `index`: POLLIN, POLLHUP and so on. */

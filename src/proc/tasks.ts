@@ -15,6 +15,16 @@ export function listTids(pid: number): number[] | undefined {
 }
 
 /**
+ * Pids of the children that a thread has begotten, zombies among them. Exact only while they are stopped, which
+ * proc_pid_tid_children(5) warns of: one that is born or reaped meanwhile may hide another. Empty when the
+ * thread is gone.
+ */
+export function readChildren(pid: number, tid: number): number[] {
+  const text = readProcText(pid, tid, "children") ?? "";
+  return text.split(" ").filter((word) => word.trim() !== "").map(Number);
+}
+
+/**
  * Kernel function a sleeping thread waits in, such as `do_sys_poll`. Empty when it does not sleep, when
  * it is gone, and when the kernel does not tell us.
  */

@@ -16,6 +16,7 @@ import {
 } from "../ffi/constants.ts";
 import { close } from "../ffi/descriptor.ts";
 import { sendDescriptors } from "../ffi/socket.ts";
+import { ERRNO } from "../ffi/errno.ts";
 import { pidfdGetfd } from "../ffi/process.ts";
 import { orThrow } from "../ffi/raw.ts";
 import { Struct } from "../struct.ts";
@@ -41,13 +42,10 @@ export function handOver(
   descriptors: readonly number[],
 ): number[] {
   using cleanup = new DisposableStack();
-  remote.syscallOrThrow(
-    "socketpair",
-    AF_UNIX,
-    SOCK_DGRAM | SOCK_CLOEXEC,
-    0,
-    remote.scratch + BigInt(PAIR),
-  );
+  const pair = remote.scratch + BigInt(PAIR);
+  const made = remote.syscall("socketpair", AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair);
+  if (made === BigInt(-ERRNO.EMFILE)) throw tooManyFiles(remote.tracee.pid);
+  remote.check(made, "socketpair(AF_UNIX, SOCK_DGRAM)");
   const [theirs, ours] = readInts(remote.read(8, PAIR));
   cleanup.defer(() => remote.syscall("close", theirs!));
   cleanup.defer(() => remote.syscall("close", ours!));
@@ -63,14 +61,18 @@ export function handOver(
     received.push(...receive(remote, theirs!, some.length));
   }
   if (received.length < descriptors.length) {
-    throw new RefusedError(
-      `Cannot move process ${remote.tracee.pid}: it has too many open files to take ` +
-        `${descriptors.length} more`,
-      [`Raise its limit for a moment: prlimit --pid ${remote.tracee.pid} --nofile=…`],
-    );
+    throw tooManyFiles(remote.tracee.pid);
   }
   undo.move();
   return received;
+}
+
+/** RLIMIT_NOFILE: setrlimit(2). */
+export function tooManyFiles(pid: number): RefusedError {
+  return new RefusedError(
+    `Cannot move process ${pid}: it has as many open files as it may have, and the move needs a few more`,
+    [`Raise its limit, for a moment at least: prlimit --pid ${pid} --nofile=NUMBER`],
+  );
 }
 
 /** recvmsg(2) in the target: the descriptors that came, at most `count`. */

@@ -1,4 +1,4 @@
-/** Who would be left behind, or torn out of its job, if one process were moved alone. Pure. */
+/** Which processes move together. Pure. */
 
 /** What the decision needs to know of every live process. Zombies are not in the table. */
 export interface ProcessEntry {
@@ -67,16 +67,4 @@ export function ancestorsOf(pid: number, table: readonly ProcessEntry[]): number
     found.push(next);
   }
   return found;
-}
-
-/** Those of `members` that could be moved now: on a terminal, and each a whole job of its own. */
-export function movableAlone(
-  members: readonly ProcessEntry[],
-  table: readonly ProcessEntry[],
-  selfPid: number,
-): ProcessEntry[] {
-  return members.filter((member) =>
-    member.ttyNr !== 0 && member.pgrp === member.pid &&
-    jobMembers(member, table, selfPid).length === 0
-  );
 }

@@ -1,4 +1,4 @@
-/** What to do with the target's descriptors, decided from what /proc shows of them. Pure. */
+/** What to do with the descriptors of a job, decided from what /proc shows of them. Pure. */
 import { O_ASYNC, O_CLOEXEC } from "../ffi/constants.ts";
 import { decodeDevice, decodeKernelDevice } from "../proc/device.ts";
 import type { Descriptor } from "../proc/fds.ts";
@@ -16,10 +16,10 @@ export interface MovedDescriptor {
   readonly closeOnExec: boolean;
 }
 
-/** An open file description of the old terminal, and all descriptors that share it. */
+/** The descriptors of one process that share an open file description of the old terminal. */
 export interface MovedDescription {
-  /** O_* bits to open the new one with. */
-  readonly flags: number;
+  /** Which of the new descriptions takes its place: an index in `JobPlan.flags`. */
+  readonly index: number;
   /** At least one. */
   readonly descriptors: readonly MovedDescriptor[];
 }
@@ -32,40 +32,49 @@ export interface Registration {
   readonly data: bigint;
 }
 
-/** What {@linkcode planMove} decides. */
+/** What is to be done in one process. */
 export interface MovePlan {
   readonly descriptions: readonly MovedDescription[];
   readonly registrations: readonly Registration[];
 }
 
-/**
- * `all` are the target's descriptors, `moving` those numbers among them that are on the old terminal;
- * `shared` tells whether two descriptors are one open file description, kcmp(2).
- */
-export function planMove(
-  all: readonly Descriptor[],
-  moving: readonly number[],
-  shared: (fd1: number, fd2: number) => boolean,
-): MovePlan {
-  const moved = all.filter(({ fd }) => moving.includes(fd));
-  return {
-    descriptions: descriptionsOf(moved, shared),
-    registrations: registrationsOf(all, moved),
-  };
+/** What is to be done in all processes of a job. */
+export interface JobPlan {
+  /** For each new open file description, the O_* bits to open it with. */
+  readonly flags: readonly number[];
+  /** In the order of the members. */
+  readonly moves: readonly MovePlan[];
 }
 
-function descriptionsOf(
-  moved: readonly Descriptor[],
-  shared: (fd1: number, fd2: number) => boolean,
-): MovedDescription[] {
-  const descriptions: { flags: number; descriptors: MovedDescriptor[] }[] = [];
-  for (const { fd, fdinfo } of moved) {
-    const descriptor = { fd, closeOnExec: (fdinfo.flags & O_CLOEXEC) !== 0 };
-    const known = descriptions.find(({ descriptors }) => shared(descriptors[0]!.fd, fd));
-    if (known !== undefined) known.descriptors.push(descriptor);
-    else descriptions.push({ flags: fdinfo.flags & ~NOT_OPENED_WITH, descriptors: [descriptor] });
-  }
-  return descriptions;
+/** A process of the job: all its descriptors, and those numbers among them that are on the old terminal. */
+export interface PlannedProcess {
+  readonly pid: number;
+  readonly fds: readonly Descriptor[];
+  readonly moving: readonly number[];
+}
+
+/** Whether descriptor `fd1` of process `pid1` and `fd2` of `pid2` are one open file description: kcmp(2). */
+export type Shared = (pid1: number, fd1: number, pid2: number, fd2: number) => boolean;
+
+/** A new description stands for each old one, shared by all who shared that, in one process or several. */
+export function planJob(processes: readonly PlannedProcess[], shared: Shared): JobPlan {
+  const known: { readonly pid: number; readonly fd: number; readonly flags: number }[] = [];
+  const moves = processes.map(({ pid, fds, moving }): MovePlan => {
+    const moved = fds.filter(({ fd }) => moving.includes(fd));
+    const descriptions = new Map<number, MovedDescriptor[]>();
+    for (const { fd, fdinfo } of moved) {
+      let index = known.findIndex((first) => shared(first.pid, first.fd, pid, fd));
+      if (index < 0) index = known.push({ pid, fd, flags: fdinfo.flags & ~NOT_OPENED_WITH }) - 1;
+      const descriptors = descriptions.get(index) ?? [];
+      descriptors.push({ fd, closeOnExec: (fdinfo.flags & O_CLOEXEC) !== 0 });
+      descriptions.set(index, descriptors);
+    }
+    return {
+      descriptions: Array.from(descriptions, ([index, descriptors]) => ({ index, descriptors })),
+      registrations: registrationsOf(fds, moved),
+    };
+  });
+  return { flags: known.map(({ flags }) => flags), moves };
 }
 
 /**

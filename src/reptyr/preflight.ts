@@ -10,14 +10,8 @@ import { printable } from "../proc/printable.ts";
 import { isDeadState, isLive, readStat, type Stat } from "../proc/stat.ts";
 import { readStatus, type Status } from "../proc/status.ts";
 import { listPids, listTids } from "../proc/tasks.ts";
-import { type AttachFacts, explainAttachFailure } from "./attach_failure.ts";
-import {
-  ancestorsOf,
-  descendantsOf,
-  jobMembers,
-  movableAlone,
-  type ProcessEntry,
-} from "./job_members.ts";
+import { type AttachFacts, explainAttachFailure, isAttachForbidden } from "./attach_failure.ts";
+import { ancestorsOf, descendantsOf, jobMembers, type ProcessEntry } from "./job_members.ts";
 import { isOnTerminal, type OldTerminal, oldTerminal } from "./old_terminal.ts";
 import { type NamedProcess, refusal, type TargetFacts } from "./refusals.ts";
 
@@ -37,6 +31,8 @@ export interface PreflightFacts {
   readonly terminals: readonly number[];
   /** The one to move away from, with its descriptors. */
   readonly oldTerminal: OldTerminal;
+  /** The others of its job, which move with it: `jobMembers()`. */
+  readonly members: readonly number[];
   /** SECCOMP_MODE_* of the target: with 2 a filter may deny, or punish with death, what we make it call. */
   readonly targetSeccomp: number;
 }
@@ -46,6 +42,7 @@ export function preflight(pid: number): PreflightFacts {
   const target = gather(pid);
   const refused = refusal({ pid, target });
   if (refused !== undefined) throw refused;
+  target?.members.forEach(refuseMember);
   const old = target?.fds && oldTerminal(target.stat.ttyNr, target.fds);
   if (target?.fds === undefined || target.tid === undefined || old === undefined) {
     throw new Error(`Process ${pid} was neither refused nor is there enough to move it`);
@@ -60,8 +57,15 @@ export function preflight(pid: number): PreflightFacts {
     fds,
     terminals: fds.filter((fd) => isOnTerminal(fd, stat.ttyNr)).map(({ fd }) => fd),
     oldTerminal: old,
+    members: target.members,
     targetSeccomp: status.seccomp,
   };
+}
+
+/** A member of the job that may not be traced is named before anything is changed. */
+function refuseMember(pid: number): void {
+  const member = gather(pid);
+  if (member !== undefined && isAttachForbidden(member)) throw explainAttachFailure(member);
 }
 
 /** The error to throw after PTRACE_SEIZE failed with EPERM. Reads everything anew. */
@@ -85,7 +89,6 @@ function gather(pid: number): TargetFacts | undefined {
   const table = processTable();
   const self: ProcessEntry = { ...stat, pid };
   const members = jobMembers(self, table, Deno.pid);
-  const movable = movableAlone(members, table, Deno.pid);
   const below = descendantsOf(pid, table);
   const selfStatus = readStatus(Deno.pid);
   if (selfStatus === undefined) throw new Error("Cannot read /proc/self/status: is /proc mounted?");
@@ -111,8 +114,7 @@ function gather(pid: number): TargetFacts | undefined {
     isSelf: pid === Deno.pid,
     isAncestor: ancestorsOf(Deno.pid, table).includes(pid),
     fds: tid === undefined ? undefined : readable(() => readFds(pid, tid)),
-    members: members.map(({ pid, ttyNr }) => nameOf(pid, ttyNr)),
-    movable: movable.map(({ pid, ttyNr }) => nameOf(pid, ttyNr)),
+    members: members.map(({ pid }) => pid),
     descendantsOnTerminals: table
       .filter((entry) => below.has(entry.pid) && entry.ttyNr !== 0)
       .map(({ pid, ttyNr }) => nameOf(pid, ttyNr)),

@@ -1,9 +1,15 @@
 /** Making a full-screen program paint its whole screen on a terminal that has never seen it. */
 import { SIGWINCH } from "../ffi/constants.ts";
 import { write } from "../ffi/descriptor.ts";
-import { pidfdSendSignal } from "../ffi/process.ts";
+import { signalForeground } from "../tty/foreground.ts";
 import type { Pty } from "../tty/pty.ts";
-import { oneRowOff, sameSize, setWindowSize, type WindowSize } from "../tty/window_size.ts";
+import {
+  getWindowSize,
+  oneRowOff,
+  sameSize,
+  setWindowSize,
+  type WindowSize,
+} from "../tty/window_size.ts";
 
 export type Redraw = "winch" | "ctrl-l" | "none";
 
@@ -12,29 +18,56 @@ const ODD_SIZE_MS = 100;
 
 const CTRL_L = 0x0c;
 
+/** What a repaint needs to know. */
+export interface Redrawing {
+  readonly how: Redraw;
+  readonly pty: Pty;
+  /** Pass SIGWINCH on to those whom the pty's own does not reach. */
+  readonly notify: () => void;
+  /** The size of the user's terminal at any time. */
+  readonly size: () => WindowSize;
+}
+
 /**
- * Ask the process of `pidfd` on `pty` to repaint. Many programs ignore SIGWINCH when the size is still
- * that of the old terminal, `oldSize`: then another size is shown for a moment. `size` tells the right
- * one at any time. The result cuts that moment off, for when the pty is about to be closed.
+ * Makes the programs on a pty repaint. Many ignore SIGWINCH when the size is still the one they know: then another
+ * size is shown for a moment. Disposing cuts that moment off, for when the pty is about to be closed.
  */
-export function requestRedraw(
-  how: Redraw,
-  pty: Pty,
-  pidfd: number,
-  oldSize: WindowSize | undefined,
-  size: () => WindowSize,
-): () => void {
-  if (how === "none") return () => {};
-  if (how === "ctrl-l") {
-    write(pty.master, Uint8Array.of(CTRL_L));
-    return () => {};
+export class Redrawer implements Disposable {
+  readonly #what: Redrawing;
+  #timer: number | undefined;
+
+  constructor(what: Redrawing) {
+    this.#what = what;
   }
-  const now = size();
-  if (oldSize !== undefined && !sameSize(oldSize, now)) {
-    pidfdSendSignal(pidfd, SIGWINCH);
-    return () => {};
+
+  /** `known` is the size that the programs know. */
+  request(known: WindowSize | undefined): void {
+    const { how, pty, size } = this.#what;
+    if (how === "none") return this.#setSize(size());
+    if (how === "ctrl-l") {
+      this.#setSize(size());
+      write(pty.master, Uint8Array.of(CTRL_L));
+      return;
+    }
+    const now = size();
+    const changed = known !== undefined && !sameSize(known, now);
+    if (changed && sameSize(getWindowSize(pty.master), now)) {
+      // Set before the programs came: the kernel had nobody to tell.
+      signalForeground(pty.master, SIGWINCH);
+      return this.#what.notify();
+    }
+    if (changed) return this.#setSize(now);
+    this.#setSize(oneRowOff(now));
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#setSize(size()), ODD_SIZE_MS);
   }
-  setWindowSize(pty.master, oneRowOff(now));
-  const timer = setTimeout(() => setWindowSize(pty.master, size()), ODD_SIZE_MS);
-  return () => clearTimeout(timer);
+
+  [Symbol.dispose](): void {
+    clearTimeout(this.#timer);
+  }
+
+  #setSize(size: WindowSize): void {
+    setWindowSize(this.#what.pty.master, size);
+    this.#what.notify();
+  }
 }

@@ -33,9 +33,7 @@ export interface TargetFacts extends AttachFacts {
   /** Undefined when the kernel does not let us see them. */
   readonly fds: readonly Descriptor[] | undefined;
   /** The others of its job: `jobMembers()`. */
-  readonly members: readonly NamedProcess[];
-  /** Those of the members that can be moved now. */
-  readonly movable: readonly NamedProcess[];
+  readonly members: readonly number[];
   /** The processes below it that are on a terminal, for a target that is on none. */
   readonly descendantsOnTerminals: readonly NamedProcess[];
 }
@@ -46,7 +44,7 @@ const COMMAND_WIDTH = 40;
 
 /**
  * Why the target cannot be moved, or undefined when nothing speaks against it. What cannot exist or cannot
- * be moved by anyone comes first, then what permission forbids, then what the terminal and the job forbid.
+ * be moved by anyone comes first, then what permission forbids, then what the terminal forbids.
  */
 export function refusal({ pid, target }: RefusalFacts): RefusedError | undefined {
   if (target === undefined) {
@@ -76,7 +74,6 @@ export function refusal({ pid, target }: RefusalFacts): RefusedError | undefined
   }
   if (isAttachForbidden(target) || target.fds === undefined) return explainAttachFailure(target);
   if (oldTerminal(target.stat.ttyNr, target.fds) === undefined) return onNoTerminal(target);
-  if (target.members.length > 0) return inJob(subject, target);
   return undefined;
 }
 
@@ -96,20 +93,6 @@ function onNoTerminal(target: TargetFacts): RefusedError {
     remedies.push(`Processes below it are on a terminal and may be meant: ${list}`);
   }
   return new RefusedError("Target is not connected to a terminal", remedies);
-}
-
-function inJob(subject: string, { stat, members, movable }: TargetFacts): RefusedError {
-  const remedies = ["Moving whole jobs is not available in this version"];
-  if (movable.length > 0) {
-    remedies.push(`Jobs of their own, which can be moved: ${listed(movable)}`);
-  } else if (stat.pgrp === stat.pid) {
-    remedies.push("Once the others have ended, it can be moved");
-  } else {
-    remedies.push(
-      "A process can be moved when it is a job of its own, with no others in its group",
-    );
-  }
-  return new RefusedError(`${subject}: it shares its job with ${listed(members)}`, remedies);
 }
 
 function listed(

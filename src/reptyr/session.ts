@@ -2,7 +2,7 @@
  * Making the target the leader of a session whose controlling terminal is the new one: credentials(7),
  * setsid(2), setpgid(2), ioctl_tty(2).
  */
-import { SIGCONT, SIGHUP, TIOCNOTTY, TIOCSCTTY } from "../ffi/constants.ts";
+import { SIGCONT, SIGHUP, TIOCGPGRP, TIOCNOTTY, TIOCSCTTY, TIOCSPGRP } from "../ffi/constants.ts";
 import { isError, type RemoteSyscalls } from "../tracee/remote_syscalls.ts";
 import { withPlaceholder } from "./placeholder.ts";
 import { discardPending } from "./signal_action.ts";
@@ -13,39 +13,76 @@ export interface SessionRole {
   /** Its process group has its own number. */
   readonly leadsGroup: boolean;
   readonly hasTerminal: boolean;
-  /** A descriptor of the target on its controlling terminal. */
+  /** A descriptor of the target on its controlling terminal, if it has one. */
   readonly oldFd: number;
-  /** Bit N - 1: signal N was pending already, and is not ours to take away. */
-  readonly pendingSignals: bigint;
 }
 
 /**
  * Give up the old terminal and session, and take the new terminal, of which `newFd` is a descriptor in the
- * target, as the controlling one. Its foreground process group is then the target's own.
+ * target, as the controlling one. A session leader keeps its session, and its foreground process group stays
+ * in the foreground; for others that is the target's own group.
+ *
+ * TIOCNOTTY by a session leader sends SIGHUP and SIGCONT to the foreground process group,
+ * disassociate_ctty(): the caller takes them back, see {@linkcode forgetHangup}.
  *
  * Throws RemoteSyscallError. Until setsid() has succeeded all is put back then.
  */
 export function takeTerminal(remote: RemoteSyscalls, role: SessionRole, newFd: number): void {
   using undo = new DisposableStack();
-  if (!role.leadsSession) startSession(remote, role.leadsGroup, undo);
-  else if (role.hasTerminal) {
-    giveUpTerminal(remote, role);
+  if (!role.leadsSession) {
+    startSession(remote, role.leadsGroup, undo);
+    setControlling(remote, newFd);
+  } else if (!role.hasTerminal) {
+    setControlling(remote, newFd);
+  } else {
+    // Kept in the scratch page: its number is that of the target's PID namespace.
+    const foreground = remote.scratch;
+    remote.check(remote.syscall("ioctl", role.oldFd, TIOCGPGRP, foreground), "ioctl(TIOCGPGRP)");
+    remote.check(remote.syscall("ioctl", role.oldFd, TIOCNOTTY, 0), "ioctl(TIOCNOTTY)");
     undo.defer(() => remote.syscall("ioctl", role.oldFd, TIOCSCTTY, 0));
+    setControlling(remote, newFd);
+    // Fails when that group has gone, and then the target's own stays in the foreground.
+    remote.syscall("ioctl", newFd, TIOCSPGRP, foreground);
   }
-  // Argument 0: never take a terminal away from another session, which 1 does for root.
-  remote.syscallOrThrow("ioctl", newFd, TIOCSCTTY, 0);
   undo.move();
+}
+
+/** Argument 0: never take a terminal away from another session, which 1 does for root. */
+function setControlling(remote: RemoteSyscalls, fd: number): void {
+  remote.check(remote.syscall("ioctl", fd, TIOCSCTTY, 0), "ioctl(TIOCSCTTY)");
+}
+
+/**
+ * Remove the SIGHUP and SIGCONT that came of giving up the terminal from a process' queues. None of its
+ * threads has run since, so both are still there; one that was `pending` before is not ours to take.
+ */
+export function forgetHangup(remote: RemoteSyscalls, pending: bigint): void {
+  for (const signal of [SIGHUP, SIGCONT]) {
+    if ((pending & (1n << BigInt(signal - 1))) === 0n) discardPending(remote, signal);
+  }
+}
+
+/**
+ * Leave the target's process group, whose number setsid(2) needs to be free: for group `group` in the process' PID
+ * namespace, else for one of its own. The number of the group that the process is in then.
+ */
+export function leaveGroup(remote: RemoteSyscalls, group: bigint | undefined): bigint {
+  if (group !== undefined && !isError(remote.syscall("setpgid", 0, group))) return group;
+  remote.syscallOrThrow("setpgid", 0, 0);
+  return remote.syscallOrThrow("getpid");
 }
 
 /** setsid() fails while any process group has the caller's number, so a group leader leaves first. */
 function startSession(remote: RemoteSyscalls, leadsGroup: boolean, undo: DisposableStack): void {
-  if (leadsGroup && !joinGroupOfLeader(remote)) {
-    withPlaceholder(remote, (child) => {
-      remote.syscallOrThrow("setpgid", child, child);
-      remote.syscallOrThrow("setpgid", 0, child);
-    });
+  if (leadsGroup) {
+    undo.defer(() => remote.syscall("setpgid", 0, 0));
+    if (!joinGroupOfLeader(remote)) {
+      withPlaceholder(remote, (child) => {
+        remote.syscallOrThrow("setpgid", child, child);
+        remote.syscallOrThrow("setpgid", 0, child);
+      });
+    }
   }
-  undo.defer(() => remote.syscall("setpgid", 0, 0));
   remote.syscallOrThrow("setsid");
 }
 
@@ -56,15 +93,4 @@ function startSession(remote: RemoteSyscalls, leadsGroup: boolean, undo: Disposa
 function joinGroupOfLeader(remote: RemoteSyscalls): boolean {
   const session = remote.syscall("getsid", 0);
   return session > 0n && !isError(remote.syscall("setpgid", 0, session));
-}
-
-/**
- * TIOCNOTTY by a session leader sends SIGHUP and SIGCONT to the terminal's foreground process group,
- * disassociate_ctty(), which is the target itself. No thread has run since, so both are still queued.
- */
-function giveUpTerminal(remote: RemoteSyscalls, { oldFd, pendingSignals }: SessionRole): void {
-  remote.syscallOrThrow("ioctl", oldFd, TIOCNOTTY, 0);
-  for (const signal of [SIGHUP, SIGCONT]) {
-    if ((pendingSignals & (1n << BigInt(signal - 1))) === 0n) discardPending(remote, signal);
-  }
 }

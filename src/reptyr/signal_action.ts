@@ -23,18 +23,16 @@ export function setAction(remote: RemoteSyscalls, signal: number, action: Signal
   remote.syscallOrThrow("rt_sigaction", signal, remote.write(action, NEW), 0, arch.sigsetSize);
 }
 
-/** Make the target ignore `signal`; what it did before. */
-export function ignoreSignal(remote: RemoteSyscalls, signal: number): SignalAction {
-  const before = getAction(remote, signal);
+/** Make `handler`, SIG_IGN or SIG_DFL, what the target does about `signal`. */
+export function setHandler(remote: RemoteSyscalls, signal: number, handler: bigint): void {
   const { sigaction } = remote.tracee.arch.structs;
-  setAction(remote, signal, new Struct(sigaction).set("sa_handler", SIG_IGN).bytes);
-  return before;
+  setAction(remote, signal, new Struct(sigaction).set("sa_handler", handler).bytes);
 }
 
-/** Whether `action` is to ignore the signal. */
-export function isIgnored(remote: RemoteSyscalls, action: SignalAction): boolean {
+/** SIG_IGN, SIG_DFL, or the address of a function of the target. */
+export function handlerOf(remote: RemoteSyscalls, action: SignalAction): bigint {
   const { sigaction } = remote.tracee.arch.structs;
-  return new Struct(sigaction, action).get("sa_handler") === SIG_IGN;
+  return BigInt(new Struct(sigaction, action).get("sa_handler"));
 }
 
 /**
@@ -42,5 +40,7 @@ export function isIgnored(remote: RemoteSyscalls, action: SignalAction): boolean
  * it where it is pending, signal(7) and POSIX sigaction(). The disposition is left as it was.
  */
 export function discardPending(remote: RemoteSyscalls, signal: number): void {
-  setAction(remote, signal, ignoreSignal(remote, signal));
+  const before = getAction(remote, signal);
+  setHandler(remote, signal, SIG_IGN);
+  setAction(remote, signal, before);
 }

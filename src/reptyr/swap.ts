@@ -3,12 +3,14 @@
  *
  * epoll(7) knows an interest by open file description and number: dup3() over the number would leave
  * it on the old terminal, out of reach for ever. So the interests are taken out before, and put back
- * after. A disarmed EPOLLONESHOT interest stays disarmed: its event bits are kept, and are none.
+ * after. A disarmed EPOLLONESHOT interest stays disarmed, but for EPOLLERR and EPOLLHUP, which epoll_ctl(2) always
+ * adds: it is told of the end of the new terminal once.
  */
 import { EPOLL_CTL_ADD, EPOLL_CTL_DEL, F_DUPFD_CLOEXEC, O_CLOEXEC } from "../ffi/constants.ts";
 import { ERRNO } from "../ffi/errno.ts";
 import { Struct } from "../struct.ts";
 import type { RemoteSyscalls } from "../tracee/remote_syscalls.ts";
+import { tooManyFiles } from "./handover.ts";
 import type { MovedDescriptor, MovePlan, Registration } from "./plan.ts";
 
 /**
@@ -24,13 +26,14 @@ export function swapDescriptors(
   using cleanup = new DisposableStack();
   using undo = new DisposableStack();
 
-  const takenOut = plan.registrations.filter((registration) => takeOut(remote, registration));
-  undo.defer(() => takenOut.forEach((registration) => putBack(remote, registration)));
+  const takenOut = plan.registrations.filter((registration) => {
+    const found = takeOut(remote, registration);
+    if (found) undo.defer(() => putBack(remote, registration));
+    return found;
+  });
 
   plan.descriptions.forEach(({ descriptors }, index) => {
-    const old = Number(
-      remote.syscallOrThrow("fcntl", descriptors[0]!.fd, F_DUPFD_CLOEXEC, 0),
-    );
+    const old = duplicate(remote, descriptors[0]!.fd);
     cleanup.defer(() => remote.syscall("close", old));
     for (const descriptor of descriptors) {
       undo.defer(() => duplicateOver(remote, old, descriptor));
@@ -44,6 +47,13 @@ export function swapDescriptors(
   }
   undo.move();
   for (const replacement of replacements) remote.syscall("close", replacement);
+}
+
+/** A further descriptor, close-on-exec, for the same open file description: fcntl(2). */
+export function duplicate(remote: RemoteSyscalls, fd: number): number {
+  const result = remote.syscall("fcntl", fd, F_DUPFD_CLOEXEC, 0);
+  if (result === BigInt(-ERRNO.EMFILE)) throw tooManyFiles(remote.tracee.pid);
+  return Number(remote.check(result, `fcntl(${fd}, F_DUPFD_CLOEXEC)`));
 }
 
 function duplicateOver(

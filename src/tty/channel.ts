@@ -20,6 +20,7 @@ export class Channel {
   readonly #bytes = new Uint8Array(CAPACITY);
   #start = 0;
   #end = 0;
+  #passed = 0;
 
   constructor(
     readonly source: number,
@@ -31,6 +32,11 @@ export class Channel {
   /** How many bytes wait to be written. */
   get pending(): number {
     return this.#end - this.#start;
+  }
+
+  /** How many bytes have been written so far. */
+  get passed(): number {
+    return this.#passed;
   }
 
   /** Read until the source has no more or the channel is full. */
@@ -47,8 +53,10 @@ export class Channel {
   drain(): Progress {
     while (this.pending > 0) {
       const count = this.writeTo(this.sink, this.#bytes.subarray(this.#start, this.#end));
-      if (count >= 0) this.#start += count;
-      else if (count !== -ERRNO.EINTR) return count === -ERRNO.EAGAIN ? "again" : "end";
+      if (count >= 0) {
+        this.#start += count;
+        this.#passed += count;
+      } else if (count !== -ERRNO.EINTR) return count === -ERRNO.EAGAIN ? "again" : "end";
     }
     this.#start = this.#end = 0;
     return "again";

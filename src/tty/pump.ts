@@ -1,21 +1,22 @@
 /**
- * The bytes between the user's terminal and the pty, until the process behind it ends, the terminal
- * goes away, or a signal asks to stop.
+ * The bytes between the user's terminal and the pty, until it is over with the processes behind it, the
+ * terminal goes away, or a signal asks to stop.
  */
 import { POLLIN, POLLOUT } from "../ffi/constants.ts";
 import { PollSet, read, write } from "../ffi/descriptor.ts";
 import { ERRNO } from "../ffi/errno.ts";
-import { Channel } from "./channel.ts";
+import { Channel, type Transfer } from "./channel.ts";
 import type { SignalInbox } from "./signal_inbox.ts";
 import type { UserTerminal } from "./user_terminal.ts";
 
 export interface PumpOptions<Ending extends Deno.Signal> {
-  /** In raw mode. Never blocks, so that a stopped screen stops nothing else. */
+  /** Never blocks, so that a stopped screen stops nothing else. */
   readonly terminal: UserTerminal;
+  readonly typist: Typist;
   /** The pty's master, nonblocking. */
   readonly master: number;
-  /** Readable when the process behind the pty has ended: pidfd_open(2). */
-  readonly process: number;
+  /** Whether those whom the terminal serves have ended: then what they wrote is passed on, and that is all. */
+  readonly isOver: () => boolean;
   readonly signals: SignalInbox;
   /** These end the pumping. */
   readonly endingSignals: readonly Ending[];
@@ -29,6 +30,18 @@ export interface PumpOptions<Ending extends Deno.Signal> {
   readonly onAbandoned: () => boolean;
 }
 
+/** Who reads the keyboard for the pump. */
+export interface Typist {
+  /** Whether the keyboard is ours to read just now: in the background it is not. */
+  readonly listening: boolean;
+  /** Whether there are bytes that were read and held back, for {@linkcode read} to give. */
+  readonly hasHeld: boolean;
+  /** As UserTerminal.readFrom. */
+  readonly read: Transfer;
+  /** Called when nothing is under way, before each wait. */
+  readonly beforeWait: () => void;
+}
+
 /** A further descriptor to look at, and what to do, once, when it is readable. */
 export interface Watch {
   readonly fd: number;
@@ -37,7 +50,7 @@ export interface Watch {
 
 /** Why the pumping ended. */
 export type PumpEnd<Ending extends Deno.Signal> =
-  | { readonly reason: "process ended" }
+  | { readonly reason: "over" }
   | { readonly reason: "terminal gone" }
   | { readonly reason: "pty abandoned" }
   | { readonly reason: "signal"; readonly signal: Ending };
@@ -56,11 +69,10 @@ const LISTENER_MS = 50;
 const KEYBOARD = 0;
 const MASTER = 1;
 const SCREEN = 2;
-const PROCESS = 3;
-const SIGNALS = 4;
-const WATCHES = 5;
+const SIGNALS = 3;
+const WATCHES = 4;
 
-/** Run until a {@linkcode PumpEnd}. All that the process wrote before it ended has been written then. */
+/** Run until a {@linkcode PumpEnd}. All that was written before it was over has been passed on then. */
 export async function pump<Ending extends Deno.Signal>(
   options: PumpOptions<Ending>,
 ): Promise<PumpEnd<Ending>> {
@@ -79,7 +91,7 @@ class Pump<Ending extends Deno.Signal> {
   constructor(options: PumpOptions<Ending>) {
     this.#options = options;
     const { terminal, master } = options;
-    this.#typed = new Channel(terminal.keyboard, master, terminal.readFrom, write);
+    this.#typed = new Channel(terminal.keyboard, master, options.typist.read, write);
     this.#shown = new Channel(master, terminal.screen, read, terminal.writeTo);
     this.#watches = [...options.watches];
     this.#poll = new PollSet(WATCHES + this.#watches.length);
@@ -91,34 +103,37 @@ class Pump<Ending extends Deno.Signal> {
       const signal = signals.takeAny(endingSignals);
       if (signal !== undefined) return { reason: "signal", signal };
       if (signals.take("SIGWINCH")) onResize();
+      this.#options.typist.beforeWait();
 
       this.#watch();
       await this.#wait();
+      signals.settle();
+      this.#notifyWatches();
       const reason = this.#transfer();
       if (reason !== undefined) return { reason };
-      this.#notifyWatches();
     }
   }
 
   #watch(): void {
-    const { terminal: { keyboard, screen }, master, process, signals } = this.#options;
+    const { terminal: { keyboard, screen }, master, signals } = this.#options;
     const poll = this.#poll;
-    poll.watch(KEYBOARD, keyboard, this.#typed.pending === 0 ? POLLIN : 0);
-    poll.watch(
-      MASTER,
-      master,
-      (this.#shown.pending === 0 ? POLLIN : 0) | (this.#typed.pending > 0 ? POLLOUT : 0),
-    );
-    poll.watch(SCREEN, screen, this.#shown.pending > 0 ? POLLOUT : 0);
-    // With a full screen the end has to wait, and would keep poll(2) from sleeping.
-    poll.watch(PROCESS, process, this.#shown.pending === 0 ? POLLIN : 0);
+    // Also without POLLIN: a terminal that hangs up is to be noticed while nobody reads it.
+    const reading = this.#options.typist.listening && this.#typed.pending === 0;
+    poll.watch(KEYBOARD, keyboard, reading ? POLLIN : 0);
+    // An abandoned master reports POLLHUP without end, which has to wait until the screen has taken all.
+    const masterEvents = (this.#shown.pending === 0 ? POLLIN : 0) |
+      (this.#typed.pending > 0 ? POLLOUT : 0);
+    poll.watch(MASTER, masterEvents === 0 ? -1 : master, masterEvents);
+    poll.watch(SCREEN, this.#shown.pending > 0 ? screen : -1, POLLOUT);
     poll.watch(SIGNALS, signals.descriptor, POLLIN);
-    this.#watches.forEach((watch, index) =>
-      poll.watch(WATCHES + index, watch?.fd ?? -1, watch === undefined ? 0 : POLLIN)
-    );
+    this.#watches.forEach((watch, index) => poll.watch(WATCHES + index, watch?.fd ?? -1, POLLIN));
   }
 
   async #wait(): Promise<void> {
+    if (this.#options.typist.hasHeld && this.#typed.pending === 0) {
+      this.#poll.poll(0);
+      return;
+    }
     const now = performance.now();
     const left = SLICE_MS - (now - this.#lastTurn);
     if (left > 0) {
@@ -132,24 +147,23 @@ class Pump<Ending extends Deno.Signal> {
   }
 
   /** Move what can be moved; why the pumping is over, if it is. */
-  #transfer(): "process ended" | "terminal gone" | "pty abandoned" | undefined {
+  #transfer(): "over" | "terminal gone" | "pty abandoned" | undefined {
     const poll = this.#poll;
-    const typing = poll.reported(KEYBOARD) !== 0;
-    const ended = poll.reported(PROCESS) !== 0;
-    const showing = poll.reported(MASTER) !== 0 || ended;
-    const taking = poll.reported(SCREEN) !== 0;
-    if (typing || showing || taking) this.#lastTransfer = performance.now();
-
+    const typing = poll.reported(KEYBOARD) !== 0 || this.#options.typist.hasHeld;
+    const over = this.#options.isOver();
+    const showing = poll.reported(MASTER) !== 0 || over;
+    const before = this.#typed.passed + this.#shown.passed;
     const keyboard = typing ? this.#typed.fill() : "again";
     this.#typed.drain();
     // Reading the master first waits for what is still in the kernel's flip buffers, n_tty_read(): so
-    // all that the process wrote before its end has come when there is nothing more to read. EIO, the
+    // all that was written before the end has come when there is nothing more to read. EIO, the
     // end of a master, comes after the last byte too.
     const master = showing ? this.#shown.fill() : "again";
     const screen = this.#shown.drain();
+    if (this.#typed.passed + this.#shown.passed !== before) this.#lastTransfer = performance.now();
     if (keyboard === "end" || screen === "end") return "terminal gone";
     if (master === "full" || this.#shown.pending > 0) return undefined;
-    if (ended) return "process ended";
+    if (over) return "over";
     return master === "end" && !this.#options.onAbandoned() ? "pty abandoned" : undefined;
   }
 

@@ -10,6 +10,7 @@ export class SignalInbox implements Disposable {
   readonly #listeners: (() => void)[] = [];
   readonly #pipe = pipe();
   #onArrival: (() => void) | undefined;
+  #woken = false;
 
   /** Listen from now on, in place of the signals' default actions. */
   constructor(signals: readonly Deno.Signal[]) {
@@ -20,15 +21,25 @@ export class SignalInbox implements Disposable {
     }
   }
 
-  /** Readable once a signal has arrived: ends a poll(2) that runs on another thread. */
+  /** Readable after {@linkcode wake}, which every signal calls: ends a poll(2) that runs on another thread. */
   get descriptor(): number {
     return this.#pipe.readEnd;
   }
 
+  /** Make the descriptor readable, until {@linkcode settle}. */
+  wake(): void {
+    if (!this.#woken) write(this.#pipe.writeEnd, Uint8Array.of(1));
+    this.#woken = true;
+  }
+
+  /** Whoever was to be woken is awake. */
+  settle(): void {
+    if (this.#woken) read(this.#pipe.readEnd, new Uint8Array(1));
+    this.#woken = false;
+  }
+
   /** Whether `signal` arrived since it was last asked for. Several arrivals count once. */
   take(signal: Deno.Signal): boolean {
-    if (this.#arrived.size === 0) return false;
-    read(this.#pipe.readEnd, new Uint8Array(64));
     return this.#arrived.delete(signal);
   }
 
@@ -58,7 +69,7 @@ export class SignalInbox implements Disposable {
 
   #arrive(signal: Deno.Signal): void {
     this.#arrived.add(signal);
-    write(this.#pipe.writeEnd, Uint8Array.of(1));
+    this.wake();
     this.#onArrival?.();
   }
 }

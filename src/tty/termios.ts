@@ -62,6 +62,11 @@ export function setTermios(fd: number, settings: Termios): void {
   orThrow(ioctlStruct(fd, TCSETS2, settings), `ioctl(${fd}, TCSETS2)`);
 }
 
+/** One of the control characters, VINTR and so on; 0 when it is disabled. */
+export function controlCharacter(settings: Termios, index: number): number {
+  return settings.bytes[CC + index]!;
+}
+
 function copyOf(settings: Termios): Termios {
   return new Struct(termios2, settings.bytes.slice());
 }
@@ -111,23 +116,34 @@ export function saneTermios(): Termios {
 
 /** The user's terminal in raw mode, from `enter` until disposed of. */
 export class RawMode implements Disposable {
-  #saved: Termios | undefined;
+  #active = false;
+  #disposed = false;
 
-  private constructor(readonly fd: number, saved: Termios) {
-    this.#saved = saved;
-  }
+  private constructor(readonly fd: number, readonly saved: Termios) {}
 
   /** Throws SyscallError when `fd` is no terminal. */
   static enter(fd: number): RawMode {
     const mode = new RawMode(fd, getTermios(fd));
-    setTermios(fd, rawTermios(mode.#saved!));
+    mode.resume();
     return mode;
   }
 
-  /** Put the settings back, once. A terminal that is gone by now needs none. */
+  /** Put the settings back for the time being. A terminal that is gone by now needs none. */
+  suspend(): void {
+    if (this.#active) ioctlStruct(this.fd, TCSETS2, this.saved);
+    this.#active = false;
+  }
+
+  /** Raw again. Throws SyscallError. */
+  resume(): void {
+    if (this.#active || this.#disposed) return;
+    setTermios(this.fd, rawTermios(this.saved));
+    this.#active = true;
+  }
+
+  /** Put the settings back for good. */
   [Symbol.dispose](): void {
-    if (this.#saved === undefined) return;
-    ioctlStruct(this.fd, TCSETS2, this.#saved);
-    this.#saved = undefined;
+    this.suspend();
+    this.#disposed = true;
   }
 }

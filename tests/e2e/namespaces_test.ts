@@ -118,15 +118,11 @@ describe("reptyr and a target in another PID namespace", () => {
     });
   }
 
-  inside("names the program outside that process 1 shares its job with", () => {
+  inside("moves process 1 with the program outside that it shares its job with", () => {
     using terminal = Terminal.start([...UNSHARE, COMMAND]);
     const pid = victimBelow(terminal);
-    const both = [terminal.pid, pid].map((one) => new Untouched(one));
-    const [first] = refused([pid]);
-    assertMatch(first!, new RegExp(`: it shares its job with ${terminal.pid} \\(unshare `));
-    for (const process of both) process.assert();
-    terminal.line("exit 0");
-    assertEquals(terminal.expectExit(), { kind: "exited", status: 0 });
+    using moved = Moved.to(pid);
+    assertServed(moved);
   });
 });
 

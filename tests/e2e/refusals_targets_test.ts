@@ -33,12 +33,6 @@ const hasKernelThread = (() => {
   }
 })();
 
-/** The target still does what it did, on its old terminal. */
-function assertEchoes(terminal: Terminal): void {
-  terminal.line("still here");
-  terminal.expect("still here\r\nstill here\r\n");
-}
-
 describe("reptyr and processes that nobody can move", () => {
   afterEach(assertNoneLeft);
 
@@ -171,64 +165,6 @@ describe("reptyr and processes that nobody can move", () => {
   }
 });
 
-describe("reptyr and jobs of several processes", () => {
-  afterEach(assertNoneLeft);
-
-  it("names the other members of a pipeline", () => {
-    using terminal = Terminal.start(["bash", "--norc", "--noprofile", "-i"]);
-    terminal.expect("$ ");
-    terminal.line("cat | sort | sleep 1002");
-    const [cat, sort, sleep] = waitUntil("the pipeline", () => {
-      const members = childrenOf(terminal.pid).sort((a, b) => a - b);
-      const names = members.map((pid) => readStat(pid)?.comm).join();
-      return names === "cat,sort,sleep" && members;
-    });
-    const all = [terminal.pid, cat!, sort!, sleep!].map((pid) => new Untouched(pid));
-    const lines = refused([cat!]);
-    assertEquals(lines.slice(0, 2), [
-      `Cannot move process ${cat} (cat): it shares its job with ${sort} (sort), ${sleep} (sleep 1002)`,
-      "Moving whole jobs is not available in this version",
-    ]);
-    for (const process of all) process.assert();
-  });
-
-  it("names the child of a script, and the shell's job for a shell", () => {
-    using terminal = Terminal.start(["bash", "--norc", "--noprofile", "-i"]);
-    terminal.expect("$ ");
-    terminal.line("sh -c 'sleep 1003; echo done'");
-    const script = waitUntil("the script", () => childrenOf(terminal.pid)[0]);
-    const sleeper = waitUntil(
-      "its child",
-      () => childrenOf(script).find((pid) => readStat(pid)?.comm === "sleep"),
-    );
-    const all = [terminal.pid, script, sleeper].map((pid) => new Untouched(pid));
-    assertStringIncludes(refused([script])[0]!, `it shares its job with ${sleeper} (sleep 1003)`);
-    const shell = refused([terminal.pid])[0]!;
-    assertStringIncludes(shell, `it shares its job with ${script} (sh -c `);
-    assertStringIncludes(shell, `${sleeper} (sleep 1003)`);
-    for (const process of all) process.assert();
-  });
-
-  it("names at most eight, and counts the others", () => {
-    using terminal = Terminal.start([
-      "sh",
-      "-c",
-      "for i in 1 2 3 4 5 6 7 8 9 10; do sleep 1004 & done; echo ready; exec cat",
-    ]);
-    terminal.expect("ready");
-    waitUntil(
-      "ten members",
-      () => childrenOf(terminal.pid).filter((pid) => readStat(pid)?.comm === "sleep").length === 10,
-    );
-    const target = new Untouched(terminal.pid, "cat");
-    const [first] = refused([terminal.pid]);
-    assertEquals(first!.match(/\(sleep 1004\)/g)?.length, 8);
-    assertMatch(first!, / and 2 more$/);
-    target.assert();
-    assertEchoes(terminal);
-  });
-});
-
 describe("reptyr and targets that do not stop", () => {
   afterEach(assertNoneLeft);
 
@@ -294,26 +230,4 @@ describe("reptyr and odd names", () => {
       target.expectEnd(terminal, 7);
     });
   }
-
-  it("prints commands with newlines and control sequences in one line", () => {
-    using old = Terminal.start([
-      "bash",
-      "-c",
-      String
-        .raw`(exec -a $'evil) S 1\nreptyr: all is well\e[2J' sleep 1005) & echo ready; exec cat`,
-    ]);
-    old.expect("ready");
-    const sleeper = waitUntil(
-      "sleep",
-      () => childrenOf(old.pid).find((pid) => readStat(pid)?.comm === "sleep"),
-    );
-    const target = new Untouched(old.pid, "cat");
-    const [first] = refused([old.pid]);
-    assertStringIncludes(
-      first!,
-      String.raw`it shares its job with ${sleeper} (evil) S 1\nreptyr: all is well\x1b[2J`,
-    );
-    target.assert();
-    assertEchoes(old);
-  });
 });

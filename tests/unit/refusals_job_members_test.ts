@@ -4,7 +4,6 @@ import {
   ancestorsOf,
   descendantsOf,
   jobMembers,
-  movableAlone,
   type ProcessEntry,
 } from "../../src/reptyr/job_members.ts";
 
@@ -71,13 +70,6 @@ describe("jobMembers", () => {
   });
   it("sorts by number", () => {
     assertEquals(members(VIM, [entry(203, 1, 200, 100), entry(201, 1, 200, 100), VIM]), [201, 203]);
-  });
-});
-
-describe("movableAlone", () => {
-  it("offers the jobs of a shell that are one process each", () => {
-    const found = movableAlone(jobMembers(SHELL, TABLE, SELF), TABLE, SELF);
-    assertEquals(found.map(({ pid }) => pid), [200]);
   });
 });
 

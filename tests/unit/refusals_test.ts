@@ -73,7 +73,6 @@ function facts(changes: Partial<TargetFacts> = {}): TargetFacts {
     isAncestor: false,
     fds: [DESCRIPTOR],
     members: [],
-    movable: [],
     descendantsOnTerminals: [],
     ...changes,
   };
@@ -164,47 +163,6 @@ describe("refusal", () => {
       { stat: { ...STAT, ttyNr: 0 }, fds: [{ ...DESCRIPTOR, nlink: 0 }] },
       undefined,
     ],
-    [
-      "a job with others in it",
-      {
-        command: "make",
-        members: [{ pid: 4243, command: "cc1 -O2 a.c", ttyNr: PTS3 }, {
-          pid: 4244,
-          command: "as",
-          ttyNr: PTS3,
-        }],
-      },
-      [
-        "Cannot move process 4242 (make): it shares its job with 4243 (cc1 -O2 a.c), 4244 (as)",
-        "Moving whole jobs is not available in this version",
-        "Once the others have ended, it can be moved",
-      ],
-    ],
-    [
-      "a mere member of a job",
-      {
-        stat: { ...STAT, pgrp: 4200 },
-        members: [{ pid: 4200, command: "sh -c 'vim notes.txt'", ttyNr: PTS3 }],
-      },
-      [
-        "Cannot move process 4242 (vim notes.txt): it shares its job with 4200 (sh -c 'vim notes.txt')",
-        "Moving whole jobs is not available in this version",
-        "A process can be moved when it is a job of its own, with no others in its group",
-      ],
-    ],
-    [
-      "a shell with jobs that can be moved",
-      {
-        command: "-bash",
-        members: [{ pid: 4300, command: "vim a", ttyNr: PTS3 }],
-        movable: [{ pid: 4300, command: "vim a", ttyNr: PTS3 }],
-      },
-      [
-        "Cannot move process 4242 (-bash): it shares its job with 4300 (vim a)",
-        "Moving whole jobs is not available in this version",
-        "Jobs of their own, which can be moved: 4300 (vim a)",
-      ],
-    ],
   ];
   for (const [what, changes, expected] of table) {
     it(`says: ${what}`, () => assertEquals(refused(changes), expected));
@@ -217,22 +175,20 @@ describe("refusal", () => {
     ]);
   });
 
-  it("names eight members, shortened, and counts the rest", () => {
-    const members = Array.from({ length: 11 }, (_, i) => ({
+  it("names eight processes, shortened, and counts the rest", () => {
+    const descendantsOnTerminals = Array.from({ length: 11 }, (_, i) => ({
       pid: 5000 + i,
       command: "x".repeat(100),
       ttyNr: PTS3,
     }));
-    const message = refused({ members })?.[0] ?? "";
-    assert(message.endsWith(`, 5007 (${"x".repeat(39)}…) and 3 more`), message);
+    const stat = { ...STAT, ttyNr: 0 };
+    const message = refused({ stat, fds: [], descendantsOnTerminals })?.at(-1) ?? "";
+    assert(message.endsWith(`, 5007 (${"x".repeat(39)}…) on pts/3 and 3 more`), message);
     assert(!message.includes("5008"));
   });
 
-  it("asks for permission before it looks at the terminal and the job", () => {
-    const members = [{ pid: 1, command: "x", ttyNr: 0 }];
-    assert(
-      refused({ status: status(0), fds: undefined, members })?.[0]?.includes("permission denied"),
-    );
+  it("asks for permission before it looks at the terminal", () => {
+    assert(refused({ status: status(0), fds: undefined })?.[0]?.includes("permission denied"));
     assert(refused({ fds: undefined })?.[0]?.includes("permission denied"));
   });
 });

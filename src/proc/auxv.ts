@@ -1,0 +1,10 @@
+/** /proc/PID/auxv: the auxiliary vector that the kernel gave to the program, getauxval(3). */
+import { unlessGone } from "./gone.ts";
+
+/**
+ * The whole vector as hexadecimal digits, undefined when the process is gone. Its addresses are random: two program
+ * images of one process, before and after execve(2), have different ones.
+ */
+export function readAuxv(pid: number): string | undefined {
+  return unlessGone(() => Deno.readFileSync(`/proc/${pid}/auxv`))?.toHex();
+}

@@ -1,0 +1,222 @@
+/**
+ * What the members of a stopped job do to be on the new terminal. Helpers first, the target last: what that does in
+ * its session cannot all be undone.
+ *
+ * Where the target leads its session, all stay in it and in their groups. Else the target alone can have a new
+ * session, for setsid(2) takes no one along: the others leave its process group and stay in the old session. A
+ * terminal that is not the controlling one holds nobody back who reads, writes or sets it:
+ * __tty_check_change() in drivers/tty/tty_jobctrl.c.
+ */
+import { RefusedError } from "../errors.ts";
+import { SIGCONT, SIGHUP } from "../ffi/constants.ts";
+import { kill } from "../ffi/process.ts";
+import { verbose } from "../log.ts";
+import { decodeDevice, isDevTty, terminalName } from "../proc/device.ts";
+import { enterGroupStop } from "../tracee/group_stop.ts";
+import { RemoteSyscalls } from "../tracee/remote_syscalls.ts";
+import type { Job } from "./job.ts";
+import type { Member } from "./member.ts";
+import { controllingShell, isForeground, waitForPrompt } from "./old_shell.ts";
+import type { OldTerminal } from "./old_terminal.ts";
+import type { MovePlan } from "./plan.ts";
+import { forgetHangup, leaveGroup, takeTerminal } from "./session.ts";
+import { SighupShield } from "./sighup_shield.ts";
+import { discardPending } from "./signal_action.ts";
+import { duplicate, swapDescriptors } from "./swap.ts";
+
+/** A member with what it is to do, and what it has been given to do it. */
+export interface Mover {
+  readonly member: Member;
+  readonly plan: MovePlan;
+  /** Descriptors in the member, in the order of `plan.descriptions`; the target has one more. */
+  readonly given: readonly number[];
+  /** Our copies of what they replace, to undo with. */
+  readonly old: readonly number[];
+}
+
+/**
+ * Bring the job to the terminal of which `movers`, the target first, have descriptors. How to undo each step is
+ * put on `undo`. The shields are to be lifted once the shell of the job has ended.
+ */
+export function changeSides(
+  job: Job,
+  movers: readonly Mover[],
+  terminal: OldTerminal,
+  undo: DisposableStack,
+): SighupShield[] {
+  const { target } = job;
+  const shell = controllingShell(target.stat);
+  const stopped = shell === undefined ? [] : showStop(job, shell, undo);
+  const shields = new Shields(shell, undo);
+
+  let group: bigint | undefined;
+  for (const mover of movers.filter(({ member }) => member !== target)) {
+    const { member } = mover;
+    using remote = RemoteSyscalls.begin(member.tracee);
+    if (isHelper(member, target)) {
+      if (leadsGroup(target)) group = regroup(remote, member, group, undo);
+      else shields.raise(remote, member);
+    }
+    swap(remote, mover, undo);
+    if (stopped.includes(member)) continueUnseen(remote);
+  }
+  const mover = movers.find(({ member }) => member === target)!;
+  moveTarget(job, mover, terminal, shields, stopped.includes(target), undo);
+  continueFoundStopped(job);
+  return shields.raised;
+}
+
+function moveTarget(
+  job: Job,
+  mover: Mover,
+  terminal: OldTerminal,
+  shields: Shields,
+  stopped: boolean,
+  undo: DisposableStack,
+): void {
+  const { target } = job;
+  const controlling = mover.given.at(-1)!;
+  const role = {
+    leadsSession: leadsSession(target),
+    leadsGroup: leadsGroup(target),
+    hasTerminal: target.stat.ttyNr !== 0,
+  };
+  using remote = RemoteSyscalls.begin(target.tracee);
+  using cleanup = new DisposableStack();
+  const oldFd = duplicate(remote, controllingFd(target, terminal));
+  cleanup.defer(() => remote.syscall("close", oldFd));
+  if (role.leadsGroup) shields.raise(remote, target);
+  // What can be undone comes first: a new session cannot, and closing its terminal sends SIGHUP.
+  swap(remote, mover, undo);
+  takeTerminal(remote, { ...role, oldFd }, controlling);
+  remote.syscall("close", controlling);
+  if (stopped) continueUnseen(remote);
+  if (role.leadsSession && role.hasTerminal) forgetHangups(job, remote);
+  verbose(`Process ${target.pid} has its new terminal`);
+}
+
+/** A descriptor of the target on its controlling terminal; without one, on the terminal that it leaves. */
+function controllingFd({ pid, stat, fds }: Member, terminal: OldTerminal): number {
+  if (stat.ttyNr === 0 || stat.session !== pid) return terminal.fds[0]!;
+  const device = stat.ttyNr >>> 0;
+  const on = fds.find(({ fd, rdev }) =>
+    rdev >>> 0 === device || terminal.fds.includes(fd) && isDevTty(decodeDevice(rdev))
+  );
+  if (on !== undefined) return on.fd;
+  throw new RefusedError(
+    `Cannot move process ${pid}: its controlling terminal is ${
+      terminalName(decodeDevice(device))
+    }, ` +
+      "which it could not give up, for none of its descriptors is open on that",
+  );
+}
+
+/** Whether the member is left behind by the target's setsid() though it is in its group. */
+function isHelper({ stat }: Member, target: Member): boolean {
+  return !leadsSession(target) && stat.pgrp === target.stat.pgrp;
+}
+
+function leadsSession({ pid, stat }: Member): boolean {
+  return stat.session === pid;
+}
+
+function leadsGroup({ pid, stat }: Member): boolean {
+  return stat.pgrp === pid;
+}
+
+/** Do something in a scope of its own. */
+function within(member: Member, action: (remote: RemoteSyscalls) => void): void {
+  using remote = RemoteSyscalls.begin(member.tracee);
+  action(remote);
+}
+
+/** Let the shell see its foreground job stop, and take its terminal back; who was stopped for that. */
+function showStop(job: Job, shell: number, undo: DisposableStack): Member[] {
+  const { stat, tracee } = job.target;
+  if (!isForeground(stat) || tracee.foundStopped) return [];
+  const group = job.members.filter((member) =>
+    member.stat.pgrp === stat.pgrp && !member.tracee.foundStopped
+  );
+  for (const member of group) {
+    undo.defer(() => within(member, continueUnseen));
+    // Somebody else's SIGCONT ends it, and the job with that: there is nothing to wait for.
+    if (!enterGroupStop(member.tracee)) return group;
+  }
+  waitForPrompt(shell, stat.pgrp);
+  verbose(`The shell, process ${shell}, has its terminal back`);
+  return group;
+}
+
+/**
+ * End a stop of our making. SIGCONT works when it is sent; its handler in the process need not run. None can have been
+ * pending before: SIGSTOP discards it, signal(7).
+ */
+function continueUnseen(remote: RemoteSyscalls): void {
+  kill(remote.tracee.pid, SIGCONT);
+  discardPending(remote, SIGCONT);
+}
+
+/** A job that the user had stopped runs on the new terminal, as after `fg`. */
+function continueFoundStopped({ target, members }: Job): void {
+  if (!target.tracee.foundStopped) return;
+  for (const { tracee, stat } of members) {
+    if (stat.pgrp === target.stat.pgrp && tracee.foundStopped) kill(tracee.pid, SIGCONT);
+  }
+}
+
+/** Take a helper out of the target's group; the number, in its PID namespace, of the one it is in then. */
+function regroup(
+  remote: RemoteSyscalls,
+  member: Member,
+  group: bigint | undefined,
+  undo: DisposableStack,
+): bigint {
+  const before = remote.syscallOrThrow("getpgid", 0);
+  undo.defer(() => within(member, (remote) => remote.syscall("setpgid", 0, before)));
+  return leaveGroup(remote, group);
+}
+
+function swap(
+  remote: RemoteSyscalls,
+  { member, plan, given, old }: Mover,
+  undo: DisposableStack,
+): void {
+  if (plan.descriptions.length === 0) return;
+  swapDescriptors(remote, plan, given.slice(0, plan.descriptions.length));
+  undo.defer(() => member.swapBack(plan, old));
+  const numbers = plan.descriptions.flatMap(({ descriptors }) => descriptors.map(({ fd }) => fd));
+  verbose(`Moved descriptors ${numbers.join(", ")} of process ${member.pid}`);
+}
+
+/** After a session leader gave up its terminal: its foreground process group is not to hear of it. */
+function forgetHangups({ target, members }: Job, ofTarget: RemoteSyscalls): void {
+  for (const member of members) {
+    if (member.stat.pgrp !== target.stat.tpgid) continue;
+    const pending = pendingSignals(member);
+    if (member === target) forgetHangup(ofTarget, pending);
+    else within(member, (remote) => forgetHangup(remote, pending));
+  }
+}
+
+/** Shields against the SIGHUP of the shell of the job, if it has one. */
+class Shields {
+  readonly raised: SighupShield[] = [];
+
+  constructor(readonly shell: number | undefined, readonly undo: DisposableStack) {}
+
+  /** For a process whose group has the number that the shell knows the job by. */
+  raise(remote: RemoteSyscalls, member: Member): void {
+    if (this.shell === undefined || (pendingSignals(member) & SIGHUP_BIT) !== 0n) return;
+    const shield = SighupShield.raise(remote, this.shell);
+    if (shield === undefined) return;
+    this.raised.push(shield);
+    this.undo.defer(() => within(member, (remote) => shield.undo(remote)));
+  }
+}
+
+const SIGHUP_BIT = 1n << BigInt(SIGHUP - 1);
+
+/** Bit N - 1: signal N. */
+function pendingSignals({ status }: Member): bigint {
+  return status.sigPending | status.sharedPending;
+}

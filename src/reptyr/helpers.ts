@@ -1,0 +1,41 @@
+/**
+ * Processes that moved with the target but are not in its session. The keyboard's signals and the window's go to
+ * the foreground process group of the new terminal, and that is the target's: for them we pass those on.
+ */
+import { close } from "../ffi/descriptor.ts";
+import { pidfdOpen, pidfdSendSignal } from "../ffi/process.ts";
+import { isLive, readStat } from "../proc/stat.ts";
+import { listPids } from "../proc/tasks.ts";
+
+export interface Helpers {
+  /** The session that they are still in. */
+  readonly session: number;
+  /** The process groups that they are in now. */
+  readonly groups: readonly number[];
+  readonly pids: readonly number[];
+}
+
+/** Send `signal` to every process of the helpers' groups, to children that were born since too. */
+export function signalHelpers({ session, groups }: Helpers, signal: number): void {
+  if (groups.length === 0) return;
+  for (const pid of listPids()) {
+    // A group's number is used again once the group is empty, but not in this session with these members.
+    const pidfd = pidfdOpen(pid);
+    if (pidfd < 0) continue;
+    const stat = readStat(pid);
+    if (stat !== undefined && stat.session === session && groups.includes(stat.pgrp)) {
+      pidfdSendSignal(pidfd, signal);
+    }
+    close(pidfd);
+  }
+}
+
+/** Those of the helpers that live, with what they are known by from now on: pidfd_open(2). */
+export function watchHelpers({ pids, session }: Helpers, cleanup: DisposableStack): number[] {
+  return pids.map((pid) => ({ pid, pidfd: pidfdOpen(pid) })).filter(({ pid, pidfd }) => {
+    if (pidfd < 0) return false;
+    cleanup.defer(() => close(pidfd));
+    const stat = readStat(pid);
+    return stat !== undefined && isLive(stat) && stat.session === session;
+  }).map(({ pidfd }) => pidfd);
+}

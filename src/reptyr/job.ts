@@ -1,0 +1,72 @@
+/** Stopping a whole job: the target, the others that move with it, and the children they just got. */
+import { RefusedError, TraceeDiedError } from "../errors.ts";
+import { isLive, readStat, type Stat } from "../proc/stat.ts";
+import { listTids, readChildren } from "../proc/tasks.ts";
+import { jobMembers } from "./job_members.ts";
+import { Member } from "./member.ts";
+
+/** All processes of a job, stopped. The first is the target. */
+export class Job implements Disposable {
+  readonly #members = new Map<number, Member>();
+
+  /**
+   * Stop process `pid` and `others`. Those that have ended meanwhile are passed over; children that were
+   * born meanwhile are stopped too. Throws as Member.seize() does; nothing is left stopped then.
+   */
+  constructor(pid: number, others: readonly number[], timeoutSeconds: number) {
+    using undo = new DisposableStack();
+    undo.defer(() => this[Symbol.dispose]());
+    this.#members.set(pid, Member.seize(pid, timeoutSeconds));
+    let wave = others;
+    do {
+      for (const other of wave) this.#add(other, timeoutSeconds);
+      wave = this.#newborn();
+    } while (wave.length > 0);
+    undo.move();
+  }
+
+  get target(): Member {
+    return this.members[0]!;
+  }
+
+  /** All but the target. */
+  get helpers(): readonly Member[] {
+    return this.members.slice(1);
+  }
+
+  get members(): readonly Member[] {
+    return [...this.#members.values()];
+  }
+
+  [Symbol.dispose](): void {
+    for (const member of this.members.toReversed()) member[Symbol.dispose]();
+    this.#members.clear();
+  }
+
+  #add(pid: number, timeoutSeconds: number): void {
+    try {
+      this.#members.set(pid, Member.seize(pid, timeoutSeconds));
+    } catch (error) {
+      const stat = readStat(pid);
+      const ended = stat === undefined || !isLive(stat);
+      if (!(error instanceof TraceeDiedError || error instanceof RefusedError) || !ended) {
+        throw error;
+      }
+    }
+  }
+
+  /** Members that nobody has stopped yet. Only members beget members, and those that are stopped do not. */
+  #newborn(): number[] {
+    const children = this.members.flatMap(({ pid }) =>
+      (listTids(pid) ?? []).flatMap((tid) => readChildren(pid, tid))
+    );
+    const table = children
+      .filter((pid) => !this.#members.has(pid))
+      .map((pid) => readStat(pid))
+      .filter((stat): stat is Stat => stat !== undefined && isLive(stat));
+    const stats = [...this.members.map(({ stat }) => stat), ...table];
+    return jobMembers(this.target.stat, stats, Deno.pid)
+      .map(({ pid }) => pid)
+      .filter((pid) => !this.#members.has(pid));
+  }
+}

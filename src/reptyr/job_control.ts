@@ -1,0 +1,141 @@
+/**
+ * The keys that mean a signal, where the kernel's own way does not reach.
+ *
+ * ^Z: the moved job's process group is orphaned, its parent being in another session, and the kernel ignores
+ * SIGTSTP, SIGTTIN and SIGTTOU for such a group (get_signal() in kernel/signal.c), but never SIGSTOP. So we stop the
+ * job by that, and ourselves as ^Z would: the shell that we run under gives its prompt, and its `fg`, `bg` and `jobs`
+ * work for us and through us for the job. A group that is not orphaned, such as a job of a moved shell, is left
+ * to the kernel.
+ *
+ * ^C, ^\\ and window changes: passed on to the helpers, see helpers.ts.
+ */
+import { SIGCONT, SIGSTOP, SIGTSTP } from "../ffi/constants.ts";
+import { ERRNO } from "../ffi/errno.ts";
+import { kill } from "../ffi/process.ts";
+import { isLive, readStat } from "../proc/stat.ts";
+import { readStatus } from "../proc/status.ts";
+import { listPids } from "../proc/tasks.ts";
+import { foregroundGroup } from "../tty/foreground.ts";
+import type { Pty } from "../tty/pty.ts";
+import type { Typist } from "../tty/pump.ts";
+import { SignalKeys } from "../tty/signal_keys.ts";
+import { getTermios, type RawMode } from "../tty/termios.ts";
+import type { UserTerminal } from "../tty/user_terminal.ts";
+import { type Helpers, signalHelpers } from "./helpers.ts";
+import { isOrphaned } from "./orphans.ts";
+
+/** In the background: how often to look whether the shell has put us in the foreground again, `fg`. */
+const FOREGROUND_CHECK_MS = 200;
+
+export interface JobControlOptions {
+  readonly pty: Pty;
+  readonly terminal: UserTerminal;
+  readonly rawMode: RawMode;
+  readonly helpers: Helpers;
+  /** Called when our terminal is ours again: the screen shows something else, the size may be another. */
+  readonly onReturn: () => void;
+  /** Ends the pump's wait, in which the keyboard was not listened to. */
+  readonly wake: () => void;
+}
+
+export class JobControl implements Typist, Disposable {
+  readonly #options: JobControlOptions;
+  readonly #keys = new SignalKeys();
+  /** Bytes that were typed behind a ^Z. */
+  #held: Uint8Array<ArrayBuffer> = new Uint8Array(0);
+  #stopping = false;
+  #timer: number | undefined;
+
+  constructor(options: JobControlOptions) {
+    this.#options = options;
+  }
+
+  get listening(): boolean {
+    return this.#timer === undefined;
+  }
+
+  get hasHeld(): boolean {
+    return this.#held.length > 0 && !this.#stopping && this.listening;
+  }
+
+  /** As UserTerminal.readFrom, without the ^Z that we act upon. */
+  readonly read = (fd: number, bytes: Uint8Array<ArrayBuffer>): number => {
+    if (this.#stopping) return -ERRNO.EAGAIN;
+    let count = this.#held.length;
+    if (count > 0) bytes.set(this.#held);
+    else count = this.#options.terminal.readFrom(fd, bytes);
+    this.#held = new Uint8Array(0);
+    return count <= 0 ? count : this.#actUpon(bytes.subarray(0, count));
+  };
+
+  /** Stop once all that was typed before ^Z has been passed on. */
+  readonly beforeWait = (): void => {
+    if (!this.#stopping) return;
+    this.#stopping = false;
+    this.#stop();
+  };
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer);
+  }
+
+  /** How many of `bytes` are for the target. */
+  #actUpon(bytes: Uint8Array<ArrayBuffer>): number {
+    for (const { index, signal } of this.#keys.find(bytes, getTermios(this.#options.pty.master))) {
+      if (signal !== SIGTSTP) signalHelpers(this.#options.helpers, signal);
+      else if (this.#canStop()) {
+        this.#held = bytes.slice(index + 1);
+        this.#stopping = true;
+        return index === 0 ? -ERRNO.EAGAIN : index;
+      }
+    }
+    return bytes.length;
+  }
+
+  /**
+   * Whether ^Z is for us to act upon: the kernel would ignore it, the job does not want to ignore it itself, and a
+   * shell is there to continue us.
+   */
+  #canStop(): boolean {
+    const group = foregroundGroup(this.#options.pty.master);
+    const own = readStat(Deno.pid)?.pgrp;
+    if (group === undefined || own === undefined) return false;
+    const table = listPids().map((pid) => readStat(pid)).filter((stat) => stat !== undefined)
+      .filter(isLive);
+    return isOrphaned(group, table) && !isOrphaned(own, table) && !ignoresStop(group);
+  }
+
+  #stop(): void {
+    const { rawMode, helpers } = this.#options;
+    const group = foregroundGroup(this.#options.pty.master);
+    if (group !== undefined) kill(-group, SIGSTOP);
+    signalHelpers(helpers, SIGSTOP);
+    rawMode.suspend();
+    // Our whole group, as the kernel would. This stops us here, until SIGCONT.
+    kill(0, SIGTSTP);
+
+    if (this.#isForeground()) this.#return();
+    else {this.#timer = setInterval(() =>
+        this.#isForeground() && this.#return(), FOREGROUND_CHECK_MS);}
+    if (group !== undefined) kill(-group, SIGCONT);
+    signalHelpers(helpers, SIGCONT);
+  }
+
+  #isForeground(): boolean {
+    return foregroundGroup(this.#options.terminal.keyboard) === readStat(Deno.pid)?.pgrp;
+  }
+
+  #return(): void {
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+    this.#options.rawMode.resume();
+    this.#options.onReturn();
+    this.#options.wake();
+  }
+}
+
+/** Whether the leader of the group ignores SIGTSTP, as interactive shells do. */
+function ignoresStop(group: number): boolean {
+  const ignored = readStatus(group)?.sigIgnored ?? 0n;
+  return (ignored & (1n << BigInt(SIGTSTP - 1))) !== 0n;
+}

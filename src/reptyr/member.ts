@@ -1,0 +1,117 @@
+/** One process of the job while it is stopped, and what is to be done with it. */
+import { RefusedError, SyscallError, TraceeDiedError } from "../errors.ts";
+import { PTRACE_O_SUSPEND_SECCOMP } from "../ffi/constants.ts";
+import { close } from "../ffi/descriptor.ts";
+import { ERRNO } from "../ffi/errno.ts";
+import { pidfdGetfd, pidfdOpen, pidfdOpenThread } from "../ffi/process.ts";
+import { orThrow } from "../ffi/raw.ts";
+import { type Descriptor, readFds } from "../proc/fds.ts";
+import { readStat, type Stat } from "../proc/stat.ts";
+import { readStatus, type Status } from "../proc/status.ts";
+import { RemoteSyscalls } from "../tracee/remote_syscalls.ts";
+import { Tracee } from "../tracee/tracee.ts";
+import { handOver } from "./handover.ts";
+import { type OldTerminal, oldTerminal } from "./old_terminal.ts";
+import type { MovePlan } from "./plan.ts";
+import { attachFailure } from "./preflight.ts";
+import { withOwnDescriptors } from "./sharing.ts";
+import { swapDescriptors } from "./swap.ts";
+
+/** A stopped process of the job. Disposing lets it go as it is then. */
+export class Member implements Disposable {
+  readonly #cleanup: DisposableStack;
+  readonly pidfd: number;
+  readonly stat: Stat;
+  readonly status: Status;
+  readonly fds: readonly Descriptor[];
+
+  private constructor(readonly tracee: Tracee) {
+    const { pid, mainTid, tids } = tracee;
+    using cleanup = new DisposableStack();
+    cleanup.use(tracee);
+    const stat = readStat(pid);
+    const status = readStatus(pid, mainTid);
+    const fds = readFds(pid, mainTid);
+    if (stat === undefined || status === undefined || fds === undefined) {
+      throw new TraceeDiedError(pid);
+    }
+    const apart = withOwnDescriptors(mainTid, tids);
+    if (apart.length > 0) {
+      throw new RefusedError(
+        `Cannot move process ${pid}: its threads ${apart.join(", ")} have descriptors of their own`,
+      );
+    }
+    this.pidfd = orThrow(
+      mainTid === pid ? pidfdOpen(pid) : pidfdOpenThread(mainTid),
+      `pidfd_open(${mainTid})`,
+    );
+    cleanup.defer(() => close(this.pidfd));
+    this.stat = stat;
+    this.status = status;
+    this.fds = fds;
+    this.#cleanup = cleanup.move();
+  }
+
+  /** Stop process `pid`, or say why that is not allowed. Throws as Tracee.seize() does. */
+  static seize(pid: number, timeoutSeconds: number): Member {
+    const seccomp = readStatus(pid)?.seccomp ?? 0;
+    try {
+      const options = seccomp === 0 ? 0 : PTRACE_O_SUSPEND_SECCOMP;
+      return new Member(Tracee.seize(pid, { timeoutSeconds, options }));
+    } catch (error) {
+      if (!(error instanceof SyscallError) || error.errno !== ERRNO.EPERM) throw error;
+      if (seccomp === 0) throw attachFailure(pid);
+      throw new RefusedError(
+        `Cannot move process ${pid}: it runs under a seccomp filter, which might kill it for the calls ` +
+          "of the move",
+        [`With CAP_SYS_ADMIN the filter can be suspended for a moment: sudo reptyr ${pid}`],
+        { cause: error },
+      );
+    }
+  }
+
+  get pid(): number {
+    return this.tracee.pid;
+  }
+
+  /** The terminal it is on, with its descriptors there. */
+  get terminal(): OldTerminal | undefined {
+    return oldTerminal(this.stat.ttyNr, this.fds);
+  }
+
+  /** {@linkcode handOver} in a scope of its own: the process leaves it with its registers its own. */
+  receive(descriptors: readonly number[]): number[] {
+    if (descriptors.length === 0) return [];
+    using remote = RemoteSyscalls.begin(this.tracee);
+    return handOver(remote, this.pidfd, descriptors);
+  }
+
+  /** Close descriptors that {@linkcode receive} gave. */
+  giveUp(descriptors: readonly number[]): void {
+    if (descriptors.length === 0) return;
+    using remote = RemoteSyscalls.begin(this.tracee);
+    for (const fd of descriptors) remote.syscall("close", fd);
+  }
+
+  /** Copies, of our own, of the open file descriptions that `plan` replaces. */
+  keepOld({ descriptions }: MovePlan, cleanup: DisposableStack): number[] {
+    return descriptions.map(({ descriptors: [first] }) => {
+      const copy = orThrow(
+        pidfdGetfd(this.pidfd, first!.fd),
+        `pidfd_getfd(${this.pidfd}, ${first!.fd})`,
+      );
+      cleanup.defer(() => close(copy));
+      return copy;
+    });
+  }
+
+  /** Undo a swap with what {@linkcode keepOld} kept. */
+  swapBack(plan: MovePlan, old: readonly number[]): void {
+    using remote = RemoteSyscalls.begin(this.tracee);
+    swapDescriptors(remote, plan, handOver(remote, this.pidfd, old));
+  }
+
+  [Symbol.dispose](): void {
+    this.#cleanup.dispose();
+  }
+}

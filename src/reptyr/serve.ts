@@ -1,0 +1,150 @@
+/** The time after the move: the terminal is served until the job has ended, or we must. */
+import { SIGWINCH } from "../ffi/constants.ts";
+import { StopTimeoutError } from "../errors.ts";
+import { verbose, writeStderr } from "../log.ts";
+import { encodeDevice, ptsDevice } from "../proc/device.ts";
+import { isLive, PF_EXITING, readStat } from "../proc/stat.ts";
+import { releaseStrays } from "../tracee/release.ts";
+import type { Pty } from "../tty/pty.ts";
+import { pump } from "../tty/pump.ts";
+import type { SignalInbox } from "../tty/signal_inbox.ts";
+import type { RawMode } from "../tty/termios.ts";
+import type { UserTerminal } from "../tty/user_terminal.ts";
+import { setWindowSize, type WindowSize } from "../tty/window_size.ts";
+import type { Attachment } from "./attach.ts";
+import { exitStatus } from "./exit_status.ts";
+import { signalHelpers, watchHelpers } from "./helpers.ts";
+import { JobControl } from "./job_control.ts";
+import type { SighupShield } from "./sighup_shield.ts";
+
+/** Signals that end this program, with what a shell reports then. */
+export const ENDING_SIGNALS = new Map(
+  [["SIGHUP", 129], ["SIGINT", 130], ["SIGQUIT", 131], ["SIGTERM", 143]] as const,
+);
+
+export interface Service {
+  readonly target: {
+    readonly pid: number;
+    /** From before the move: pidfd_open(2). */
+    readonly pidfd: number;
+    /** Of /proc/PID/stat: the number alone may be another process' one day. */
+    readonly startTime: bigint;
+  };
+  readonly attachment: Attachment;
+  readonly pty: Pty;
+  readonly terminal: UserTerminal;
+  readonly rawMode: RawMode;
+  readonly signals: SignalInbox;
+  /** The size of the user's terminal at any time. */
+  readonly size: () => WindowSize;
+  /** Make the job paint its screen again, at the size that the terminal has now. */
+  readonly repaint: () => void;
+}
+
+/** Serve until the end; the exit status for ours. */
+export async function serve(service: Service): Promise<number> {
+  const { target, attachment: { shields, helpers }, pty, terminal, signals, size } = service;
+  using cleanup = new DisposableStack();
+  let status = 0;
+  const helperFds = watchHelpers(helpers, cleanup);
+  let living = 1 + helperFds.length;
+  const onResize = () => {
+    setWindowSize(pty.master, size());
+    signalHelpers(helpers, SIGWINCH);
+  };
+  const typist = cleanup.use(
+    new JobControl({
+      pty,
+      terminal,
+      rawMode: service.rawMode,
+      helpers,
+      onReturn: service.repaint,
+      wake: () => signals.wake(),
+    }),
+  );
+  const end = await pump({
+    terminal,
+    master: pty.master,
+    signals,
+    endingSignals: [...ENDING_SIGNALS.keys()],
+    typist,
+    onResize,
+    onAbandoned: () => staysOn(target.pid, pty),
+    isOver: () => living === 0,
+    watches: [
+      {
+        fd: target.pidfd,
+        onReadable: () => {
+          living--;
+          releaseStrays();
+          status = exitStatus(target.pid, target.pidfd, target.startTime);
+        },
+      },
+      ...helperFds.map((fd) => ({ fd, onReadable: () => living-- })),
+      ...shields.map((shield) => ({
+        fd: shield.shellPidfd,
+        onReadable: () => liftShield(shield),
+      })),
+    ],
+  });
+  switch (end.reason) {
+    case "over":
+      return status;
+    case "pty abandoned":
+      leave(service);
+      return 0;
+    case "terminal gone":
+      shields.forEach(liftShield);
+      return ENDING_SIGNALS.get("SIGHUP")!;
+    case "signal":
+      shields.forEach(liftShield);
+      service.rawMode[Symbol.dispose]();
+      writeStderr(
+        `reptyr: ended by ${end.signal}: process ${target.pid} is told that its terminal hangs up`,
+      );
+      return ENDING_SIGNALS.get(end.signal)!;
+  }
+}
+
+/**
+ * Nobody has the slave open. A program may close its terminal and open it again by name: as long as it is the
+ * target's controlling terminal, a slave is held for it. Not so when another reptyr has moved the target on.
+ */
+function staysOn(pid: number, pty: Pty): boolean {
+  const stat = readStat(pid);
+  const alive = stat !== undefined && isLive(stat) && (stat.flags & PF_EXITING) === 0;
+  if (alive && stat.ttyNr !== encodeDevice(ptsDevice(pty.index))) return false;
+  pty.holdSlave();
+  return true;
+}
+
+/** Another reptyr has moved the target on. */
+function leave({ target, attachment, rawMode }: Service): void {
+  rawMode[Symbol.dispose]();
+  writeStderr(`reptyr: process ${target.pid} has left this terminal`);
+  // Only we know what it did before, but its first shell may still send it a SIGHUP that would end it.
+  if (attachment.shields.some(({ raised }) => raised)) {
+    writeStderr("  It goes on ignoring SIGHUP: the shell it was started from lives");
+  }
+}
+
+/** How long the job may be kept waiting, and how long we wait to try again. */
+const LIFT_SECONDS = 0.2;
+const RETRY_MS = 1000;
+
+/**
+ * Lift a shield, now or as soon as the target can be stopped: a thread in uninterruptible sleep cannot. Other errors
+ * leave the target with what it has; they must not end the pump.
+ */
+function liftShield(shield: SighupShield): void {
+  releaseStrays();
+  try {
+    shield.lift(LIFT_SECONDS);
+    verbose("The target does again what it did about SIGHUP");
+  } catch (error) {
+    verbose(`SIGHUP stays ignored: ${error instanceof Error ? error.message : error}`);
+    if (error instanceof StopTimeoutError) {
+      Deno.unrefTimer(setTimeout(() => liftShield(shield), RETRY_MS));
+    }
+  }
+}

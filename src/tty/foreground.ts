@@ -1,0 +1,24 @@
+/** The foreground process group of a terminal: tcgetpgrp(3). */
+import { TIOCGPGRP } from "../ffi/constants.ts";
+import { ioctlStruct } from "../ffi/descriptor.ts";
+import { kill } from "../ffi/process.ts";
+import { layout, Struct } from "../struct.ts";
+
+const pidT = layout("pid_t", 4, { value: [0, "i32"] });
+
+/**
+ * The group, of our own terminal's descriptor or of the slave of a pty's master. Undefined when it has none, and for a
+ * terminal that is neither. Never a number that kill(2) would take for a crowd.
+ */
+export function foregroundGroup(fd: number): number | undefined {
+  const group = new Struct(pidT);
+  if (ioctlStruct(fd, TIOCGPGRP, group) < 0) return undefined;
+  const number = group.get("value");
+  return number > 1 ? number : undefined;
+}
+
+/** Send `signal` to that group, if there is one. */
+export function signalForeground(fd: number, signal: number): void {
+  const group = foregroundGroup(fd);
+  if (group !== undefined) kill(-group, signal);
+}
