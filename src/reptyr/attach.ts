@@ -25,6 +25,7 @@ import { oldSettings } from "./old_settings.ts";
 import { type OldTerminal, oldTerminal } from "./old_terminal.ts";
 import { type MovePlan, planMove } from "./plan.ts";
 import { attachFailure, type PreflightFacts } from "./preflight.ts";
+import { underSeccomp } from "./refusals.ts";
 import { takeTerminal } from "./session.ts";
 import { sharesDescription, withOwnDescriptors } from "./sharing.ts";
 import { SighupShield } from "./sighup_shield.ts";
@@ -87,19 +88,14 @@ export function attach(facts: PreflightFacts, pty: Pty, timeoutSeconds: number):
 }
 
 /** Seize the target, or say why that is not allowed. */
-function seize({ pid, targetSeccomp }: PreflightFacts, timeoutSeconds: number): Tracee {
+function seize({ pid, command, targetSeccomp }: PreflightFacts, timeoutSeconds: number): Tracee {
   try {
     const options = targetSeccomp === 0 ? 0 : PTRACE_O_SUSPEND_SECCOMP;
     return Tracee.seize(pid, { timeoutSeconds, options });
   } catch (error) {
     if (!(error instanceof SyscallError) || error.errno !== ERRNO.EPERM) throw error;
     if (targetSeccomp !== 0) {
-      throw new RefusedError(
-        `Cannot move process ${pid}: it runs under a seccomp filter, which might kill it for the calls ` +
-          "of the move",
-        [`With CAP_SYS_ADMIN the filter can be suspended for a moment: sudo reptyr ${pid}`],
-        { cause: error },
-      );
+      throw underSeccomp({ pid, command });
     }
     throw attachFailure(pid);
   }

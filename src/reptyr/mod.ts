@@ -14,9 +14,11 @@ import { UserTerminal } from "../tty/user_terminal.ts";
 import { getWindowSize, setWindowSize, type WindowSize } from "../tty/window_size.ts";
 import { attach } from "./attach.ts";
 import { exitStatus } from "./exit_status.ts";
-import { preflight } from "./preflight.ts";
+import { preflight, type PreflightFacts } from "./preflight.ts";
 import { type Redraw, requestRedraw } from "./redraw.ts";
 import type { SighupShield } from "./sighup_shield.ts";
+import { readWarningFacts } from "./warning_facts.ts";
+import { warnings } from "./warnings.ts";
 
 export interface MoveOptions {
   readonly pid: number;
@@ -34,6 +36,7 @@ const ENDING_SIGNALS = { SIGHUP: 129, SIGINT: 130, SIGQUIT: 131, SIGTERM: 143 } 
  */
 export async function move({ pid, timeoutSeconds, redraw }: MoveOptions): Promise<number> {
   const facts = preflight(pid);
+  warnAbout(facts);
   using cleanup = new DisposableStack();
   const pidfd = orThrow(pidfdOpen(pid), `pidfd_open(${pid})`);
   cleanup.defer(() => close(pidfd));
@@ -86,6 +89,12 @@ export async function move({ pid, timeoutSeconds, redraw }: MoveOptions): Promis
       );
       return ENDING_SIGNALS[end.signal];
   }
+}
+
+/** What the user should know before anything is done. */
+function warnAbout({ pid, status, targetSeccomp }: PreflightFacts): void {
+  const known = { pid, uid: status.uids[0], job: [pid], seccomp: targetSeccomp };
+  for (const line of warnings(readWarningFacts(known))) writeStderr(`reptyr: warning: ${line}`);
 }
 
 /**
