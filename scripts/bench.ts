@@ -11,7 +11,7 @@ import { dirname, join } from "@std/path";
 import { POLLIN } from "../src/ffi/constants.ts";
 import { PollSet, read, write } from "../src/ffi/descriptor.ts";
 import { usleep } from "../src/ffi/process.ts";
-import { childrenOf } from "../tests/support/child.ts";
+import { type Child, childrenOf } from "../tests/support/child.ts";
 import { Terminal, waitUntil } from "../tests/support/terminal.ts";
 
 const ROOT = dirname(import.meta.dirname!);
@@ -55,16 +55,17 @@ function pause(milliseconds: number): void {
   usleep(milliseconds * 1000);
 }
 
-/** Until `pid` has left the terminal `device`. */
-function waitUntilMoved(pid: number, device: string): void {
+/** Until `tool` has made `pid` leave the terminal `device`. */
+function waitUntilMoved(pid: number, device: string, tool: Child): void {
   const end = performance.now() + GIVE_UP_MS;
   while (Deno.readLinkSync(`/proc/${pid}/fd/0`) === device) {
+    if (tool.status !== undefined) throw new Error("A tool ended and did not move its target");
     if (performance.now() > end) throw new Error(`Process ${pid} is still on ${device}`);
     usleep(200);
   }
 }
 
-/** Read from `terminal` until `done`; the milliseconds after which nothing came any more are an error. */
+/** Read from `terminal` until `done`; false when nothing came for `timeoutMs`. */
 function readUntil(
   terminal: Terminal,
   done: (bytes: Uint8Array) => boolean,
@@ -96,7 +97,7 @@ function moveOneEach(bench: Bench, owner: DisposableStack, ...args: string[]): M
     const old = owner.use(startVictim(bench, ...args));
     const terminal = owner.use(new Terminal());
     const child = terminal.spawn([bench.commands[tool], `${old.pid}`]);
-    waitUntilMoved(old.pid, old.device);
+    waitUntilMoved(old.pid, old.device, child);
     return { tool, terminal, pid: child.pid };
   });
 }
@@ -107,15 +108,15 @@ function measureStart(bench: Bench, result: Metric): void {
     using old = startVictim(bench, "lines");
     using terminal = new Terminal();
     const start = performance.now();
-    terminal.spawn([bench.commands[tool], `${old.pid}`]);
-    waitUntilMoved(old.pid, old.device);
+    const child = terminal.spawn([bench.commands[tool], `${old.pid}`]);
+    waitUntilMoved(old.pid, old.device, child);
     let seen = "";
     const answered = (bytes: Uint8Array): boolean =>
       (seen += DECODER.decode(bytes)).includes("HELLO");
     // A line that comes before the tool has set its terminal up may be thrown away: then once more.
-    do write(terminal.master, ENCODER.encode("hello\r")); while (
-      !readUntil(terminal, answered, 50)
-    );
+    do {
+      write(terminal.master, ENCODER.encode("hello\r"));
+    } while (!readUntil(terminal, answered, 50));
     result.samples[tool].push(performance.now() - start);
   }
 }
@@ -132,19 +133,29 @@ function measureStop(bench: Bench, result: Metric, asJob: boolean): void {
     const pid = asJob ? waitUntil("the shell's child", () => childrenOf(old.pid)[0]) : old.pid;
     using terminal = new Terminal();
     request(file);
-    terminal.spawn([bench.commands[tool], `${pid}`]);
-    waitUntilMoved(pid, old.device);
+    const child = terminal.spawn([bench.commands[tool], `${pid}`]);
+    waitUntilMoved(pid, old.device, child);
     // What follows the move is part of it: the last thread must have been let go.
     pause(100);
     result.samples[tool].push(numbers(file)[0]! / 1e6);
   }
 }
 
+/** What the scheduler alone does: the longest gap of a target that nobody stops, in milliseconds. */
+function undisturbedGap(bench: Bench): number {
+  const file = join(bench.folder, "gaps");
+  Deno.writeFileSync(file, new Uint8Array(24));
+  using _victim = startVictim(bench, "gaps", file);
+  request(file);
+  pause(150);
+  return numbers(file)[0]! / 1e6;
+}
+
 function numbers(file: string): number[] {
   return Array.from(new BigUint64Array(Deno.readFileSync(file).buffer), Number);
 }
 
-/** Ask the victim of \`gaps\` to begin anew, and wait until it has. */
+/** Ask the victim of `gaps` to begin anew, and wait until it has. */
 function request(file: string): void {
   using opened = Deno.openSync(file, { write: true });
   opened.seekSync(16, Deno.SeekMode.Start);
@@ -336,6 +347,14 @@ function main(args: string[]): number {
     const bench: Bench = { commands: { ours, reptyr: theirs }, victim, folder, rounds };
     const metrics = measure(bench, (key) => keys === undefined || keys.includes(key));
     for (const line of table(metrics)) console.log(line);
+    if (metrics.some(({ key }) => key === "stop")) {
+      const gaps = Array.from({ length: rounds }, () => undisturbedGap(bench));
+      console.log(`A target that nobody stops stood still for ${shown(median(gaps))} ms`);
+    }
+    const [load] = Deno.loadavg();
+    if (load! > navigator.hardwareConcurrency) {
+      console.log(yellow(`The machine was busy with other work: load average ${load!.toFixed(1)}`));
+    }
     return 0;
   } catch (error) {
     console.error(`The benchmark failed: ${error instanceof Error ? error.message : error}`);

@@ -125,7 +125,12 @@ function show(program: DemoProgram, folder: string): void {
   headline(`On terminal B, which is smaller: reptyr ${pid}`);
   const before = whereIs(pid);
   b.terminal.line(`clear; reptyr ${pid}; echo "reptyr ended with status $?."`);
-  b.expect(`the picture of ${program.name}`, program.ready);
+  b.expect(`the picture of ${program.name}`, ({ text }) => {
+    if (/^reptyr ended/m.test(text)) throw new Error(`reptyr did not move it:\n${text}`);
+    return typeof program.ready === "string"
+      ? text.includes(program.ready)
+      : program.ready.test(text);
+  });
   b.print();
   const after = whereIs(pid);
   if (after.tty === before.tty || after.session !== pid) {

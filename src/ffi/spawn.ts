@@ -13,11 +13,7 @@ import {
 import { describeErrno } from "./errno.ts";
 import { libc } from "./libc.ts";
 import { addressOf, cString } from "./memory.ts";
-
-/** Sizes of glibc's opaque types on x86_64 and aarch64: <spawn.h>, <bits/types/__sigset_t.h>. */
-export const SIZEOF_POSIX_SPAWNATTR_T = 336;
-export const SIZEOF_POSIX_SPAWN_FILE_ACTIONS_T = 80;
-export const SIZEOF_SIGSET_T = 128;
+import { posixSpawnattr, posixSpawnFileActions, sigset } from "./structs.ts";
 
 /** What descriptor `fd` of the new process is: a file it opens itself, or one of our descriptors. */
 export type SpawnFile =
@@ -53,8 +49,8 @@ export function spawn(argv: readonly string[], options: SpawnOptions): number {
   const envVector = new StringVector(
     Object.entries(options.env).map(([name, value]) => `${name}=${value}`),
   );
-  const actions = new Uint8Array(SIZEOF_POSIX_SPAWN_FILE_ACTIONS_T);
-  const attributes = new Uint8Array(SIZEOF_POSIX_SPAWNATTR_T);
+  const actions = new Uint8Array(posixSpawnFileActions.size);
+  const attributes = new Uint8Array(posixSpawnattr.size);
   const pid = new Int32Array(1);
   const c = libc();
   check(c.posix_spawn_file_actions_init(actions), "posix_spawn_file_actions_init");
@@ -106,11 +102,11 @@ function setAttributes(attributes: Uint8Array<ArrayBuffer>, options: SpawnOption
     (options.newGroup === true ? POSIX_SPAWN_SETPGROUP : 0);
   check(c.posix_spawnattr_setflags(attributes, flags), "posix_spawnattr_setflags");
   check(
-    c.posix_spawnattr_setsigdefault(attributes, new Uint8Array(SIZEOF_SIGSET_T).fill(0xff)),
+    c.posix_spawnattr_setsigdefault(attributes, new Uint8Array(sigset.size).fill(0xff)),
     "posix_spawnattr_setsigdefault",
   );
   check(
-    c.posix_spawnattr_setsigmask(attributes, new Uint8Array(SIZEOF_SIGSET_T)),
+    c.posix_spawnattr_setsigmask(attributes, new Uint8Array(sigset.size)),
     "posix_spawnattr_setsigmask",
   );
 }

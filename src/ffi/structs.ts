@@ -92,3 +92,8 @@ export const pidfdInfo = layout("struct pidfd_info", 64, {
   mask: [0, "u64"],
   exit_code: [60, "i32"],
 });
+
+// What glibc keeps to itself: <spawn.h>, <signal.h>. Only the sizes are ours to know.
+export const posixSpawnattr = layout("posix_spawnattr_t", 336, {});
+export const posixSpawnFileActions = layout("posix_spawn_file_actions_t", 80, {});
+export const sigset = layout("sigset_t", 128, {});

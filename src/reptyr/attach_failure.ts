@@ -20,6 +20,11 @@ export interface AttachFacts {
   readonly fileOwner: number;
   /** Link text of /proc/PID/ns/user; undefined when the kernel does not let us read it. */
   readonly userNamespace: string | undefined;
+  /**
+   * Whether its /proc/PID/uid_map, which everyone may read, is another than ours: then its user namespace
+   * is another one, too. The same map proves nothing.
+   */
+  readonly hasOtherIds: boolean;
   /** Label of its security module, /proc/PID/attr/current; undefined where there is none. */
   readonly label: string | undefined;
   /** Level of kernel.yama.ptrace_scope; undefined in a kernel without Yama. */
@@ -148,7 +153,7 @@ function otherUserNamespace(facts: AttachFacts): Obstacle | undefined {
   const remedies = [
     "Run reptyr as root outside of the container or sandbox that it or the target is in",
   ];
-  if (facts.userNamespace === undefined) {
+  if (facts.userNamespace === undefined && !facts.hasOtherIds) {
     // Unreadable for everyone who may not trace it, so this alone says little without CAP_SYS_PTRACE.
     if (!hasCapSysPtrace(facts)) return undefined;
     const why = "it is in another user namespace, or a security module protects it";
@@ -228,11 +233,12 @@ function isOwnUser({ status, self }: AttachFacts): boolean {
 }
 
 /**
- * False only where the namespaces can be compared and differ, or where we have the capability to see the
- * target's and still cannot. Without it an unreadable link says no more than that tracing is forbidden.
+ * False only where the namespaces, or their id maps, can be compared and differ, or where we have the
+ * capability to see the target's and still cannot. Without it an unreadable link says no more than that
+ * tracing is forbidden.
  */
 function inSameNamespace(facts: AttachFacts): boolean {
-  if (facts.userNamespace === undefined) return !hasCapSysPtrace(facts);
+  if (facts.userNamespace === undefined) return !facts.hasOtherIds && !hasCapSysPtrace(facts);
   return facts.userNamespace === facts.self.userNamespace;
 }
 

@@ -14,7 +14,7 @@ import {
 import { kill } from "../ffi/process.ts";
 import { setOptions } from "../tracee/ptrace.ts";
 import type { RemoteSyscalls } from "../tracee/remote_syscalls.ts";
-import { statusBefore } from "../tracee/tracee.ts";
+import { statusBefore } from "../tracee/wait.ts";
 import type { WaitStatus } from "../tracee/wait_status.ts";
 
 /**
@@ -38,7 +38,8 @@ export function withPlaceholder(remote: RemoteSyscalls, action: (child: bigint) 
     action(child);
   } finally {
     kill(pid, SIGKILL);
-    while (!hasEnded(statusBefore(remote.tracee.pid, pid)));
+    // It is a process of its own, not one of the target's threads.
+    while (!hasEnded(statusBefore(pid, pid)));
     remote.syscallOrThrow("wait4", child, 0, __WALL | WNOHANG, 0);
   }
 }

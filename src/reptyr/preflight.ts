@@ -135,6 +135,7 @@ function gather(pid: number, around = readSurroundings()): TargetFacts | undefin
     tracer: findTracer(pid, tids),
     fileOwner: fileOwner ?? 0,
     userNamespace: readable(() => Deno.readLinkSync(`${procFolder(pid, tid)}/ns/user`)),
+    hasOtherIds: readIdMap(pid) !== readIdMap(Deno.pid),
     label: readLabel(pid),
     yama: around.yama,
     self: around.self,
@@ -178,6 +179,11 @@ function findTracer(pid: number, tids: readonly number[]): AttachFacts["tracer"]
 function readYamaLevel(): number | undefined {
   const level = readable(() => Deno.readTextFileSync("/proc/sys/kernel/yama/ptrace_scope"));
   return level === undefined ? undefined : Number(level);
+}
+
+/** uid_map as user_namespaces(7) shows it to us. */
+function readIdMap(pid: number): string | undefined {
+  return readable(() => Deno.readTextFileSync(`/proc/${pid}/uid_map`));
 }
 
 function readLabel(pid: number): string | undefined {

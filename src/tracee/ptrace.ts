@@ -27,7 +27,9 @@ import {
 import { ERRNO } from "../ffi/errno.ts";
 import { libc } from "../ffi/libc.ts";
 import { addressOf } from "../ffi/memory.ts";
+import { usleep } from "../ffi/process.ts";
 import { orThrow, raw } from "../ffi/raw.ts";
+import { isDeadState, readStat } from "../proc/stat.ts";
 import { iovec, ptraceRseqConfiguration, ptraceSyscallInfo } from "../ffi/structs.ts";
 import { Struct } from "../struct.ts";
 
@@ -46,8 +48,24 @@ const REQUEST_NAMES: Readonly<Record<number, string>> = {
   [PTRACE_SYSCALL]: "PTRACE_SYSCALL",
 };
 
+/** How long a thread that SIGKILL has reached may take to show it. */
+const DYING_TRIES = 1000;
+const DYING_PAUSE_US = 1000;
+
+/**
+ * ESRCH means that the thread is gone, or that it runs where it should be stopped: a defect of ours that must not be
+ * taken for the former, or the thread would be left with what it has on loan.
+ */
+function isDying(tid: number): boolean {
+  for (let tries = 0; tries < DYING_TRIES; tries++) {
+    if (isDeadState(readStat(tid)?.state ?? "X")) return true;
+    usleep(DYING_PAUSE_US);
+  }
+  return false;
+}
+
 function orDied(value: number, request: number, tid: number): number {
-  if (value === -ERRNO.ESRCH) throw new TraceeDiedError(tid);
+  if (value === -ERRNO.ESRCH && isDying(tid)) throw new TraceeDiedError(tid);
   return orThrow(value, `ptrace(${REQUEST_NAMES[request]}, ${tid})`);
 }
 
@@ -88,9 +106,9 @@ export function resume(
   request(mode, tid, 0, signal);
 }
 
-/** Let the thread go. */
-export function detach(tid: number): void {
-  request(PTRACE_DETACH, tid);
+/** Let the thread go; `signal` is delivered only out of a signal-delivery-stop. */
+export function detach(tid: number, signal = 0): void {
+  request(PTRACE_DETACH, tid, 0, signal);
 }
 
 /** The general registers; their length tells the architecture. */
@@ -132,6 +150,9 @@ export function setSignalMask(tid: number, mask: bigint): void {
     new Uint8Array(BigUint64Array.of(mask).buffer),
   );
 }
+
+/** For {@linkcode setSignalMask}: every signal that can be blocked. */
+export const ALL_SIGNALS = 0xffff_ffff_ffff_ffffn;
 
 /** What PTRACE_GETEVENTMSG holds: after PTRACE_EVENT_CLONE the child's PID, as we number it. */
 export function getEventMessage(tid: number): number {

@@ -1,4 +1,7 @@
-/** A tracee's memory, by process_vm_readv(2) and process_vm_writev(2). */
+/**
+ * A tracee's memory, by process_vm_readv(2) and process_vm_writev(2). `pid` may be any thread that has
+ * not exited; a first thread that has exited leads to no memory, though the other threads still use it.
+ */
 import { TraceeDiedError } from "../errors.ts";
 import { ERRNO } from "../ffi/errno.ts";
 import { libc } from "../ffi/libc.ts";

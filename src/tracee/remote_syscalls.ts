@@ -20,9 +20,13 @@ import {
   PTRACE_SYSCALL,
   PTRACE_SYSCALL_INFO_ENTRY,
   PTRACE_SYSCALL_INFO_EXIT,
+  SIGSTOP,
 } from "../ffi/constants.ts";
 import { describeErrno } from "../ffi/errno.ts";
+import { kill } from "../ffi/process.ts";
+import { orThrow } from "../ffi/raw.ts";
 import {
+  ALL_SIGNALS,
   getEventMessage,
   getRegisters,
   getRseqAddress,
@@ -34,10 +38,9 @@ import {
   setSignalMask,
 } from "./ptrace.ts";
 import { readMemory, writeMemory } from "./remote_memory.ts";
-import { statusBefore, type Tracee, waitUntilInterrupted } from "./tracee.ts";
-
-/** For PTRACE_SETSIGMASK: every signal that can be blocked. */
-export const ALL_SIGNALS = 0xffff_ffff_ffff_ffffn;
+import type { Tracee } from "./tracee.ts";
+import { statusBefore, waitUntilInterrupted } from "./wait.ts";
+import type { WaitStatus } from "./wait_status.ts";
 
 /** The kernel's results from -4095 to -1 are error numbers: syscall(2). */
 const MAX_ERRNO = 4095n;
@@ -63,7 +66,7 @@ export class RemoteSyscalls implements Disposable {
     this.#original = getRegisters(this.#tid);
     this.#originalMask = getSignalMask(this.#tid);
     this.#instruction = tracee.syscallInstruction;
-    this.#criticalSection = CriticalSection.save(tracee.pid, this.#tid);
+    this.#criticalSection = CriticalSection.save(this.#tid);
   }
 
   /**
@@ -84,16 +87,7 @@ export class RemoteSyscalls implements Disposable {
    * interrupted, and would overwrite the restart data of the call the thread was in.
    */
   syscall(name: SyscallName, ...args: readonly (number | bigint)[]): bigint {
-    const { arch } = this.#tracee;
-    setRegisters(
-      this.#tid,
-      arch.withSyscall(
-        this.#original,
-        this.#instruction,
-        arch.syscallNumbers[name],
-        args.map(BigInt),
-      ),
-    );
+    this.#prepare(name, args);
     this.#runToSyscallStop(PTRACE_SYSCALL_INFO_ENTRY);
     return this.#runToSyscallStop(PTRACE_SYSCALL_INFO_EXIT);
   }
@@ -110,6 +104,25 @@ export class RemoteSyscalls implements Disposable {
   check(result: bigint, call: string): bigint {
     if (!isError(result)) return result;
     throw new RemoteSyscallError(this.#tracee.pid, call, describeErrno(Number(-result)));
+  }
+
+  /**
+   * Send the process SIGSTOP and make this thread take it: the group-stop has begun when the result is true. False
+   * when a SIGCONT came in between and took the signal away: then the thread has run no more than one getpid() of
+   * ours, for which its registers are prepared.
+   */
+  takeStop(): boolean {
+    this.#prepare("getpid", []);
+    orThrow(kill(this.#tracee.pid, SIGSTOP), `kill(${this.#tracee.pid}, SIGSTOP)`);
+    for (let signal = 0;;) {
+      const status = this.#resume(signal);
+      if (status.kind === "group-stop") return true;
+      if (status.kind === "syscall-stop") {
+        this.#runToSyscallStop(PTRACE_SYSCALL_INFO_EXIT);
+        return false;
+      }
+      signal = status.kind === "signal-delivery-stop" ? status.signal : 0;
+    }
   }
 
   /** What the last PTRACE_EVENT of an injected call told: a child's PID as we number it. */
@@ -141,13 +154,13 @@ export class RemoteSyscalls implements Disposable {
   /** Write to the scratch page. */
   write(bytes: Uint8Array<ArrayBuffer>, offset = 0): bigint {
     const address = this.scratch + BigInt(offset);
-    writeMemory(this.#tracee.pid, address, bytes);
+    writeMemory(this.#tid, address, bytes);
     return address;
   }
 
   /** Read from the scratch page. */
   read(length: number, offset = 0): Uint8Array<ArrayBuffer> {
-    return readMemory(this.#tracee.pid, this.scratch + BigInt(offset), length);
+    return readMemory(this.#tid, this.scratch + BigInt(offset), length);
   }
 
   /** Give everything back. A tracee that died has nothing to be given; other failures are thrown. */
@@ -166,9 +179,12 @@ export class RemoteSyscalls implements Disposable {
   }
 
   #restore(): void {
-    this.#criticalSection?.restore();
-    setRegisters(this.#tid, this.#original);
-    setSignalMask(this.#tid, this.#originalMask);
+    try {
+      this.#criticalSection?.restore();
+    } finally {
+      setRegisters(this.#tid, this.#original);
+      setSignalMask(this.#tid, this.#originalMask);
+    }
     // The kernel looks at -ERESTART* in rax only in get_signal()'s company, and a syscall-exit-stop is
     // past that. An interrupt-stop brings the thread back to where Tracee promises it to be.
     interrupt(this.#tid);
@@ -179,34 +195,39 @@ export class RemoteSyscalls implements Disposable {
     }
   }
 
-  /** Run to the next syscall-stop, which must be of kind `op`; its result. */
+  #prepare(name: SyscallName, args: readonly (number | bigint)[]): void {
+    const { arch } = this.#tracee;
+    const number = arch.syscallNumbers[name];
+    setRegisters(
+      this.#tid,
+      arch.withSyscall(this.#original, this.#instruction, number, args.map(BigInt)),
+    );
+  }
+
+  /** Run to the next stop of any kind but the end. */
+  #resume(signal: number): WaitStatus {
+    resume(this.#tid, PTRACE_SYSCALL, signal);
+    const { pid } = this.#tracee;
+    const status = statusBefore(pid, this.#tid);
+    if (status.kind === "exited" || status.kind === "signaled") throw new TraceeDiedError(pid);
+    return status;
+  }
+
+  /**
+   * Run to the next syscall-stop, which must be of kind `op`; its result. On the way there may be group-stops and
+   * left-over interrupts, and SIGSTOP, which alone comes through a full mask. It starts a group-stop; that does not
+   * keep a traced thread from being resumed, and is in force once the thread is let go.
+   */
   #runToSyscallStop(op: number): bigint {
-    let signal = 0;
-    for (;;) {
-      resume(this.#tid, PTRACE_SYSCALL, signal);
-      const status = statusBefore(this.#tracee.pid, this.#tid);
-      signal = 0;
-      switch (status.kind) {
-        case "syscall-stop": {
-          const info = getSyscallInfo(this.#tid);
-          if (info.op === op) return info.result;
-          throw new Error(`Expected syscall-stop ${op} of thread ${this.#tid}, got ${info.op}`);
-        }
-        case "exited":
-        case "signaled":
-          throw new TraceeDiedError(this.#tracee.pid);
-        case "signal-delivery-stop":
-          // Only SIGSTOP comes through a full mask. It starts a group-stop, which does not keep a
-          // traced thread from being resumed, and which is in force once the thread is let go.
-          signal = status.signal;
-          break;
-        case "event-stop":
-          this.#eventMessage = getEventMessage(this.#tid);
-          break;
-        default:
-          // A group-stop or a left-over interrupt: go on to the syscall-stop.
-          break;
+    for (let signal = 0;;) {
+      const status = this.#resume(signal);
+      if (status.kind === "syscall-stop") {
+        const info = getSyscallInfo(this.#tid);
+        if (info.op === op) return info.result;
+        throw new Error(`Expected syscall-stop ${op} of thread ${this.#tid}, got ${info.op}`);
       }
+      if (status.kind === "event-stop") this.#eventMessage = getEventMessage(this.#tid);
+      signal = status.kind === "signal-delivery-stop" ? status.signal : 0;
     }
   }
 }
@@ -227,21 +248,21 @@ function formatArgument(arg: number | bigint): string {
  */
 class CriticalSection {
   private constructor(
-    readonly pid: number,
+    readonly tid: number,
     readonly address: bigint,
     readonly pointer: Uint8Array<ArrayBuffer>,
   ) {}
 
   /** `undefined` when the thread is in no sequence. */
-  static save(pid: number, tid: number): CriticalSection | undefined {
+  static save(tid: number): CriticalSection | undefined {
     const rseq = getRseqAddress(tid);
     if (rseq === undefined) return undefined;
     try {
       const address = rseq + RSEQ_CS_OFFSET;
-      const pointer = readMemory(pid, address, 8);
+      const pointer = readMemory(tid, address, 8);
       return pointer.every((byte) => byte === 0)
         ? undefined
-        : new CriticalSection(pid, address, pointer);
+        : new CriticalSection(tid, address, pointer);
     } catch (error) {
       if (error instanceof SyscallError) return undefined;
       throw error;
@@ -249,6 +270,6 @@ class CriticalSection {
   }
 
   restore(): void {
-    writeMemory(this.pid, this.address, this.pointer);
+    writeMemory(this.tid, this.address, this.pointer);
   }
 }

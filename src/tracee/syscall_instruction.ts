@@ -11,13 +11,19 @@ import { readMemoryUpTo } from "./remote_memory.ts";
 const CHUNK = 1 << 16;
 
 /**
- * Address of a system call instruction in process `pid`, in the vdso if it has one, else in the
- * first executable mapping that does. Never the one at `parked`, where a thread is stopped: the
- * kernel may restart the interrupted call there. Throws RefusedError when there is none.
+ * Address of a system call instruction in process `pid`, of which `tid` is a thread that lives: in
+ * the vdso if it has one, else in the first executable mapping that does. Never the one at `parked`,
+ * where a thread is stopped: the kernel may restart the interrupted call there. Throws RefusedError
+ * when there is none.
  */
-export function findSyscallInstruction(pid: number, arch: Architecture, parked: bigint): bigint {
-  for (const mapping of inSearchOrder(readMaps(pid) ?? [])) {
-    const found = searchMapping(pid, arch, mapping, parked);
+export function findSyscallInstruction(
+  pid: number,
+  tid: number,
+  arch: Architecture,
+  parked: bigint,
+): bigint {
+  for (const mapping of inSearchOrder(readMaps(pid, tid) ?? [])) {
+    const found = searchMapping(tid, arch, mapping, parked);
     if (found !== undefined) return found;
   }
   throw new RefusedError(
@@ -36,7 +42,7 @@ export function inSearchOrder(mappings: readonly Mapping[]): Mapping[] {
 }
 
 function searchMapping(
-  pid: number,
+  tid: number,
   arch: Architecture,
   mapping: Mapping,
   parked: bigint,
@@ -44,7 +50,7 @@ function searchMapping(
   const overlap = arch.syscallInstruction.length - 1;
   for (let start = mapping.start; start < mapping.end; start += BigInt(CHUNK - overlap)) {
     const left = mapping.end - start;
-    const bytes = readMemoryUpTo(pid, start, left < CHUNK ? Number(left) : CHUNK);
+    const bytes = readMemoryUpTo(tid, start, left < CHUNK ? Number(left) : CHUNK);
     const found = findInstruction(bytes, start, arch, parked);
     if (found !== undefined) return found;
     if (left <= CHUNK) break;

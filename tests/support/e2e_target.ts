@@ -26,6 +26,8 @@ export interface TargetOptions {
   /** Of the old terminal. */
   readonly terminal?: TerminalOptions;
   readonly snapshot?: SnapshotOptions;
+  /** A signal that it catches again when it goes on after a stop: SIGTSTP, for programs that handle ^Z. */
+  readonly catchesAgain?: number;
 }
 
 export interface MoveOptions extends TerminalOptions {
@@ -38,7 +40,8 @@ export const RESTLESS: SnapshotOptions = { mappings: "named", threads: false };
 
 export class Target implements Disposable {
   readonly handle: ProcessHandle;
-  readonly #snapshotOptions: SnapshotOptions;
+  readonly #options: TargetOptions;
+  #before: Snapshot | undefined;
   /** Settings of each terminal it was moved to, before. */
   readonly #settings = new Map<Terminal, Uint8Array>();
 
@@ -49,7 +52,7 @@ export class Target implements Disposable {
     options: TargetOptions,
   ) {
     this.handle = new ProcessHandle(pid);
-    this.#snapshotOptions = options.snapshot ?? {};
+    this.#options = options;
   }
 
   /** Start `argv`; it can be moved when `ready` returns, which waits for what it prints. */
@@ -90,6 +93,8 @@ export class Target implements Disposable {
       ready(terminal);
       const pids = childrenOf(terminal.pid);
       assertEquals(pids.length, 1, `${command} is not one process`);
+      const shell = readStat(terminal.pid)?.comm;
+      waitUntil("the job to be no shell any more", () => readStat(pids[0]!)?.comm !== shell);
       return new Target(terminal, pids[0]!, options);
     });
   }
@@ -128,9 +133,11 @@ export class Target implements Disposable {
    * returns that reptyr if it is a child of this program.
    */
   moveBy(start: () => Child | undefined, moved: Terminal): void {
-    const before = snapshot(this.pid, this.#snapshotOptions);
+    const before = this.#snapshot();
+    this.#before ??= before;
     const oldTty = this.stat.ttyNr;
-    const isShielded = this.shell !== undefined && readStat(this.shell) !== undefined;
+    const { ppid, session } = this.stat;
+    const isShielded = ppid === this.shell && readStat(ppid)?.session === session;
     const reptyr = start();
     waitUntil(`process ${this.pid} to lead a session on another terminal`, () => {
       assert(reptyr?.status === undefined, `reptyr has ended\n${moved.describe()}`);
@@ -142,6 +149,18 @@ export class Target implements Disposable {
   }
 
   /**
+   * Wait until the target is what it was before its first move: also what it does about SIGHUP, which
+   * must not reach it from its shell, which has ended. `moved` is the terminal of the reptyr that serves it.
+   */
+  expectAsBefore(moved: Terminal): void {
+    if (this.#before === undefined) throw new Error("The target was not moved");
+    const { facts } = this.#before;
+    const ourChildren = facts.ourChildren.filter((pid) => pid !== this.shell);
+    const before = { ...this.#before, facts: { ...facts, ourChildren } };
+    assertNothingLeft(expected(before, moved.child, false));
+  }
+
+  /**
    * Wait until the reptyr of {@linkcode move}, which `moved` shows, ends with the exit status `status`.
    * By then the target has ended, and nothing of reptyr is left on that terminal.
    */
@@ -150,6 +169,14 @@ export class Target implements Disposable {
     assert(this.handle.ended, `Process ${this.pid} outlives its reptyr`);
     moved.expectEof();
     assertEquals(getTermios(moved.master).bytes, this.#settings.get(moved), "terminal settings");
+  }
+
+  #snapshot(): Snapshot {
+    const { snapshot: options, catchesAgain } = this.#options;
+    const before = snapshot(this.pid, options);
+    if (catchesAgain === undefined) return before;
+    const caught = BigInt(`0x${before.facts.caught}`) | (1n << BigInt(catchesAgain - 1));
+    return { ...before, facts: { ...before.facts, caught: caught.toString(16) } };
   }
 
   /** End the target, if it has not ended, and all on its old terminal. */

@@ -1,11 +1,11 @@
 /** reptyr run to its end, and what it said; and a target shown to be what it was before. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { readFds } from "../../src/proc/fds.ts";
+import { type Descriptor, readFds } from "../../src/proc/fds.ts";
 import { readStat } from "../../src/proc/stat.ts";
 import { readStatus } from "../../src/proc/status.ts";
 import { listTids } from "../../src/proc/tasks.ts";
 import { getTermios } from "../../src/tty/termios.ts";
-import { Child, childrenOf } from "./child.ts";
+import { Child, childrenOf, ProcessHandle } from "./child.ts";
 import { spawn, type SpawnFile } from "../../src/ffi/spawn.ts";
 import { reptyrPath } from "./reptyr.ts";
 import { Terminal, type TerminalOptions, waitUntil } from "./terminal.ts";
@@ -23,6 +23,15 @@ export const AS_NOBODY: readonly string[] = [
 
 /** Whether the tests may become another user, and make namespaces. */
 export const isRoot = Deno.uid() === 0;
+
+/** The level of kernel.yama.ptrace_scope; 0 in a kernel without Yama, where nothing more is forbidden. */
+export const yamaLevel: number = (() => {
+  try {
+    return Number(Deno.readTextFileSync("/proc/sys/kernel/yama/ptrace_scope"));
+  } catch {
+    return 0;
+  }
+})();
 
 /** A terminal on which lines are not folded and messages have no colour. */
 export const WIDE: TerminalOptions = { label: "reptyr", env: { NO_COLOR: "1" } };
@@ -119,7 +128,6 @@ export class Untouched {
     } catch {
       assertEquals(describeProcess(this.pid), this.#before, `Process ${this.pid} was touched`);
     }
-    assertMatch(this.#before, /^TracerPid 0$/m);
   }
 }
 
@@ -127,31 +135,104 @@ export class Untouched {
 function describeProcess(pid: number): string {
   const stat = readStat(pid);
   if (stat === undefined) return `Process ${pid} is gone`;
-  const tids = listTids(pid) ?? [];
+  return [
+    `group ${stat.pgrp}, session ${stat.session}, its signals ${ignoredSignals(pid)}`,
+    `terminal ${stat.ttyNr}, its foreground ${stat.tpgid}`,
+    ...fdsOf(pid).map(({ fd, link, dev, ino, rdev }) => `fd ${fd} ${link} ${dev} ${ino} ${rdev}`),
+    describeRest(pid),
+  ].join("\n");
+}
+
+/** What a move leaves alone: all but session, terminal, and what is done about SIGHUP. */
+function describeRest(pid: number): string {
+  const stat = readStat(pid);
   const lines = [
-    `command ${stat.comm}, parent ${stat.ppid}, group ${stat.pgrp}, session ${stat.session}`,
-    `terminal ${stat.ttyNr}, its foreground ${stat.tpgid}, started ${stat.startTime}`,
+    `command ${stat?.comm}, parent ${stat?.ppid}, started ${stat?.startTime}`,
     `children ${childrenOf(pid).join(" ")}`,
   ];
-  for (const tid of tids) {
+  for (const tid of listTids(pid) ?? []) {
     const status = readStatus(pid, tid);
     const state = readStat(pid, tid)?.state ?? "gone";
+    const sets = [status?.sigPending, status?.sharedPending, status?.sigBlocked];
     lines.push(
-      `thread ${tid} ${/[RSD]/.test(state) ? "goes on" : state}`,
-      `TracerPid ${status?.tracerPid}`,
-      ...[status?.sigPending, status?.sharedPending, status?.sigBlocked, status?.sigIgnored]
-        .map((set) => `signals ${set?.toString(16)}`),
-      `caught ${status?.sigCaught.toString(16)}, seccomp ${status?.seccomp}`,
+      `thread ${tid} ${/[RSD]/.test(state) ? "goes on" : state}, tracer ${status?.tracerPid}`,
+      `signals ${sets.map((set) => set?.toString(16)).join(" ")}, seccomp ${status?.seccomp}`,
     );
   }
-  for (const { fd, link, dev, ino, rdev, fdinfo } of readFds(pid, tids[0] ?? pid) ?? []) {
+  for (const { fd, link, fdinfo } of fdsOf(pid)) {
     const epoll = fdinfo.epoll.map(({ tfd, events, data }) => `${tfd}:${events}:${data}`);
-    lines.push(`fd ${fd} ${link} ${dev} ${ino} ${rdev} ${fdinfo.flags} ${epoll.join(" ")}`);
+    const file = /^\/dev\/(pts\/\d+|tty)( \(deleted\))?$/.test(link) ? "terminal" : link;
+    lines.push(`fd ${fd} ${file} ${fdinfo.flags} ${epoll.join(" ")}`);
   }
   const maps = Deno.readTextFileSync(`/proc/${pid}/maps`).trim().split("\n");
   // The kernel grows the stack whenever it likes.
   lines.push(...maps.map((line) => line.endsWith("[stack]") ? "[stack]" : line));
   return lines.join("\n");
+}
+
+function fdsOf(pid: number): readonly Descriptor[] {
+  return readFds(pid, listTids(pid)?.[0] ?? pid) ?? [];
+}
+
+function ignoredSignals(pid: number): string {
+  const status = readStatus(pid);
+  return `${status?.sigIgnored.toString(16)} ${status?.sigCaught.toString(16)}`;
+}
+
+/** Whether `pid` leads a session and is in the foreground of its terminal, which is not number `oldTty`. */
+export function isMoved(pid: number, oldTty: number): boolean {
+  const stat = readStat(pid);
+  return stat !== undefined && stat.ttyNr !== 0 && stat.ttyNr !== oldTty && stat.session === pid &&
+    stat.tpgid === pid && readStatus(pid)?.tracerPid === 0;
+}
+
+/** A process that reptyr has moved to a new terminal, and serves there. */
+export class Moved implements Disposable {
+  private constructor(
+    readonly pid: number,
+    /** The user's terminal, with that reptyr on it. */
+    readonly terminal: Terminal,
+    readonly settings: string,
+    readonly process: ProcessHandle,
+  ) {}
+
+  /** Run reptyr; the process is moved then, and otherwise as it was. */
+  static to(pid: number, options: RunOptions & { args?: readonly string[] } = {}): Moved {
+    const oldTty = readStat(pid)?.ttyNr ?? 0;
+    const before = describeRest(pid);
+    using stack = new DisposableStack();
+    const process = stack.use(new ProcessHandle(pid));
+    const { terminal, settings } = startOn([...options.args ?? [], pid], options);
+    stack.use(terminal);
+    waitUntil(`process ${pid} to be moved`, () => {
+      assert(terminal.child.status === undefined, `reptyr has ended\n${terminal.describe()}`);
+      return isMoved(pid, oldTty);
+    });
+    waitUntil("its calls to go on", () => readStat(pid)?.state !== "t");
+    assertEquals(describeRest(pid), before, `Process ${pid} is not what it was`);
+    stack.move();
+    return new Moved(pid, terminal, settings, process);
+  }
+
+  /** The PID of the reptyr that serves it. */
+  get reptyr(): number {
+    return this.terminal.pid;
+  }
+
+  /** reptyr ends with `status`, the target has ended by then, and the terminal is as it was before. */
+  expectEnd(status: number): void {
+    assertEquals(this.terminal.expectExit(), { kind: "exited", status }, this.terminal.describe());
+    assert(this.process.ended, `Process ${this.pid} outlives its reptyr`);
+    assertEquals(settingsOf(this.terminal), this.settings, "The terminal is not as it was");
+    this.terminal.expectEof();
+  }
+
+  [Symbol.dispose](): void {
+    using stack = new DisposableStack();
+    stack.use(this.terminal);
+    stack.use(this.process);
+    this.process.end();
+  }
 }
 
 /** Start `argv` in a session of its own, on no terminal. */

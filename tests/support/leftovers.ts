@@ -68,10 +68,10 @@ export function assertNothingLeft(before: Snapshot): void {
 
 function factsOf(pid: number, options: SnapshotOptions): Facts {
   const tids = listTids(pid) ?? [];
-  const status = readStatus(pid, tids.at(-1));
-  if (status === undefined) throw new Error(`Process ${pid} is gone`);
   // A leader that has exited has neither descriptors nor mappings to show; another thread does.
-  const tid = tids.find((tid) => readStat(pid, tid)?.state !== "Z") ?? pid;
+  const tid = tids.find((tid) => /^[^ZX]$/.test(readStat(pid, tid)?.state ?? "X")) ?? pid;
+  const status = readStatus(pid, tid);
+  if (status === undefined) throw new Error(`Process ${pid} is gone`);
   return {
     mappings: (readMaps(pid, tid) ?? []).filter((mapping) =>
       options.mappings !== "named" || mapping.inode !== 0n

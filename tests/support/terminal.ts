@@ -341,12 +341,16 @@ export class Terminal implements Disposable {
     );
   }
 
-  /** Close the window: its programs get SIGHUP. Those that were started here, and theirs, are ended. */
+  /** Close the window: the terminal hangs up, with SIGHUP for its programs, which are let live. */
+  hangUp(): void {
+    if (openTerminals.delete(this)) close(this.master);
+  }
+
+  /** Close the window, and end the programs that were started here, and theirs. */
   [Symbol.dispose](): void {
-    if (!openTerminals.delete(this)) return;
     using stack = new DisposableStack();
-    stack.defer(() => close(this.master));
-    for (const child of this.#children) stack.use(child);
+    stack.defer(() => this.hangUp());
+    for (const child of this.#children.splice(0)) stack.use(child);
   }
 
   get #name(): string {

@@ -68,6 +68,7 @@ function facts(changes: Partial<TargetFacts> = {}): TargetFacts {
     tracer: undefined,
     fileOwner: 1000,
     userNamespace: "user:[1]",
+    hasOtherIds: false,
     label: undefined,
     yama: undefined,
     self: { status: status(1000), userNamespace: "user:[1]", label: undefined },
@@ -410,6 +411,13 @@ describe("explainAttachFailure", () => {
     [
       "another user namespace, same uid",
       { userNamespace: "user:[2]" },
+      false,
+      "it is in another user namespace",
+      [OUTSIDE],
+    ],
+    [
+      "another user namespace that only its map of ids shows",
+      { userNamespace: undefined, hasOtherIds: true },
       false,
       "it is in another user namespace",
       [OUTSIDE],

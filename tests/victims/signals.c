@@ -1,8 +1,10 @@
 /*
  * Says each signal that it gets, and answers lines:
- *   block    blocks SIGUSR2            unblock  takes it again
- * anything else is said back. SIGUSR1, SIGUSR2 and SIGRTMIN+1 have handlers with SA_RESTART, so that the
- * read(2) goes on after them.
+ *   block    blocks SIGUSR2
+ *   unblock  takes it again
+ *   report   session, group, terminal, size and descriptors
+ * and says each of them back. SIGUSR1, SIGUSR2, SIGWINCH and SIGRTMIN+1
+ * have handlers with SA_RESTART, so that the read(2) goes on after them.
  */
 #include "victim.h"
 
@@ -21,6 +23,7 @@ int main(void)
 	sigfillset(&action.sa_mask);
 	sigaction(SIGUSR1, &action, NULL);
 	sigaction(SIGUSR2, &action, NULL);
+	sigaction(SIGWINCH, &action, NULL);
 	sigaction(SIGRTMIN + 1, &action, NULL);
 	sigemptyset(&set);
 	sigaddset(&set, SIGUSR2);
@@ -30,6 +33,8 @@ int main(void)
 			sigprocmask(SIG_BLOCK, &set, NULL);
 		if (strcmp(line, "unblock") == 0)
 			sigprocmask(SIG_UNBLOCK, &set, NULL);
+		if (strcmp(line, "report") == 0)
+			report();
 		say("line: %s", line);
 	}
 	return 0;

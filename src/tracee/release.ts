@@ -1,0 +1,94 @@
+/** Letting threads go, those included that are dead or have not stopped yet. */
+import { architectureOf } from "../arch/mod.ts";
+import { StopTimeoutError, TraceeDiedError } from "../errors.ts";
+import { detach, getRegisters, setRegisters } from "./ptrace.ts";
+import { Deadline, statusBefore, statusNow } from "./wait.ts";
+
+/**
+ * Let stopped threads go. One that is dead by now, since SIGKILL came or a thread let go before ended the
+ * process, stays a zombie until its tracer waits for it; and as long as one thread does, the process
+ * has not ended for anybody, its parent included.
+ *
+ * All that can be let go are, whatever goes wrong with others; the first error is thrown then.
+ */
+export function releaseThreads(pid: number, tids: readonly number[]): void {
+  using errors = new DisposableStack();
+  const dead = tids.filter((tid) => {
+    try {
+      return !releaseThread(tid);
+    } catch (error) {
+      errors.defer(() => {
+        throw error;
+      });
+      return false;
+    }
+  });
+  // The kernel reports a leader's end only when all other threads have been waited for.
+  for (const tid of dead) if (tid !== pid) reapThread(pid, tid);
+  if (dead.includes(pid)) reapThread(pid, pid);
+}
+
+/**
+ * Put right a call that the stop made return EINTR, then let the thread go; whether it lives. `signal` is one that
+ * it is in the signal-delivery-stop of.
+ */
+function releaseThread(tid: number, signal = 0): boolean {
+  try {
+    const registers = getRegisters(tid);
+    const restarted = architectureOf(registers.length)?.withRestart(registers) ?? registers;
+    if (restarted !== registers) setRegisters(tid, restarted);
+    detach(tid, signal);
+    return true;
+  } catch (error) {
+    if (error instanceof TraceeDiedError) return false;
+    throw error;
+  }
+}
+
+/** SIGKILL takes effect at once, but on another processor. */
+const REAP_SECONDS = 1;
+
+function reapThread(pid: number, tid: number): void {
+  const deadline = new Deadline(REAP_SECONDS);
+  try {
+    for (;;) {
+      const { kind } = statusBefore(pid, tid, deadline);
+      if (kind === "exited" || kind === "signaled") return;
+    }
+  } catch (error) {
+    // Waited for already, when its end was noticed; or it takes its time, and ends with this program.
+    if (!(error instanceof TraceeDiedError || error instanceof StopTimeoutError)) throw error;
+  }
+}
+
+/** Threads that are ours to let go or to wait for, but not yet; with their process. */
+const strays = new Map<number, number>();
+
+/**
+ * Leave threads to {@linkcode releaseStrays}: running ones that were asked to stop, and must not stay stopped once
+ * they do; a leader that has exited, whose end is reported when all other threads have ended.
+ */
+export function leaveAsStrays(pid: number, tids: readonly number[]): void {
+  for (const tid of tids) strays.set(tid, pid);
+  releaseStrays();
+}
+
+/**
+ * Let go of the strays that can be by now; how many are left to try again. When this program ends the kernel
+ * lets go of them.
+ */
+export function releaseStrays(): number {
+  for (const [tid, pid] of strays) {
+    try {
+      const status = statusNow(pid, tid);
+      if (status === undefined) continue;
+      strays.delete(tid);
+      if (status.kind === "exited" || status.kind === "signaled") continue;
+      releaseThread(tid, status.kind === "signal-delivery-stop" ? status.signal : 0);
+    } catch (error) {
+      if (!(error instanceof TraceeDiedError)) throw error;
+      strays.delete(tid);
+    }
+  }
+  return strays.size;
+}

@@ -1,0 +1,163 @@
+import { assertEquals, assertMatch, assertNotEquals } from "@std/assert";
+import { afterEach, describe } from "@std/testing/bdd";
+import { readStat } from "../../src/proc/stat.ts";
+import { readStatus } from "../../src/proc/status.ts";
+import { descendantsOf } from "../support/child.ts";
+import { assertNoneLeft, type Shape, SHAPES, SHELL, Target } from "../support/e2e_target.ts";
+import { Moved, refused, Untouched } from "../support/input_run.ts";
+import { requiresThat, victim } from "../support/programs.ts";
+import { Terminal, waitUntil } from "../support/terminal.ts";
+
+/** `it` where `unshare OPTIONS` is permitted. */
+function unsharing(...options: string[]) {
+  let why = "";
+  try {
+    const { success, stderr } = new Deno.Command("unshare", {
+      args: [...options, "true"],
+      stdin: "null",
+    }).outputSync();
+    if (!success) why = new TextDecoder().decode(stderr).trim();
+  } catch (error) {
+    why = String(error);
+  }
+  return requiresThat(why === "", `unshare ${options.join(" ")} is not permitted: ${why}`);
+}
+
+const COMMAND = victim("command");
+
+/** It answers on its new terminal, and ends there. */
+function assertServed(moved: Moved): void {
+  moved.terminal.line("hello");
+  moved.terminal.expect("line: hello");
+  moved.terminal.line("exit 9");
+  moved.expectEnd(9);
+}
+
+/** The process, of those that run below `terminal`'s first one, that is the victim. */
+function victimBelow(terminal: Terminal): number {
+  terminal.expect("ready");
+  return waitUntil(
+    "the victim",
+    () => descendantsOf(terminal.pid).find((pid) => readStat(pid)?.comm === "command.0"),
+  );
+}
+
+function assertOther(namespace: string, pid: number): void {
+  assertNotEquals(
+    Deno.readLinkSync(`/proc/${pid}/ns/${namespace}`),
+    Deno.readLinkSync(`/proc/self/ns/${namespace}`),
+  );
+}
+
+describe("reptyr and a target in another mount namespace", () => {
+  afterEach(assertNoneLeft);
+
+  const devices: [string, string][] = [
+    ["without any /dev", "mount -t tmpfs none /dev"],
+    ["with terminals of its own", "mount -t devpts -o newinstance,ptmxmode=0666 devpts /dev/pts"],
+    ["without /proc", "mount -t tmpfs none /proc"],
+  ];
+  for (const [what, mount] of devices) {
+    for (const shape of SHAPES) {
+      unsharing("-m")(`moves a program ${what}: ${shape}`, () => {
+        const argv = ["unshare", "-m", "sh", "-c", `${mount} && exec "$0"`, COMMAND];
+        using target = Target.start(shape, argv, (terminal) => terminal.expect("ready"));
+        assertOther("mnt", target.pid);
+        using moved = Moved.to(target.pid);
+        assertServed(moved);
+      });
+    }
+  }
+});
+
+describe("reptyr and a target in another network namespace", () => {
+  afterEach(assertNoneLeft);
+
+  for (const shape of SHAPES as readonly Shape[]) {
+    unsharing("-n")(`moves it: ${shape}`, () => {
+      using target = Target.start(
+        shape,
+        ["unshare", "-n", COMMAND],
+        (terminal) => terminal.expect("ready"),
+      );
+      assertOther("net", target.pid);
+      using moved = Moved.to(target.pid);
+      assertServed(moved);
+    });
+  }
+});
+
+describe("reptyr and a target in another PID namespace", () => {
+  afterEach(assertNoneLeft);
+  const inside = unsharing("-p", "-f", "--mount-proc");
+  const UNSHARE = ["unshare", "-p", "-f", "--mount-proc"];
+
+  inside("moves a job of a shell inside", () => {
+    using terminal = Terminal.start([...UNSHARE, ...SHELL]);
+    terminal.expect("$ ");
+    terminal.line(COMMAND);
+    const pid = victimBelow(terminal);
+    assertEquals(readStatus(pid)?.nsPid.length, 2);
+    using moved = Moved.to(pid);
+    assertServed(moved);
+    // The shell inside has its prompt, and works.
+    terminal.line("echo alive $?");
+    terminal.expect(/alive \d+\r\n/);
+  });
+
+  for (const option of ["-c", ""]) {
+    inside(`moves process 1 as session leader, ${option ? "with" : "without"} a terminal`, () => {
+      const setsid = ["setsid", ...option === "" ? [] : [option]];
+      using terminal = Terminal.start([...UNSHARE, ...setsid, COMMAND]);
+      const pid = victimBelow(terminal);
+      assertEquals(readStatus(pid)?.nsPid[1], 1);
+      assertEquals(readStat(pid)?.session, pid);
+      assertEquals(readStat(pid)?.ttyNr !== 0, option === "-c");
+      using moved = Moved.to(pid);
+      assertServed(moved);
+    });
+  }
+
+  inside("names the program outside that process 1 shares its job with", () => {
+    using terminal = Terminal.start([...UNSHARE, COMMAND]);
+    const pid = victimBelow(terminal);
+    const both = [terminal.pid, pid].map((one) => new Untouched(one));
+    const [first] = refused([pid]);
+    assertMatch(first!, new RegExp(`: it shares its job with ${terminal.pid} \\(unshare `));
+    for (const process of both) process.assert();
+    terminal.line("exit 0");
+    assertEquals(terminal.expectExit(), { kind: "exited", status: 0 });
+  });
+});
+
+describe("reptyr and a container", () => {
+  afterEach(assertNoneLeft);
+  const ALL = ["-m", "-p", "-n", "-u", "-i", "-f", "--mount-proc"];
+
+  unsharing(...ALL)("moves a job in all namespaces at once, with a /dev of its own", () => {
+    const shell = `mount -t tmpfs none /dev && exec "$@"`;
+    using terminal = Terminal.start(["unshare", ...ALL, "sh", "-c", shell, "sh", ...SHELL]);
+    terminal.expect("$ ");
+    terminal.line(COMMAND);
+    const pid = victimBelow(terminal);
+    for (const namespace of ["mnt", "pid", "net", "uts", "ipc"]) assertOther(namespace, pid);
+    using moved = Moved.to(pid);
+    assertServed(moved);
+  });
+
+  unsharing("-m")("says that it cannot make a terminal where there is no /dev/ptmx", () => {
+    using terminal = Terminal.start([COMMAND]);
+    terminal.expect("ready");
+    const target = new Untouched(terminal.pid);
+    const lines = refused([terminal.pid], {
+      prefix: ["unshare", "-m", "sh", "-c", `mount -t tmpfs none /dev && exec "$@"`, "sh"],
+    });
+    assertMatch(lines[0]!, /^Cannot make a new terminal: .*ENOENT/);
+    assertMatch(lines[1]!, /^Is \/dev\/pts mounted, and \/dev\/ptmx there\?/);
+    target.assert();
+    terminal.line("hello");
+    terminal.expect("line: hello");
+    assertMatch(lines.join("\n"), /\/proc/);
+    target.assert();
+  });
+});
