@@ -24,5 +24,7 @@ if (import.meta.main) {
     const reptyr = await import("./reptyr/mod.ts");
     return await reptyr.move(options);
   };
-  Deno.exit(await run(invocation, { move }));
+  const list = async () => (await import("./reptyr/list.ts")).listProcesses();
+  const why = async (pid: number) => (await import("./reptyr/list.ts")).explainProcess(pid);
+  Deno.exit(await run(invocation, { move, list, why }));
 }

@@ -4,15 +4,16 @@ import type { CommandName } from "./command_name.ts";
 import { type OptionSpec, PROCOUT_OPTIONS, REPTYR_OPTIONS } from "./option_table.ts";
 
 const REPTYR_INTRODUCTION = `Usage: reptyr [OPTION]... PID
+       reptyr --list [--json]
+       reptyr --why PID [--json]
 
-Moves the running process PID to this terminal. PID must be on a terminal, and
-the only process of its job.
+Moves the running process PID, with its job, to this terminal.
 `;
 
 const REPTYR_ENDING = `
 Exit status: that of the moved process where the kernel tells it (128+N when
-signal N ended it), else 0; 1 when it could not be moved; 2 for a wrong command
-line.
+signal N ended it), else 0; 1 when it could not be moved, or --why says that it
+cannot; 2 for a wrong command line.
 `;
 
 const PROCOUT_INTRODUCTION = `Usage: procout [OPTION]...

@@ -32,6 +32,9 @@ export const REPTYR_OPTIONS: readonly OptionSpec[] = [
     value: "SECONDS",
     help: `give up stopping PID after this long (${DEFAULT_TIMEOUT_SECONDS})`,
   },
+  { long: "list", help: "list processes on terminals, and what can move" },
+  { long: "why", value: "PID", help: "say whether PID can be moved, or why not" },
+  { long: "json", help: "--list and --why for programs to read" },
   ...COMMON,
 ];
 
@@ -47,8 +50,5 @@ export const REPTYR_PLANNED: readonly string[] = [
   "--force-stdio",
   "-1",
   "--alone",
-  "--list",
-  "--why",
-  "--json",
   "--install",
 ];

@@ -25,6 +25,8 @@ export type Request =
   | { readonly kind: "help" }
   | { readonly kind: "version" }
   | { readonly kind: "move"; readonly verbose: boolean; readonly options: MoveOptions }
+  | { readonly kind: "list"; readonly json: boolean }
+  | { readonly kind: "why"; readonly pid: number; readonly json: boolean }
   | { readonly kind: "procout"; readonly verbose: boolean };
 
 /** Parses the words after `reptyr`. Throws UsageError. */
@@ -34,6 +36,8 @@ export function parseReptyr(args: readonly string[]): Request {
   if (flags.has("version")) return { kind: "version" };
   const timeoutSeconds = parseTimeout(values.get("timeout"));
   const redraw = parseRedraw(values.get("redraw"));
+  const looking = parseLook(flags, values.get("why"), words);
+  if (looking !== undefined) return looking;
   const [word, second] = words;
   if (word === undefined) throw new UsageError("no PID given");
   const pid = parsePid(word);
@@ -41,6 +45,30 @@ export function parseReptyr(args: readonly string[]): Request {
     throw new UsageError(`one PID is needed, and '${printable(second)}' is given after it`);
   }
   return { kind: "move", verbose: flags.has("verbose"), options: { pid, timeoutSeconds, redraw } };
+}
+
+/** --list and --why, which move nothing; undefined without either. */
+function parseLook(
+  flags: ReadonlySet<string>,
+  why: string | undefined,
+  [word]: readonly string[],
+): Request | undefined {
+  const json = flags.has("json");
+  if (why === undefined && !flags.has("list")) {
+    if (json) throw new UsageError("option '--json' is for '--list' and '--why'");
+    return undefined;
+  }
+  if (why !== undefined && flags.has("list")) {
+    throw new UsageError("options '--list' and '--why' exclude each other");
+  }
+  const pid = why === undefined ? undefined : parsePid(why);
+  if (word !== undefined) {
+    const option = pid === undefined ? "--list" : "--why=PID";
+    throw new UsageError(
+      `option '${option}' needs no more words, and '${printable(word)}' is given`,
+    );
+  }
+  return pid === undefined ? { kind: "list", json } : { kind: "why", pid, json };
 }
 
 /** Parses the words after `procout`. Until it is built it takes every word. */

@@ -2,16 +2,22 @@
 
 import { RefusedError } from "../errors.ts";
 import { setVerbose, writeStderr } from "../log.ts";
+import type { ProcessReport } from "../reptyr/list.ts";
 import { type CommandName, type Invocation } from "./command_name.ts";
 import { helpText } from "./help.ts";
 import { type MoveOptions, parseProcout, parseReptyr, type Request } from "./options.ts";
-import { report, wantsColor } from "./report.ts";
+import { jsonText, listText, type Style, whyText } from "./process_text.ts";
+import { EXIT_FAILURE, report, wantsColor } from "./report.ts";
 import { VERSION } from "./version.ts";
 
 /** What does the work: given from outside, so that --help and --version load nothing of it. */
 export interface Work {
   /** Moves a process and stays until it ends; its exit status. */
   readonly move: (options: MoveOptions) => Promise<number>;
+  /** What --list shows. */
+  readonly list: () => Promise<readonly ProcessReport[]>;
+  /** What --why says. */
+  readonly why: (pid: number) => Promise<ProcessReport>;
 }
 
 /** Runs one command to its end; every error becomes lines on stderr and an exit status. */
@@ -50,12 +56,31 @@ async function perform(request: Request, command: CommandName, work: Work): Prom
       return 0;
     case "procout":
       throw new RefusedError("not built yet");
+    case "list": {
+      const reports = await work.list();
+      writeStdout(request.json ? jsonText(reports) : listText(reports, styleOfStdout()));
+      return 0;
+    }
+    case "why": {
+      const answer = await work.why(request.pid);
+      writeStdout(request.json ? jsonText(answer) : whyText(answer, styleOfStdout()));
+      return answer.can ? 0 : EXIT_FAILURE;
+    }
     case "move":
       setVerbose(request.verbose);
       requireTerminal("stdin", Deno.stdin.isTerminal());
       requireTerminal("stdout", Deno.stdout.isTerminal());
       return await work.move(request.options);
   }
+}
+
+function styleOfStdout(): Style {
+  const isTerminal = Deno.stdout.isTerminal();
+  return {
+    // A terminal that was never given a size says 0.
+    width: isTerminal ? Deno.consoleSize().columns || undefined : undefined,
+    color: wantsColor(isTerminal, Deno.env.get("NO_COLOR")),
+  };
 }
 
 /** The terminal that the target is moved to is the one that both stdin and stdout are on. */

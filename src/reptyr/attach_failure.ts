@@ -40,6 +40,7 @@ export interface SelfFacts {
 }
 
 const CAP_SYS_PTRACE = 19n; // capabilities(7)
+const CAP_SYS_ADMIN = 21n;
 
 /** What stands in the way, with the lines that say what the user can do about it. */
 interface Obstacle {
@@ -66,6 +67,19 @@ export function explainAttachFailure(facts: AttachFacts): RefusedError {
     `Cannot attach to process ${name}: permission denied: ${obstacle.why}`,
     obstacle.remedies,
   );
+}
+
+/**
+ * Whether PTRACE_SEIZE will almost surely fail for Yama's level 1, which only a target that has let everyone
+ * trace it (PR_SET_PTRACER in prctl(2)) is free of. Who means to try had better try; who only looks, says so.
+ */
+export function isAttachUnlikely(facts: AttachFacts): boolean {
+  return yama(facts) !== undefined && inSameNamespace(facts);
+}
+
+/** Whether PTRACE_O_SUSPEND_SECCOMP is allowed: a capability, and no filter on the tracer; ptrace(2). */
+export function canSuspendSeccomp({ self }: AttachFacts): boolean {
+  return (self.status.capEffective >> CAP_SYS_ADMIN & 1n) === 1n && self.status.seccomp === 0;
 }
 
 /** Every obstacle that can be seen, in the order in which it is worth telling. */

@@ -39,12 +39,7 @@ export function jobMembers(
 
 /** Pids of all children of `pid`, their children, and so on. */
 export function descendantsOf(pid: number, table: readonly ProcessEntry[]): Set<number> {
-  const children = new Map<number, number[]>();
-  for (const entry of table) {
-    const siblings = children.get(entry.ppid);
-    if (siblings === undefined) children.set(entry.ppid, [entry.pid]);
-    else siblings.push(entry.pid);
-  }
+  const children = childrenByParent(table);
   const found = new Set<number>();
   const open = [pid];
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
@@ -56,6 +51,22 @@ export function descendantsOf(pid: number, table: readonly ProcessEntry[]): Set<
     }
   }
   return found;
+}
+
+/** Made once for each table: `--list` asks about every process in it. */
+const childrenOfTable = new WeakMap<readonly ProcessEntry[], Map<number, number[]>>();
+
+function childrenByParent(table: readonly ProcessEntry[]): ReadonlyMap<number, number[]> {
+  const known = childrenOfTable.get(table);
+  if (known !== undefined) return known;
+  const children = new Map<number, number[]>();
+  for (const entry of table) {
+    const siblings = children.get(entry.ppid);
+    if (siblings === undefined) children.set(entry.ppid, [entry.pid]);
+    else siblings.push(entry.pid);
+  }
+  childrenOfTable.set(table, children);
+  return children;
 }
 
 /** Pids of the parent of `pid`, its parent, and so on up to the first process. */

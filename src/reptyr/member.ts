@@ -5,6 +5,7 @@ import { close } from "../ffi/descriptor.ts";
 import { ERRNO } from "../ffi/errno.ts";
 import { pidfdGetfd, pidfdOpen, pidfdOpenThread } from "../ffi/process.ts";
 import { orThrow } from "../ffi/raw.ts";
+import { readCommand } from "../proc/command.ts";
 import { type Descriptor, readFds } from "../proc/fds.ts";
 import { readStat, type Stat } from "../proc/stat.ts";
 import { readStatus, type Status } from "../proc/status.ts";
@@ -14,6 +15,7 @@ import { handOver } from "./handover.ts";
 import { type OldTerminal, oldTerminal } from "./old_terminal.ts";
 import type { MovePlan } from "./plan.ts";
 import { attachFailure } from "./preflight.ts";
+import { underSeccomp } from "./refusals.ts";
 import { withOwnDescriptors } from "./sharing.ts";
 import { swapDescriptors } from "./swap.ts";
 
@@ -61,12 +63,7 @@ export class Member implements Disposable {
     } catch (error) {
       if (!(error instanceof SyscallError) || error.errno !== ERRNO.EPERM) throw error;
       if (seccomp === 0) throw attachFailure(pid);
-      throw new RefusedError(
-        `Cannot move process ${pid}: it runs under a seccomp filter, which might kill it for the calls ` +
-          "of the move",
-        [`With CAP_SYS_ADMIN the filter can be suspended for a moment: sudo reptyr ${pid}`],
-        { cause: error },
-      );
+      throw underSeccomp({ pid, command: readCommand(pid) ?? "" });
     }
   }
 

@@ -4,7 +4,7 @@ import { SIGWINCH } from "../ffi/constants.ts";
 import { close } from "../ffi/descriptor.ts";
 import { pidfdOpen } from "../ffi/process.ts";
 import { orThrow } from "../ffi/raw.ts";
-import { verbose } from "../log.ts";
+import { verbose, writeStderr } from "../log.ts";
 import { Pty } from "../tty/pty.ts";
 import { SignalInbox } from "../tty/signal_inbox.ts";
 import { RawMode } from "../tty/termios.ts";
@@ -12,9 +12,11 @@ import { UserTerminal } from "../tty/user_terminal.ts";
 import { getWindowSize, setWindowSize, type WindowSize } from "../tty/window_size.ts";
 import { attach } from "./attach.ts";
 import { signalHelpers } from "./helpers.ts";
-import { preflight } from "./preflight.ts";
+import { preflight, type PreflightFacts } from "./preflight.ts";
 import { type Redraw, Redrawer } from "./redraw.ts";
 import { ENDING_SIGNALS, serve } from "./serve.ts";
+import { readWarningFacts } from "./warning_facts.ts";
+import { warnings } from "./warnings.ts";
 
 export interface MoveOptions {
   readonly pid: number;
@@ -29,6 +31,7 @@ export interface MoveOptions {
  */
 export async function move({ pid, timeoutSeconds, redraw }: MoveOptions): Promise<number> {
   const facts = preflight(pid);
+  warnAbout(facts);
   using cleanup = new DisposableStack();
   const pidfd = orThrow(pidfdOpen(pid), `pidfd_open(${pid})`);
   cleanup.defer(() => close(pidfd));
@@ -57,6 +60,12 @@ export async function move({ pid, timeoutSeconds, redraw }: MoveOptions): Promis
     size,
     repaint: () => redrawer.request(getWindowSize(pty.master)),
   });
+}
+
+/** What the user should know before anything is done. */
+function warnAbout({ pid, members, status, targetSeccomp }: PreflightFacts): void {
+  const known = { pid, uid: status.uids[0], job: [pid, ...members], seccomp: targetSeccomp };
+  for (const line of warnings(readWarningFacts(known))) writeStderr(`reptyr: warning: ${line}`);
 }
 
 /** The terminal's size at any time; the last one known once it is hung up. Throws when it never had one. */

@@ -3,6 +3,7 @@
  * Only files in /proc are read; the target is neither stopped nor otherwise disturbed.
  */
 
+import type { RefusedError } from "../errors.ts";
 import { readCommand } from "../proc/command.ts";
 import { type Descriptor, readFds } from "../proc/fds.ts";
 import { procFolder, unlessGone } from "../proc/gone.ts";
@@ -10,7 +11,12 @@ import { printable } from "../proc/printable.ts";
 import { isDeadState, isLive, readStat, type Stat } from "../proc/stat.ts";
 import { readStatus, type Status } from "../proc/status.ts";
 import { listPids, listTids } from "../proc/tasks.ts";
-import { type AttachFacts, explainAttachFailure, isAttachForbidden } from "./attach_failure.ts";
+import {
+  type AttachFacts,
+  explainAttachFailure,
+  isAttachForbidden,
+  type SelfFacts,
+} from "./attach_failure.ts";
 import { ancestorsOf, descendantsOf, jobMembers, type ProcessEntry } from "./job_members.ts";
 import { isOnTerminal, type OldTerminal, oldTerminal } from "./old_terminal.ts";
 import { type NamedProcess, refusal, type TargetFacts } from "./refusals.ts";
@@ -39,8 +45,7 @@ export interface PreflightFacts {
 
 /** The facts about process `pid`. Throws RefusedError, with the reason, when it cannot be moved. */
 export function preflight(pid: number): PreflightFacts {
-  const target = gather(pid);
-  const refused = refusal({ pid, target });
+  const { target, refused } = inspect(pid);
   if (refused !== undefined) throw refused;
   target?.members.forEach(refuseMember);
   const old = target?.fds && oldTerminal(target.stat.ttyNr, target.fds);
@@ -68,6 +73,20 @@ function refuseMember(pid: number): void {
   if (member !== undefined && isAttachForbidden(member)) throw explainAttachFailure(member);
 }
 
+/** What is known of process `pid`, undefined when there is none; and why it cannot be moved, if it cannot. */
+export function inspect(
+  pid: number,
+  around?: Surroundings,
+): { target: TargetFacts | undefined; refused: RefusedError | undefined } {
+  try {
+    const target = gather(pid, around);
+    return { target, refused: refusal({ pid, target }) };
+  } catch (error) {
+    if (!(error instanceof Deno.errors.PermissionDenied)) throw error;
+    return { target: undefined, refused: refusal({ pid, target: undefined, isHidden: true }) };
+  }
+}
+
 /** The error to throw after PTRACE_SEIZE failed with EPERM. Reads everything anew. */
 export function attachFailure(pid: number): Error {
   const target = gather(pid);
@@ -75,8 +94,32 @@ export function attachFailure(pid: number): Error {
   return refusal({ pid, target }) ?? explainAttachFailure(target!);
 }
 
+/** What is the same for every target, for one who looks at many. */
+export interface Surroundings {
+  /** Every process that is not a zombie. */
+  readonly table: readonly ProcessEntry[];
+  readonly ancestors: readonly number[];
+  readonly self: SelfFacts;
+  readonly yama: number | undefined;
+}
+
+export function readSurroundings(table = processTable()): Surroundings {
+  const status = readStatus(Deno.pid);
+  if (status === undefined) throw new Error("Cannot read /proc/self/status: is /proc mounted?");
+  return {
+    table,
+    ancestors: ancestorsOf(Deno.pid, table),
+    self: {
+      status,
+      userNamespace: readable(() => Deno.readLinkSync("/proc/self/ns/user")),
+      label: readLabel(Deno.pid),
+    },
+    yama: readYamaLevel(),
+  };
+}
+
 /** Undefined when there is no such process, also when it ends while we look at it. */
-function gather(pid: number): TargetFacts | undefined {
+function gather(pid: number, around = readSurroundings()): TargetFacts | undefined {
   const stat = readStat(pid);
   const tids = listTids(pid);
   if (stat === undefined || tids === undefined) return undefined;
@@ -86,12 +129,10 @@ function gather(pid: number): TargetFacts | undefined {
   const fileOwner = unlessGone(() => Deno.statSync(`/proc/${pid}/stat`).uid);
   if (command === undefined || status === undefined || fileOwner === undefined) return undefined;
 
-  const table = processTable();
+  const { table } = around;
   const self: ProcessEntry = { ...stat, pid };
   const members = jobMembers(self, table, Deno.pid);
   const below = descendantsOf(pid, table);
-  const selfStatus = readStatus(Deno.pid);
-  if (selfStatus === undefined) throw new Error("Cannot read /proc/self/status: is /proc mounted?");
 
   return {
     pid,
@@ -104,15 +145,11 @@ function gather(pid: number): TargetFacts | undefined {
     userNamespace: readable(() => Deno.readLinkSync(`${procFolder(pid, tid)}/ns/user`)),
     hasOtherIds: readIdMap(pid) !== readIdMap(Deno.pid),
     label: readLabel(pid),
-    yama: readYamaLevel(),
-    self: {
-      status: selfStatus,
-      userNamespace: readable(() => Deno.readLinkSync("/proc/self/ns/user")),
-      label: readLabel(Deno.pid),
-    },
+    yama: around.yama,
+    self: around.self,
     threadOf: status.tgid === pid ? undefined : nameOf(status.tgid, 0),
     isSelf: pid === Deno.pid,
-    isAncestor: ancestorsOf(Deno.pid, table).includes(pid),
+    isAncestor: around.ancestors.includes(pid),
     fds: tid === undefined ? undefined : readable(() => readFds(pid, tid)),
     members: members.map(({ pid }) => pid),
     descendantsOnTerminals: table
@@ -123,14 +160,18 @@ function gather(pid: number): TargetFacts | undefined {
 
 /** Every process that is not a zombie. */
 function processTable(): ProcessEntry[] {
+  return readStats().filter(isLive);
+}
+
+/** Every process there is, but those that /proc keeps from us: `hidepid` in proc(5). */
+export function readStats(): Stat[] {
   return listPids()
-    .map((pid) => readStat(pid))
-    .filter((stat) => stat !== undefined)
-    .filter(isLive);
+    .map((pid) => readable(() => readStat(pid)))
+    .filter((stat) => stat !== undefined);
 }
 
 function nameOf(pid: number, ttyNr: number): NamedProcess {
-  return { pid, command: readCommand(pid) ?? "[ended]", ttyNr };
+  return { pid, command: readable(() => readCommand(pid)) ?? "[ended]", ttyNr };
 }
 
 /** A tracer of any of the threads but this reptyr, which may have seized some of them before it failed. */
@@ -162,8 +203,8 @@ function readLabel(pid: number): string | undefined {
   return label === undefined || label === "" ? undefined : printable(label);
 }
 
-/** The result of `read`; undefined when it is gone or the kernel does not let us read it. */
-function readable<T>(read: () => T | undefined): T | undefined {
+/** The result of `read`; undefined when what it reads is gone or the kernel does not let us read it. */
+export function readable<T>(read: () => T | undefined): T | undefined {
   try {
     return unlessGone(read);
   } catch (error) {

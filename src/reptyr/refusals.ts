@@ -5,7 +5,12 @@ import { decodeDevice, terminalName } from "../proc/device.ts";
 import type { Descriptor } from "../proc/fds.ts";
 import { printable, shorten } from "../proc/printable.ts";
 import { isKernelThread, type Stat } from "../proc/stat.ts";
-import { type AttachFacts, explainAttachFailure, isAttachForbidden } from "./attach_failure.ts";
+import {
+  type AttachFacts,
+  canSuspendSeccomp,
+  explainAttachFailure,
+  isAttachForbidden,
+} from "./attach_failure.ts";
 import { oldTerminal } from "./old_terminal.ts";
 
 /** A process as a message names it. */
@@ -20,6 +25,8 @@ export interface RefusalFacts {
   readonly pid: number;
   /** Undefined when there is no process, and no thread, of that number. */
   readonly target: TargetFacts | undefined;
+  /** Whether /proc keeps the process from us: `hidepid` in proc(5). */
+  readonly isHidden?: boolean;
 }
 
 export interface TargetFacts extends AttachFacts {
@@ -46,7 +53,13 @@ const COMMAND_WIDTH = 40;
  * Why the target cannot be moved, or undefined when nothing speaks against it. What cannot exist or cannot
  * be moved by anyone comes first, then what permission forbids, then what the terminal forbids.
  */
-export function refusal({ pid, target }: RefusalFacts): RefusedError | undefined {
+export function refusal({ pid, target, isHidden }: RefusalFacts): RefusedError | undefined {
+  if (isHidden) {
+    return new RefusedError(
+      `Cannot attach to process ${pid}: permission denied: /proc hides the processes of other users (hidepid)`,
+      [`Run: sudo reptyr ${pid}`],
+    );
+  }
   if (target === undefined) {
     return new RefusedError(`Cannot move process ${pid}: no such process`, [
       "`ps a` lists the processes on terminals",
@@ -73,8 +86,29 @@ export function refusal({ pid, target }: RefusalFacts): RefusedError | undefined
     ]);
   }
   if (isAttachForbidden(target) || target.fds === undefined) return explainAttachFailure(target);
+  if (target.status.seccomp !== 0 && !canSuspendSeccomp(target)) {
+    return underSeccomp(target, target.self.status.seccomp !== 0);
+  }
   if (oldTerminal(target.stat.ttyNr, target.fds) === undefined) return onNoTerminal(target);
   return undefined;
+}
+
+/** For a target whose seccomp filter stays in force. `isSelfFiltered`: because this reptyr is under one, too. */
+export function underSeccomp(
+  target: { readonly pid: number; readonly command: string },
+  isSelfFiltered = false,
+): RefusedError {
+  return new RefusedError(
+    `Cannot move process ${
+      named(target)
+    }: it runs under a seccomp filter, which might kill it for the ` +
+      "calls of the move",
+    [
+      isSelfFiltered
+        ? "Run reptyr as root outside of the container or sandbox: under a filter itself it cannot suspend one"
+        : `With CAP_SYS_ADMIN the filter can be suspended for a moment: sudo reptyr ${target.pid}`,
+    ],
+  );
 }
 
 function onNoTerminal(target: TargetFacts): RefusedError {

@@ -42,7 +42,9 @@ describe("reptyr with a wrong command line", () => {
       "'twice' is no way to redraw: one of winch, ctrl-l, none is needed",
     ],
     [["-T", "1"], "option '-T' is not available in this version"],
-    [["--list"], "option '--list' is not available in this version"],
+    [["--json"], "option '--json' is for '--list' and '--why'"],
+    [["--list", "1"], "option '--list' needs no more words, and '1' is given"],
+    [["--why=x"], "'x' is not a PID: it is not a number"],
     [["--help=yes"], "option '--help' takes no value"],
   ];
   for (const [args, message] of wrong) {

@@ -151,6 +151,7 @@ describe("the shell that has the target as a job", () => {
     using target = Target.fromShell(command, (terminal) => {
       terminal.expect(/ready\r\n/);
     }, { snapshot: RESTLESS });
+    untilAllBlocked(target.pid);
     using moved = target.move();
     moved.hangUp();
     moved.expectExit();

@@ -4,7 +4,11 @@ import type { RefusedError } from "../../src/errors.ts";
 import type { Descriptor } from "../../src/proc/fds.ts";
 import { parseStat, type Stat } from "../../src/proc/stat.ts";
 import type { Ids, Status } from "../../src/proc/status.ts";
-import { explainAttachFailure, isAttachForbidden } from "../../src/reptyr/attach_failure.ts";
+import {
+  explainAttachFailure,
+  isAttachForbidden,
+  isAttachUnlikely,
+} from "../../src/reptyr/attach_failure.ts";
 import { attachFailure, preflight } from "../../src/reptyr/preflight.ts";
 import { refusal, type TargetFacts } from "../../src/reptyr/refusals.ts";
 
@@ -159,6 +163,29 @@ describe("refusal", () => {
       ],
     ],
     [
+      "a seccomp filter that we may not suspend",
+      { status: status(1000, { seccomp: 2 }) },
+      [
+        "Cannot move process 4242 (vim notes.txt): it runs under a seccomp filter, which might kill it " +
+        "for the calls of the move",
+        "With CAP_SYS_ADMIN the filter can be suspended for a moment: sudo reptyr 4242",
+      ],
+    ],
+    [
+      "a seccomp filter that we may not suspend because we are under one",
+      { status: status(1000, { seccomp: 2 }), self: self(0, { seccomp: 2 }) },
+      [
+        "Cannot move process 4242 (vim notes.txt): it runs under a seccomp filter, which might kill it " +
+        "for the calls of the move",
+        "Run reptyr as root outside of the container or sandbox: under a filter itself it cannot suspend one",
+      ],
+    ],
+    [
+      "nothing against a seccomp filter that root suspends",
+      { status: status(1000, { seccomp: 2 }), self: self(0) },
+      undefined,
+    ],
+    [
       "nothing against a target whose terminal is gone",
       { stat: { ...STAT, ttyNr: 0 }, fds: [{ ...DESCRIPTOR, nlink: 0 }] },
       undefined,
@@ -172,6 +199,13 @@ describe("refusal", () => {
     assertEquals(lines(refusal({ pid: 4242, target: undefined })), [
       "Cannot move process 4242: no such process",
       "`ps a` lists the processes on terminals",
+    ]);
+  });
+
+  it("says: hidden by /proc", () => {
+    assertEquals(lines(refusal({ pid: 4242, target: undefined, isHidden: true })), [
+      "Cannot attach to process 4242: permission denied: /proc hides the processes of other users (hidepid)",
+      "Run: sudo reptyr 4242",
     ]);
   });
 
@@ -392,6 +426,21 @@ describe("explainAttachFailure", () => {
       assertEquals(isAttachForbidden(target), certain);
     });
   }
+
+  it("takes Yama 1 for likely, and no more than that", () => {
+    const likely = (changes: Partial<TargetFacts>) => isAttachUnlikely(facts(changes));
+    assertEquals(
+      [
+        likely({ yama: 1 }),
+        likely({ yama: 0 }),
+        likely({}),
+        likely({ yama: 1, self: self(0) }),
+        likely({ yama: 1, userNamespace: "user:[2]" }),
+        likely({ self: self(1000, { seccomp: 2 }), label: "firefox (enforce)" }),
+      ],
+      [true, false, false, false, false, false],
+    );
+  });
 
   const free: [string, Partial<TargetFacts>][] = [
     ["another user", { status: status(33), fileOwner: 33 }],

@@ -1,0 +1,140 @@
+/** `reptyr --list` and `reptyr --why PID`: whether processes can be moved. Only files in /proc are read. */
+
+import { decodeDevice, isTerminal, terminalName } from "../proc/device.ts";
+import { procFolder } from "../proc/gone.ts";
+import { isDeadState, isKernelThread, isLive, readStat, type Stat } from "../proc/stat.ts";
+import { explainAttachFailure, isAttachUnlikely } from "./attach_failure.ts";
+import { oldTerminal } from "./old_terminal.ts";
+import { inspect, readable, readStats, readSurroundings, type Surroundings } from "./preflight.ts";
+import type { TargetFacts } from "./refusals.ts";
+import { type LoginFacts, readLoginFacts, readWarningFacts } from "./warning_facts.ts";
+import { warnings } from "./warnings.ts";
+
+/**
+ * What there is to say about one process. Its names are those of --json, which scripts rely on; what
+ * cannot be known, as for a process that is not there, is null.
+ */
+export interface ProcessReport {
+  readonly pid: number;
+  /** Effective user id, and its name in /etc/passwd or else the number as text. */
+  readonly uid: number | null;
+  readonly user: string | null;
+  /** Name below /dev, such as `pts/3`; null for a process on none, or none that we may see. */
+  readonly terminal: string | null;
+  /** Whether that terminal has hung up. */
+  readonly terminalGone: boolean;
+  /** One letter of proc_pid_stat(5). */
+  readonly state: string | null;
+  /** Command line in one line, control characters written out. */
+  readonly command: string | null;
+  /** Number of processes in its job, itself among them. */
+  readonly members: number | null;
+  readonly can: boolean;
+  /** Why it cannot be moved, in the words of `reptyr PID`; null when it can. */
+  readonly reason: string | null;
+  /** What can be done about that, or is good to know, each in a line of its own. */
+  readonly remedies: readonly string[];
+  /** What to know before it is moved. */
+  readonly warnings: readonly string[];
+}
+
+/** Every process on a terminal but this one, ordered by terminal, then by pid. */
+export function listProcesses(): ProcessReport[] {
+  const stats = readStats();
+  const around = readSurroundings(stats.filter(isLive));
+  const login = readLoginFacts();
+  return stats
+    .filter((stat) => stat.pid !== Deno.pid && !isKernelThread(stat) && mayBeOnTerminal(stat))
+    .map(({ pid }) => reportOn(pid, around, login))
+    .filter(({ terminal }) => terminal !== null) // and not ended meanwhile
+    .sort(byTerminal);
+}
+
+/** The same about one process, whatever it is. */
+export function explainProcess(pid: number): ProcessReport {
+  return reportOn(pid, readSurroundings(), readLoginFacts());
+}
+
+const NUMERIC = new Intl.Collator("en", { numeric: true });
+
+/** `pts/2` before `pts/10`, a terminal that is there before a gone one of the same number. */
+export function byTerminal(a: ProcessReport, b: ProcessReport): number {
+  return NUMERIC.compare(a.terminal ?? "", b.terminal ?? "") ||
+    Number(a.terminalGone) - Number(b.terminalGone) || a.pid - b.pid;
+}
+
+function reportOn(pid: number, around: Surroundings, login: LoginFacts): ProcessReport {
+  const { target, refused } = inspect(pid, around);
+  const error = refused ??
+    (target !== undefined && isAttachUnlikely(target) ? explainAttachFailure(target) : undefined);
+  const verdict = {
+    can: error === undefined,
+    reason: error?.message ?? null,
+    remedies: error?.remedies ?? [],
+  };
+  if (target === undefined) return { pid, ...UNKNOWN, ...verdict };
+
+  const uid = target.status.uids[1];
+  const job = [pid, ...target.members];
+  const known = { pid, uid: target.status.uids[0], job, seccomp: target.status.seccomp };
+  return {
+    pid,
+    uid,
+    user: login.users.get(uid) ?? String(uid),
+    ...terminalOf(target),
+    state: stateOf(target),
+    command: target.command,
+    members: job.length,
+    ...verdict,
+    warnings: target.tid === undefined ? [] : warnings(readWarningFacts(known, login)),
+  };
+}
+
+const UNKNOWN = {
+  uid: null,
+  user: null,
+  terminal: null,
+  terminalGone: false,
+  state: null,
+  command: null,
+  members: null,
+  warnings: [],
+};
+
+/** The controlling terminal; without one, that which it would be moved away from. */
+function terminalOf({ stat, fds }: TargetFacts) {
+  if (stat.ttyNr !== 0) {
+    return { terminal: terminalName(decodeDevice(stat.ttyNr)), terminalGone: false };
+  }
+  const old = fds === undefined ? undefined : oldTerminal(0, fds);
+  if (old === undefined) return { terminal: null, terminalGone: false };
+  const { rdev, live } = old.identity;
+  return { terminal: terminalName(decodeDevice(rdev)), terminalGone: !live };
+}
+
+/** Of a thread that runs, where the first has exited before it. */
+function stateOf({ pid, tid, stat }: TargetFacts): string {
+  if (tid === undefined || tid === pid) return stat.state;
+  return readable(() => readStat(pid, tid))?.state ?? stat.state;
+}
+
+/** Device files, by the text of the link to them; of a devpts that is mounted nowhere only the number is left. */
+const DEVICE_LINK = /\/dev\/|^\/\d+( \(deleted\))?$/;
+
+/**
+ * Whether it is worth a closer look: on a controlling terminal, or with a terminal open. Most processes are
+ * neither, and of those nothing but the links of their descriptors is read.
+ */
+function mayBeOnTerminal({ pid, ttyNr, state, numThreads }: Stat): boolean {
+  if (ttyNr !== 0) return true;
+  // Its first thread shows no descriptors any more; others, if there are any, do: reportOn() looks at those.
+  if (isDeadState(state)) return numThreads > 1;
+  const folder = `${procFolder(pid)}/fd`;
+  const fds = readable(() => Array.from(Deno.readDirSync(folder), ({ name }) => name)) ?? [];
+  return fds.some((fd) => {
+    // stat(2) may wait for a file server that does not answer; reading the link does not.
+    if (!DEVICE_LINK.test(readable(() => Deno.readLinkSync(`${folder}/${fd}`)) ?? "")) return false;
+    const info = readable(() => Deno.statSync(`${folder}/${fd}`));
+    return info?.isCharDevice === true && isTerminal(decodeDevice(info.rdev ?? 0));
+  });
+}

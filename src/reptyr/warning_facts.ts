@@ -1,0 +1,35 @@
+/** Reads what `warnings()` looks at. Nothing is done to the target. */
+
+import { readLoginSession } from "../proc/cgroup.ts";
+import { killsAtLogout, type LogoutPolicy, readLogoutPolicy } from "../proc/logind.ts";
+import { readUsers } from "../proc/users.ts";
+import type { WarningFacts } from "./warnings.ts";
+
+/** What is known of a target already. */
+export type KnownFacts = Pick<WarningFacts, "pid" | "uid" | "job" | "seccomp">;
+
+/** What is the same for every target, for one who asks about many. */
+export interface LoginFacts {
+  readonly selfUid: number;
+  readonly selfSession: WarningFacts["selfSession"];
+  readonly policy: LogoutPolicy;
+  /** Names by user id. */
+  readonly users: ReadonlyMap<number, string>;
+}
+
+export function readLoginFacts(): LoginFacts {
+  return {
+    selfUid: Deno.uid() ?? 0,
+    selfSession: readLoginSession(Deno.pid),
+    policy: readLogoutPolicy(),
+    users: readUsers(),
+  };
+}
+
+/** The facts about one target; that of a session that nobody can name is killed or not as the rest is. */
+export function readWarningFacts(known: KnownFacts, login = readLoginFacts()): WarningFacts {
+  const session = readLoginSession(known.pid);
+  const user = session?.uid === undefined ? undefined : login.users.get(session.uid);
+  const { selfUid, selfSession, policy } = login;
+  return { ...known, selfUid, selfSession, session, killed: killsAtLogout(policy, user) };
+}

@@ -1,0 +1,70 @@
+import { assertEquals } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { type WarningFacts, warnings } from "../../src/reptyr/warnings.ts";
+
+/** Of alice, like this reptyr, in no login session and under no filter. */
+function facts(changes: Partial<WarningFacts> = {}): WarningFacts {
+  return {
+    pid: 4242,
+    uid: 1000,
+    selfUid: 1000,
+    job: [4242],
+    seccomp: 0,
+    session: undefined,
+    selfSession: undefined,
+    killed: true,
+    ...changes,
+  };
+}
+
+const THREE = { scope: "session-3.scope", uid: 1000 };
+const FOUR = { scope: "session-4.scope", uid: 1000 };
+const CALL = "call org.freedesktop.systemd1 /org/freedesktop/systemd1 " +
+  "org.freedesktop.systemd1.Manager StartTransientUnit 'ssa(sv)a(sa(sv))' " +
+  "reptyr-4242.scope fail 1 PIDs au";
+const STAYS = "Process 4242 stays in session-3.scope, the login session it was started from, " +
+  "and systemd";
+
+describe("warnings", () => {
+  const table: [string, Partial<WarningFacts>, string[]][] = [
+    ["nothing without need", {}, []],
+    ["that the session of the target ends it", { session: THREE }, [
+      `${STAYS} ends it at logout; to keep it, run: loginctl enable-linger && busctl --user ${CALL} 1 4242 0`,
+    ]],
+    ["so to one in another session, with the whole job", {
+      session: THREE,
+      selfSession: FOUR,
+      job: [4242, 4250, 4251],
+    }, [
+      `${STAYS} ends it at logout; to keep it, run: loginctl enable-linger && ` +
+      `busctl --user ${CALL} 3 4242 4250 4251 0`,
+    ]],
+    ["so to root, who needs no manager of its own", { session: THREE, selfUid: 0 }, [
+      `${STAYS} ends it at logout; to keep it, run: busctl ${CALL} 1 4242 0`,
+    ]],
+    ["so to another user", { session: THREE, selfUid: 1001 }, [
+      `${STAYS} ends it at logout; to keep it, run: sudo busctl ${CALL} 1 4242 0`,
+    ]],
+    ["that it may, where nobody knows", { session: THREE, selfUid: 0, killed: undefined }, [
+      `${STAYS} may end it at logout; to keep it, run: busctl ${CALL} 1 4242 0`,
+    ]],
+    ["nothing in the same session", { session: THREE, selfSession: THREE }, []],
+    ["nothing where systemd leaves processes alone", { session: THREE, killed: false }, []],
+    ["nothing about our own session", { selfSession: FOUR }, []],
+    ["that a seccomp filter is suspended", { seccomp: 2 }, [
+      "Process 4242 is under seccomp: its filter is suspended while it is moved, and holds again " +
+      "as soon as it goes on",
+    ]],
+  ];
+  for (const [what, changes, expected] of table) {
+    it(`says ${what}`, () => assertEquals(warnings(facts(changes)), expected));
+  }
+
+  it("says one thing after the other", () => {
+    const lines = warnings(facts({ session: THREE, seccomp: 1 }));
+    assertEquals(lines.map((line) => line.slice(0, 25)), [
+      "Process 4242 stays in ses",
+      "Process 4242 is under sec",
+    ]);
+  });
+});
