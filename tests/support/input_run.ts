@@ -106,30 +106,43 @@ export function refused(
   return lines.map((line) => line.replace(/^reptyr: |^ {2}/, ""));
 }
 
+/** A program that is still being loaded is in state D now and then: so many looks must show the same. */
+const LOOKS = 5;
+
 /** Asserts that a process is what it was when this was made. */
 export class Untouched {
   readonly #before: string;
 
   /** Waits until it runs the program `command`, if given, and has come to wait for something. */
   constructor(readonly pid: number, command?: string) {
+    let before = "";
+    let same = 0;
     waitUntil(`process ${pid} to wait`, () => {
-      const stat = readStat(pid);
-      return stat !== undefined && stat.state !== "R" && (command ?? stat.comm) === stat.comm;
+      const now = describeProcess(pid);
+      const state = readStat(pid)?.state;
+      same = now === before && state !== "R" ? same + 1 : 0;
+      before = now;
+      return same >= LOOKS && (command === undefined || command === readStat(pid)?.comm);
     });
     this.#before = describeProcess(pid);
   }
 
-  assert(): void {
-    assertBecomes(() => describeProcess(this.pid), this.#before, this.pid);
+  assert(timeoutMs?: number): void {
+    assertBecomes(() => describeProcess(this.pid), this.#before, this.pid, timeoutMs);
   }
 }
 
 /** How long a process may take: a stopped one has to enter its stop again, or to handle SIGWINCH. */
 const SETTLE_MS = 5000;
 
-function assertBecomes(describe: () => string, before: string, pid: number): void {
+function assertBecomes(
+  describe: () => string,
+  before: string,
+  pid: number,
+  timeoutMs = SETTLE_MS,
+): void {
   try {
-    waitUntil("the old state", () => describe() === before, { timeoutMs: SETTLE_MS });
+    waitUntil("the old state", () => describe() === before, { timeoutMs });
   } catch {
     assertEquals(describe(), before, `Process ${pid} is not what it was`);
   }
