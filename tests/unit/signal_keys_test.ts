@@ -1,0 +1,99 @@
+import { assertEquals } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import {
+  ICANON,
+  IEXTEN,
+  ISIG,
+  SIGINT,
+  SIGQUIT,
+  SIGTSTP,
+  VINTR,
+  VLNEXT,
+  VQUIT,
+  VSUSP,
+} from "../../src/ffi/constants.ts";
+import { termios2 } from "../../src/ffi/structs.ts";
+import { SignalKeys } from "../../src/tty/signal_keys.ts";
+import { saneTermios, type Termios } from "../../src/tty/termios.ts";
+
+/** `stty sane` without the modes `off`, and with other control characters. */
+function settings(off = 0, characters: Readonly<Record<number, number>> = {}): Termios {
+  const termios = saneTermios();
+  termios.set("c_lflag", (termios.get("c_lflag") & ~off) >>> 0);
+  for (const [index, character] of Object.entries(characters)) {
+    termios.bytes[termios2.fields.c_cc[0] + Number(index)] = character;
+  }
+  return termios;
+}
+
+const bytes = (text: string) => new TextEncoder().encode(text);
+
+/** What is found among `pieces`, typed one after the other: `index:signal`. */
+function found(termios: Termios, ...pieces: string[]): string[] {
+  const keys = new SignalKeys();
+  return pieces.map((piece) =>
+    keys.find(bytes(piece), termios).map(({ index, signal }) => `${index}:${signal}`).join(" ")
+  );
+}
+
+const INT = "\x03";
+const QUIT = "\x1c";
+const SUSP = "\x1a";
+const LNEXT = "\x16";
+
+describe("SignalKeys", () => {
+  const table: [string, Termios, string[], string[]][] = [
+    [
+      "finds every key, by its place and signal",
+      settings(),
+      [`a${INT}b${QUIT}${SUSP}`],
+      [`1:${SIGINT} 3:${SIGQUIT} 4:${SIGTSTP}`],
+    ],
+    ["finds nothing in other bytes, nor in none", settings(), ["abc\r\x04", ""], ["", ""]],
+    ["finds nothing without ISIG", settings(ISIG), [INT + QUIT + SUSP], [""]],
+    ["takes a key behind ^V literally", settings(), [LNEXT + SUSP + SUSP], [`2:${SIGTSTP}`]],
+    [
+      "remembers ^V from one read to the next, and only to that",
+      settings(),
+      [`a${LNEXT}`, SUSP, SUSP],
+      ["", "", `0:${SIGTSTP}`],
+    ],
+    ["keeps ^V over a read of nothing", settings(), [LNEXT, "", SUSP], ["", "", ""]],
+    ["takes a ^V behind ^V literally", settings(), [LNEXT + LNEXT + SUSP], [`2:${SIGTSTP}`]],
+    ["knows no ^V without ICANON", settings(ICANON), [LNEXT + SUSP], [`1:${SIGTSTP}`]],
+    ["knows no ^V without IEXTEN", settings(IEXTEN), [LNEXT + SUSP], [`1:${SIGTSTP}`]],
+    [
+      "finds keys of other characters, and not those of before",
+      settings(0, { [VSUSP]: 0x19, [VINTR]: 0x61 }),
+      [`${SUSP}${INT}\x19a`],
+      [`2:${SIGTSTP} 3:${SIGINT}`],
+    ],
+    [
+      "finds no key that is disabled, also not by a typed NUL",
+      settings(0, { [VSUSP]: 0, [VQUIT]: 0, [VLNEXT]: 0 }),
+      [`\0${SUSP}\0${INT}`],
+      [`3:${SIGINT}`],
+    ],
+    [
+      "prefers SIGINT, then SIGQUIT, for one character of several keys, as the kernel does",
+      settings(0, { [VINTR]: 0x19, [VQUIT]: 0x19, [VSUSP]: 0x19 }),
+      ["\x19"],
+      [`0:${SIGINT}`],
+    ],
+    [
+      "asks for a signal key before ^V, as the kernel does",
+      settings(0, { [VLNEXT]: 0x1a }),
+      [SUSP + SUSP],
+      [`0:${SIGTSTP} 1:${SIGTSTP}`],
+    ],
+  ];
+  for (const [what, termios, typed, wanted] of table) {
+    it(what, () => assertEquals(found(termios, ...typed), wanted));
+  }
+
+  it("goes by the settings of each call", () => {
+    const keys = new SignalKeys();
+    assertEquals(keys.find(bytes(SUSP), settings(ISIG)), []);
+    assertEquals(keys.find(bytes(SUSP), settings()), [{ index: 0, signal: SIGTSTP }]);
+  });
+});
