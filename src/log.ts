@@ -12,8 +12,15 @@ export function verbose(line: string): void {
   if (enabled) writeStderr(`[+] ${line}`);
 }
 
-/** Write one line to stderr. `\r\n`: the terminal may be in raw mode, where `\n` alone does not return. */
+let lineEnd = "\n";
+
+/** Whether the user's terminal is in raw mode, in which a newline alone does not return the carriage. */
+export function setRaw(on: boolean): void {
+  lineEnd = on ? "\r\n" : "\n";
+}
+
+/** Write one line to stderr. */
 export function writeStderr(line: string): void {
-  const bytes = new TextEncoder().encode(`${line}${Deno.stderr.isTerminal() ? "\r\n" : "\n"}`);
+  const bytes = new TextEncoder().encode(`${line}${Deno.stderr.isTerminal() ? lineEnd : "\n"}`);
   for (let done = 0; done < bytes.length;) done += Deno.stderr.writeSync(bytes.subarray(done));
 }

@@ -64,7 +64,6 @@ export const POLLIN = 0x001;
 export const POLLOUT = 0x004;
 export const POLLERR = 0x008;
 export const POLLHUP = 0x010;
-export const POLLNVAL = 0x020;
 
 // <sys/socket.h>
 export const AF_UNIX = 1;
@@ -98,7 +97,6 @@ export const TIOCSPGRP = 0x5410;
 export const TIOCGWINSZ = 0x5413;
 export const TIOCSWINSZ = 0x5414;
 export const TIOCNOTTY = 0x5422;
-export const TIOCGSID = 0x5429;
 export const TCGETS2 = 0x802c542a;
 export const TCSETS2 = 0x402c542b;
 export const TIOCGPTN = 0x80045430;

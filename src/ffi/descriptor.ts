@@ -72,19 +72,31 @@ export function pipe(): { readEnd: number; writeEnd: number } {
   return { readEnd: ends[0]!, writeEnd: ends[1]! };
 }
 
-/** A set of descriptors for poll(2), reused from call to call. */
+/** In 32-bit words and 16-bit halves: where the fields of element `index` of `struct pollfd[]` are. */
+const FD_WORD = pollfd.fields.fd[0] / 4;
+const EVENTS_HALF = pollfd.fields.events[0] / 2;
+const REVENTS_HALF = pollfd.fields.revents[0] / 2;
+const POLLFD_WORDS = pollfd.size / 4;
+const POLLFD_HALVES = pollfd.size / 2;
+
+/**
+ * A set of descriptors for poll(2), reused from call to call. On the way of every key that is typed, so the
+ * structures are written through typed arrays.
+ */
 export class PollSet {
   readonly #bytes: Uint8Array<ArrayBuffer>;
-  readonly #entries: Struct<typeof pollfd.fields>[] = [];
+  readonly #words: Int32Array;
+  readonly #halves: Int16Array;
+  readonly #count: bigint;
 
   /** Room for `size` descriptors, none of them looked at until {@linkcode watch}. */
   constructor(size: number) {
-    this.#bytes = new Uint8Array(size * pollfd.size);
-    for (let index = 0; index < size; index++) {
-      this.#entries.push(
-        new Struct(pollfd, this.#bytes, index * pollfd.size).set("fd", -1),
-      );
-    }
+    const buffer = new ArrayBuffer(size * pollfd.size);
+    this.#bytes = new Uint8Array(buffer);
+    this.#words = new Int32Array(buffer);
+    this.#halves = new Int16Array(buffer);
+    this.#count = BigInt(size);
+    for (let index = 0; index < size; index++) this.watch(index, -1, 0);
   }
 
   /**
@@ -92,21 +104,23 @@ export class PollSet {
    * which do not go away: -1 is passed over.
    */
   watch(index: number, fd: number, events: number): void {
-    this.#entries[index]!.set("fd", fd).set("events", events).set("revents", 0);
+    this.#words[index * POLLFD_WORDS + FD_WORD] = fd;
+    this.#halves[index * POLLFD_HALVES + EVENTS_HALF] = events;
+    this.#halves[index * POLLFD_HALVES + REVENTS_HALF] = 0;
   }
 
   /** What poll reported for place `index`: POLLIN, POLLHUP and so on. */
   reported(index: number): number {
-    return this.#entries[index]!.get("revents");
+    return this.#halves[index * POLLFD_HALVES + REVENTS_HALF]!;
   }
 
   /** poll(2) on this thread: the number of ready descriptors, 0 after `timeoutMs`, or `-EINTR`. */
   poll(timeoutMs: number): number {
-    return raw(libc().poll(this.#bytes, BigInt(this.#entries.length), timeoutMs));
+    return raw(libc().poll(this.#bytes, this.#count, timeoutMs));
   }
 
   /** poll(2) on another thread, so that signal listeners run meanwhile. Never fails usefully. */
   pollAsync(timeoutMs: number): Promise<number> {
-    return libc().pollAsync(this.#bytes, BigInt(this.#entries.length), timeoutMs);
+    return libc().pollAsync(this.#bytes, this.#count, timeoutMs);
   }
 }

@@ -3,7 +3,7 @@
  * stop, change session and descriptors, let it go. A signal to this program is acted upon before or after,
  * never in between.
  */
-import { RefusedError } from "../errors.ts";
+import { RefusedError, SyscallError } from "../errors.ts";
 import { O_RDWR } from "../ffi/constants.ts";
 import { close, fchown } from "../ffi/descriptor.ts";
 import { verbose } from "../log.ts";
@@ -62,7 +62,7 @@ export function attach(facts: PreflightFacts, pty: Pty, timeoutSeconds: number):
     undo.move();
     return { shields, oldSize: old.size, helpers: helpersOf(job) };
   } catch (error) {
-    throw firstOf(error);
+    throw explained(firstOf(error), facts.pid);
   }
 }
 
@@ -102,7 +102,10 @@ function equip(
     const plan = moves[index]!;
     const old = member.keepOld(plan, cleanup);
     const needed = plan.descriptions.map(({ index }) => slaves[index]!);
-    const given = member.receive(member === job.target ? [...needed, controllingSlave] : needed);
+    const wanted = member === job.target ? [...needed, controllingSlave] : needed;
+    // Beside what it is given: at first the sockets that bring it, later a copy of each that is replaced.
+    if (wanted.length > 0) member.requireRoom(wanted.length + Math.max(2, wanted.length));
+    const given = member.receive(wanted);
     undo.defer(() => member.giveUp(given));
     return { member, plan, old, given };
   });
@@ -127,4 +130,15 @@ function helpersOf({ target, helpers }: Job): Helpers {
 /** What went wrong first; what then failed in putting things back is a consequence of it. */
 function firstOf(error: unknown): unknown {
   return error instanceof SuppressedError ? firstOf(error.suppressed) : error;
+}
+
+/** A system call that failed where none should, in words for the user. All has been put back by now. */
+function explained(error: unknown, pid: number): unknown {
+  if (!(error instanceof SyscallError)) return error;
+  const remedy = error.code === "ENOSYS"
+    ? "pidfd_getfd(2) is needed, which Linux has since version 5.6"
+    : "All is as it was before; --verbose shows how far the move came";
+  return new RefusedError(`Cannot move process ${pid}: ${error.message}`, [remedy], {
+    cause: error,
+  });
 }

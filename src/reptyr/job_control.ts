@@ -19,7 +19,7 @@ import { foregroundGroup } from "../tty/foreground.ts";
 import type { Pty } from "../tty/pty.ts";
 import type { Typist } from "../tty/pump.ts";
 import { SignalKeys } from "../tty/signal_keys.ts";
-import { getTermios, type RawMode } from "../tty/termios.ts";
+import { getTermios, type RawMode, type Termios } from "../tty/termios.ts";
 import type { UserTerminal } from "../tty/user_terminal.ts";
 import { type Helpers, signalHelpers } from "./helpers.ts";
 import { isOrphaned } from "./orphans.ts";
@@ -44,6 +44,7 @@ export class JobControl implements Typist, Disposable {
   /** Bytes that were typed behind a ^Z. */
   #held: Uint8Array<ArrayBuffer> = new Uint8Array(0);
   #stopping = false;
+  #settings: Termios | undefined;
   #timer: number | undefined;
 
   constructor(options: JobControlOptions) {
@@ -81,7 +82,11 @@ export class JobControl implements Typist, Disposable {
 
   /** How many of `bytes` are for the target. */
   #actUpon(bytes: Uint8Array<ArrayBuffer>): number {
-    for (const { index, signal } of this.#keys.find(bytes, getTermios(this.#options.pty.master))) {
+    // Letters mean no signal, but where a user has chosen one by stty(1) since a control key was last pressed.
+    if (this.#settings === undefined || bytes.some(isControl)) {
+      this.#settings = getTermios(this.#options.pty.master);
+    }
+    for (const { index, signal } of this.#keys.find(bytes, this.#settings)) {
       if (signal !== SIGTSTP) signalHelpers(this.#options.helpers, signal);
       else if (this.#canStop()) {
         this.#held = bytes.slice(index + 1);
@@ -132,6 +137,10 @@ export class JobControl implements Typist, Disposable {
     this.#options.onReturn();
     this.#options.wake();
   }
+}
+
+function isControl(byte: number): boolean {
+  return byte < 0x20 || byte >= 0x7f;
 }
 
 /** Whether the leader of the group ignores SIGTSTP, as interactive shells do. */

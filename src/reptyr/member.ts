@@ -7,11 +7,12 @@ import { pidfdGetfd, pidfdOpen, pidfdOpenThread } from "../ffi/process.ts";
 import { orThrow } from "../ffi/raw.ts";
 import { readCommand } from "../proc/command.ts";
 import { type Descriptor, readFds } from "../proc/fds.ts";
+import { readOpenFilesLimit } from "../proc/limits.ts";
 import { readStat, type Stat } from "../proc/stat.ts";
 import { readStatus, type Status } from "../proc/status.ts";
 import { RemoteSyscalls } from "../tracee/remote_syscalls.ts";
 import { Tracee } from "../tracee/tracee.ts";
-import { handOver } from "./handover.ts";
+import { handOver, tooManyFiles } from "./handover.ts";
 import { type OldTerminal, oldTerminal } from "./old_terminal.ts";
 import type { MovePlan } from "./plan.ts";
 import { attachFailure } from "./preflight.ts";
@@ -43,10 +44,7 @@ export class Member implements Disposable {
         `Cannot move process ${pid}: its threads ${apart.join(", ")} have descriptors of their own`,
       );
     }
-    this.pidfd = orThrow(
-      mainTid === pid ? pidfdOpen(pid) : pidfdOpenThread(mainTid),
-      `pidfd_open(${mainTid})`,
-    );
+    this.pidfd = openPidfd(pid, mainTid);
     cleanup.defer(() => close(this.pidfd));
     this.stat = stat;
     this.status = status;
@@ -74,6 +72,16 @@ export class Member implements Disposable {
   /** The terminal it is on, with its descriptors there. */
   get terminal(): OldTerminal | undefined {
     return oldTerminal(this.stat.ttyNr, this.fds);
+  }
+
+  /**
+   * Throws RefusedError unless it may open `count` more files. Asked for at first: once the shell has seen the
+   * job stop, that cannot be undone.
+   */
+  requireRoom(count: number): void {
+    const limit = readOpenFilesLimit(this.pid, this.tracee.mainTid) ?? Infinity;
+    const used = this.fds.filter(({ fd }) => fd < limit).length;
+    if (limit - used < count) throw tooManyFiles(this.pid);
   }
 
   /** {@linkcode handOver} in a scope of its own: the process leaves it with its registers its own. */
@@ -111,4 +119,14 @@ export class Member implements Disposable {
   [Symbol.dispose](): void {
     this.#cleanup.dispose();
   }
+}
+
+/** The leader's pidfd leads to no descriptors once the leader has exited: then that of another thread. */
+function openPidfd(pid: number, tid: number): number {
+  if (tid === pid) return orThrow(pidfdOpen(pid), `pidfd_open(${pid})`);
+  const pidfd = pidfdOpenThread(tid);
+  if (pidfd >= 0) return pidfd;
+  throw new RefusedError(`Cannot move process ${pid}: its first thread has exited`, [
+    "For such a process pidfd_open(PIDFD_THREAD) is needed, which Linux has since version 6.9",
+  ]);
 }

@@ -38,8 +38,9 @@ export async function move({ pid, timeoutSeconds, redraw }: MoveOptions): Promis
   const terminal = cleanup.use(new UserTerminal());
   const pty = cleanup.use(Pty.open());
   verbose(`Opened a new pty: ${pty.name}`);
-  // Before the first stop: from here on a signal waits until the target is whole, and ^C is a key.
-  const signals = cleanup.use(new SignalInbox([...ENDING_SIGNALS.keys(), "SIGWINCH"]));
+  // Before the first stop: from here on a signal waits until the target is whole, and ^C is a key. To the end of
+  // the program, lest a second SIGHUP of a closing terminal end it before its exit status is out.
+  const signals = new SignalInbox([...ENDING_SIGNALS.keys(), "SIGWINCH"]);
   const rawMode = cleanup.use(RawMode.enter(terminal.keyboard));
   restoreAtExit(rawMode, cleanup);
   const size = sizeOf(terminal);

@@ -60,7 +60,7 @@ export type PumpEnd<Ending extends Deno.Signal> =
  * while it blocks this thread no signal listener runs. So: on this thread, a slice at a time, as long
  * as bytes have passed lately; on another one, without end, when all is quiet.
  */
-const SLICE_MS = 25;
+const SLICE_MS = 100;
 const QUIET_AFTER_MS = 1000;
 
 /** How long a listener may take to run after its signal broke a poll(2): a few milliseconds. */
@@ -100,9 +100,11 @@ class Pump<Ending extends Deno.Signal> {
   async run(): Promise<PumpEnd<Ending>> {
     const { signals, endingSignals, onResize } = this.#options;
     for (;;) {
-      const signal = signals.takeAny(endingSignals);
-      if (signal !== undefined) return { reason: "signal", signal };
-      if (signals.take("SIGWINCH")) onResize();
+      if (signals.hasAny) {
+        const signal = signals.takeAny(endingSignals);
+        if (signal !== undefined) return { reason: "signal", signal };
+        if (signals.take("SIGWINCH")) onResize();
+      }
       this.#options.typist.beforeWait();
 
       this.#watch();
@@ -158,7 +160,7 @@ class Pump<Ending extends Deno.Signal> {
     // Reading the master first waits for what is still in the kernel's flip buffers, n_tty_read(): so
     // all that was written before the end has come when there is nothing more to read. EIO, the
     // end of a master, comes after the last byte too.
-    const master = showing ? this.#shown.fill() : "again";
+    const master = showing ? this.#shown.fill(over) : "again";
     const screen = this.#shown.drain();
     if (this.#typed.passed + this.#shown.passed !== before) this.#lastTransfer = performance.now();
     if (keyboard === "end" || screen === "end") return "terminal gone";

@@ -3,21 +3,18 @@
  * the event loop: so a signal is never acted upon between two synchronous calls, and the tracee is
  * whole whenever one is.
  */
-import { close, pipe, read, write } from "../ffi/descriptor.ts";
+import { pipe, read, write } from "../ffi/descriptor.ts";
 
-export class SignalInbox implements Disposable {
+export class SignalInbox {
   readonly #arrived = new Set<Deno.Signal>();
-  readonly #listeners: (() => void)[] = [];
   readonly #pipe = pipe();
   #onArrival: (() => void) | undefined;
   #woken = false;
 
-  /** Listen from now on, in place of the signals' default actions. */
+  /** Listen from now on to the end of the program, in place of the signals' default actions. */
   constructor(signals: readonly Deno.Signal[]) {
     for (const signal of signals) {
-      const listener = () => this.#arrive(signal);
-      Deno.addSignalListener(signal, listener);
-      this.#listeners.push(() => Deno.removeSignalListener(signal, listener));
+      Deno.addSignalListener(signal, () => this.#arrive(signal));
     }
   }
 
@@ -36,6 +33,11 @@ export class SignalInbox implements Disposable {
   settle(): void {
     if (this.#woken) read(this.#pipe.readEnd, new Uint8Array(1));
     this.#woken = false;
+  }
+
+  /** Whether there is any to be taken. */
+  get hasAny(): boolean {
+    return this.#arrived.size > 0;
   }
 
   /** Whether `signal` arrived since it was last asked for. Several arrivals count once. */
@@ -59,12 +61,6 @@ export class SignalInbox implements Disposable {
       };
     });
     this.#onArrival = undefined;
-  }
-
-  [Symbol.dispose](): void {
-    for (const remove of this.#listeners.splice(0)) remove();
-    close(this.#pipe.readEnd);
-    close(this.#pipe.writeEnd);
   }
 
   #arrive(signal: Deno.Signal): void {

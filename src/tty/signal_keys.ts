@@ -36,25 +36,23 @@ export class SignalKeys {
   /** The signal keys among `bytes`, which were typed after those of the last call, under `settings`. */
   find(bytes: Uint8Array, settings: Termios): SignalKey[] {
     const lflag = settings.get("c_lflag");
-    const signals = new Map(
-      (lflag & ISIG) === 0
-        ? []
-        : KEYS.map(([index, signal]) => [controlCharacter(settings, index), signal]),
-    );
-    signals.delete(DISABLED);
     const literalNext = (lflag & ICANON) !== 0 && (lflag & IEXTEN) !== 0
       ? controlCharacter(settings, VLNEXT)
       : DISABLED;
 
     const found: SignalKey[] = [];
-    bytes.forEach((byte, index) => {
-      const literal = this.#literal;
-      this.#literal = false;
-      if (literal) return;
-      const signal = signals.get(byte);
-      if (signal !== undefined) found.push({ index, signal });
-      else this.#literal = byte === literalNext && literalNext !== DISABLED;
-    });
+    for (let index = 0; index < bytes.length; index++) {
+      const byte = bytes[index]!;
+      if (this.#literal || byte === DISABLED) {
+        this.#literal = false;
+        continue;
+      }
+      const key = (lflag & ISIG) === 0
+        ? undefined
+        : KEYS.find(([place]) => controlCharacter(settings, place) === byte);
+      if (key !== undefined) found.push({ index, signal: key[1] });
+      else this.#literal = byte === literalNext;
+    }
     return found;
   }
 }

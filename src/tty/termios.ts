@@ -46,6 +46,7 @@ import {
 import { ioctlGet, ioctlStruct } from "../ffi/descriptor.ts";
 import { orThrow } from "../ffi/raw.ts";
 import { termios2 } from "../ffi/structs.ts";
+import { setRaw } from "../log.ts";
 import { Struct } from "../struct.ts";
 
 export type Termios = Struct<typeof termios2.fields>;
@@ -132,6 +133,7 @@ export class RawMode implements Disposable {
   suspend(): void {
     if (this.#active) ioctlStruct(this.fd, TCSETS2, this.saved);
     this.#active = false;
+    setRaw(false);
   }
 
   /** Raw again. Throws SyscallError. */
@@ -139,6 +141,7 @@ export class RawMode implements Disposable {
     if (this.#active || this.#disposed) return;
     setTermios(this.fd, rawTermios(this.saved));
     this.#active = true;
+    setRaw(true);
   }
 
   /** Put the settings back for good. */
