@@ -24,8 +24,8 @@ export function startVictim(
   }
 }
 
-/** SYS_write, in which a victim may be before it blocks: on x86_64 and on aarch64. */
-const WRITE_CALLS = new Set(["1", "64"]);
+/** SYS_write, in which a victim may be before it blocks: on x86_64, i386 and aarch64. */
+const WRITE_CALLS = new Set(["1", "4", "64"]);
 
 /** Wait until thread `tid` sleeps in a system call; its number. */
 export function untilBlocked(pid: number, tid = pid): number {
