@@ -5,8 +5,9 @@
  * assembly that `cc -S` prints, and read back from there. A target whose compiler or headers are not
  * installed is skipped and named; a number the compiler contradicts, or a name it does not know, fails.
  */
-import { USER_REGS, x86_64 } from "../src/arch/x86_64.ts";
-import type { Architecture } from "../src/arch/arch.ts";
+import * as i386 from "../src/arch/i386.ts";
+import * as x86_64 from "../src/arch/x86_64.ts";
+import type { Architecture, SyscallName } from "../src/arch/arch.ts";
 import * as constants from "../src/ffi/constants.ts";
 import { ERRNO } from "../src/ffi/errno.ts";
 import * as structs from "../src/ffi/structs.ts";
@@ -72,7 +73,15 @@ export const TABLE: readonly { on: readonly TargetName[]; facts: () => Fact[] }[
       ),
   },
   // Each file of src/arch describes its own processor.
-  { on: ["x86_64"], facts: () => architectureFacts("src/arch/x86_64.ts", x86_64, USER_REGS) },
+  {
+    on: ["x86_64"],
+    facts: () => architectureFacts("src/arch/x86_64.ts", x86_64.x86_64, x86_64.USER_REGS),
+  },
+  {
+    on: ["i386"],
+    facts: () =>
+      architectureFacts("src/arch/i386.ts", i386.i386, i386.USER_REGS, i386.SECOND_NAMES),
+  },
 ];
 
 /** All facts of {@linkcode TABLE} that must hold on `target`. */
@@ -83,7 +92,7 @@ export function factsOf(target: TargetName): Fact[] {
 type AnyLayout = Layout<Record<string, readonly [number, Scalar]>>;
 
 /** Files of src/arch that state no numbers of a processor. */
-const NO_FACTS = ["src/arch/arch.ts", "src/arch/mod.ts"];
+const NO_FACTS = ["src/arch/arch.ts", "src/arch/mod.ts", "src/arch/x86.ts"];
 
 /** Fields whose type is that of an array's first element. */
 const FIRST_ELEMENTS = ["struct termios2.c_cc"];
@@ -135,8 +144,16 @@ function isLayout(value: unknown): value is AnyLayout {
   return typeof value === "object" && value !== null && "cName" in value && "fields" in value;
 }
 
-/** Registers, system call numbers and structures of one file of src/arch. */
-export function architectureFacts(file: string, arch: Architecture, registers: AnyLayout): Fact[] {
+/**
+ * Registers, system call numbers and structures of one file of src/arch. `secondNames` are those under
+ * which C has the number of a call, where that is not the call's own.
+ */
+export function architectureFacts(
+  file: string,
+  arch: Architecture,
+  registers: AnyLayout,
+  secondNames: Readonly<Partial<Record<SyscallName, string>>> = {},
+): Fact[] {
   return [
     ...layoutFacts(file, "registers", registers),
     {
@@ -147,11 +164,12 @@ export function architectureFacts(file: string, arch: Architecture, registers: A
     },
     // glibc counts one more than there are signals.
     { file, name: "sigsetSize", ours: arch.sigsetSize, c: "(_NSIG - 1) / 8" },
-    ...Object.entries(arch.syscallNumbers).map(([name, ours]) => ({
+    { file, name: "addressBits", ours: arch.addressBits, c: "8 * sizeof(void *)" },
+    ...(Object.entries(arch.syscallNumbers) as [SyscallName, number][]).map(([name, ours]) => ({
       file,
       name: `syscallNumbers.${name}`,
       ours,
-      c: `__NR_${name}`,
+      c: `__NR_${secondNames[name] ?? name}`,
     })),
     ...Object.entries(arch.structs).flatMap(([name, layout]) => layoutFacts(file, name, layout)),
   ];

@@ -29,7 +29,10 @@ export type SyscallName =
 /** The bytes of a whole register set, as PTRACE_GETREGSET gives them. */
 export type Registers = Uint8Array<ArrayBuffer>;
 
-/** A layout whose field names are checked, whatever the offsets. */
+/**
+ * A layout whose field names are checked, whatever the offsets. A C `long` or pointer is u32 or u64:
+ * Struct.set() takes a bigint for both, what Struct.get() gives is converted before it is compared.
+ */
 export type AbiLayout<Names extends string> = Layout<Record<Names, readonly [number, Scalar]>>;
 
 /** Structures laid in the tracee's memory, in its own ABI. */
@@ -48,6 +51,8 @@ export interface Architecture {
   readonly name: string;
   /** Length of the NT_PRSTATUS register set: this is how a tracee's architecture is told. */
   readonly registerSetSize: number;
+  /** Width of an address, and of a register. */
+  readonly addressBits: 32 | 64;
   /** The instruction that enters the kernel, and its required alignment in bytes. */
   readonly syscallInstruction: Uint8Array;
   readonly instructionAlignment: number;

@@ -1,10 +1,11 @@
 /** The architectures this executable can trace, told apart by the size of the register set. */
 import type { Architecture } from "./arch.ts";
+import { i386 } from "./i386.ts";
 import { x86_64 } from "./x86_64.ts";
 
 export type { Architecture, Registers, SyscallName } from "./arch.ts";
 
-const ARCHITECTURES: readonly Architecture[] = [x86_64];
+const ARCHITECTURES: readonly Architecture[] = [x86_64, i386];
 
 /** At least as long as any NT_PRSTATUS set; the kernel says how much of it is used. */
 export const MAX_REGISTER_SET_SIZE = 512;

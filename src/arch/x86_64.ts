@@ -1,6 +1,7 @@
 /** x86_64: the 64-bit register set of <sys/user.h> and the SYSCALL instruction. */
 import { layout } from "../struct.ts";
 import type { AbiStructs, Architecture, Registers } from "./arch.ts";
+import { EFLAGS_CLEARED, restartingResult } from "./x86.ts";
 
 /** Offsets in `struct user_regs_struct`; every register is 8 bytes wide. */
 export const USER_REGS = layout("struct user_regs_struct", 216, {
@@ -35,12 +36,6 @@ export const USER_REGS = layout("struct user_regs_struct", 216, {
 
 /** In the order in which the kernel takes them: syscall(2), "Architecture calling conventions". */
 const ARGUMENT_REGISTERS = ["rdi", "rsi", "rdx", "r10", "r8", "r9"] as const;
-
-/** Trap and direction flag: an injected call is neither single-stepped nor run backwards. */
-const EFLAGS_CLEARED = 0x100n | 0x400n;
-
-const EINTR = 4n;
-const ERESTARTNOHAND = 514n;
 
 /** x32 programs set this bit in every call number: <asm/unistd.h>. */
 const __X32_SYSCALL_BIT = 0x40000000n;
@@ -121,6 +116,7 @@ function set(registers: Registers, name: RegisterName, value: bigint): void {
 export const x86_64: Architecture = {
   name: "x86_64",
   registerSetSize: USER_REGS.size,
+  addressBits: 64,
   syscallInstruction: Uint8Array.of(0x0f, 0x05),
   instructionAlignment: 1,
   sigsetSize: 8,
@@ -160,15 +156,11 @@ export const x86_64: Architecture = {
   },
 
   withRestart(registers) {
-    const number = getSigned(registers, "orig_rax");
-    const interrupted = number >= 0n && getSigned(registers, "rax") === -EINTR &&
-      EINTR_AFTER_STOP.has(number & ~__X32_SYSCALL_BIT);
-    if (!interrupted) return registers;
-    // Not a rewind by hand: with ERESTARTNOHAND the kernel itself decides on resuming, and returns
-    // EINTR after all if a handler is about to run. A rewound call would sleep on after the handler,
-    // and a program that waits for `epoll_wait() == EINTR && flag` would wait for ever.
+    const number = getSigned(registers, "orig_rax") & ~__X32_SYSCALL_BIT;
+    const result = restartingResult(number, getSigned(registers, "rax"), EINTR_AFTER_STOP);
+    if (result === undefined) return registers;
     const restarted = registers.slice();
-    set(restarted, "rax", -ERESTARTNOHAND);
+    set(restarted, "rax", result);
     return restarted;
   },
 };

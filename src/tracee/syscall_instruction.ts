@@ -13,8 +13,9 @@ const CHUNK = 1 << 16;
 /**
  * Address of a system call instruction in process `pid`, of which `tid` is a thread that lives: in
  * the vdso if it has one, else in the first executable mapping that does. Never the one at `parked`,
- * where a thread is stopped: the kernel may restart the interrupted call there. Throws RefusedError
- * when there is none.
+ * where a thread is stopped: the kernel may restart the interrupted call there. Nor one that registers
+ * of `arch` cannot point to, as in a 64-bit process that runs 32-bit code. Throws RefusedError when
+ * there is none.
  */
 export function findSyscallInstruction(
   pid: number,
@@ -23,6 +24,7 @@ export function findSyscallInstruction(
   parked: bigint,
 ): bigint {
   for (const mapping of inSearchOrder(readMaps(pid, tid) ?? [])) {
+    if (mapping.end > 1n << BigInt(arch.addressBits)) continue;
     const found = searchMapping(tid, arch, mapping, parked);
     if (found !== undefined) return found;
   }

@@ -153,6 +153,5 @@ function architectureOfThread(pid: number, tid: number): Architecture {
   throw new RefusedError(
     `Cannot move process ${pid}: it runs in a mode of this processor that is not supported here ` +
       `(its register set has ${registers.length} bytes)`,
-    ["32-bit programs are not supported by this version"],
   );
 }

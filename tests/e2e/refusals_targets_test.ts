@@ -12,13 +12,7 @@ import {
   Untouched,
   WIDE,
 } from "../support/input_run.ts";
-import {
-  FLAGS_32,
-  requires32,
-  requiresCompiler,
-  requiresThat,
-  victim,
-} from "../support/programs.ts";
+import { requiresCompiler, requiresThat, victim } from "../support/programs.ts";
 import { reptyrPath } from "../support/reptyr.ts";
 import { Terminal, waitUntil } from "../support/terminal.ts";
 
@@ -194,22 +188,6 @@ describe("reptyr and targets that do not stop", () => {
       terminal.expect("line: hello");
     },
   );
-});
-
-describe("reptyr and programs of another architecture", () => {
-  afterEach(assertNoneLeft);
-
-  requires32()("refuses a 32-bit program and leaves it unharmed", () => {
-    using terminal = Terminal.start([victim("command", FLAGS_32)]);
-    terminal.expect("ready");
-    const target = new Untouched(terminal.pid);
-    const lines = refused([terminal.pid]);
-    assertMatch(lines[0]!, new RegExp(`^Cannot move process ${terminal.pid}: it runs in a mode`));
-    assertEquals(lines.slice(1), ["32-bit programs are not supported by this version"]);
-    target.assert();
-    terminal.line("hello");
-    terminal.expect("line: hello");
-  });
 });
 
 describe("reptyr and odd names", () => {

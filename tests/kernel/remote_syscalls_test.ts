@@ -13,7 +13,13 @@ import { RemoteSyscalls, SCRATCH_SIZE } from "../../src/tracee/remote_syscalls.t
 import { findInstruction } from "../../src/tracee/syscall_instruction.ts";
 import { Tracee } from "../../src/tracee/tracee.ts";
 import { assertNothingLeft, snapshot } from "../support/leftovers.ts";
-import { isX86_64, requiresCompiler, requiresThat } from "../support/programs.ts";
+import {
+  FLAGS_32,
+  isX86_64,
+  requires32,
+  requiresCompiler,
+  requiresThat,
+} from "../support/programs.ts";
 import { waitUntil } from "../support/terminal.ts";
 import { startVictim, untilBlocked } from "../support/victim.ts";
 
@@ -138,38 +144,46 @@ describe("RemoteSyscalls", () => {
     },
   );
 
-  requiresThat(isX86_64, "the victim has its restartable sequence in x86_64 assembler")(
-    "lets a restartable sequence start again, as after any loss of the processor",
-    () => {
-      using victim = startVictim("rseq");
-      const found = /token (0x[0-9a-f]+) section (0x[0-9a-f]+) (0x[0-9a-f]+)/.exec(victim.output)!;
-      const [token, start, end] = found.slice(1).map(BigInt) as [bigint, bigint, bigint];
-      const before = snapshot(victim.pid);
-      let within = 0;
-      for (let value = 2n; within < 20; value++) {
-        using tracee = Tracee.seize(victim.pid, OPTIONS);
-        const at = tracee.arch.instructionPointer(getRegisters(victim.pid));
-        if (at > start && at < end) within++;
-        {
-          using remote = RemoteSyscalls.begin(tracee);
-          assertEquals(remote.syscallOrThrow("getpid"), BigInt(victim.pid));
-        }
-        // What another thread on the same processor might have done.
-        writeMemory(victim.pid, token, new Uint8Array(BigUint64Array.of(value).buffer));
-        assertEquals(
-          new BigUint64Array(readMemory(victim.pid, token, 8).buffer)[0],
-          value,
-        );
-      }
-      assertNothingLeft(before);
-      waitUntil("a commit after the last change", () => {
-        kill(victim.pid, SIGUSR1);
-        const [, commits, aborts, torn] = victim.expect(/commits (\d+) aborts (\d+) torn (\d+)/);
-        assertEquals(torn, "0");
-        return Number(commits) > 0 && Number(aborts) >= within;
-      });
-    },
+  const onX86_64 = requiresThat(
+    isX86_64,
+    "the victim has its restartable sequence in x86 assembler",
   );
+  for (const [bits, flags] of [[64, []], [32, FLAGS_32]] as const) {
+    (flags === FLAGS_32 ? requires32() : onX86_64)(
+      `lets a restartable sequence of ${bits} bits start again, as after any loss of the processor`,
+      () => {
+        using victim = startVictim("rseq", [], { flags });
+        const found = /token (0x[0-9a-f]+) section (0x[0-9a-f]+) (0x[0-9a-f]+)/.exec(
+          victim.output,
+        )!;
+        const [token, start, end] = found.slice(1).map(BigInt) as [bigint, bigint, bigint];
+        const before = snapshot(victim.pid);
+        let within = 0;
+        for (let value = 2n; within < 20; value++) {
+          using tracee = Tracee.seize(victim.pid, OPTIONS);
+          const at = tracee.arch.instructionPointer(getRegisters(victim.pid));
+          if (at > start && at < end) within++;
+          {
+            using remote = RemoteSyscalls.begin(tracee);
+            assertEquals(remote.syscallOrThrow("getpid"), BigInt(victim.pid));
+          }
+          // What another thread on the same processor might have done.
+          writeMemory(victim.pid, token, new Uint8Array(BigUint64Array.of(value).buffer));
+          assertEquals(
+            new BigUint64Array(readMemory(victim.pid, token, 8).buffer)[0],
+            value,
+          );
+        }
+        assertNothingLeft(before);
+        waitUntil("a commit after the last change", () => {
+          kill(victim.pid, SIGUSR1);
+          const [, commits, aborts, torn] = victim.expect(/commits (\d+) aborts (\d+) torn (\d+)/);
+          assertEquals(torn, "0");
+          return Number(commits) > 0 && Number(aborts) >= within;
+        });
+      },
+    );
+  }
 });
 
 describe("findInstruction", () => {

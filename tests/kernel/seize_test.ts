@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { describe } from "@std/testing/bdd";
-import { RefusedError, TraceeDiedError } from "../../src/errors.ts";
+import { TraceeDiedError } from "../../src/errors.ts";
 import { SIGCONT, SIGKILL, SIGSTOP } from "../../src/ffi/constants.ts";
 import { kill } from "../../src/ffi/process.ts";
 import { readStat } from "../../src/proc/stat.ts";
@@ -10,7 +10,7 @@ import { readMemory } from "../../src/tracee/remote_memory.ts";
 import { RemoteSyscalls } from "../../src/tracee/remote_syscalls.ts";
 import { Tracee } from "../../src/tracee/tracee.ts";
 import { assertNothingLeft, snapshot } from "../support/leftovers.ts";
-import { FLAGS_32, requires32, requiresCompiler } from "../support/programs.ts";
+import { requiresCompiler } from "../support/programs.ts";
 import { Terminal, waitUntil } from "../support/terminal.ts";
 import { startVictim, untilAllBlocked, untilBlocked, untilState } from "../support/victim.ts";
 
@@ -117,17 +117,6 @@ describe("Tracee.seize", () => {
       assertEquals(remote.syscallOrThrow("getpid"), BigInt(victim.pid));
       assertEquals(remote.write(Uint8Array.of(1)), remote.scratch);
     }
-    assertNothingLeft(before);
-    victim.line("hello");
-    victim.expect("line: hello");
-  });
-
-  requires32()("refuses a 32-bit process and does it no harm", () => {
-    using victim = startVictim("command", [], { flags: FLAGS_32 });
-    untilBlocked(victim.pid);
-    const before = snapshot(victim.pid);
-    const error = assertThrows(() => Tracee.seize(victim.pid, OPTIONS), RefusedError);
-    assertMatch(error.message, new RegExp(`^Cannot move process ${victim.pid}: `));
     assertNothingLeft(before);
     victim.line("hello");
     victim.expect("line: hello");

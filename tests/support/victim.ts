@@ -1,5 +1,6 @@
 /** Victims: processes of `tests/victims`, started on a terminal of their own. */
 import { readStat } from "../../src/proc/stat.ts";
+import { readStatus } from "../../src/proc/status.ts";
 import { readProcText } from "../../src/proc/gone.ts";
 import { listTids } from "../../src/proc/tasks.ts";
 import { victim } from "./programs.ts";
@@ -24,8 +25,8 @@ export function startVictim(
   }
 }
 
-/** SYS_write, in which a victim may be before it blocks: on x86_64 and on aarch64. */
-const WRITE_CALLS = new Set(["1", "64"]);
+/** SYS_write, in which a victim may be before it blocks: on x86_64, i386 and aarch64. */
+const WRITE_CALLS = new Set(["1", "4", "64"]);
 
 /** Wait until thread `tid` sleeps in a system call; its number. */
 export function untilBlocked(pid: number, tid = pid): number {
@@ -40,6 +41,14 @@ export function untilBlocked(pid: number, tid = pid): number {
 export function untilAllBlocked(pid: number): number {
   for (const tid of listTids(pid) ?? []) untilBlocked(pid, tid);
   return untilBlocked(pid);
+}
+
+/** Wait until every thread has begun: pthread_create(3) bears them with all signals blocked. */
+export function untilThreadsRun(pid: number): void {
+  waitUntil(
+    `the threads of process ${pid} to begin`,
+    () => listTids(pid)?.every((tid) => readStatus(pid, tid)?.sigBlocked === 0n),
+  );
 }
 
 /** Wait until the process is in `state`: the letter of proc_pid_stat(5). */

@@ -101,6 +101,6 @@ describe("x86_64.withRestart", () => {
 describe("architectureOf", () => {
   it("tells an architecture by the size of its register set", () => {
     assertEquals(architectureOf(216), x86_64);
-    assertEquals(architectureOf(68), undefined);
+    assertEquals(architectureOf(64), undefined);
   });
 });

@@ -64,6 +64,7 @@ describe("factsOf", () => {
       assert(files.has("src/ffi/errno.ts"), name);
       assertEquals(files.has("src/ffi/structs.ts"), name !== "i386");
       assertEquals(files.has("src/arch/x86_64.ts"), name === "x86_64");
+      assertEquals(files.has("src/arch/i386.ts"), name === "i386");
     }
   });
 });

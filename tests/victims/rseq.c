@@ -3,7 +3,7 @@
  * looks whether the token is still the same. The kernel promises that a sequence which lost its
  * processor starts again; so whoever ran meanwhile may change the token, and `torn` must stay 0.
  * Says first `token ADDRESS section START END`. SIGUSR1: says `commits N aborts M torn K`.
- * x86_64 with a C library that registers rseq (glibc 2.35).
+ * x86_64 and i386, with a C library that registers rseq (glibc 2.35).
  */
 #include "victim.h"
 #include <stdint.h>
@@ -19,20 +19,28 @@ extern char section_start[], section_end[], section_abort[];
 /* 0 when committed, 1 when aborted, 2 when the token changed within the sequence. */
 long run_section(void *rseq_cs_field, void *descriptor);
 
+#ifdef __x86_64__
+#define ARGUMENTS " mov %rsi, (%rdi)\n"
+#define TOKEN "token(%rip), %rdx\n"
+#else
+#define ARGUMENTS " mov 4(%esp), %ecx\n mov 8(%esp), %edx\n mov %edx, (%ecx)\n"
+#define TOKEN "token, %edx\n" /* its lower half, which is changed, too */
+#endif
+
 __asm__(".text\n"
 	".globl run_section, section_start, section_end, section_abort\n"
 	".type run_section, @function\n"
 	"run_section:\n"
-	" mov %rsi, (%rdi)\n"
+	ARGUMENTS
 	"section_start:\n"
-	" mov token(%rip), %rdx\n"
+	" mov " TOKEN
 	" mov $2000000, %ecx\n"
 	"1: dec %ecx\n"
 	" jnz 1b\n"
-	" cmp token(%rip), %rdx\n"
+	" cmp " TOKEN
 	" mov $0, %eax\n"
-	" mov $2, %esi\n"
-	" cmovne %esi, %eax\n"
+	" mov $2, %ecx\n"
+	" cmovne %ecx, %eax\n"
 	"section_end:\n"
 	" ret\n"
 	" .long 0x53053053\n"

@@ -1,0 +1,167 @@
+/** i386, as a 64-bit kernel runs it beside x86_64: the 32-bit register set and INT 0x80. */
+import { layout } from "../struct.ts";
+import type { AbiStructs, Architecture, Registers, SyscallName } from "./arch.ts";
+import { EFLAGS_CLEARED, restartingResult } from "./x86.ts";
+
+/** Offsets in `struct user_regs_struct` of a 32-bit program; every register is 4 bytes wide. */
+export const USER_REGS = layout("struct user_regs_struct", 68, {
+  ebx: [0, "u32"],
+  ecx: [4, "u32"],
+  edx: [8, "u32"],
+  esi: [12, "u32"],
+  edi: [16, "u32"],
+  ebp: [20, "u32"],
+  eax: [24, "u32"],
+  xds: [28, "u32"],
+  xes: [32, "u32"],
+  xfs: [36, "u32"],
+  xgs: [40, "u32"],
+  orig_eax: [44, "i32"],
+  eip: [48, "u32"],
+  xcs: [52, "u32"],
+  eflags: [56, "u32"],
+  esp: [60, "u32"],
+  xss: [64, "u32"],
+});
+
+/** In the order in which INT 0x80 takes them: syscall(2), "Architecture calling conventions". */
+const ARGUMENT_REGISTERS = ["ebx", "ecx", "edx", "esi", "edi", "ebp"] as const;
+
+/**
+ * Calls whose number stands under a second name: mmap2(2) counts the offset in pages, and of ours it is
+ * always 0; fcntl64 is the fcntl(2) that C programs use.
+ */
+export const SECOND_NAMES: Readonly<Partial<Record<SyscallName, string>>> = {
+  fcntl: "fcntl64",
+  mmap: "mmap2",
+};
+
+/**
+ * The calls of x86_64's list of this name, and those that only i386 has for the same: with 64-bit times,
+ * and through the multiplexers. Of what goes through ipc(2) only semop and semtimedop return EINTR,
+ * of what goes through socketcall(2) only accept and what stands here by itself too. The arguments of
+ * both are in memory, which an interrupted call has not changed.
+ */
+const EINTR_AFTER_STOP: ReadonlySet<bigint> = new Set([
+  3n, // read
+  4n, // write
+  102n, // socketcall
+  117n, // ipc
+  145n, // readv
+  146n, // writev
+  177n, // rt_sigtimedwait
+  187n, // sendfile
+  239n, // sendfile64
+  247n, // io_getevents
+  256n, // epoll_wait
+  313n, // splice
+  319n, // epoll_pwait
+  337n, // recvmmsg
+  345n, // sendmmsg
+  362n, // connect
+  364n, // accept4
+  369n, // sendto
+  370n, // sendmsg
+  371n, // recvfrom
+  372n, // recvmsg
+  378n, // preadv2
+  379n, // pwritev2
+  385n, // io_pgetevents
+  416n, // io_pgetevents_time64
+  417n, // recvmmsg_time64
+  420n, // semtimedop_time64
+  421n, // rt_sigtimedwait_time64
+  426n, // io_uring_enter
+  441n, // epoll_pwait2
+]);
+
+const structs: AbiStructs = {
+  iovec: layout("struct iovec", 8, { iov_base: [0, "u32"], iov_len: [4, "u32"] }),
+  msghdr: layout("struct msghdr", 28, {
+    msg_iov: [8, "u32"],
+    msg_iovlen: [12, "u32"],
+    msg_control: [16, "u32"],
+    msg_controllen: [20, "u32"],
+    msg_flags: [24, "i32"],
+  }),
+  cmsghdr: layout("struct cmsghdr", 12, {
+    cmsg_len: [0, "u32"],
+    cmsg_level: [4, "i32"],
+    cmsg_type: [8, "i32"],
+  }),
+  sigaction: layout("struct kernel_sigaction", 20, { sa_handler: [0, "u32"] }),
+  epollEvent: layout("struct epoll_event", 12, { events: [0, "u32"], data: [4, "u64"] }),
+};
+
+type RegisterName = keyof typeof USER_REGS.fields;
+
+function view(registers: Registers): DataView {
+  return new DataView(registers.buffer, registers.byteOffset, registers.byteLength);
+}
+
+function get(registers: Registers, name: RegisterName): bigint {
+  return BigInt(view(registers).getUint32(USER_REGS.fields[name][0], true));
+}
+
+/** A 64-bit kernel shows half of its register: -EINTR in eax is 0xfffffffc there. */
+function getSigned(registers: Registers, name: RegisterName): bigint {
+  return BigInt.asIntN(32, get(registers, name));
+}
+
+function set(registers: Registers, name: RegisterName, value: bigint): void {
+  const bits = Number(BigInt.asUintN(32, value));
+  view(registers).setUint32(USER_REGS.fields[name][0], bits, true);
+}
+
+export const i386: Architecture = {
+  name: "i386",
+  registerSetSize: USER_REGS.size,
+  addressBits: 32,
+  // Not SYSENTER, nor SYSCALL where the processor has that one: the kernel returns from them to the
+  // INT 0x80 in the vdso, whatever the address of the call. It also restarts calls there.
+  syscallInstruction: Uint8Array.of(0xcd, 0x80),
+  instructionAlignment: 1,
+  sigsetSize: 8,
+  syscallNumbers: {
+    clone: 120,
+    close: 6,
+    dup3: 330,
+    epoll_ctl: 255,
+    fcntl: 221,
+    getpgid: 132,
+    getpid: 20,
+    getsid: 147,
+    ioctl: 54,
+    mmap: 192,
+    munmap: 91,
+    recvmsg: 372,
+    rt_sigaction: 174,
+    setpgid: 57,
+    setsid: 66,
+    socketpair: 360,
+    wait4: 114,
+  },
+  structs,
+
+  instructionPointer: (registers) => get(registers, "eip"),
+
+  withSyscall(registers, instruction, number, args) {
+    const call = registers.slice();
+    // As on x86_64. The kernel takes this -1 for a 32-bit debugger's, and extends its sign.
+    set(call, "orig_eax", -1n);
+    set(call, "eax", BigInt(number));
+    set(call, "eip", instruction);
+    set(call, "eflags", get(registers, "eflags") & ~EFLAGS_CLEARED);
+    ARGUMENT_REGISTERS.forEach((name, index) => set(call, name, args[index] ?? 0n));
+    return call;
+  },
+
+  withRestart(registers) {
+    const number = getSigned(registers, "orig_eax");
+    const result = restartingResult(number, getSigned(registers, "eax"), EINTR_AFTER_STOP);
+    if (result === undefined) return registers;
+    const restarted = registers.slice();
+    set(restarted, "eax", result);
+    return restarted;
+  },
+};
