@@ -1,5 +1,6 @@
 /**
- * A tracee's memory, by process_vm_readv(2) and process_vm_writev(2). `pid` may be any thread that has
+ * A tracee's memory, by process_vm_readv(2) and process_vm_writev(2), or by /proc/PID/mem where a kernel or
+ * a container's seccomp filter does not have these. `pid` may be any thread that has
  * not exited; a first thread that has exited leads to no memory, though the other threads still use it.
  */
 import { TraceeDiedError } from "../errors.ts";
@@ -24,7 +25,28 @@ function transfer(
   const remote = new Struct(iovec).set("iov_base", address).set("iov_len", length);
   const done = raw(libc()[call](pid, local.bytes, 1n, remote.bytes, 1n, 0n));
   if (done === -ERRNO.ESRCH) throw new TraceeDiedError(pid);
+  if (done === -ERRNO.ENOSYS || done === -ERRNO.EPERM) {
+    const count = transferThroughFile(call, pid, address, bytes);
+    if (count > 0) return count;
+  }
   return orThrow(done, `${call}(${pid}, 0x${address.toString(16)})`);
+}
+
+/** The same through proc_pid_mem(5), which asks for no more than ptrace(2) does; 0 where it fails, too. */
+function transferThroughFile(
+  call: Transfer,
+  pid: number,
+  address: bigint,
+  bytes: Uint8Array<ArrayBuffer>,
+): number {
+  const reading = call === "process_vm_readv";
+  try {
+    using file = Deno.openSync(`/proc/${pid}/mem`, { read: reading, write: !reading });
+    file.seekSync(address, Deno.SeekMode.Start);
+    return (reading ? file.readSync(bytes) : file.writeSync(bytes)) ?? 0;
+  } catch {
+    return 0; // the first failure is told
+  }
 }
 
 function transferAll(
