@@ -1,0 +1,157 @@
+/**
+ * System calls of reptyr that fail: strace(1) makes the Nth call of a name answer an error. Whatever
+ * fails, there is one message and the target is what it was, or the move is made in another way.
+ */
+import { assertEquals, assertMatch } from "@std/assert";
+import { afterEach, describe } from "@std/testing/bdd";
+import { assertNoneLeft, SHAPES, Target } from "../support/e2e_target.ts";
+import {
+  assertMessage,
+  isMoved,
+  linesOf,
+  Moved,
+  refused,
+  startOn,
+  Untouched,
+} from "../support/input_run.ts";
+import { requires, victim } from "../support/programs.ts";
+import { waitUntil } from "../support/terminal.ts";
+
+interface Fault {
+  readonly call: string;
+  readonly error: string;
+  /** As of strace's `when=`: `3` is the third call, `3+` it and all after it. */
+  readonly when: readonly (number | string)[];
+}
+
+/** A prefix that runs reptyr so that the call fails. */
+function failing({ call, error }: Fault, when: number | string): string[] {
+  return [
+    "strace",
+    ...[
+      "-f",
+      "-qq",
+      "--seccomp-bpf",
+      "-o",
+      "/dev/null",
+      "-e",
+      `trace=${call}`,
+      "-e",
+      "signal=none",
+    ],
+    ...["-e", `inject=${call}:error=${error}:when=${when}`],
+  ];
+}
+
+function start(shape: (typeof SHAPES)[number]): Target {
+  return Target.start(shape, [victim("command")], (terminal) => terminal.expect("ready"));
+}
+
+describe("a system call that fails before the target is changed", () => {
+  afterEach(assertNoneLeft);
+
+  const faults: Fault[] = [
+    { call: "pidfd_open", error: "EMFILE", when: [1, 2] },
+    { call: "pidfd_getfd", error: "EPERM", when: [2] },
+    { call: "sendmsg", error: "EPERM", when: [1] },
+    { call: "sendmsg", error: "ETOOMANYREFS", when: [1] },
+    // Seize, interrupt, registers, signal mask: nothing has been called in the target's name by then.
+    { call: "ptrace", error: "EPERM", when: [1, 2, 3, 4, 5, 6, 8, 9, 10] },
+    { call: "ptrace", error: "EIO", when: [1, 4, 9, "4+"] },
+  ];
+  for (const shape of SHAPES) {
+    for (const fault of faults) {
+      const { call, error, when } = fault;
+      requires("strace")(`is told, and no more: ${call} ${error} ${when}: ${shape}`, () => {
+        for (const number of when) {
+          using target = start(shape);
+          const before = new Untouched(target.pid);
+          const [message] = refused([target.pid], { prefix: failing(fault, number) });
+          assertMatch(message!, new RegExp(`\\(${error}\\)|permission denied`), `${number}`);
+          before.assert();
+          target.terminal.line("hello");
+          target.terminal.expect("line: hello");
+        }
+      });
+    }
+  }
+});
+
+describe("a system call that can be done without", () => {
+  afterEach(assertNoneLeft);
+
+  const faults: Fault[] = [
+    // Forbidden by a container's seccomp filter, or left out of the kernel.
+    { call: "process_vm_readv", error: "EPERM", when: [1, 2, 3, 4, 5, "1+"] },
+    { call: "process_vm_writev", error: "EPERM", when: [1, 2, 3, "1+"] },
+    { call: "process_vm_readv", error: "ENOSYS", when: ["1+"] },
+    { call: "process_vm_writev", error: "ENOSYS", when: ["1+"] },
+    { call: "fchown", error: "EPERM", when: ["1+"] },
+  ];
+  for (const shape of SHAPES) {
+    for (const fault of faults) {
+      const { call, error, when } = fault;
+      requires("strace")(
+        `keeps nothing from being moved: ${call} ${error} ${when}: ${shape}`,
+        () => {
+          for (const number of when) {
+            using target = start(shape);
+            using moved = Moved.to(target.pid, { prefix: failing(fault, number) });
+            moved.terminal.line("hello");
+            moved.terminal.expect("line: hello");
+            moved.terminal.line("exit 9");
+            assertEquals(moved.terminal.expectExit(), { kind: "exited", status: 9 });
+          }
+        },
+      );
+    }
+  }
+});
+
+describe("a target that may open hardly any more files", () => {
+  afterEach(assertNoneLeft);
+
+  // Each of 0, 1 and 2 is a description of its own, and needs a new one of its own.
+  const opened = [
+    "bash",
+    "-c",
+    'tty=$(tty); exec "$0" <"$tty" >"$tty" 2>"$tty"',
+  ];
+  for (const shape of SHAPES) {
+    requires("prlimit")(`is moved, or told so and left as it was: ${shape}`, () => {
+      const outcomes: string[] = [];
+      for (let limit = 3; limit <= 20; limit++) {
+        using target = Target.start(
+          shape,
+          [...opened, victim("command")],
+          (terminal) => terminal.expect("ready"),
+        );
+        const { success } = new Deno.Command("prlimit", {
+          args: [`--pid=${target.pid}`, `--nofile=${limit}:${limit}`],
+        }).outputSync();
+        assertEquals(success, true);
+        const before = new Untouched(target.pid);
+        const { terminal } = startOn([target.pid]);
+        using _ = terminal;
+        const tty = target.stat.ttyNr;
+        const outcome = waitUntil(
+          "a move or a refusal",
+          () =>
+            terminal.child.status === undefined ? isMoved(target.pid, tty) && "moved" : "refused",
+        );
+        outcomes.push(outcome);
+        const now = outcome === "moved" ? terminal : target.terminal;
+        if (outcome === "refused") {
+          assertMessage(linesOf(terminal.output));
+          assertMatch(terminal.output, /files|EMFILE/);
+          before.assert();
+        }
+        now.line("hello");
+        now.expect("line: hello");
+      }
+      // First it cannot be moved, and from some limit on it can.
+      assertEquals(outcomes, outcomes.toSorted().toReversed());
+      assertEquals([outcomes[0], outcomes.at(-1)], ["refused", "moved"]);
+    });
+  }
+});
