@@ -7,7 +7,7 @@ import { orThrow } from "../ffi/raw.ts";
 import { verbose, writeStderr } from "../log.ts";
 import { Pty } from "../tty/pty.ts";
 import { SignalInbox } from "../tty/signal_inbox.ts";
-import { RawMode } from "../tty/termios.ts";
+import { RawMode } from "../tty/raw_mode.ts";
 import { UserTerminal } from "../tty/user_terminal.ts";
 import { getWindowSize, setWindowSize, type WindowSize } from "../tty/window_size.ts";
 import { attach } from "./attach.ts";

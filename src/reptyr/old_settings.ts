@@ -2,7 +2,8 @@
 import { SyscallError } from "../errors.ts";
 import { close } from "../ffi/descriptor.ts";
 import { pidfdGetfd } from "../ffi/process.ts";
-import { getTermios, saneTermios, type Termios } from "../tty/termios.ts";
+import { saneTermios, type Termios } from "../tty/settings.ts";
+import { getTermios } from "../tty/termios.ts";
 import { getWindowSize, type WindowSize } from "../tty/window_size.ts";
 
 export interface OldSettings {

@@ -8,7 +8,7 @@ import { releaseStrays } from "../tracee/release.ts";
 import type { Pty } from "../tty/pty.ts";
 import { pump } from "../tty/pump.ts";
 import type { SignalInbox } from "../tty/signal_inbox.ts";
-import type { RawMode } from "../tty/termios.ts";
+import type { RawMode } from "../tty/raw_mode.ts";
 import type { UserTerminal } from "../tty/user_terminal.ts";
 import { setWindowSize, type WindowSize } from "../tty/window_size.ts";
 import type { Attachment } from "./attach.ts";

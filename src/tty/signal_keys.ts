@@ -11,7 +11,7 @@ import {
   VQUIT,
   VSUSP,
 } from "../ffi/constants.ts";
-import { controlCharacter, type Termios } from "./termios.ts";
+import { controlCharacter, type Termios } from "./settings.ts";
 
 /** A key that means a signal: its place among the bytes. */
 export interface SignalKey {

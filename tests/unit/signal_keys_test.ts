@@ -14,7 +14,7 @@ import {
 } from "../../src/ffi/constants.ts";
 import { termios2 } from "../../src/ffi/structs.ts";
 import { SignalKeys } from "../../src/tty/signal_keys.ts";
-import { saneTermios, type Termios } from "../../src/tty/termios.ts";
+import { saneTermios, type Termios } from "../../src/tty/settings.ts";
 
 /** `stty sane` without the modes `off`, and with other control characters. */
 function settings(off = 0, characters: Readonly<Record<number, number>> = {}): Termios {
