@@ -115,21 +115,25 @@ export class Untouched {
 
   /** Waits until it runs the program `command`, if given, and has come to wait for something. */
   constructor(readonly pid: number, command?: string) {
-    let before = "";
-    let same = 0;
-    waitUntil(`process ${pid} to wait`, () => {
-      const now = describeProcess(pid);
-      const state = readStat(pid)?.state;
-      same = now === before && state !== "R" ? same + 1 : 0;
-      before = now;
-      return same >= LOOKS && (command === undefined || command === readStat(pid)?.comm);
-    });
+    waitUntilSettled(pid, command);
     this.#before = describeProcess(pid);
   }
 
   assert(timeoutMs?: number): void {
     assertBecomes(() => describeProcess(this.pid), this.#before, this.pid, timeoutMs);
   }
+}
+
+function waitUntilSettled(pid: number, command?: string): void {
+  let before = "";
+  let same = 0;
+  waitUntil(`process ${pid} to wait`, () => {
+    const now = describeProcess(pid);
+    const state = readStat(pid)?.state;
+    same = now === before && state !== "R" ? same + 1 : 0;
+    before = now;
+    return same >= LOOKS && (command === undefined || command === readStat(pid)?.comm);
+  });
 }
 
 /** How long a process may take: a stopped one has to enter its stop again, or to handle SIGWINCH. */
@@ -216,6 +220,7 @@ export class Moved implements Disposable {
   /** Run reptyr; the process is moved then, and otherwise as it was. */
   static to(pid: number, options: RunOptions & { args?: readonly string[] } = {}): Moved {
     const oldTty = readStat(pid)?.ttyNr ?? 0;
+    waitUntilSettled(pid);
     const before = describeRest(pid);
     using stack = new DisposableStack();
     const process = stack.use(new ProcessHandle(pid));
