@@ -45,7 +45,8 @@ export function changeSides(
   undo: DisposableStack,
 ): SighupShield[] {
   const { target } = job;
-  const shell = controllingShell(target.stat);
+  const stats = job.members.map(({ stat }) => stat);
+  const shell = controllingShell(stats.filter(({ pgrp }) => pgrp === target.stat.pgrp));
   const stopped = shell === undefined ? [] : showStop(job, shell, undo);
   const shields = new Shields(shell, undo);
 

@@ -4,14 +4,17 @@ import { readStat, type Stat } from "../proc/stat.ts";
 import { Deadline } from "../tracee/wait.ts";
 
 /**
- * The PID of the shell that has the target, of which `stat` tells, as a job of its own: the parent, in the
- * same session, that put it into another process group. `undefined` when there is none.
+ * The PID of the shell that has the process group of `members` as a job: a parent in the same session that put its
+ * child into another process group. Not every member is a child of the shell. `undefined` when none is.
  */
-export function controllingShell(stat: Stat): number | undefined {
-  const parent = readStat(stat.ppid);
-  const isJob = parent !== undefined && parent.session === stat.session &&
-    parent.pgrp !== stat.pgrp;
-  return isJob ? parent.pid : undefined;
+export function controllingShell(members: readonly Stat[]): number | undefined {
+  for (const { ppid, session, pgrp } of members) {
+    const parent = readStat(ppid);
+    if (parent !== undefined && parent.session === session && parent.pgrp !== pgrp) {
+      return parent.pid;
+    }
+  }
+  return undefined;
 }
 
 /** Whether the target, of which `stat` tells, is in the foreground of its terminal. */
