@@ -7,7 +7,7 @@
  * work for us and through us for the job. A group that is not orphaned, such as a job of a moved shell, is left
  * to the kernel.
  *
- * ^C, ^\\ and window changes: passed on to the helpers, see helpers.ts.
+ * ^C, ^\\ and window changes: passed on to the helpers, see helpers.ts, once the target has them.
  */
 import { SIGCONT, SIGSTOP, SIGTSTP } from "../ffi/constants.ts";
 import { ERRNO } from "../ffi/errno.ts";
@@ -46,6 +46,8 @@ export class JobControl implements Typist, Disposable {
   /** Bytes that were typed behind a ^Z. */
   #held: Uint8Array<ArrayBuffer> = new Uint8Array(0);
   #stopping = false;
+  /** Meant by keys that are still to be passed on. */
+  #signals: number[] = [];
   #settings: Termios | undefined;
   #timer: number | undefined;
 
@@ -71,8 +73,9 @@ export class JobControl implements Typist, Disposable {
     return count <= 0 ? count : this.#actUpon(bytes.subarray(0, count));
   };
 
-  /** Stop once all that was typed before ^Z has been passed on. */
+  /** What was typed up to the signal keys has been passed on. */
   readonly beforeWait = (): void => {
+    this.#signalHelpers();
     if (!this.#stopping) return;
     this.#stopping = false;
     this.#stop();
@@ -82,6 +85,18 @@ export class JobControl implements Typist, Disposable {
     clearInterval(this.#timer);
   }
 
+  /**
+   * The target comes first. A script that sees its child end by SIGINT, and has none itself, goes on with its next
+   * line; a program that sees its pipe end does not end by the signal.
+   */
+  #signalHelpers(): void {
+    const signals = this.#signals.splice(0);
+    const { helpers, pty } = this.#options;
+    if (signals.length === 0 || helpers.groups.length === 0) return;
+    pty.settle();
+    for (const signal of signals) signalHelpers(helpers, signal);
+  }
+
   /** How many of `bytes` are for the target. */
   #actUpon(bytes: Uint8Array<ArrayBuffer>): number {
     // Letters mean no signal, but where a user has chosen one by stty(1) since a control key was last pressed.
@@ -89,7 +104,7 @@ export class JobControl implements Typist, Disposable {
       this.#settings = getTermios(this.#options.pty.master);
     }
     for (const { index, signal } of this.#keys.find(bytes, this.#settings)) {
-      if (signal !== SIGTSTP) signalHelpers(this.#options.helpers, signal);
+      if (signal !== SIGTSTP) this.#signals.push(signal);
       else if (this.#canStop()) {
         this.#held = bytes.slice(index + 1);
         this.#stopping = true;

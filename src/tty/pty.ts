@@ -6,12 +6,14 @@ import {
   O_CLOEXEC,
   O_NOCTTY,
   O_NONBLOCK,
+  O_RDONLY,
   O_RDWR,
+  POLLIN,
   TIOCGPTN,
   TIOCGPTPEER,
   TIOCSPTLCK,
 } from "../ffi/constants.ts";
-import { close, fcntl, ioctl, ioctlGet, ioctlStruct, open } from "../ffi/descriptor.ts";
+import { close, fcntl, ioctl, ioctlGet, ioctlStruct, open, PollSet } from "../ffi/descriptor.ts";
 import { orThrow } from "../ffi/raw.ts";
 import { layout, Struct } from "../struct.ts";
 
@@ -79,6 +81,21 @@ export class Pty implements Disposable {
   releaseSlave(): void {
     if (this.#slave !== undefined) close(this.#slave);
     this.#slave = undefined;
+  }
+
+  /**
+   * Wait until the line discipline has taken what was written to the master, and has sent the signals that are in
+   * it: a work queue does that, which n_tty_poll() in drivers/tty/n_tty.c waits for where nothing is left to be read.
+   */
+  settle(): void {
+    const slave = this.openSlave(O_RDONLY);
+    try {
+      const set = new PollSet(1);
+      set.watch(0, slave, POLLIN);
+      set.poll(0);
+    } finally {
+      close(slave);
+    }
   }
 
   /** The slave descriptor that is held. Throws RangeError when none is. */
