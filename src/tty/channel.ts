@@ -7,9 +7,6 @@ import { ERRNO } from "../ffi/errno.ts";
 
 const CAPACITY = 1 << 16;
 
-/** A read that gives less than this is taken for all there is: someone is typing, or the target echoes. */
-const SHORT = 512;
-
 /**
  * `again`: the descriptor has or takes nothing more for now. `full`: the channel has no room, though
  * there may be more. `end`: end of file, or the other side is gone.
@@ -43,15 +40,15 @@ export class Channel {
   }
 
   /**
-   * Read until the channel is full or the source seems to have no more: poll(2) tells if there is. When `thorough`,
-   * until the source says so itself.
+   * Read once; poll(2) tells whether there is more, and what came is on its way meanwhile. When `thorough`, read until
+   * the source has no more or the channel is full.
    */
   fill(thorough = false): Progress {
     while (this.#end < CAPACITY) {
       const count = this.readFrom(this.source, this.#bytes.subarray(this.#end));
       if (count > 0) {
         this.#end += count;
-        if (count < SHORT && !thorough) return "again";
+        if (!thorough) return "again";
       } else if (count !== -ERRNO.EINTR) return count === -ERRNO.EAGAIN ? "again" : "end";
     }
     return "full";

@@ -18,11 +18,19 @@ describe("Channel", () => {
         return count;
       },
     );
-    assertEquals([channel.fill(), channel.pending], ["again", 3]);
+    assertEquals([channel.fill(true), channel.pending], ["again", 3]);
     assertEquals([channel.drain(), channel.pending], ["again", 2]);
     assertEquals([channel.drain(), channel.pending], ["again", 0]);
-    assertEquals([channel.fill(), channel.pending], ["full", 1 << 16]);
+    assertEquals([channel.fill(true), channel.pending], ["full", 1 << 16]);
     assertEquals(channel.drain(), "end");
     assertEquals(written, [-ERRNO.EINTR, 1, -ERRNO.EAGAIN, 2, -ERRNO.EPIPE]);
+  });
+
+  it("reads once unless it is to be thorough", () => {
+    const answers = [-ERRNO.EINTR, 5, 7, -ERRNO.EAGAIN, 0];
+    const channel = new Channel(0, 1, () => answers.shift()!, () => -ERRNO.EAGAIN);
+    assertEquals([channel.fill(), channel.pending], ["again", 5]);
+    assertEquals([channel.fill(true), channel.pending], ["again", 12]);
+    assertEquals(channel.fill(), "end");
   });
 });
