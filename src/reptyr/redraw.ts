@@ -67,7 +67,16 @@ export class Redrawer implements Disposable {
   }
 
   #setSize(size: WindowSize): void {
-    setWindowSize(this.#what.pty.master, size);
-    this.#what.notify();
+    changeSize(this.#what, size);
   }
+}
+
+/** Set the size of `pty`. Everyone on it is told, unless it has that size already: as the kernel does, pty_resize(). */
+export function changeSize(
+  { pty, notify }: Pick<Redrawing, "pty" | "notify">,
+  size: WindowSize,
+): void {
+  if (sameSize(getWindowSize(pty.master), size)) return;
+  setWindowSize(pty.master, size);
+  notify();
 }

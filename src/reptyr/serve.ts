@@ -10,11 +10,12 @@ import { pump } from "../tty/pump.ts";
 import type { SignalInbox } from "../tty/signal_inbox.ts";
 import type { RawMode } from "../tty/raw_mode.ts";
 import type { UserTerminal } from "../tty/user_terminal.ts";
-import { setWindowSize, type WindowSize } from "../tty/window_size.ts";
+import type { WindowSize } from "../tty/window_size.ts";
 import type { Attachment } from "./attach.ts";
 import { exitStatus } from "./exit_status.ts";
 import { signalHelpers, watchHelpers } from "./helpers.ts";
 import { JobControl } from "./job_control.ts";
+import { changeSize } from "./redraw.ts";
 import type { SighupShield } from "./sighup_shield.ts";
 
 /** Signals that end this program, with what a shell reports then. */
@@ -56,10 +57,7 @@ export async function serve(service: Service): Promise<number> {
   let status = 0;
   const helperFds = watchHelpers(helpers, cleanup);
   let living = 1 + helperFds.length;
-  const onResize = () => {
-    setWindowSize(pty.master, size());
-    signalHelpers(helpers, SIGWINCH);
-  };
+  const notify = () => signalHelpers(helpers, SIGWINCH);
   const typist = cleanup.use(
     new JobControl({
       pty,
@@ -76,7 +74,7 @@ export async function serve(service: Service): Promise<number> {
     signals,
     endingSignals: [...ENDING_SIGNALS.keys()],
     typist,
-    onResize,
+    onResize: () => changeSize({ pty, notify }, size()),
     onAbandoned: () => staysOn(target.pid, pty),
     isOver: () => living === 0,
     watches: [
