@@ -62,7 +62,7 @@ export function attach(facts: PreflightFacts, pty: Pty, timeoutSeconds: number):
     undo.move();
     return { shields, oldSize: old.size, helpers: helpersOf(job) };
   } catch (error) {
-    throw explained(firstOf(error), facts.pid);
+    throw explained(error, facts.pid);
   }
 }
 
@@ -132,13 +132,22 @@ function firstOf(error: unknown): unknown {
   return error instanceof SuppressedError ? firstOf(error.suppressed) : error;
 }
 
-/** A system call that failed where none should, in words for the user. All has been put back by now. */
+/**
+ * A system call that failed where none should, in words for the user. Putting things back has failed too when the
+ * error came to suppress another.
+ */
 function explained(error: unknown, pid: number): unknown {
-  if (!(error instanceof SyscallError)) return error;
-  const remedy = error.code === "ENOSYS"
-    ? "pidfd_getfd(2) is needed, which Linux has since version 5.6"
-    : "All is as it was before; --verbose shows how far the move came";
-  return new RefusedError(`Cannot move process ${pid}: ${error.message}`, [remedy], {
-    cause: error,
+  const first = firstOf(error);
+  if (!(first instanceof SyscallError)) return first;
+  const remedies = [
+    first === error
+      ? "All is as it was before; --verbose shows how far the move came"
+      : "Not all could be put back: see whether the process still works",
+  ];
+  if (first.code === "ENOSYS") {
+    remedies.unshift("pidfd_getfd(2) is needed, which Linux has since version 5.6");
+  }
+  return new RefusedError(`Cannot move process ${pid}: ${first.message}`, remedies, {
+    cause: first,
   });
 }

@@ -56,7 +56,7 @@ export function changeSides(
     using remote = RemoteSyscalls.begin(member.tracee);
     if (isHelper(member, target)) {
       if (leadsGroup(target)) group = regroup(remote, member, group, undo);
-      else shields.raise(remote, member);
+      shields.raise(remote, member);
     }
     swap(remote, mover, undo);
     if (stopped.includes(member)) continueUnseen(remote);
@@ -205,7 +205,10 @@ class Shields {
 
   constructor(readonly shell: number | undefined, readonly undo: DisposableStack) {}
 
-  /** For a process whose group has the number that the shell knows the job by. */
+  /**
+   * For a process whose group has the number that the shell knows the job by; and for one whose group is orphaned
+   * when the shell ends: if it is stopped just then, the kernel hangs it up, kill_orphaned_pgrp() in kernel/exit.c.
+   */
   raise(remote: RemoteSyscalls, member: Member): void {
     if (this.shell === undefined || (pendingSignals(member) & SIGHUP_BIT) !== 0n) return;
     const shield = SighupShield.raise(remote, this.shell);

@@ -10,6 +10,7 @@
  * ^C, ^\\ and window changes: passed on to the helpers, see helpers.ts, once the target has them.
  */
 import { SIGCONT, SIGSTOP, SIGTSTP } from "../ffi/constants.ts";
+import { SyscallError } from "../errors.ts";
 import { ERRNO } from "../ffi/errno.ts";
 import { kill } from "../ffi/process.ts";
 import { isLive, readStat } from "../proc/stat.ts";
@@ -97,12 +98,19 @@ export class JobControl implements Typist, Disposable {
     for (const signal of signals) signalHelpers(helpers, signal);
   }
 
+  #readSettings(): void {
+    try {
+      this.#settings = getTermios(this.#options.pty.master);
+    } catch (error) {
+      if (!(error instanceof SyscallError)) throw error;
+    }
+  }
+
   /** How many of `bytes` are for the target. */
   #actUpon(bytes: Uint8Array<ArrayBuffer>): number {
     // Letters mean no signal, but where a user has chosen one by stty(1) since a control key was last pressed.
-    if (this.#settings === undefined || bytes.some(isControl)) {
-      this.#settings = getTermios(this.#options.pty.master);
-    }
+    if (this.#settings === undefined || bytes.some(isControl)) this.#readSettings();
+    if (this.#settings === undefined) return bytes.length;
     for (const { index, signal } of this.#keys.find(bytes, this.#settings)) {
       if (signal !== SIGTSTP) this.#signals.push(signal);
       else if (this.#canStop()) {

@@ -7,7 +7,7 @@ import {
   getWindowSize,
   oneRowOff,
   sameSize,
-  setWindowSize,
+  trySetWindowSize,
   type WindowSize,
 } from "../tty/window_size.ts";
 
@@ -77,6 +77,6 @@ export function changeSize(
   size: WindowSize,
 ): void {
   if (sameSize(getWindowSize(pty.master), size)) return;
-  setWindowSize(pty.master, size);
+  trySetWindowSize(pty.master, size);
   notify();
 }

@@ -88,8 +88,12 @@ export class RemoteSyscalls implements Disposable {
    */
   syscall(name: SyscallName, ...args: readonly (number | bigint)[]): bigint {
     this.#prepare(name, args);
-    this.#runToSyscallStop(PTRACE_SYSCALL_INFO_ENTRY);
-    return this.#runToSyscallStop(PTRACE_SYSCALL_INFO_EXIT);
+    if (this.#runToSyscallStop().op === PTRACE_SYSCALL_INFO_EXIT) {
+      // Of a call before this one, which a failure of ours had left half done.
+      this.#prepare(name, args);
+      this.#expectSyscallStop(PTRACE_SYSCALL_INFO_ENTRY);
+    }
+    return this.#expectSyscallStop(PTRACE_SYSCALL_INFO_EXIT);
   }
 
   /** As {@linkcode syscall}; an error number becomes RemoteSyscallError. */
@@ -118,7 +122,7 @@ export class RemoteSyscalls implements Disposable {
       const status = this.#resume(signal);
       if (status.kind === "group-stop") return true;
       if (status.kind === "syscall-stop") {
-        this.#runToSyscallStop(PTRACE_SYSCALL_INFO_EXIT);
+        this.#expectSyscallStop(PTRACE_SYSCALL_INFO_EXIT);
         return false;
       }
       signal = status.kind === "signal-delivery-stop" ? status.signal : 0;
@@ -182,13 +186,13 @@ export class RemoteSyscalls implements Disposable {
     try {
       this.#criticalSection?.restore();
     } finally {
-      setRegisters(this.#tid, this.#original);
-      setSignalMask(this.#tid, this.#originalMask);
+      insist(() => setRegisters(this.#tid, this.#original));
+      insist(() => setSignalMask(this.#tid, this.#originalMask));
     }
     // The kernel looks at -ERESTART* in rax only in get_signal()'s company, and a syscall-exit-stop is
     // past that. An interrupt-stop brings the thread back to where Tracee promises it to be.
-    interrupt(this.#tid);
-    resume(this.#tid, PTRACE_CONT);
+    insist(() => interrupt(this.#tid));
+    insist(() => resume(this.#tid, PTRACE_CONT));
     const { pid } = this.#tracee;
     if (waitUntilInterrupted(pid, this.#tid) === undefined) {
       throw new TraceeDiedError(pid);
@@ -214,20 +218,36 @@ export class RemoteSyscalls implements Disposable {
   }
 
   /**
-   * Run to the next syscall-stop, which must be of kind `op`; its result. On the way there may be group-stops and
+   * Run to the next syscall-stop; its kind, and the result at an exit. On the way there may be group-stops and
    * left-over interrupts, and SIGSTOP, which alone comes through a full mask. It starts a group-stop; that does not
    * keep a traced thread from being resumed, and is in force once the thread is let go.
    */
-  #runToSyscallStop(op: number): bigint {
+  #runToSyscallStop(): { op: number; result: bigint } {
     for (let signal = 0;;) {
       const status = this.#resume(signal);
-      if (status.kind === "syscall-stop") {
-        const info = getSyscallInfo(this.#tid);
-        if (info.op === op) return info.result;
-        throw new Error(`Expected syscall-stop ${op} of thread ${this.#tid}, got ${info.op}`);
-      }
+      if (status.kind === "syscall-stop") return getSyscallInfo(this.#tid);
       if (status.kind === "event-stop") this.#eventMessage = getEventMessage(this.#tid);
       signal = status.kind === "signal-delivery-stop" ? status.signal : 0;
+    }
+  }
+
+  #expectSyscallStop(op: number): bigint {
+    const info = this.#runToSyscallStop();
+    if (info.op === op) return info.result;
+    throw new Error(`Expected syscall-stop ${op} of thread ${this.#tid}, got ${info.op}`);
+  }
+}
+
+/** How often what must not fail is tried. */
+const TRIES = 3;
+
+/** Do what gives the tracee its own back: also when the kernel, or who stands in for it, says no at first. */
+function insist(action: () => void): void {
+  for (let tries = 1;; tries++) {
+    try {
+      return action();
+    } catch (error) {
+      if (!(error instanceof SyscallError) || tries === TRIES) throw error;
     }
   }
 }

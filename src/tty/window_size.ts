@@ -20,6 +20,11 @@ export function setWindowSize(fd: number, size: WindowSize): void {
   orThrow(ioctlStruct(fd, TIOCSWINSZ, size), `ioctl(${fd}, TIOCSWINSZ)`);
 }
 
+/** {@linkcode setWindowSize} for when there is nothing to be done about a failure; whether it succeeded. */
+export function trySetWindowSize(fd: number, size: WindowSize): boolean {
+  return ioctlStruct(fd, TIOCSWINSZ, size) >= 0;
+}
+
 /** A size that differs from `size` by one row, for programs that ignore an unchanged one. */
 export function oneRowOff(size: WindowSize): WindowSize {
   const rows = size.get("ws_row");
