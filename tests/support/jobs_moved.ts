@@ -167,7 +167,10 @@ export class MovedJob implements Disposable {
   }
 }
 
-/** Whom the shell of `target`'s job would send SIGHUP: whoever keeps the group by whose number it knows the job. */
+/**
+ * Who would get a SIGHUP for the end of the shell of `target`'s job: whoever keeps the number that it knows the job
+ * by, and whoever stays in its session.
+ */
 function shieldedMembers(target: number, pids: readonly number[]): number[] {
   const { pgrp, session } = statOf(target);
   const group = pids.filter((pid) => statOf(pid).pgrp === pgrp);
@@ -176,7 +179,7 @@ function shieldedMembers(target: number, pids: readonly number[]): number[] {
     return parent?.session === session && parent.pgrp !== pgrp;
   });
   if (session === target || !hasShell) return [];
-  return pgrp === target ? [target] : group.filter((pid) => pid !== target);
+  return group.filter((pid) => pid !== target || pgrp === target);
 }
 
 /** `before`, with what is different while a reptyr serves the job. */

@@ -1,0 +1,53 @@
+/** A reptyr that is a job of an interactive shell, as users have it. */
+import { assert } from "@std/assert";
+import { readStat } from "../../src/proc/stat.ts";
+import { PROMPT, SHELL } from "./e2e_target.ts";
+import type { MovedJob } from "./jobs_moved.ts";
+import { reptyrPath } from "./reptyr.ts";
+import { descendantsOf } from "./child.ts";
+import { Terminal, type TerminalOptions, waitUntil } from "./terminal.ts";
+import { untilState } from "./victim.ts";
+
+/** A new terminal with a shell in which `reptyr target` has just moved the whole of `job`. */
+export function moveInShell(
+  job: MovedJob,
+  target: number,
+  options: TerminalOptions = {},
+): Terminal {
+  const shell = Terminal.start(SHELL, { label: "new shell", ...options });
+  try {
+    shell.expect(PROMPT);
+    job.moveBy(target, shell, () => {
+      shell.line(`${reptyrPath} ${target}`);
+      return undefined;
+    });
+    return shell;
+  } catch (error) {
+    shell[Symbol.dispose]();
+    throw error;
+  }
+}
+
+/** The reptyr that is a job of `shell`. */
+export function reptyrOf(shell: Terminal): number {
+  const found = descendantsOf(shell.pid).find((pid) => readStat(pid)?.comm === "reptyr");
+  assert(found !== undefined, "No reptyr is a job of the shell");
+  return found;
+}
+
+/** ^Z: the shell shows reptyr stopped and prompts, and all of the job are stopped. */
+export function stopByKey(shell: Terminal, job: MovedJob): void {
+  shell.press("^Z");
+  shell.expect(/\[1\]\+ +Stopped +\S*reptyr \d+/);
+  shell.expect(PROMPT);
+  for (const pid of job.pids) untilState(pid, "T");
+}
+
+/** `fg` or `bg`: all of the job go on. */
+export function continueBy(shell: Terminal, command: "fg" | "bg", job: MovedJob): void {
+  shell.line(command);
+  shell.expect(/reptyr \d+( &)?\r\n/);
+  for (const pid of job.pids) {
+    waitUntil(`process ${pid} to go on`, () => /[SR]/.test(readStat(pid)?.state ?? ""));
+  }
+}
