@@ -223,8 +223,10 @@ describe("the session leader and its children", () => {
     for (const index of [1, 3]) {
       waitUntil(`child ${index}`, () => old.output.includes(`child${index} ready`));
     }
-    const pids = [parent, ...living(descendantsOf(parent))];
-    assertEquals(pids.length, 3);
+    const pids = waitUntil("the others to be zombies", () => {
+      const pids = [parent, ...living(descendantsOf(parent))];
+      return pids.length === 3 && pids;
+    });
     pids.forEach((pid) => untilBlocked(pid));
     using job = new MovedJob(old, pids);
     using moved = job.move(parent);
