@@ -1,0 +1,105 @@
+/** A whole shell with its jobs: job control goes on in it as before. */
+import { assert, assertEquals } from "@std/assert";
+import { afterEach, describe } from "@std/testing/bdd";
+import { descendantsOf } from "../support/child.ts";
+import { assertNoneLeft, PROMPT } from "../support/e2e_target.ts";
+import { MovedJob, statOf, typeInShell, untilForeground } from "../support/jobs_moved.ts";
+import { requires } from "../support/programs.ts";
+import { readStat } from "../../src/proc/stat.ts";
+import { type Terminal, waitUntil } from "../support/terminal.ts";
+import { untilBlocked, untilState } from "../support/victim.ts";
+
+/** Says so when it is hung up or continued, and goes on. */
+const WITNESS =
+  "trap 'echo HANGUP' HUP; trap 'echo CONTINUED' CONT; echo witness; read -r x; echo $x";
+
+function childNamed(shell: Terminal, name: string): number {
+  return waitUntil(
+    name,
+    () => descendantsOf(shell.pid).find((pid) => readStat(pid)?.comm === name),
+  );
+}
+
+/** Asked of the shell: TIOCNOTTY has taken the terminal from all, and only who leads the session has a new one. */
+function untilInForeground(shell: number, job: number): void {
+  waitUntil(
+    `process ${job} to be in the foreground`,
+    () => statOf(shell).tpgid === statOf(job).pgrp,
+  );
+}
+
+describe("a shell that leads its session, with its foreground job", () => {
+  afterEach(assertNoneLeft);
+
+  requires("bash", "cat")("^C is for the job, ^Z stops it under the shell, and fg works", () => {
+    using old = typeInShell("cat");
+    const cat = childNamed(old, "cat");
+    untilForeground(cat);
+    untilBlocked(cat);
+    using job = new MovedJob(old, [old.pid, cat]);
+    using moved = job.move(old.pid);
+    moved.line("words");
+    moved.expect("words\r\nwords\r\n");
+    moved.press("^Z");
+    moved.expect(/\[1\]\+ +Stopped +cat\r\n/);
+    moved.expect(PROMPT);
+    untilState(cat, "T");
+    moved.line("fg");
+    moved.expect("cat\r\n");
+    untilInForeground(old.pid, cat);
+    moved.line("more words");
+    moved.expect("more words\r\nmore words\r\n");
+    moved.press("^C");
+    moved.expect(PROMPT);
+    job.handle(cat).waitForEnd(20_000);
+    moved.line('echo "status $?"');
+    moved.expect("status 130\r\n");
+    moved.line("exit 4");
+    job.expectEnd(moved, 4);
+  });
+
+  requires("bash")("the job sees no SIGHUP and no SIGCONT", () => {
+    using old = typeInShell(`bash --norc -c "${WITNESS.replaceAll("$", "\\$")}"`);
+    old.expect("witness\r\n");
+    const [witness] = descendantsOf(old.pid);
+    untilForeground(witness!);
+    untilBlocked(witness!);
+    using job = new MovedJob(old, [old.pid, witness!]);
+    using moved = job.move(old.pid);
+    moved.line("all is well");
+    moved.expect("all is well\r\nall is well\r\n");
+    moved.expect(PROMPT);
+    assert(!/HANGUP|CONTINUED/.test(moved.output));
+    moved.line("exit 4");
+    job.expectEnd(moved, 4);
+  });
+
+  requires("bash", "cat", "sleep")("jobs in the background stay as they are", () => {
+    using old = typeInShell("cat");
+    const stopped = childNamed(old, "cat");
+    untilForeground(stopped);
+    untilBlocked(stopped);
+    old.press("^Z");
+    old.expect(/\[1\]\+ +Stopped/);
+    old.expect(PROMPT);
+    old.line("sleep 1000 &");
+    old.expect(/\[2\] \d+\r\n/);
+    old.expect(PROMPT);
+    const sleep = childNamed(old, "sleep");
+    [old.pid, sleep].forEach((pid) => untilBlocked(pid));
+    using job = new MovedJob(old, [old.pid, stopped, sleep]);
+    using moved = job.move(old.pid);
+    assertEquals([stopped, sleep].map((pid) => statOf(pid).state), ["T", "S"]);
+    moved.line("jobs");
+    moved.expect(/\[1\]\+ +Stopped +cat\r\n\[2\]- +Running +sleep 1000 &\r\n/);
+    moved.line("fg %1");
+    moved.expect("cat\r\n");
+    untilInForeground(old.pid, stopped);
+    moved.line("words");
+    moved.expect("words\r\nwords\r\n");
+    moved.press("^D");
+    moved.expect(PROMPT);
+    moved.line("kill %2; wait; exit 4");
+    job.expectEnd(moved, 4);
+  });
+});
