@@ -15,7 +15,7 @@ import {
   terminalsOf,
   untilRunning,
 } from "../support/jobs_moved.ts";
-import { requires, requiresCompiler, requiresThat, victim } from "../support/programs.ts";
+import { requires, requiresCompiler, requiresCompilerAnd, victim } from "../support/programs.ts";
 import { type Terminal, waitUntil } from "../support/terminal.ts";
 import { untilBlocked } from "../support/victim.ts";
 
@@ -141,7 +141,7 @@ describe("a member under a seccomp filter", () => {
   afterEach(assertNoneLeft);
   const kinds = ["plain", "seccomp", "plain"];
 
-  requiresThat(isRoot, "only root can suspend a filter")("is moved with privilege", () => {
+  requiresCompilerAnd(isRoot, "only root can suspend a filter")("is moved with privilege", () => {
     using old = startOnTerminal("foreground job", [victim("jobs_family"), ...kinds]);
     const pids = untilReady(old, 3);
     pids.forEach((pid) => untilBlocked(pid));
@@ -156,7 +156,7 @@ describe("a member under a seccomp filter", () => {
     job.expectEnd(moved, 17);
   });
 
-  const asNobody = requiresThat(
+  const asNobody = requiresCompilerAnd(
     isRoot && yamaLevel === 0,
     `needs root, and kernel.yama.ptrace_scope 0 instead of ${yamaLevel}`,
   );

@@ -125,7 +125,7 @@ describe("reptyr --list and --why", () => {
     target.assert();
   });
 
-  it("show a zombie, and not the process that runs them", () => {
+  requires("python3")("show a zombie, and not the process that runs them", () => {
     const program = "import os, sys; pid = os.fork() or os._exit(3); print(f'zombie {pid}.', " +
       "flush=True); sys.stdin.read()";
     using terminal = Terminal.start(["python3", "-c", program]);
@@ -168,7 +168,7 @@ describe("reptyr --list and --why", () => {
     });
   }
 
-  it("show a process whose terminal is gone", () => {
+  requires("python3")("show a process whose terminal is gone", () => {
     using orphan = orphaned();
     const report = reportOn(orphan.pid);
     assertEquals([report.terminalGone, report.members, report.can], [true, 1, true]);

@@ -118,7 +118,7 @@ describe("a target that may open hardly any more files", () => {
     'tty=$(tty); exec "$0" <"$tty" >"$tty" 2>"$tty"',
   ];
   for (const shape of SHAPES) {
-    requires("prlimit")(`is moved, or told so and left as it was: ${shape}`, () => {
+    requires("prlimit", "cc")(`is moved, or told so and left as it was: ${shape}`, () => {
       const outcomes: string[] = [];
       for (let limit = 3; limit <= 20; limit++) {
         using target = Target.start(

@@ -13,15 +13,15 @@ import {
   yamaLevel,
 } from "../support/input_run.ts";
 import { publicVictim } from "../support/input_victims.ts";
-import { requires, requiresThat, victim, which } from "../support/programs.ts";
+import { requires, requiresCompilerAnd, victim, which } from "../support/programs.ts";
 import { Terminal, waitUntil } from "../support/terminal.ts";
 
-const asRoot = requiresThat(isRoot, "only root can become another user");
-const withoutYama = requiresThat(
+const asRoot = requiresCompilerAnd(isRoot, "only root can become another user");
+const withoutYama = requiresCompilerAnd(
   isRoot && yamaLevel === 0,
   `needs root, and kernel.yama.ptrace_scope 0 instead of ${yamaLevel}`,
 );
-const withYama = requiresThat(
+const withYama = requiresCompilerAnd(
   isRoot && yamaLevel > 0,
   "needs root, and a kernel with Yama and its ptrace_scope above 0",
 );
@@ -108,7 +108,7 @@ describe("reptyr where the kernel does not permit it", () => {
     });
   }
 
-  requiresThat(canUnshareUser, "nobody cannot make a user namespace here")(
+  requiresCompilerAnd(canUnshareUser, "nobody cannot make a user namespace here")(
     "names the other user namespace, without and with the capabilities of this one",
     () => {
       using terminal = start(AS_NOBODY);

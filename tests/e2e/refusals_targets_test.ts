@@ -12,7 +12,7 @@ import {
   Untouched,
   WIDE,
 } from "../support/input_run.ts";
-import { requiresCompiler, requiresThat, victim } from "../support/programs.ts";
+import { requires, requiresCompiler, requiresThat, victim } from "../support/programs.ts";
 import { reptyrPath } from "../support/reptyr.ts";
 import { Terminal, waitUntil } from "../support/terminal.ts";
 
@@ -40,7 +40,7 @@ describe("reptyr and processes that nobody can move", () => {
     ]);
   });
 
-  it("knows a zombie and its parent", () => {
+  requires("python3")("knows a zombie and its parent", () => {
     const program = "import os, sys; pid = os.fork() or os._exit(3); print(f'zombie {pid}.', " +
       "flush=True); sys.stdin.read()";
     using terminal = Terminal.start(["python3", "-c", program]);
@@ -66,7 +66,7 @@ describe("reptyr and processes that nobody can move", () => {
     },
   );
 
-  it("knows a thread and names its process", () => {
+  requires("python3")("knows a thread and names its process", () => {
     using node = startDetached([
       "python3",
       "-c",
@@ -134,7 +134,7 @@ describe("reptyr and processes that nobody can move", () => {
     ["script", ["script", "-qc", "exec sleep 1001", "/dev/null"]],
   ];
   for (const [name, argv] of servers) {
-    it(`names the processes on a terminal below ${name}, which is on none`, () => {
+    requires(argv[0]!)(`names the processes on a terminal below ${name}, which is on none`, () => {
       using server = startDetached(argv);
       const sleeper = waitUntil(
         "sleep on its terminal",

@@ -4,12 +4,12 @@ import { readFds } from "../../src/proc/fds.ts";
 import { assertNoneLeft, type Shape, SHAPES, Target } from "../support/e2e_target.ts";
 import { AS_NOBODY, isRoot, NOBODY, yamaLevel } from "../support/input_run.ts";
 import { publicVictim } from "../support/input_victims.ts";
-import { requiresThat } from "../support/programs.ts";
+import { requiresCompilerAnd } from "../support/programs.ts";
 import { reptyrPath } from "../support/reptyr.ts";
 import { Terminal, waitUntil } from "../support/terminal.ts";
 
-const asRoot = requiresThat(isRoot, "only root can become another user");
-const byNobody = requiresThat(
+const asRoot = requiresCompilerAnd(isRoot, "only root can become another user");
+const byNobody = requiresCompilerAnd(
   isRoot && yamaLevel === 0,
   `needs root, and kernel.yama.ptrace_scope 0 instead of ${yamaLevel}`,
 );

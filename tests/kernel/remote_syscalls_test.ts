@@ -18,7 +18,7 @@ import {
   isX86_64,
   requires32,
   requiresCompiler,
-  requiresThat,
+  requiresCompilerAnd,
 } from "../support/programs.ts";
 import { waitUntil } from "../support/terminal.ts";
 import { startVictim, untilBlocked } from "../support/victim.ts";
@@ -121,7 +121,7 @@ describe("RemoteSyscalls", () => {
     victim.expect("line: hello");
   });
 
-  requiresThat(isX86_64, "the victim knows the registers of x86_64 only")(
+  requiresCompilerAnd(isX86_64, "the victim knows the registers of x86_64 only")(
     "keeps every register and the red zone of a program that never enters the kernel",
     () => {
       using victim = startVictim("registers");
@@ -144,7 +144,7 @@ describe("RemoteSyscalls", () => {
     },
   );
 
-  const onX86_64 = requiresThat(
+  const onX86_64 = requiresCompilerAnd(
     isX86_64,
     "the victim has its restartable sequence in x86 assembler",
   );

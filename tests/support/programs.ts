@@ -47,10 +47,21 @@ function announcing(why: string): typeof it.skip {
 /** The C compiler, `undefined` without one. */
 const compiler = which("cc") ?? which("gcc");
 
+/** For what a test module compiles before its tests. */
+export const hasCompiler = compiler !== undefined;
+
 /** `it` where C programs can be compiled. */
 export const requiresCompiler: typeof it | typeof it.skip = compiler === undefined
   ? requires("cc")
   : it;
+
+/** {@linkcode requiresThat} for tests that need the C compiler, too. */
+export function requiresCompilerAnd(
+  condition: boolean,
+  why: string,
+): typeof it | typeof it.skip {
+  return compiler === undefined ? requiresCompiler : requiresThat(condition, why);
+}
 
 export const isX86_64 = Deno.build.arch === "x86_64";
 
@@ -66,6 +77,7 @@ export const FLAGS_32: readonly string[] = [
 /** `it` where 32-bit programs can be built and run. */
 export function requires32(): typeof it | typeof it.skip {
   if (!isX86_64) return requiresThat(false, "32-bit programs are tested on x86_64 only");
+  if (compiler === undefined) return requiresCompiler;
   try {
     Deno.statSync("/usr/lib32/crt1.o");
     return it;
