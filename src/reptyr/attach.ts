@@ -6,6 +6,7 @@
 import { RefusedError, SyscallError } from "../errors.ts";
 import { O_RDWR } from "../ffi/constants.ts";
 import { close, fchown } from "../ffi/descriptor.ts";
+import { usleep } from "../ffi/process.ts";
 import { verbose } from "../log.ts";
 import { readStat } from "../proc/stat.ts";
 import type { Status } from "../proc/status.ts";
@@ -43,6 +44,36 @@ const UNCHANGED = 0xffff_ffff;
  * Throws when it cannot be done, with all of the job as it was before, or TraceeDiedError.
  */
 export function attach(facts: PreflightFacts, pty: Pty, timeoutSeconds: number): Attachment {
+  for (let tries = 1;; tries++) {
+    try {
+      return tryToAttach(facts, pty, timeoutSeconds);
+    } catch (error) {
+      if (!(error instanceof GroupHeldError) || tries === ZOMBIE_TRIES) throw error;
+      usleep(ZOMBIE_PAUSE_US);
+    }
+  }
+}
+
+/** A parent that lives waits for its children soon: how often, and after how long, to look again. */
+const ZOMBIE_TRIES = 50;
+const ZOMBIE_PAUSE_US = 3000;
+
+/** Nothing has been changed when this is thrown: waiting may help. */
+class GroupHeldError extends RefusedError {}
+
+function refuseZombies({ target, zombiesInGroup }: Job): void {
+  const { pid, stat } = target;
+  if (stat.session === pid || stat.pgrp !== pid || zombiesInGroup.length === 0) return;
+  throw new GroupHeldError(
+    `Cannot move process ${pid}: process ${
+      zombiesInGroup[0]
+    } of its group has ended, and its parent has not ` +
+      "waited for it, which keeps the group from being left",
+    ["Try again when the parent has waited for it: the zombie is gone from `ps` then"],
+  );
+}
+
+function tryToAttach(facts: PreflightFacts, pty: Pty, timeoutSeconds: number): Attachment {
   using cleanup = new DisposableStack();
   try {
     using job = new Job(facts.pid, facts.members, timeoutSeconds);
@@ -52,6 +83,7 @@ export function attach(facts: PreflightFacts, pty: Pty, timeoutSeconds: number):
     if (terminal === undefined) {
       throw new RefusedError(`Cannot move process ${target.pid}: it has just closed its terminal`);
     }
+    refuseZombies(job);
     const old = oldSettings(target.pidfd, terminal.fds[0]!, isForeground(target.stat));
     setTermios(pty.slave, old.termios);
     giveTo(pty, target.status);

@@ -38,6 +38,18 @@ export class Job implements Disposable {
     return [...this.#members.values()];
   }
 
+  /**
+   * Children of members that have ended, are in the target's process group, and have not been waited for. They keep
+   * the group's number in use, for which setsid(2) fails.
+   */
+  get zombiesInGroup(): readonly number[] {
+    return this.#children()
+      .map((pid) => readStat(pid))
+      .filter((stat) => stat !== undefined)
+      .filter((stat) => !isLive(stat) && stat.pgrp === this.target.stat.pgrp)
+      .map(({ pid }) => pid);
+  }
+
   [Symbol.dispose](): void {
     for (const member of this.members.toReversed()) member[Symbol.dispose]();
     this.#members.clear();
@@ -55,12 +67,15 @@ export class Job implements Disposable {
     }
   }
 
-  /** Members that nobody has stopped yet. Only members beget members, and those that are stopped do not. */
-  #newborn(): number[] {
-    const children = this.members.flatMap(({ pid }) =>
+  #children(): number[] {
+    return this.members.flatMap(({ pid }) =>
       (listTids(pid) ?? []).flatMap((tid) => readChildren(pid, tid))
     );
-    const table = children
+  }
+
+  /** Members that nobody has stopped yet. Only members beget members, and those that are stopped do not. */
+  #newborn(): number[] {
+    const table = this.#children()
       .filter((pid) => !this.#members.has(pid))
       .map((pid) => readStat(pid))
       .filter((stat): stat is Stat => stat !== undefined && isLive(stat));

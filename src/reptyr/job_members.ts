@@ -16,7 +16,8 @@ export interface ProcessEntry {
  *   group as long as anyone is in it, and the signals of ^C and ^Z are for the whole of it;
  * - its descendants on the same terminal, in whatever group: they would be left behind on it;
  * - for a session leader, everyone in its session on that terminal: giving up a controlling terminal takes it
- *   from all of them, with SIGHUP for the foreground group (TIOCNOTTY in ioctl_tty(2)).
+ *   from all of them, with SIGHUP for the foreground group (TIOCNOTTY in ioctl_tty(2)). Those of its session
+ *   without one lost it so, in a move before: only the leader could take the new one.
  *
  * `selfPid`, this reptyr, is never counted: it ends by itself and has no part in the target's work.
  */
@@ -27,12 +28,14 @@ export function jobMembers(
 ): ProcessEntry[] {
   const descendants = descendantsOf(target.pid, table);
   const onItsTerminal = ({ ttyNr }: ProcessEntry) => ttyNr !== 0 && ttyNr === target.ttyNr;
-  const leadsSession = target.pid === target.session;
+  const inItsSession = ({ session, ttyNr }: ProcessEntry) =>
+    target.pid === target.session && session === target.session && target.ttyNr !== 0 &&
+    (ttyNr === target.ttyNr || ttyNr === 0);
   return table.filter((entry) =>
     entry.pid !== target.pid && entry.pid !== selfPid && (
       entry.pgrp === target.pgrp ||
-      onItsTerminal(entry) &&
-        (descendants.has(entry.pid) || leadsSession && entry.session === target.session)
+      onItsTerminal(entry) && descendants.has(entry.pid) ||
+      inItsSession(entry)
     )
   ).sort((a, b) => a.pid - b.pid);
 }

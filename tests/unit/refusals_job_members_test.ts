@@ -38,11 +38,8 @@ describe("jobMembers", () => {
   it("finds the rest of the session for its leader, also what is no descendant any more", () => {
     assertEquals(members(SHELL, [SHELL, entry(250, 1, 250, 100)]), [250]);
   });
-  it("leaves those of the session that have no terminal, or another", () => {
-    assertEquals(
-      members(SHELL, [SHELL, entry(250, 1, 250, 100, 0), entry(251, 1, 251, 100, 9)]),
-      [],
-    );
+  it("leaves those of the session that have another terminal", () => {
+    assertEquals(members(SHELL, [SHELL, entry(251, 1, 251, 100, 9)]), []);
   });
   it("finds a descendant in another group of the same terminal", () => {
     assertEquals(members(VIM, [VIM, entry(201, 200, 201, 100), entry(202, 201, 202, 100)]), [
@@ -67,6 +64,11 @@ describe("jobMembers", () => {
   it("never counts this reptyr, as in a script without job control", () => {
     const target = entry(200, 100, 100, 100);
     assertEquals(members(target, [target, entry(SELF, 100, 100, 100)]), []);
+  });
+  it("has with a session leader also those who lost the terminal to an earlier move", () => {
+    const job = entry(500, 100, 500, 100, 0);
+    assertEquals(members(SHELL, [SHELL, job]), [500]);
+    assertEquals(members({ ...SHELL, ttyNr: 0 }, [SHELL, job]), []);
   });
   it("sorts by number", () => {
     assertEquals(members(VIM, [entry(203, 1, 200, 100), entry(201, 1, 200, 100), VIM]), [201, 203]);
