@@ -1,7 +1,7 @@
 /** Entry: chooses the command, runs it, and ends the program with its exit status. */
 
 import { chooseCommand, readCalledAs } from "./cli/command_name.ts";
-import type { MoveOptions } from "./cli/options.ts";
+import type { MoveOptions } from "./reptyr/mod.ts";
 import { reportError, run, wantsVerbose } from "./cli/run.ts";
 
 if (import.meta.main) {

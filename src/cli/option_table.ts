@@ -1,5 +1,7 @@
 /** Every option of both commands, in one table: the parser and the help are made from it. */
 
+import type { Redraw } from "../reptyr/redraw.ts";
+
 export interface OptionSpec {
   readonly long: string;
   readonly short?: string;
@@ -15,8 +17,7 @@ const COMMON: readonly OptionSpec[] = [
 ];
 
 /** How a full-screen program is made to repaint, the default first. */
-export const REDRAW_CHOICES = ["winch", "ctrl-l", "none"] as const;
-export type Redraw = typeof REDRAW_CHOICES[number];
+export const REDRAW_CHOICES = ["winch", "ctrl-l", "none"] as const satisfies readonly Redraw[];
 
 /** Seconds to wait for every thread of the target to stop, unless --timeout says otherwise. */
 export const DEFAULT_TIMEOUT_SECONDS = 10;

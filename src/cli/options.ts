@@ -2,23 +2,18 @@
 
 import { parseArgs } from "@std/cli/parse-args";
 import { UsageError } from "../errors.ts";
+import type { MoveOptions } from "../reptyr/mod.ts";
+import type { Redraw } from "../reptyr/redraw.ts";
 import { printable } from "../proc/printable.ts";
 import {
   DEFAULT_TIMEOUT_SECONDS,
   type OptionSpec,
   PROCOUT_OPTIONS,
-  type Redraw,
   REDRAW_CHOICES,
   REPTYR_OPTIONS,
   REPTYR_PLANNED,
 } from "./option_table.ts";
 import { parsePid, pidError } from "./pid.ts";
-
-export interface MoveOptions {
-  readonly pid: number;
-  readonly timeoutSeconds: number;
-  readonly redraw: Redraw;
-}
 
 /** What a command line asks for. */
 export type Request =
