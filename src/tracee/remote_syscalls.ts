@@ -202,15 +202,13 @@ export class RemoteSyscalls implements Disposable {
   #prepare(name: SyscallName, args: readonly (number | bigint)[]): void {
     const { arch } = this.#tracee;
     const number = arch.syscallNumbers[name];
-    setRegisters(
-      this.#tid,
-      arch.withSyscall(this.#original, this.#instruction, number, args.map(BigInt)),
-    );
+    const call = arch.withSyscall(this.#original, this.#instruction, number, args.map(BigInt));
+    insist(() => setRegisters(this.#tid, call));
   }
 
   /** Run to the next stop of any kind but the end. */
   #resume(signal: number): WaitStatus {
-    resume(this.#tid, PTRACE_SYSCALL, signal);
+    insist(() => resume(this.#tid, PTRACE_SYSCALL, signal));
     const { pid } = this.#tracee;
     const status = statusBefore(pid, this.#tid);
     if (status.kind === "exited" || status.kind === "signaled") throw new TraceeDiedError(pid);
@@ -225,8 +223,10 @@ export class RemoteSyscalls implements Disposable {
   #runToSyscallStop(): { op: number; result: bigint } {
     for (let signal = 0;;) {
       const status = this.#resume(signal);
-      if (status.kind === "syscall-stop") return getSyscallInfo(this.#tid);
-      if (status.kind === "event-stop") this.#eventMessage = getEventMessage(this.#tid);
+      if (status.kind === "syscall-stop") return insist(() => getSyscallInfo(this.#tid));
+      if (status.kind === "event-stop") {
+        this.#eventMessage = insist(() => getEventMessage(this.#tid));
+      }
       signal = status.kind === "signal-delivery-stop" ? status.signal : 0;
     }
   }
@@ -241,8 +241,11 @@ export class RemoteSyscalls implements Disposable {
 /** How often what must not fail is tried. */
 const TRIES = 3;
 
-/** Do what gives the tracee its own back: also when the kernel, or who stands in for it, says no at first. */
-function insist(action: () => void): void {
+/**
+ * A request to a thread that has our registers: also when the kernel, or who stands in for it, says no at first. What
+ * an injected call has done is known only once its result has been read.
+ */
+function insist<T>(action: () => T): T {
   for (let tries = 1;; tries++) {
     try {
       return action();
