@@ -56,7 +56,7 @@ describe("a system call that fails before the target is changed", () => {
     { call: "sendmsg", error: "EPERM", when: [1] },
     { call: "sendmsg", error: "ETOOMANYREFS", when: [1] },
     // Seize, interrupt, registers, signal mask: nothing has been called in the target's name by then.
-    { call: "ptrace", error: "EPERM", when: [1, 2, 3, 4, 5, 6] },
+    { call: "ptrace", error: "EPERM", when: [1, 2, 3, 4, 5, 6, 8] },
     { call: "ptrace", error: "EIO", when: [1, 4, "4+"] },
   ];
   for (const shape of SHAPES) {
@@ -88,8 +88,8 @@ describe("a system call that can be done without", () => {
     { call: "process_vm_writev", error: "ENOSYS", when: ["1+"] },
     { call: "fchown", error: "EPERM", when: ["1+"] },
     // While the target has our registers, a refused request is made once more.
-    { call: "ptrace", error: "EPERM", when: [10, 23, 35, 77, 101] },
-    { call: "ptrace", error: "EIO", when: [29, 107] },
+    { call: "ptrace", error: "EPERM", when: [9, 10, 23, 35, 77, 101] },
+    { call: "ptrace", error: "EIO", when: [9, 29, 107] },
   ];
   for (const shape of SHAPES) {
     for (const fault of faults) {
