@@ -10,6 +10,7 @@ import * as x86_64 from "../src/arch/x86_64.ts";
 import type { Architecture, SyscallName } from "../src/arch/arch.ts";
 import * as constants from "../src/ffi/constants.ts";
 import { ERRNO } from "../src/ffi/errno.ts";
+import { SYSCALL_NUMBERS } from "../src/ffi/syscall_numbers.ts";
 import * as structs from "../src/ffi/structs.ts";
 import type { Layout, Scalar } from "../src/struct.ts";
 import { dirname, join } from "@std/path";
@@ -72,6 +73,8 @@ export const TABLE: readonly { on: readonly TargetName[]; facts: () => Fact[] }[
         layoutFacts("src/ffi/structs.ts", name, layout)
       ),
   },
+  { on: ["x86_64"], facts: () => ownCallFacts("x86_64") },
+  { on: ["aarch64"], facts: () => ownCallFacts("aarch64") },
   // Each file of src/arch describes its own processor.
   {
     on: ["x86_64"],
@@ -87,6 +90,16 @@ export const TABLE: readonly { on: readonly TargetName[]; facts: () => Fact[] }[
 /** All facts of {@linkcode TABLE} that must hold on `target`. */
 export function factsOf(target: TargetName): Fact[] {
   return TABLE.filter(({ on }) => on.includes(target)).flatMap(({ facts }) => facts());
+}
+
+/** Numbers of the calls that the executable makes itself. */
+function ownCallFacts(target: keyof typeof SYSCALL_NUMBERS): Fact[] {
+  return Object.entries(SYSCALL_NUMBERS[target]).map(([name, ours]) => ({
+    file: "src/ffi/syscall_numbers.ts",
+    name: `${target}.${name}`,
+    ours,
+    c: `__NR_${name}`,
+  }));
 }
 
 type AnyLayout = Layout<Record<string, readonly [number, Scalar]>>;

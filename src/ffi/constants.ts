@@ -3,6 +3,9 @@
  * Those that differ between processors stand in `arch/`; `scripts/verify_abi.ts` asks the C compiler.
  */
 
+// <fcntl.h>
+export const AT_FDCWD = -100;
+
 // <sys/ptrace.h>, <linux/ptrace.h>: requests
 export const PTRACE_CONT = 7;
 export const PTRACE_DETACH = 17;
@@ -78,6 +81,7 @@ export const MSG_CMSG_CLOEXEC = 0x40000000;
 // <sys/mman.h>
 export const PROT_READ = 0x1;
 export const PROT_WRITE = 0x2;
+export const PROT_EXEC = 0x4;
 export const MAP_PRIVATE = 0x02;
 export const MAP_ANONYMOUS = 0x20;
 

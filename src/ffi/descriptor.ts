@@ -1,5 +1,6 @@
 /** Calls on descriptors of our own. All return raw values (see `raw.ts`) unless they say otherwise. */
-import { O_CLOEXEC, O_NONBLOCK } from "./constants.ts";
+import { AT_FDCWD, O_CLOEXEC, O_NONBLOCK } from "./constants.ts";
+import { ERRNO } from "./errno.ts";
 import { libc } from "./libc.ts";
 import { cString } from "./memory.ts";
 import { orThrow, raw } from "./raw.ts";
@@ -8,7 +9,11 @@ import { pollfd } from "./structs.ts";
 
 /** open(2) without O_CREAT. Throws SyscallError. */
 export function open(path: string, flags: number): number {
-  return orThrow(raw(libc().open(cString(path), flags)), `open(${path})`);
+  const name = cString(path);
+  return orThrow(
+    raw(libc().openat(AT_FDCWD, name, flags), "openat", AT_FDCWD, name, flags),
+    `open(${path})`,
+  );
 }
 
 /** close(2). Its errors say nothing that a caller could act upon. */
@@ -18,27 +23,27 @@ export function close(fd: number): void {
 
 /** read(2) into `bytes`: how many came, 0 at end of file, or a negated errno. */
 export function read(fd: number, bytes: Uint8Array<ArrayBuffer>): number {
-  return raw(libc().read(fd, bytes, BigInt(bytes.length)));
+  return raw(libc().read(fd, bytes, BigInt(bytes.length)), "read", fd, bytes, bytes.length);
 }
 
 /** write(2) of `bytes`: how many went, or a negated errno. */
 export function write(fd: number, bytes: Uint8Array<ArrayBuffer>): number {
-  return raw(libc().write(fd, bytes, BigInt(bytes.length)));
+  return raw(libc().write(fd, bytes, BigInt(bytes.length)), "write", fd, bytes, bytes.length);
 }
 
 /** fcntl(2) with a number or nothing as its argument. */
 export function fcntl(fd: number, op: number, arg = 0): number {
-  return raw(libc().fcntl(fd, op, BigInt(arg)));
+  return raw(libc().fcntl(fd, op, BigInt(arg)), "fcntl", fd, op, arg);
 }
 
 /** fchown(2). */
 export function fchown(fd: number, owner: number, group: number): number {
-  return raw(libc().fchown(fd, owner, group));
+  return raw(libc().fchown(fd, owner, group), "fchown", fd, owner, group);
 }
 
 /** ioctl(2) with a number as its argument. */
 export function ioctl(fd: number, op: number, arg = 0): number {
-  return raw(libc().ioctl(fd, BigInt(op), BigInt(arg)));
+  return raw(libc().ioctl(fd, BigInt(op), BigInt(arg)), "ioctl", fd, op, arg);
 }
 
 /** ioctl(2) with a structure as its argument. */
@@ -47,7 +52,7 @@ export function ioctlStruct<F extends Record<string, readonly [number, Scalar]>>
   op: number,
   struct: Struct<F>,
 ): number {
-  return raw(libc().ioctlBuffer(fd, BigInt(op), struct.bytes));
+  return raw(libc().ioctlBuffer(fd, BigInt(op), struct.bytes), "ioctl", fd, op, struct.bytes);
 }
 
 /** A new zeroed structure filled by ioctl(2). Throws SyscallError naming `call`. */
@@ -65,8 +70,10 @@ export function ioctlGet<F extends Record<string, readonly [number, Scalar]>>(
 /** A pipe whose ends are nonblocking and close-on-exec. Throws SyscallError. */
 export function pipe(): { readEnd: number; writeEnd: number } {
   const ends = new Int32Array(2);
+  const bytes = new Uint8Array(ends.buffer);
+  const flags = O_NONBLOCK | O_CLOEXEC;
   orThrow(
-    raw(libc().pipe2(new Uint8Array(ends.buffer), O_NONBLOCK | O_CLOEXEC)),
+    raw(libc().pipe2(bytes, flags), "pipe2", bytes, flags),
     "pipe2(O_NONBLOCK | O_CLOEXEC)",
   );
   return { readEnd: ends[0]!, writeEnd: ends[1]! };
@@ -114,9 +121,13 @@ export class PollSet {
     return this.#halves[index * POLLFD_HALVES + REVENTS_HALF]!;
   }
 
-  /** poll(2) on this thread: the number of ready descriptors, 0 after `timeoutMs`, or `-EINTR`. */
+  /**
+   * poll(2) on this thread: the number of ready descriptors, 0 after `timeoutMs`, or `-EINTR`. Its other errors
+   * are mistakes in the arguments, so it need not be asked which one it was.
+   */
   poll(timeoutMs: number): number {
-    return raw(libc().poll(this.#bytes, this.#count, timeoutMs));
+    const ready = libc().poll(this.#bytes, this.#count, timeoutMs);
+    return ready < 0 ? -ERRNO.EINTR : ready;
   }
 
   /** poll(2) on another thread, so that signal listeners run meanwhile. Never fails usefully. */

@@ -3,12 +3,10 @@
  * that the table reads like the SYNOPSIS sections of section 2 and 3 of the manual.
  *
  * One C function stands under several names where its argument has several types. `ptrace`,
- * `ioctl`, `fcntl`, `open` and `syscall` are variadic in C; on Linux x86_64 and aarch64 a fixed
+ * `ioctl`, `fcntl` and `openat` are variadic in C; on Linux x86_64 and aarch64 a fixed
  * declaration passes its arguments in the same registers.
  */
 const SYMBOLS = {
-  __errno_location: { parameters: [], result: "pointer" },
-
   // Tracing: ptrace(2), waitpid(2), process_vm_readv(2)
   ptrace: {
     parameters: [
@@ -60,23 +58,10 @@ const SYMBOLS = {
     result: "isize", // ssize_t
   },
 
-  // System calls that older C libraries have no function for: pidfd_open(2), pidfd_getfd(2),
-  // pidfd_send_signal(2), kcmp(2)
-  syscall: {
+  // Descriptors: openat(2), close(2), read(2), write(2), fcntl(2), fchown(2), pipe2(2), poll(2)
+  openat: {
     parameters: [
-      "i64", // long number
-      "usize", // unsigned long arg1
-      "usize", // unsigned long arg2
-      "usize", // unsigned long arg3
-      "usize", // unsigned long arg4
-      "usize", // unsigned long arg5
-    ],
-    result: "i32", // long: a descriptor, 0, a kcmp order or -1
-  },
-
-  // Descriptors: open(2), close(2), read(2), write(2), fcntl(2), fchown(2), pipe2(2), poll(2)
-  open: {
-    parameters: [
+      "i32", // int dirfd
       "buffer", // const char *pathname
       "i32", // int flags
     ],
@@ -130,7 +115,7 @@ const SYMBOLS = {
     ],
     result: "i32",
   },
-  /** On a thread of its own: the event loop lives on meanwhile. errno is lost. */
+  /** On a thread of its own: the event loop lives on meanwhile. */
   pollAsync: {
     name: "poll",
     parameters: [
@@ -165,6 +150,35 @@ const SYMBOLS = {
       "i32", // int flags
     ],
     result: "isize", // ssize_t
+  },
+
+  // Memory of our own: mmap(2), memcpy(3), mprotect(2)
+  mmap: {
+    parameters: [
+      "usize", // void *addr
+      "usize", // size_t length
+      "i32", // int prot
+      "i32", // int flags
+      "i32", // int fd
+      "i64", // off_t offset
+    ],
+    result: "usize", // void *
+  },
+  memcpy: {
+    parameters: [
+      "usize", // void *dest
+      "buffer", // const void *src
+      "usize", // size_t n
+    ],
+    result: "usize", // void *
+  },
+  mprotect: {
+    parameters: [
+      "usize", // void *addr
+      "usize", // size_t len
+      "i32", // int prot
+    ],
+    result: "i32",
   },
 
   // Processes: getpid(2), getuid(2), kill(2), sched_yield(2), usleep(3), posix_spawn(3)
@@ -237,7 +251,6 @@ const SYMBOLS = {
 type Libc = Deno.DynamicLibrary<typeof SYMBOLS>;
 
 let library: Libc | undefined;
-let errnoCell: Int32Array | undefined;
 
 /**
  * The C library's functions, opened at the first call: `--help` and the unit tests need none.
@@ -256,15 +269,4 @@ function openLibc(): Libc {
       cause,
     });
   }
-}
-
-/**
- * errno of the last failed synchronous call on this thread. Meaningless after a success and after a
- * nonblocking call, which runs on another thread with another errno.
- */
-export function errno(): number {
-  errnoCell ??= new Int32Array(
-    Deno.UnsafePointerView.getArrayBuffer(libc().__errno_location()!, 4),
-  );
-  return errnoCell[0]!;
 }

@@ -1,40 +1,34 @@
 /** Calls on other processes. All return raw values (see `raw.ts`) unless they say otherwise. */
 import { libc } from "./libc.ts";
+import { enterKernel } from "./kernel_entry.ts";
 import { raw } from "./raw.ts";
+import { OWN_NUMBERS, type OwnCall } from "./syscall_numbers.ts";
 
-/** Numbers that are the same on every architecture since Linux 5.1 unified new calls. */
-const SYS_pidfd_send_signal = 424;
-const SYS_pidfd_open = 434;
-const SYS_pidfd_getfd = 438;
-const SYS_kcmp = Deno.build.arch === "aarch64" ? 272 : 312;
-
-function syscall(number: number, ...args: readonly number[]): number {
-  const [arg1, arg2, arg3, arg4, arg5] = args.map(BigInt);
-  return raw(
-    libc().syscall(BigInt(number), arg1 ?? 0n, arg2 ?? 0n, arg3 ?? 0n, arg4 ?? 0n, arg5 ?? 0n),
-  );
+/** Calls that older C libraries have no function for. */
+function syscall(call: OwnCall, ...args: readonly number[]): number {
+  return enterKernel(OWN_NUMBERS[call], args);
 }
 
 const PIDFD_THREAD = 0o200;
 
 /** pidfd_open(2): a descriptor for the process, close-on-exec. */
 export function pidfdOpen(pid: number): number {
-  return syscall(SYS_pidfd_open, pid);
+  return syscall("pidfd_open", pid);
 }
 
 /** pidfd_open(2) for one thread; EINVAL before Linux 6.9. */
 export function pidfdOpenThread(tid: number): number {
-  return syscall(SYS_pidfd_open, tid, PIDFD_THREAD);
+  return syscall("pidfd_open", tid, PIDFD_THREAD);
 }
 
 /** pidfd_getfd(2): our own descriptor, close-on-exec, for the open file behind `fd` there. */
 export function pidfdGetfd(pidfd: number, fd: number): number {
-  return syscall(SYS_pidfd_getfd, pidfd, fd);
+  return syscall("pidfd_getfd", pidfd, fd);
 }
 
 /** pidfd_send_signal(2): cannot hit another process that took over the number. */
 export function pidfdSendSignal(pidfd: number, signal: number): number {
-  return syscall(SYS_pidfd_send_signal, pidfd, signal);
+  return syscall("pidfd_send_signal", pidfd, signal);
 }
 
 /** kcmp(2): 0 when both are the same object, 1 to 3 when not. */
@@ -45,12 +39,12 @@ export function kcmp(
   index1: number,
   index2: number,
 ): number {
-  return syscall(SYS_kcmp, pid1, pid2, type, index1, index2);
+  return syscall("kcmp", pid1, pid2, type, index1, index2);
 }
 
 /** kill(2). */
 export function kill(pid: number, signal: number): number {
-  return raw(libc().kill(pid, signal));
+  return raw(libc().kill(pid, signal), "kill", pid, signal);
 }
 
 /** Give up the processor for some microseconds, synchronously: usleep(3). */

@@ -24,5 +24,11 @@ export function sendDescriptors(socket: number, descriptors: readonly number[]):
     .set("msg_iovlen", 1n)
     .set("msg_control", addressOf(control))
     .set("msg_controllen", BigInt(control.length));
-  return raw(libc().sendmsg(socket, message.bytes, MSG_DONTWAIT));
+  return raw(
+    libc().sendmsg(socket, message.bytes, MSG_DONTWAIT),
+    "sendmsg",
+    socket,
+    message.bytes,
+    MSG_DONTWAIT,
+  );
 }

@@ -70,7 +70,11 @@ function orDied(value: number, request: number, tid: number): number {
 }
 
 function request(op: number, tid: number, addr = 0, data = 0): number {
-  return orDied(raw(libc().ptrace(op, tid, BigInt(addr), BigInt(data))), op, tid);
+  return orDied(
+    raw(libc().ptrace(op, tid, BigInt(addr), BigInt(data)), "ptrace", op, tid, addr, data),
+    op,
+    tid,
+  );
 }
 
 function requestBuffer(
@@ -79,7 +83,11 @@ function requestBuffer(
   addr: number,
   data: Uint8Array<ArrayBuffer>,
 ): number {
-  return orDied(raw(libc().ptraceBuffer(op, tid, BigInt(addr), data)), op, tid);
+  return orDied(askBuffer(op, tid, addr, data), op, tid);
+}
+
+function askBuffer(op: number, tid: number, addr: number, data: Uint8Array<ArrayBuffer>): number {
+  return raw(libc().ptraceBuffer(op, tid, BigInt(addr), data), "ptrace", op, tid, addr, data);
 }
 
 /** Attach without stopping; `options` are PTRACE_O_* bits. */
@@ -174,13 +182,11 @@ export function getSyscallInfo(tid: number): { op: number; result: bigint } {
  */
 export function getRseqAddress(tid: number): bigint | undefined {
   const configuration = new Struct(ptraceRseqConfiguration);
-  const answer = raw(
-    libc().ptraceBuffer(
-      PTRACE_GET_RSEQ_CONFIGURATION,
-      tid,
-      BigInt(ptraceRseqConfiguration.size),
-      configuration.bytes,
-    ),
+  const answer = askBuffer(
+    PTRACE_GET_RSEQ_CONFIGURATION,
+    tid,
+    ptraceRseqConfiguration.size,
+    configuration.bytes,
   );
   const address = configuration.get("rseq_abi_pointer");
   return answer < 0 || address === 0n ? undefined : address;

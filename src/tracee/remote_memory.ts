@@ -23,7 +23,16 @@ function transfer(
   const length = BigInt(bytes.length);
   const local = new Struct(iovec).set("iov_base", addressOf(bytes)).set("iov_len", length);
   const remote = new Struct(iovec).set("iov_base", address).set("iov_len", length);
-  const done = raw(libc()[call](pid, local.bytes, 1n, remote.bytes, 1n, 0n));
+  const done = raw(
+    libc()[call](pid, local.bytes, 1n, remote.bytes, 1n, 0n),
+    call,
+    pid,
+    local.bytes,
+    1,
+    remote.bytes,
+    1,
+    0,
+  );
   if (done === -ERRNO.ESRCH) throw new TraceeDiedError(pid);
   if (done === -ERRNO.ENOSYS || done === -ERRNO.EPERM) {
     const count = transferThroughFile(call, pid, address, bytes);

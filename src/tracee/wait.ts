@@ -36,7 +36,9 @@ const ON_LOAN_SECONDS = 60;
 /** A status of thread `tid` that is there already; `undefined` when there is none. */
 export function statusNow(pid: number, tid: number): WaitStatus | undefined {
   const status = new Int32Array(1);
-  const waited = raw(libc().waitpid(tid, new Uint8Array(status.buffer), WNOHANG | __WALL));
+  const bytes = new Uint8Array(status.buffer);
+  const options = WNOHANG | __WALL;
+  const waited = raw(libc().waitpid(tid, bytes, options), "wait4", tid, bytes, options);
   if (waited < 0) throw new TraceeDiedError(pid);
   return waited === tid ? decodeWaitStatus(status[0]!) : undefined;
 }

@@ -85,7 +85,14 @@ export class Child implements Disposable {
 
   #wait(): ChildStatus | undefined {
     const status = new Int32Array(1);
-    const waited = raw(libc().waitpid(this.pid, new Uint8Array(status.buffer), WNOHANG));
+    const bytes = new Uint8Array(status.buffer);
+    const waited = raw(
+      libc().waitpid(this.pid, bytes, WNOHANG),
+      "wait4",
+      this.pid,
+      bytes,
+      WNOHANG,
+    );
     if (waited === -ERRNO.ECHILD) return { kind: "reaped by its tracer" };
     return orThrow(waited, `waitpid(${this.pid})`) === 0 ? undefined : decodeWaitStatus(status[0]!);
   }

@@ -6,7 +6,7 @@ import { assertEquals } from "@std/assert";
 import { readFds } from "../../src/proc/fds.ts";
 import { type Mapping, readMaps } from "../../src/proc/maps.ts";
 import { readStat } from "../../src/proc/stat.ts";
-import { readStatus } from "../../src/proc/status.ts";
+import { readStatus, type Status } from "../../src/proc/status.ts";
 import { listTids } from "../../src/proc/tasks.ts";
 import { childrenOf } from "./child.ts";
 import { waitUntil } from "./terminal.ts";
@@ -82,12 +82,20 @@ function factsOf(pid: number, options: SnapshotOptions): Facts {
     threads: options.threads === false ? undefined : tids.map((tid) => describeThread(pid, tid)),
     ignored: status.sigIgnored.toString(16),
     caught: status.sigCaught.toString(16),
-    sharedPending: status.sharedPending.toString(16),
+    sharedPending: (status.sharedPending & ~unnoticed(status)).toString(16),
     children: childrenOf(pid).sort(),
     ourChildren: childrenOf(Deno.pid).sort(),
     ourFiles: Array.from(Deno.readDirSync("/tmp"), ({ name }) => name)
       .filter((name) => name.toLowerCase().includes("reptyr") && !TEST_FOLDER.test(name)).sort(),
   };
+}
+
+/** SIGCHLD, SIGCONT, SIGURG and SIGWINCH: their default action is none, signal(7). Bit N - 1 is signal N. */
+const NO_ACTION = [17, 18, 23, 28].reduce((set, signal) => set | 1n << BigInt(signal - 1), 0n);
+
+/** Signals that come and go without a trace in a process that neither handles nor holds them. */
+function unnoticed({ sigCaught, sigBlocked }: Status): bigint {
+  return NO_ACTION & ~sigCaught & ~sigBlocked;
 }
 
 function describeMapping(mapping: Mapping): string {

@@ -1,0 +1,51 @@
+/** Numbers of the calls that this program makes itself, by the processor it is compiled for: <asm/unistd.h>. */
+
+/** Since Linux 5.1 a new call has one number everywhere. */
+const EVERYWHERE = {
+  pidfd_send_signal: 424,
+  pidfd_open: 434,
+  pidfd_getfd: 438,
+} as const;
+
+export const SYSCALL_NUMBERS = {
+  x86_64: {
+    ...EVERYWHERE,
+    read: 0,
+    write: 1,
+    ioctl: 16,
+    sendmsg: 46,
+    wait4: 61,
+    kill: 62,
+    fcntl: 72,
+    fchown: 93,
+    ptrace: 101,
+    openat: 257,
+    pipe2: 293,
+    process_vm_readv: 310,
+    process_vm_writev: 311,
+    kcmp: 312,
+  },
+  aarch64: {
+    ...EVERYWHERE,
+    fcntl: 25,
+    ioctl: 29,
+    fchown: 55,
+    openat: 56,
+    pipe2: 59,
+    read: 63,
+    write: 64,
+    ptrace: 117,
+    kill: 129,
+    sendmsg: 211,
+    wait4: 260,
+    process_vm_readv: 270,
+    process_vm_writev: 271,
+    kcmp: 272,
+  },
+} as const;
+
+/** A call that both processors have under this name. */
+export type OwnCall = keyof typeof SYSCALL_NUMBERS["aarch64"];
+
+/** Those of the machine that this runs on. */
+export const OWN_NUMBERS: Readonly<Record<OwnCall, number>> = SYSCALL_NUMBERS[Deno.build.arch];
