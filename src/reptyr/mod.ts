@@ -1,5 +1,4 @@
 /** `reptyr PID`: move a process with its job to this terminal, and serve them there until they end. */
-import { SyscallError } from "../errors.ts";
 import { SIGWINCH } from "../ffi/constants.ts";
 import { close } from "../ffi/descriptor.ts";
 import { pidfdOpen } from "../ffi/process.ts";
@@ -9,9 +8,10 @@ import { Pty } from "../tty/pty.ts";
 import { SignalInbox } from "../tty/signal_inbox.ts";
 import { RawMode } from "../tty/raw_mode.ts";
 import { UserTerminal } from "../tty/user_terminal.ts";
-import { getWindowSize, setWindowSize, type WindowSize } from "../tty/window_size.ts";
+import { getWindowSize, setWindowSize } from "../tty/window_size.ts";
 import { attach } from "./attach.ts";
 import { signalHelpers } from "./helpers.ts";
+import { restoreAtExit, sizeOf } from "./own_terminal.ts";
 import { preflight, type PreflightFacts } from "./preflight.ts";
 import { type Redraw, Redrawer } from "./redraw.ts";
 import { ENDING_SIGNALS, serve } from "./serve.ts";
@@ -23,6 +23,10 @@ export interface MoveOptions {
   /** How long the target may take to stop. */
   readonly timeoutSeconds: number;
   readonly redraw: Redraw;
+  /** Descriptors 0 to 2 are replaced whatever they are, also where there is no terminal to leave. */
+  readonly forceStdio: boolean;
+  /** Leave the rest of the job where it is. */
+  readonly alone: boolean;
 }
 
 /**
@@ -67,24 +71,4 @@ export async function move({ pid, timeoutSeconds, redraw }: MoveOptions): Promis
 function warnAbout({ pid, members, status, targetSeccomp }: PreflightFacts): void {
   const known = { pid, uid: status.uids[0], job: [pid, ...members], seccomp: targetSeccomp };
   for (const line of warnings(readWarningFacts(known))) writeStderr(`reptyr: warning: ${line}`);
-}
-
-/** The terminal's size at any time; the last one known once it is hung up. Throws when it never had one. */
-function sizeOf({ screen }: UserTerminal): () => WindowSize {
-  let known = getWindowSize(screen);
-  return () => {
-    try {
-      known = getWindowSize(screen);
-    } catch (error) {
-      if (!(error instanceof SyscallError)) throw error;
-    }
-    return known;
-  };
-}
-
-/** Deno.exit() runs no disposers, but dispatches `unload`: an error in a callback ends there. */
-function restoreAtExit(rawMode: RawMode, cleanup: DisposableStack): void {
-  const restore = () => rawMode[Symbol.dispose]();
-  globalThis.addEventListener("unload", restore);
-  cleanup.defer(() => globalThis.removeEventListener("unload", restore));
 }
