@@ -33,9 +33,10 @@ export interface MoveOptions {
  * Move process `pid` to the terminal that standard input and output are on. Resolves to the exit status
  * for ours: that of the process, or 128 + N when signal N ended us. Throws when it cannot be moved.
  */
-export async function move({ pid, timeoutSeconds, redraw }: MoveOptions): Promise<number> {
-  const facts = preflight(pid);
-  warnAbout(facts);
+export async function move(options: MoveOptions): Promise<number> {
+  const { pid, redraw, alone } = options;
+  const facts = preflight(pid, options);
+  warnAbout(facts, alone);
   using cleanup = new DisposableStack();
   const pidfd = orThrow(pidfdOpen(pid), `pidfd_open(${pid})`);
   cleanup.defer(() => close(pidfd));
@@ -50,7 +51,7 @@ export async function move({ pid, timeoutSeconds, redraw }: MoveOptions): Promis
   const size = sizeOf(terminal);
   setWindowSize(pty.slave, size());
 
-  const attachment = attach(facts, pty, timeoutSeconds);
+  const attachment = attach(facts, pty, options);
   pty.releaseSlave();
   const notify = () => signalHelpers(attachment.helpers, SIGWINCH);
   const redrawer = cleanup.use(new Redrawer({ how: redraw, pty, size, notify }));
@@ -68,7 +69,11 @@ export async function move({ pid, timeoutSeconds, redraw }: MoveOptions): Promis
 }
 
 /** What the user should know before anything is done. */
-function warnAbout({ pid, members, status, targetSeccomp }: PreflightFacts): void {
-  const known = { pid, uid: status.uids[0], job: [pid, ...members], seccomp: targetSeccomp };
+function warnAbout(
+  { pid, members, status, targetSeccomp }: PreflightFacts,
+  alone: boolean,
+): void {
+  const job = alone ? [pid] : [pid, ...members];
+  const known = { pid, uid: status.uids[0], job, seccomp: targetSeccomp };
   for (const line of warnings(readWarningFacts(known))) writeStderr(`reptyr: warning: ${line}`);
 }
