@@ -34,7 +34,7 @@ export const REPTYR_OPTIONS: readonly OptionSpec[] = [
     help: `give up stopping PID after this long (${DEFAULT_TIMEOUT_SECONDS})`,
   },
   { long: "force-stdio", short: "s", help: "take fds 0-2 even where they are no terminal" },
-  { long: "alone", short: "1", help: "only PID; its children and the rest of its job stay" },
+  { long: "alone", short: "1", help: "only PID; its children and its job stay" },
   { long: "list", help: "list processes on terminals, and what can move" },
   { long: "why", value: "PID", help: "say whether PID can be moved, or why not" },
   { long: "json", help: "--list and --why for programs to read" },

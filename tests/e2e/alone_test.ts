@@ -199,7 +199,7 @@ describe("reptyr -1", () => {
     old.expect(PROMPT);
     using moved = moveAlone(script!);
     waitUntil("the script to go on", () => /[SR]/.test(readStat(script!)?.state ?? ""));
-    assertEquals(readStat(sleep!)?.state, "T");
+    untilState(sleep!, "T");
     using handle = new ProcessHandle(sleep!);
     handle.end();
     assertEquals(moved.expectExit(), { kind: "exited", status: 5 }, moved.describe());

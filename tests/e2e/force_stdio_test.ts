@@ -16,12 +16,12 @@ import {
   startOn,
   Untouched,
 } from "../support/input_run.ts";
+import { living } from "../support/jobs_moved.ts";
 import { requires, victimScript } from "../support/programs.ts";
 import { Terminal, waitUntil } from "../support/terminal.ts";
 import { untilBlocked } from "../support/victim.ts";
 
 const SIGUSR1 = 10;
-const USR2_BIT = 1n << 11n;
 const O_RDWR = 2;
 const O_NONBLOCK = 0o4000;
 const VICTIM = victimScript("stdio.py");
@@ -32,7 +32,7 @@ let folder: string;
 
 /** Wait until the victim waits for its signal. */
 function untilReady(pid: number): void {
-  waitUntil("the victim", () => ((readStatus(pid)?.sigCaught ?? 0n) & USR2_BIT) !== 0n);
+  waitUntil("the victim", () => readStat(pid)?.comm === "stdio");
   untilBlocked(pid);
 }
 
@@ -46,6 +46,12 @@ function rest(pid: number): string {
     `signals ${status?.sigBlocked} ${status?.sigPending} ${status?.sharedPending}`,
     Deno.readTextFileSync(`/proc/${pid}/maps`).replace(/^.*\[(stack|heap)\]$/gm, ""),
   ].join("\n");
+}
+
+/** Those of its descriptors 0 to 2 that are no terminals. */
+function pipesOf(pid: number): string[] {
+  return (readFds(pid, pid) ?? []).filter(({ fd, link }) => fd <= 2 && !link.startsWith("/dev/"))
+    .map(({ fd, link }) => `${fd} ${link}`);
 }
 
 /** Move the victim, wake it, ask it where it is, and end it. `modes`: of fds 0 to 2. */
@@ -124,7 +130,7 @@ describe("reptyr -s", () => {
     using shell = startDetached(["bash", "-c", script, VICTIM, "/dev/zero"]);
     const python = waitUntil(
       "python3",
-      () => childrenOf(shell.pid).find((pid) => readStat(pid)?.comm === "python3"),
+      () => childrenOf(shell.pid).find((pid) => readStat(pid)?.comm === "stdio"),
     );
     untilReady(python);
     moveAndAsk(python);
@@ -166,20 +172,20 @@ describe("reptyr -s", () => {
     const pids = waitUntil("the job", () => {
       const children = childrenOf(old.pid);
       const names = children.map((pid) => readStat(pid)?.comm);
-      return names.join() === "sleep,python3,cat" && children;
+      return names.join() === "sleep,stdio,cat" && children;
     });
     untilReady(pids[1]!);
-    const fds = (pid: number) =>
-      (readFds(pid, pid) ?? []).filter(({ fd }) => fd <= 2).map(({ link }) =>
-        link.replace(/^\/dev\/pts\/\d+$/, "terminal")
-      );
-    const before = [pids[0]!, pids[2]!].map(fds);
+    const before = pipesOf(pids[0]!);
     using handle = new ProcessHandle(pids[1]!);
     const oldTty = readStat(pids[1]!)!.ttyNr;
     using moved = startOn(["-s", pids[1]!]).terminal;
     waitUntil("the move", () => isMoved(pids[1]!, oldTty));
     old.expect(PROMPT);
-    assertEquals([pids[0]!, pids[2]!].map(fds), before);
+    assertEquals(pipesOf(pids[0]!), before);
+    waitUntil(
+      "what reads from it to see the end of its pipe",
+      () => living([pids[2]!]).length === 0,
+    );
     handle.signal(SIGUSR1);
     moved.expect("ready");
     moved.press("^C");
@@ -187,12 +193,12 @@ describe("reptyr -s", () => {
   });
 
   const EPOLL = `
-import os, select, signal
+import os, select
 r, w = os.pipe()
 os.dup2(r, 0); os.close(r)
 poll = select.epoll()
 poll.register(0, select.EPOLLIN)
-signal.signal(signal.SIGUSR2, lambda *_: None)
+open("/proc/self/comm", "w").write("stdio")
 os.write(2, b"go\\n")
 while True:
     for fd, _ in poll.poll():
