@@ -192,6 +192,29 @@ describe("reptyr -s", () => {
     assertEquals(moved.expectExit(), { kind: "exited", status: 130 }, moved.describe());
   });
 
+  withPython("with -1 the others of the pipeline keep the terminal, too", () => {
+    using old = Terminal.start(SHELL, { label: "old" });
+    old.expect(PROMPT);
+    old.line(`sleep 1000 | python3 ${VICTIM} </dev/null`);
+    const pids = waitUntil("the job", () => {
+      const children = childrenOf(old.pid);
+      return children.map((pid) => readStat(pid)?.comm).join() === "sleep,stdio" && children;
+    });
+    untilReady(pids[1]!);
+    const sleep = new Untouched(pids[0]!);
+    using handle = new ProcessHandle(pids[1]!);
+    const oldTty = readStat(pids[1]!)!.ttyNr;
+    using moved = startOn(["-1s", pids[1]!]).terminal;
+    waitUntil("the move", () => isMoved(pids[1]!, oldTty));
+    sleep.assert();
+    handle.signal(SIGUSR1);
+    moved.expect("ready");
+    moved.line("exit 7");
+    assertEquals(moved.expectExit(), { kind: "exited", status: 7 }, moved.describe());
+    old.press("^C");
+    old.expect(PROMPT);
+  });
+
   const EPOLL = `
 import os, select
 r, w = os.pipe()
