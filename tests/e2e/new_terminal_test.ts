@@ -106,12 +106,8 @@ describe("reptyr -L COMMAND", () => {
   });
 
   it("is told by SIGHUP when a signal ends reptyr", () => {
-    const { terminal, settings } = startOn([
-      "-L",
-      "sh",
-      "-c",
-      'trap "exit 0" HUP; echo ready; while :; do sleep 1000 & wait; done',
-    ]);
+    const script = 'trap "exit 0" HUP; echo ready; while :; do read -r x; done';
+    const { terminal, settings } = startOn(["-L", "sh", "-c", script]);
     using _ = terminal;
     terminal.expect("ready");
     untilServed(terminal, settings);
