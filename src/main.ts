@@ -24,7 +24,9 @@ if (import.meta.main) {
     const reptyr = await import("./reptyr/mod.ts");
     return await reptyr.move(options);
   };
+  const steal = async (options: MoveOptions): Promise<number> =>
+    await (await import("./reptyr/steal.ts")).steal(options);
   const list = async () => (await import("./reptyr/list.ts")).listProcesses();
   const why = async (pid: number) => (await import("./reptyr/list.ts")).explainProcess(pid);
-  Deno.exit(await run(invocation, { move, list, why }));
+  Deno.exit(await run(invocation, { move, steal, list, why }));
 }

@@ -10,6 +10,7 @@ import {
   type OptionSpec,
   PROCOUT_OPTIONS,
   REDRAW_CHOICES,
+  REPTYR_EXCLUSIVE,
   REPTYR_OPTIONS,
   REPTYR_PLANNED,
 } from "./option_table.ts";
@@ -19,7 +20,7 @@ import { parsePid, pidError } from "./pid.ts";
 export type Request =
   | { readonly kind: "help" }
   | { readonly kind: "version" }
-  | { readonly kind: "move"; readonly verbose: boolean; readonly options: MoveOptions }
+  | { readonly kind: "move" | "steal"; readonly verbose: boolean; readonly options: MoveOptions }
   | { readonly kind: "list"; readonly json: boolean }
   | { readonly kind: "why"; readonly pid: number; readonly json: boolean }
   | { readonly kind: "procout"; readonly verbose: boolean };
@@ -31,6 +32,7 @@ export function parseReptyr(args: readonly string[]): Request {
   if (flags.has("version")) return { kind: "version" };
   const timeoutSeconds = parseTimeout(values.get("timeout"));
   const redraw = parseRedraw(values.get("redraw"));
+  refuseExclusive((long) => flags.has(long) || values.has(long));
   const looking = parseLook(flags, values.get("why"), words);
   if (looking !== undefined) return looking;
   const [word, second] = words;
@@ -39,7 +41,14 @@ export function parseReptyr(args: readonly string[]): Request {
   if (second !== undefined) {
     throw new UsageError(`one PID is needed, and '${printable(second)}' is given after it`);
   }
-  return { kind: "move", verbose: flags.has("verbose"), options: { pid, timeoutSeconds, redraw } };
+  const kind = flags.has("steal") ? "steal" : "move";
+  return { kind, verbose: flags.has("verbose"), options: { pid, timeoutSeconds, redraw } };
+}
+
+function refuseExclusive(isGiven: (long: string) => boolean): void {
+  const both = REPTYR_EXCLUSIVE.find((pair) => pair.every(isGiven));
+  if (both === undefined) return;
+  throw new UsageError(`options '--${both[0]}' and '--${both[1]}' exclude each other`);
 }
 
 /** --list and --why, which move nothing; undefined without either. */

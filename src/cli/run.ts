@@ -15,6 +15,8 @@ import { VERSION } from "./version.ts";
 export interface Work {
   /** Moves a process and stays until it ends; its exit status. */
   readonly move: (options: MoveOptions) => Promise<number>;
+  /** Takes the whole terminal of a process and stays until all have left it; the exit status. */
+  readonly steal: (options: MoveOptions) => Promise<number>;
   /** What --list shows. */
   readonly list: () => Promise<readonly ProcessReport[]>;
   /** What --why says. */
@@ -68,10 +70,11 @@ async function perform(request: Request, command: CommandName, work: Work): Prom
       return answer.can ? 0 : EXIT_FAILURE;
     }
     case "move":
+    case "steal":
       setVerbose(request.verbose);
       requireTerminal("stdin", Deno.stdin.isTerminal());
       requireTerminal("stdout", Deno.stdout.isTerminal());
-      return await work.move(request.options);
+      return await work[request.kind](request.options);
   }
 }
 

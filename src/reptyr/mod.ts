@@ -70,7 +70,7 @@ function warnAbout({ pid, members, status, targetSeccomp }: PreflightFacts): voi
 }
 
 /** The terminal's size at any time; the last one known once it is hung up. Throws when it never had one. */
-function sizeOf({ screen }: UserTerminal): () => WindowSize {
+export function sizeOf({ screen }: UserTerminal): () => WindowSize {
   let known = getWindowSize(screen);
   return () => {
     try {
@@ -83,7 +83,7 @@ function sizeOf({ screen }: UserTerminal): () => WindowSize {
 }
 
 /** Deno.exit() runs no disposers, but dispatches `unload`: an error in a callback ends there. */
-function restoreAtExit(rawMode: RawMode, cleanup: DisposableStack): void {
+export function restoreAtExit(rawMode: RawMode, cleanup: DisposableStack): void {
   const restore = () => rawMode[Symbol.dispose]();
   globalThis.addEventListener("unload", restore);
   cleanup.defer(() => globalThis.removeEventListener("unload", restore));

@@ -1,0 +1,56 @@
+/**
+ * Some programs that show terminals, screen(1) among them, give the device file back to the system when their window
+ * closes: owner root, mode 0666. While programs work on that terminal everyone could read its keys then.
+ */
+import { O_PATH } from "../ffi/constants.ts";
+import { close, open } from "../ffi/descriptor.ts";
+import { verbose } from "../log.ts";
+import type { Pty } from "../tty/pty.ts";
+
+/** Keeps owner and mode of a slave's device file as they were when this was made. */
+export class SlaveGuard implements Disposable {
+  readonly #file: number | undefined;
+  readonly #before: Deno.FileInfo | undefined;
+
+  constructor(pty: Pty) {
+    this.#file = openPath(pty);
+    this.#before = this.#stat();
+  }
+
+  /** Put back what somebody has changed; where we may not, so be it. */
+  check(): void {
+    const now = this.#stat();
+    const before = this.#before;
+    if (now === undefined || before === undefined || this.#file === undefined) return;
+    try {
+      const path = `/proc/self/fd/${this.#file}`;
+      if (now.uid !== before.uid || now.gid !== before.gid) {
+        Deno.chownSync(path, before.uid, before.gid);
+      }
+      if (now.mode !== before.mode) Deno.chmodSync(path, (before.mode ?? 0o600) & 0o7777);
+    } catch (error) {
+      verbose(`Cannot put back the owner and mode of the terminal: ${error}`);
+    }
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#file !== undefined) close(this.#file);
+  }
+
+  #stat(): Deno.FileInfo | undefined {
+    return this.#file === undefined ? undefined : Deno.statSync(`/proc/self/fd/${this.#file}`);
+  }
+}
+
+/** Not an open terminal: it keeps no one from hearing that all have left. undefined where it cannot be opened. */
+function openPath(pty: Pty): number | undefined {
+  let slave: number | undefined;
+  try {
+    slave = pty.openSlave(0);
+    return open(`/proc/self/fd/${slave}`, O_PATH);
+  } catch {
+    return undefined;
+  } finally {
+    if (slave !== undefined) close(slave);
+  }
+}
