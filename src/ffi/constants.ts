@@ -72,6 +72,7 @@ export const POLLHUP = 0x010;
 // <sys/socket.h>
 export const AF_UNIX = 1;
 export const SOCK_DGRAM = 2;
+export const SOCK_NONBLOCK = 0o4000;
 export const SOCK_CLOEXEC = 0o2000000;
 export const SOL_SOCKET = 1;
 export const SCM_RIGHTS = 1;

@@ -7,14 +7,24 @@ import { close, open } from "../ffi/descriptor.ts";
 import { verbose } from "../log.ts";
 import type { Pty } from "../tty/pty.ts";
 
+/** The window closes soon: so often, and after so long each time, it is looked after; later only with every key. */
+const LOOKS = 120;
+const INTERVAL_MS = 250;
+
 /** Keeps owner and mode of a slave's device file as they were when this was made. */
 export class SlaveGuard implements Disposable {
   readonly #file: number | undefined;
   readonly #before: Deno.FileInfo | undefined;
+  readonly #timer: number;
 
   constructor(pty: Pty) {
     this.#file = openPath(pty);
     this.#before = this.#stat();
+    let left = LOOKS;
+    this.#timer = setInterval(() => {
+      this.check();
+      if (--left === 0) clearInterval(this.#timer);
+    }, INTERVAL_MS);
   }
 
   /** Put back what somebody has changed; where we may not, so be it. */
@@ -34,6 +44,7 @@ export class SlaveGuard implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    clearInterval(this.#timer);
     if (this.#file !== undefined) close(this.#file);
   }
 

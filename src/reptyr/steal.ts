@@ -15,6 +15,7 @@ import { Redrawer } from "./redraw.ts";
 import { ENDING_SIGNALS } from "./serve.ts";
 import { type StealFacts, stealPreflight } from "./steal_preflight.ts";
 import { serveStolen } from "./steal_serve.ts";
+import { HungUpMaster } from "./steal_losers.ts";
 import { takeMaster } from "./steal_take.ts";
 import { readWarningFacts } from "./warning_facts.ts";
 import { warnings } from "./warnings.ts";
@@ -38,7 +39,9 @@ export async function steal({ pid, timeoutSeconds, redraw }: MoveOptions): Promi
   restoreAtExit(rawMode, cleanup);
   const size = sizeOf(terminal);
 
-  const losses = takeMaster(facts, timeoutSeconds);
+  const replacement = cleanup.use(new HungUpMaster());
+  const losses = takeMaster(facts, replacement.descriptor, timeoutSeconds);
+  replacement.watch(losses);
   for (const { pid, fds } of losses) {
     verbose(`Took the terminal from process ${pid}, descriptors ${fds.join(", ")}`);
   }

@@ -1,17 +1,10 @@
 /**
  * Taking a pty's master away from all who hold it, in one synchronous piece: stop them, put another master under
  * their descriptors, let them go.
- *
- * What they get is a master whose slave everyone has left: they see what they see whenever the last program on a
- * terminal ends, and do what they do then. /dev/null, which reads as end of file too, would not do: epoll(7) refuses
- * it, so that a program with an event loop would never hear of the end; and it swallows what is written, so that
- * sshd(8) would keep its client for ever.
  */
 import { RefusedError, SyscallError, TraceeDiedError } from "../errors.ts";
-import { close } from "../ffi/descriptor.ts";
 import { findMasterHolders } from "../proc/masters.ts";
 import { isLive, readStat } from "../proc/stat.ts";
-import { hungUpMaster } from "../tty/master.ts";
 import { RemoteSyscalls } from "../tracee/remote_syscalls.ts";
 import { Member } from "./member.ts";
 import { type MovePlan, planJob } from "./plan.ts";
@@ -26,37 +19,100 @@ export interface Loss {
   readonly fds: readonly number[];
 }
 
+/** One descriptor of a stopped process. */
+export interface Held {
+  readonly pidfd: number;
+  readonly tid: number;
+  readonly fd: number;
+}
+
 /**
- * After this nobody but us holds the master of `facts`. Throws when it cannot be done, with all as it was before.
- * Nothing is written meanwhile: among those who are stopped may be the program that our own terminal belongs to.
+ * After this nobody but us holds the master of `facts`: where it was, `replacement` is. Throws when it cannot be done,
+ * with all as it was before. Nothing is written meanwhile: among those who are stopped may be the program that our own
+ * terminal belongs to.
  */
-export function takeMaster(facts: StealFacts, timeoutSeconds: number): Loss[] {
+export function takeMaster(
+  facts: StealFacts,
+  replacement: number,
+  timeoutSeconds: number,
+): Loss[] {
+  const { master, wanted, target } = facts;
   try {
-    using cleanup = new DisposableStack();
-    const replacement = hungUpMaster();
-    cleanup.defer(() => close(replacement));
-    using holders = new Holders(facts, timeoutSeconds);
-    using undo = new DisposableStack();
-    const losses = replace(holders.members, facts, replacement, undo);
-    undo.move();
-    return losses;
+    const losses = replace({
+      pids: facts.holders,
+      index: wanted.index,
+      isWanted: (held) => isSameMaster(held, master, wanted),
+      before: master,
+      replacement,
+    }, timeoutSeconds);
+    if (losses.length > 0) return losses;
+    throw new RefusedError(`${subject(target)}: the program behind it has just closed it`);
   } catch (error) {
     throw explained(error, facts);
   }
 }
 
-/** All processes with a descriptor on the master, stopped. */
+export interface Replacing {
+  /** Who holds the master; their children are looked at, too. */
+  readonly pids: readonly number[];
+  /** N of the slave's `/dev/pts/N`. */
+  readonly index: number;
+  /** Whether a descriptor on a master of that index is to be replaced. */
+  readonly isWanted: (held: Held) => boolean;
+  /** Our own descriptor of what is replaced, to undo with. */
+  readonly before: number;
+  /** What takes its place. */
+  readonly replacement: number;
+}
+
+/** Replace a master in all who hold it; who lost it. After a throw all is as it was. */
+export function replace(what: Replacing, timeoutSeconds: number): Loss[] {
+  using holders = new Holders(what, timeoutSeconds);
+  using undo = new DisposableStack();
+  const { moves } = planJob(
+    holders.members.map((member) => ({
+      pid: member.tracee.mainTid,
+      fds: member.fds,
+      moving: descriptorsOf(member, what),
+    })),
+    () => true, // no two descriptions are masters of one terminal
+  );
+  const movers = holders.members.map((member, index) => ({ member, plan: moves[index]! }))
+    .filter(({ plan }) => plan.descriptions.length > 0);
+  const given = movers.map(({ member }) =>
+    unlessDead(() => {
+      // At first the sockets that bring it, later a copy of what is replaced.
+      member.requireRoom(3);
+      const given = member.receive([what.replacement]);
+      undo.defer(() => member.giveUp(given));
+      return given;
+    })
+  );
+  movers.forEach(({ member, plan }, index) =>
+    unlessDead(() => {
+      swap(member, plan, given[index] ?? []);
+      undo.defer(() => member.swapBack(plan, [what.before]));
+    })
+  );
+  undo.move();
+  return movers.map(({ member, plan }) => ({
+    pid: member.pid,
+    fds: plan.descriptions.flatMap(({ descriptors }) => descriptors.map(({ fd }) => fd)),
+  }));
+}
+
+/** All processes that may have a descriptor on the master, stopped. */
 class Holders implements Disposable {
   readonly #members = new Map<number, Member>();
 
-  constructor(facts: StealFacts, timeoutSeconds: number) {
+  constructor({ pids, index }: Replacing, timeoutSeconds: number) {
     using undo = new DisposableStack();
     undo.defer(() => this[Symbol.dispose]());
-    let wave = facts.holders;
+    let wave = pids;
     while (wave.length > 0) {
       for (const pid of wave) this.#stop(pid, timeoutSeconds);
       // Those that were forked meanwhile; who is stopped forks no more.
-      wave = findMasterHolders(facts.wanted.index).holders.map(({ pid }) => pid)
+      wave = findMasterHolders(index).holders.map(({ pid }) => pid)
         .filter((pid) => !this.#members.has(pid) && this.#descendsFromMember(pid));
     }
     undo.move();
@@ -91,57 +147,16 @@ class Holders implements Disposable {
   }
 }
 
-function replace(
-  members: readonly Member[],
-  facts: StealFacts,
-  replacement: number,
-  undo: DisposableStack,
-): Loss[] {
-  const { moves } = planJob(
-    members.map((member) => ({
-      pid: member.tracee.mainTid,
-      fds: member.fds,
-      moving: mastersOf(member, facts),
-    })),
-    () => true, // no two descriptions are masters of one terminal
-  );
-  const movers = members.map((member, index) => ({ member, plan: moves[index]! }))
-    .filter(({ plan }) => plan.descriptions.length > 0);
-  if (movers.length === 0) {
-    throw new RefusedError(`${subject(facts.target)}: the program behind it has just closed it`);
-  }
-  const given = movers.map(({ member }) =>
-    unlessDead(() => {
-      // At first the sockets that bring it, later a copy of what is replaced.
-      member.requireRoom(3);
-      const given = member.receive([replacement]);
-      undo.defer(() => member.giveUp(given));
-      return given;
-    })
-  );
-  movers.forEach(({ member, plan }, index) =>
-    unlessDead(() => {
-      swap(member, plan, given[index] ?? []);
-      undo.defer(() => member.swapBack(plan, [facts.master]));
-    })
-  );
-  return movers.map(({ member, plan }) => ({
-    pid: member.pid,
-    fds: plan.descriptions.flatMap(({ descriptors }) => descriptors.map(({ fd }) => fd)),
-  }));
-}
-
 function swap(member: Member, plan: MovePlan, given: readonly number[]): void {
   if (given.length === 0) return;
   using remote = RemoteSyscalls.begin(member.tracee);
   swapDescriptors(remote, plan, given);
 }
 
-/** The member's descriptors on the master. */
-function mastersOf({ tracee, pidfd, fds }: Member, { master, wanted }: StealFacts): number[] {
+/** The member's descriptors that are to be replaced. */
+function descriptorsOf({ tracee, pidfd, fds }: Member, { index, isWanted }: Replacing): number[] {
   return fds.filter(({ fd, fdinfo }) =>
-    fdinfo.ttyIndex === wanted.index &&
-    isSameMaster({ pidfd, tid: tracee.mainTid, fd }, master, wanted)
+    fdinfo.ttyIndex === index && isWanted({ pidfd, tid: tracee.mainTid, fd })
   ).map(({ fd }) => fd);
 }
 

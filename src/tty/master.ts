@@ -1,8 +1,7 @@
-/** What a pty's master tells of its slave, and a master that has no slave any more: pty(7), ioctl_tty(2). */
+/** What a pty's master tells of its slave: pty(7), ioctl_tty(2). */
 import { O_NOCTTY, O_NONBLOCK, O_RDWR, TIOCGPTPEER, TIOCGSID } from "../ffi/constants.ts";
 import { close, ioctl, ioctlStruct } from "../ffi/descriptor.ts";
 import { layout, Struct } from "../struct.ts";
-import { Pty } from "./pty.ts";
 
 const pidT = layout("pid_t", 4, { value: [0, "i32"] });
 
@@ -38,14 +37,4 @@ export function slaveOf(master: number): DeviceFile | undefined {
 export function deviceFile(fd: number): DeviceFile {
   const { dev, ino, rdev } = Deno.statSync(`/proc/self/fd/${fd}`);
   return { dev, ino: ino ?? 0, rdev: rdev ?? 0 };
-}
-
-/**
- * A master as it is when the last program has left its terminal: a read fails with EIO, poll(2) and epoll(7) report a
- * hang-up, a size can still be set. Close-on-exec; the caller closes it.
- */
-export function hungUpMaster(): number {
-  const pty = Pty.open();
-  pty.releaseSlave();
-  return pty.master;
 }
