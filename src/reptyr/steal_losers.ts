@@ -17,12 +17,10 @@ import { kcmp } from "../ffi/process.ts";
 import { openSilence } from "../ffi/socket.ts";
 import { verbose } from "../log.ts";
 import { findMasterHolders } from "../proc/masters.ts";
-import { readSwitches } from "../proc/status.ts";
 import { readStat } from "../proc/stat.ts";
-import { listTids } from "../proc/tasks.ts";
 import { releaseStrays } from "../tracee/release.ts";
 import { Pty } from "../tty/pty.ts";
-import { type Loss, replace } from "./steal_take.ts";
+import { type Loss, replace, runsOf } from "./steal_take.ts";
 
 /** Time to close a window; then again and again for those that have not run yet, being stopped. */
 const FIRST_LOOK_MS = 1500;
@@ -50,7 +48,7 @@ export class HungUpMaster implements Disposable {
 
   /** Look after those who have it now. */
   watch(losses: readonly Loss[]): void {
-    this.#runs = new Map(losses.map(({ pid }) => [pid, runsOf(pid)]));
+    this.#runs = new Map(losses.map(({ pid, runs }) => [pid, runs]));
     this.#lookIn(FIRST_LOOK_MS);
   }
 
@@ -103,11 +101,7 @@ function silence(pid: number, { master, index }: Pty): void {
   }
 }
 
-/** Whether a process has run since its threads had been given a processor `runs` times, and is not stopped. */
+/** Whether a process has run since {@linkcode runsOf} it was `runs`, or has fewer threads; and is not stopped. */
 function hasRun(pid: number, runs: number): boolean {
-  return runsOf(pid) > runs && !/[Tt]/.test(readStat(pid)?.state ?? "");
-}
-
-function runsOf(pid: number): number {
-  return (listTids(pid) ?? []).reduce((sum, tid) => sum + (readSwitches(pid, tid) ?? 0), 0);
+  return runsOf(pid) !== runs && !/[Tt]/.test(readStat(pid)?.state ?? "");
 }

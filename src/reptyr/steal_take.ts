@@ -5,6 +5,8 @@
 import { RefusedError, SyscallError, TraceeDiedError } from "../errors.ts";
 import { findMasterHolders } from "../proc/masters.ts";
 import { isLive, readStat } from "../proc/stat.ts";
+import { readSwitches } from "../proc/status.ts";
+import { listTids } from "../proc/tasks.ts";
 import { RemoteSyscalls } from "../tracee/remote_syscalls.ts";
 import { Member } from "./member.ts";
 import { type MovePlan, planJob } from "./plan.ts";
@@ -17,6 +19,8 @@ import { swapDescriptors } from "./swap.ts";
 export interface Loss {
   readonly pid: number;
   readonly fds: readonly number[];
+  /** {@linkcode runsOf} it, from before it went on. */
+  readonly runs: number;
 }
 
 /** One descriptor of a stopped process. */
@@ -98,7 +102,13 @@ export function replace(what: Replacing, timeoutSeconds: number): Loss[] {
   return movers.map(({ member, plan }) => ({
     pid: member.pid,
     fds: plan.descriptions.flatMap(({ descriptors }) => descriptors.map(({ fd }) => fd)),
+    runs: runsOf(member.pid),
   }));
+}
+
+/** How often the threads of a process have left a processor: once more after they have run. */
+export function runsOf(pid: number): number {
+  return (listTids(pid) ?? []).reduce((sum, tid) => sum + (readSwitches(pid, tid) ?? 0), 0);
 }
 
 /** All processes that may have a descriptor on the master, stopped. */
