@@ -2,23 +2,22 @@
  * Some programs that show terminals, screen(1) among them, give the device file back to the system when their window
  * closes: owner root, mode 0666. While programs work on that terminal everyone could read its keys then.
  */
-import { O_PATH } from "../ffi/constants.ts";
-import { close, open } from "../ffi/descriptor.ts";
+import { close } from "../ffi/descriptor.ts";
 import { verbose } from "../log.ts";
-import type { Pty } from "../tty/pty.ts";
+import { slavePath } from "../tty/master.ts";
 
 /** The window closes soon: so often, and after so long each time, it is looked after; later only with every key. */
 const LOOKS = 120;
 const INTERVAL_MS = 250;
 
-/** Keeps owner and mode of a slave's device file as they were when this was made. */
+/** Keeps owner and mode of a slave's device file as they were when this was made: before the master is taken. */
 export class SlaveGuard implements Disposable {
   readonly #file: number | undefined;
   readonly #before: Deno.FileInfo | undefined;
   readonly #timer: number;
 
-  constructor(pty: Pty) {
-    this.#file = openPath(pty);
+  constructor(master: number) {
+    this.#file = slavePath(master);
     this.#before = this.#stat();
     let left = LOOKS;
     this.#timer = setInterval(() => {
@@ -50,18 +49,5 @@ export class SlaveGuard implements Disposable {
 
   #stat(): Deno.FileInfo | undefined {
     return this.#file === undefined ? undefined : Deno.statSync(`/proc/self/fd/${this.#file}`);
-  }
-}
-
-/** Not an open terminal: it keeps no one from hearing that all have left. undefined where it cannot be opened. */
-function openPath(pty: Pty): number | undefined {
-  let slave: number | undefined;
-  try {
-    slave = pty.openSlave(0);
-    return open(`/proc/self/fd/${slave}`, O_PATH);
-  } catch {
-    return undefined;
-  } finally {
-    if (slave !== undefined) close(slave);
   }
 }

@@ -39,6 +39,7 @@ export async function steal({ pid, timeoutSeconds, redraw }: MoveOptions): Promi
   restoreAtExit(rawMode, cleanup);
   const size = sizeOf(terminal);
 
+  const guard = cleanup.use(new SlaveGuard(facts.master));
   const replacement = cleanup.use(new HungUpMaster());
   const losses = takeMaster(facts, replacement.descriptor, timeoutSeconds);
   replacement.watch(losses);
@@ -53,6 +54,7 @@ export async function steal({ pid, timeoutSeconds, redraw }: MoveOptions): Promi
     target: { pid, pidfd, startTime: facts.target.stat.startTime },
     session: facts.wanted.session,
     pty,
+    guard,
     terminal,
     rawMode,
     signals,

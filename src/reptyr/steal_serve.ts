@@ -17,7 +17,7 @@ import type { WindowSize } from "../tty/window_size.ts";
 import { exitStatus } from "./exit_status.ts";
 import { changeSize } from "./redraw.ts";
 import { ENDING_SIGNALS } from "./serve.ts";
-import { SlaveGuard } from "./slave_guard.ts";
+import type { SlaveGuard } from "./slave_guard.ts";
 
 export interface StolenService {
   readonly target: {
@@ -28,6 +28,7 @@ export interface StolenService {
   /** Whose controlling terminal it is. */
   readonly session: number | undefined;
   readonly pty: Pty;
+  readonly guard: SlaveGuard;
   readonly terminal: UserTerminal;
   readonly rawMode: RawMode;
   readonly signals: SignalInbox;
@@ -37,9 +38,8 @@ export interface StolenService {
 
 /** Serve until the end; the exit status for ours. */
 export async function serveStolen(service: StolenService): Promise<number> {
-  const { target, session, pty, terminal, rawMode, signals, size } = service;
+  const { target, session, pty, guard, terminal, rawMode, signals, size } = service;
   using cleanup = new DisposableStack();
-  const guard = cleanup.use(new SlaveGuard(pty));
   const leader = session === undefined ? -1 : pidfdOpen(session);
   if (leader >= 0) cleanup.defer(() => close(leader));
   cleanup.defer(() => pty.releaseSlave());

@@ -1,6 +1,14 @@
 /** What a pty's master tells of its slave: pty(7), ioctl_tty(2). */
-import { O_NOCTTY, O_NONBLOCK, O_RDWR, TIOCGPTPEER, TIOCGSID } from "../ffi/constants.ts";
-import { close, ioctl, ioctlStruct } from "../ffi/descriptor.ts";
+import {
+  O_CLOEXEC,
+  O_NOCTTY,
+  O_NONBLOCK,
+  O_PATH,
+  O_RDWR,
+  TIOCGPTPEER,
+  TIOCGSID,
+} from "../ffi/constants.ts";
+import { close, ioctl, ioctlStruct, open } from "../ffi/descriptor.ts";
 import { layout, Struct } from "../struct.ts";
 
 const pidT = layout("pid_t", 4, { value: [0, "i32"] });
@@ -24,10 +32,19 @@ export interface DeviceFile {
 
 /** The device file of the slave; undefined where the kernel does not open it for us, as with TIOCEXCL. */
 export function slaveOf(master: number): DeviceFile | undefined {
+  return withSlave(master, deviceFile);
+}
+
+/** The same file as a descriptor for its owner and mode, O_PATH in open(2); the caller closes it. No open terminal. */
+export function slavePath(master: number): number | undefined {
+  return withSlave(master, (slave) => open(`/proc/self/fd/${slave}`, O_PATH | O_CLOEXEC));
+}
+
+function withSlave<T>(master: number, use: (slave: number) => T): T | undefined {
   const slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_NONBLOCK);
   if (slave < 0) return undefined;
   try {
-    return deviceFile(slave);
+    return use(slave);
   } finally {
     close(slave);
   }
