@@ -13,6 +13,7 @@ import { type MoveOptions, restoreAtExit, sizeOf } from "./mod.ts";
 import { readStats } from "./preflight.ts";
 import { Redrawer } from "./redraw.ts";
 import { ENDING_SIGNALS } from "./serve.ts";
+import { SlaveGuard } from "./slave_guard.ts";
 import { type StealFacts, stealPreflight } from "./steal_preflight.ts";
 import { serveStolen } from "./steal_serve.ts";
 import { HungUpMaster } from "./steal_losers.ts";
