@@ -17,6 +17,7 @@ import { SlaveGuard } from "./slave_guard.ts";
 import { type StealFacts, stealPreflight } from "./steal_preflight.ts";
 import { serveStolen } from "./steal_serve.ts";
 import { HungUpMaster } from "./steal_losers.ts";
+import { stealFailure } from "./stolen_terminal.ts";
 import { takeMaster } from "./steal_take.ts";
 import { readWarningFacts } from "./warning_facts.ts";
 import { warnings } from "./warnings.ts";
@@ -31,7 +32,7 @@ export async function steal({ pid, timeoutSeconds, redraw }: MoveOptions): Promi
   const facts = stealPreflight(pid);
   cleanup.defer(() => close(facts.master));
   warnAbout(facts);
-  const pidfd = orThrow(pidfdOpen(pid), `pidfd_open(${pid})`);
+  const pidfd = openPidfd(facts);
   cleanup.defer(() => close(pidfd));
   const terminal = cleanup.use(new UserTerminal());
   // Before the first stop: see move().
@@ -61,6 +62,14 @@ export async function steal({ pid, timeoutSeconds, redraw }: MoveOptions): Promi
     signals,
     size,
   });
+}
+
+function openPidfd({ target }: StealFacts): number {
+  try {
+    return orThrow(pidfdOpen(target.pid), `pidfd_open(${target.pid})`);
+  } catch (error) {
+    throw stealFailure(error, target);
+  }
 }
 
 /** What the user should know before anything is done. Nothing is injected into those who are on the terminal. */

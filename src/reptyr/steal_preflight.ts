@@ -15,7 +15,13 @@ import { isOnTerminal } from "./old_terminal.ts";
 import { gather, readable } from "./preflight.ts";
 import { named, noProcess, type TargetFacts } from "./refusals.ts";
 import { findMaster, type FoundMaster } from "./stolen_master.ts";
-import { sameFile, subject, type WantedTerminal, wantedTerminal } from "./stolen_terminal.ts";
+import {
+  sameFile,
+  stealFailure,
+  subject,
+  type WantedTerminal,
+  wantedTerminal,
+} from "./stolen_terminal.ts";
 
 export interface StealFacts {
   readonly target: TargetFacts;
@@ -30,7 +36,7 @@ export interface StealFacts {
 export function stealPreflight(pid: number): StealFacts {
   const target = look(pid);
   const wanted = wantedTerminal(target);
-  const found = findMaster(wanted);
+  const found = search(wanted, target);
   using undo = new DisposableStack();
   undo.defer(() => found.copy !== undefined && close(found.copy));
   // Before who holds it: that may be somebody whom we may not ask.
@@ -40,6 +46,14 @@ export function stealPreflight(pid: number): StealFacts {
   refuseShowing(target, found.copy);
   undo.move();
   return { target, wanted, master: found.copy, holders: found.pids };
+}
+
+function search(wanted: WantedTerminal, target: TargetFacts): FoundMaster {
+  try {
+    return findMaster(wanted);
+  } catch (error) {
+    throw stealFailure(error, target);
+  }
 }
 
 function look(pid: number): TargetFacts {

@@ -2,7 +2,7 @@
  * Taking a pty's master away from all who hold it, in one synchronous piece: stop them, put another master under
  * their descriptors, let them go.
  */
-import { RefusedError, SyscallError, TraceeDiedError } from "../errors.ts";
+import { RefusedError, TraceeDiedError } from "../errors.ts";
 import { findMasterHolders } from "../proc/masters.ts";
 import { isLive, readStat } from "../proc/stat.ts";
 import { readSwitches } from "../proc/status.ts";
@@ -12,7 +12,7 @@ import { Member } from "./member.ts";
 import { type MovePlan, planJob } from "./plan.ts";
 import type { StealFacts } from "./steal_preflight.ts";
 import { isSameMaster } from "./stolen_master.ts";
-import { subject } from "./stolen_terminal.ts";
+import { stealFailure, subject } from "./stolen_terminal.ts";
 import { swapDescriptors } from "./swap.ts";
 
 /** Who was made to give up what. */
@@ -52,7 +52,7 @@ export function takeMaster(
     if (losses.length > 0) return losses;
     throw new RefusedError(`${subject(target)}: the program behind it has just closed it`);
   } catch (error) {
-    throw explained(error, facts);
+    throw stealFailure(error, target);
   }
 }
 
@@ -178,19 +178,4 @@ function unlessDead<T>(action: () => T): T | undefined {
     if (error instanceof TraceeDiedError) return undefined;
     throw error;
   }
-}
-
-/** What went wrong first; what then failed in putting things back is a consequence of it. */
-function firstOf(error: unknown): unknown {
-  return error instanceof SuppressedError ? firstOf(error.suppressed) : error;
-}
-
-function explained(error: unknown, { target }: StealFacts): unknown {
-  const first = firstOf(error);
-  if (!(first instanceof SyscallError)) return first;
-  return new RefusedError(`${subject(target)}: ${first.message}`, [
-    first === error
-      ? "All is as it was before"
-      : "Not all could be put back: see whether the program that shows the terminal still works",
-  ], { cause: first });
 }

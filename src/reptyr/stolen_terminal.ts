@@ -1,5 +1,5 @@
 /** Which terminal `reptyr -T PID` is to take, and what proves that a master is its master. Pure. */
-import { RefusedError } from "../errors.ts";
+import { RefusedError, SyscallError } from "../errors.ts";
 import { decodeDevice, ptsIndex, terminalName } from "../proc/device.ts";
 import type { DeviceFile } from "../tty/master.ts";
 import { explainAttachFailure } from "./attach_failure.ts";
@@ -68,6 +68,22 @@ export function sameFile(a: DeviceFile | undefined, b: DeviceFile | undefined): 
 /** How every refusal to take a terminal begins. */
 export function subject(target: { readonly pid: number; readonly command: string }): string {
   return `Cannot take the terminal of process ${named(target)}`;
+}
+
+/** A system call that failed where none should, in words for the user; any other error as it is. */
+export function stealFailure(error: unknown, target: TargetFacts): unknown {
+  const first = firstOf(error);
+  if (!(first instanceof SyscallError)) return first;
+  return new RefusedError(`${subject(target)}: ${first.message}`, [
+    first === error
+      ? "All is as it was before"
+      : "Not all could be put back: see whether the program that shows the terminal still works",
+  ], { cause: first });
+}
+
+/** What went wrong first; what then failed in putting things back is a consequence of it. */
+function firstOf(error: unknown): unknown {
+  return error instanceof SuppressedError ? firstOf(error.suppressed) : error;
 }
 
 function notPty(target: TargetFacts, device: number): RefusedError {

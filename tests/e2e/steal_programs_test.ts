@@ -6,7 +6,7 @@ import { readStat } from "../../src/proc/stat.ts";
 import { childrenOf, descendantsOf, ProcessHandle } from "../support/child.ts";
 import { assertNoneLeft, PROMPT } from "../support/e2e_target.ts";
 import { isRoot, settingsOf, startDetached } from "../support/input_run.ts";
-import { requires, which } from "../support/programs.ts";
+import { requires, requiresThat } from "../support/programs.ts";
 import { BASH, Stolen, untilIdle } from "../support/steal.ts";
 import { Terminal, waitUntil } from "../support/terminal.ts";
 
@@ -86,19 +86,19 @@ describe("reptyr -T takes a terminal", () => {
     using cleanup = new DisposableStack();
     const folder = temporary(cleanup);
     Deno.chmodSync(folder, 0o700);
-    using window = Terminal.start(["screen", "-c", "/dev/null", "-S", "test", ...BASH], {
+    using display = Terminal.start(["screen", "-c", "/dev/null", "-S", "test", ...BASH], {
       label: "screen",
       env: { SCREENDIR: folder },
     });
-    window.expectScreen(/^\$/m);
-    const server = childrenOf(window.pid).find((pid) => readStat(pid)?.comm === "screen")!;
+    display.expectScreen(/^\$/m);
+    const server = childrenOf(display.pid).find((pid) => readStat(pid)?.comm === "screen")!;
     assert(server !== undefined, "no server of screen");
     const [shell] = childrenOf(server);
     const slave = Deno.readLinkSync(`/proc/${shell}/fd/0`);
     const before = Deno.statSync(slave);
-    window.type("\x01c");
+    display.type("\x01c");
     waitUntil("a second window", () => childrenOf(server).length === 2);
-    window.expectScreen(/^[^\n]*[$#]/m);
+    display.expectScreen(/^[^\n]*[$#]/m);
 
     using stolen = Stolen.from(shell!);
     // In packet mode, which screen uses, each read would begin with a zero byte.
@@ -113,34 +113,34 @@ describe("reptyr -T takes a terminal", () => {
     );
     // When it closes a window, screen makes its terminal everybody's.
     waitUntil("the terminal to be private", () => Deno.statSync(slave).mode === before.mode);
-    window.line("echo a'live'");
-    window.expect("alive");
+    display.line("echo a'live'");
+    display.expect("alive");
     untilIdle(server);
     stolen.ask("exit 7", "exit\r\n");
     stolen.expectEnd(7);
-    window.line("exit");
-    assertEquals(window.expectExit(), { kind: "exited", status: 0 });
+    display.line("exit");
+    assertEquals(display.expectExit(), { kind: "exited", status: 0 });
   });
 
   requires("script", "bash")("of script, which waits for its shell without spinning", () => {
-    using window = new Terminal({ label: "script" });
-    const settings = settingsOf(window);
-    window.spawn(["script", "-q", "-c", BASH.join(" "), "/dev/null"]);
-    window.expect(PROMPT);
-    const shell = shellBelow(window.pid);
+    using display = new Terminal({ label: "script" });
+    const settings = settingsOf(display);
+    display.spawn(["script", "-q", "-c", BASH.join(" "), "/dev/null"]);
+    display.expect(PROMPT);
+    const shell = shellBelow(display.pid);
     using stolen = Stolen.from(shell);
     stolen.ask("echo it is $$", `it is ${shell}\r\n`);
-    stolen.terminal.expect(`Process ${window.pid} goes on without its terminal`);
-    untilIdle(window.pid);
-    const before = ticksOf(window.pid);
+    stolen.terminal.expect(`Process ${display.pid} goes on without its terminal`);
+    untilIdle(display.pid);
+    const before = ticksOf(display.pid);
     stolen.ask("echo still here", "still here\r\n");
-    untilIdle(window.pid);
-    assert(ticksOf(window.pid) - before <= 1, "script computes");
+    untilIdle(display.pid);
+    assert(ticksOf(display.pid) - before <= 1, "script computes");
     stolen.ask("exit 7", "exit\r\n");
     stolen.expectEnd(7);
     // As always, when its shell ends: and it restores its terminal.
-    assertMatch(JSON.stringify(window.expectExit()), /"exited"/);
-    assertEquals(settingsOf(window), settings);
+    assertMatch(JSON.stringify(display.expectExit()), /"exited"/);
+    assertEquals(settingsOf(display), settings);
   });
 });
 
@@ -155,10 +155,8 @@ const SSHD = ["/usr/sbin/sshd", "/usr/bin/sshd"].find((path) => {
 describe("reptyr -T takes a terminal of sshd", () => {
   afterEach(assertNoneLeft);
 
-  const needed = SSHD === undefined ? "sshd" : "ssh";
-  const sshIt = isRoot || which(needed) === undefined
-    ? requires(needed, "ssh", "ssh-keygen", "bash")
-    : requires("only root can take a terminal of sshd");
+  const needed = requires(...SSHD === undefined ? ["sshd"] : [], "ssh", "ssh-keygen", "bash");
+  const sshIt = isRoot ? needed : requiresThat(false, "only root can take a terminal of sshd");
   sshIt("as root; the client hears of the end, and the shell lives on", () => {
     using cleanup = new DisposableStack();
     const folder = temporary(cleanup);
@@ -166,9 +164,13 @@ describe("reptyr -T takes a terminal of sshd", () => {
       const args = ["-q", "-t", "ed25519", "-N", "", "-f", join(folder, name)];
       assert(new Deno.Command("ssh-keygen", { args }).outputSync().success);
     }
-    if (Deno.statSync(folder).mode !== 0o700) Deno.chmodSync(folder, 0o700);
     // Where the distribution's own service has not made it; sshd(8) "PrivilegeSeparation".
-    Deno.mkdirSync("/run/sshd", { recursive: true, mode: 0o755 });
+    try {
+      Deno.mkdirSync("/run/sshd", { mode: 0o755 });
+      cleanup.defer(() => Deno.removeSync("/run/sshd"));
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+    }
     const port = freePort();
     Deno.writeTextFileSync(
       join(folder, "config"),

@@ -50,7 +50,7 @@ export class Stolen implements Disposable {
   }
 }
 
-export type Way = "poll" | "select" | "epoll" | "thread" | "fork";
+export type Way = "poll" | "select" | "epoll" | "thread" | "fork" | "vfork";
 
 /** tests/victims/steal_emulator.c with a shell on its terminal, which has given its prompt. */
 export class Emulator implements Disposable {

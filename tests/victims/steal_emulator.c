@@ -6,7 +6,8 @@
  * program.
  *
  * poll, select: those calls. epoll: level-triggered, and edge-triggered in a second instance with another number.
- * thread: a second thread is blocked in read(2). fork: a second process polls the same master.
+ * thread: a second thread is blocked in read(2). fork: a second process polls the same master. vfork: as thread, and the
+ * first one is in uninterruptible sleep, since its vfork(2) does not end.
  */
 #include "victim.h"
 #include <poll.h>
@@ -147,9 +148,12 @@ int main(int argc, char **argv)
 			fail("epoll_ctl");
 		wait_by_epoll();
 	}
-	if (strcmp(way, "thread") == 0) {
+	if (strcmp(way, "thread") == 0 || strcmp(way, "vfork") == 0) {
 		pthread_t thread;
 		pthread_create(&thread, NULL, show_all, NULL);
+		if (strcmp(way, "vfork") == 0 && vfork() == 0)
+			for (;;)
+				pause();
 		for (;;)
 			command();
 	}
