@@ -4,10 +4,12 @@ import type { CommandName } from "./command_name.ts";
 import { type OptionSpec, PROCOUT_OPTIONS, REPTYR_OPTIONS } from "./option_table.ts";
 
 const REPTYR_INTRODUCTION = `Usage: reptyr [OPTION]... PID
+       reptyr -T [OPTION]... PID
        reptyr --list [--json]
        reptyr --why PID [--json]
 
-Moves the running process PID, with its job, to this terminal.
+Moves the running process PID, with its job, to this terminal; or, with -T, the
+whole terminal that it runs on.
 `;
 
 const REPTYR_ENDING = `

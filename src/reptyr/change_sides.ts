@@ -109,6 +109,7 @@ function controllingFd({ pid, stat, fds }: Member, terminal: OldTerminal): numbe
       terminalName(decodeDevice(device))
     }, ` +
       "which it could not give up, for none of its descriptors is open on that",
+    [`Take that whole terminal: reptyr -T ${pid}`],
   );
 }
 

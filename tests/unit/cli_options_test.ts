@@ -13,6 +13,8 @@ const move = (
   { verbose = false, timeoutSeconds = 10, redraw = "winch" } = {},
 ) => ({ kind: "move", verbose, options: { pid, timeoutSeconds, redraw } });
 
+const steal = (...args: Parameters<typeof move>) => ({ ...move(...args), kind: "steal" });
+
 describe("parseReptyr", () => {
   const right: [string[], unknown][] = [
     [["4242"], move(4242)],
@@ -31,6 +33,13 @@ describe("parseReptyr", () => {
     [
       ["-V", "--redraw=winch", "7", "--timeout", "1"],
       move(7, { verbose: true, timeoutSeconds: 1 }),
+    ],
+    [["-T", "7"], steal(7)],
+    [["7", "--steal"], steal(7)],
+    [["-VT", "7"], steal(7, { verbose: true })],
+    [
+      ["-T", "--redraw=none", "--timeout=2", "7"],
+      steal(7, { redraw: "none", timeoutSeconds: 2 }),
     ],
     [["--list"], { kind: "list", json: false }],
     [["--json", "--list", "-V"], { kind: "list", json: true }],
@@ -118,8 +127,16 @@ describe("parseReptyr", () => {
     [["-l", "ls", "-la", "--foo"], "option '-l' is not available in this version"],
     [["-1", "5"], "option '-1' is not available in this version"],
     [["--install=dir"], "option '--install' is not available in this version"],
-    [["-VT", "5"], "option '-T' is not available in this version"],
-    [["--foo", "-T", "5"], "unknown option '--foo'"],
+    [["-Vs", "5"], "option '-s' is not available in this version"],
+    [["--foo", "-s", "5"], "unknown option '--foo'"],
+    [["-T"], "no PID given"],
+    [["-T=5"], "option '--steal' takes no value"],
+    [["--steal=yes", "5"], "option '--steal' takes no value"],
+    [["-T", "5", "6"], "one PID is needed, and '6' is given after it"],
+    [["-T", "--json", "5"], "option '--json' is for '--list' and '--why'"],
+    [["--list", "-T"], "options '--steal' and '--list' exclude each other"],
+    [["-T", "--why=5"], "options '--steal' and '--why' exclude each other"],
+    [["-T", "-s", "5"], "option '-s' is not available in this version"],
   ];
   for (const [args, message] of wrong) {
     it(`refuses ${JSON.stringify(args)}`, () => {
