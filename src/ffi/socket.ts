@@ -46,8 +46,9 @@ export function sendDescriptors(socket: number, descriptors: readonly number[]):
  * readable, and a write fails with ENOTCONN, without SIGPIPE. Throws SyscallError.
  */
 export function openSilence(): number {
+  const type = SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
   return orThrow(
-    raw(libc().socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)),
+    raw(libc().socket(AF_UNIX, type, 0), "socket", AF_UNIX, type, 0),
     "socket(AF_UNIX, SOCK_DGRAM)",
   );
 }
