@@ -3,6 +3,7 @@
  * their descriptors, let them go.
  */
 import { RefusedError, TraceeDiedError } from "../errors.ts";
+import { verbose } from "../log.ts";
 import { findMasterHolders } from "../proc/masters.ts";
 import { isLive, readStat } from "../proc/stat.ts";
 import { readSwitches } from "../proc/status.ts";
@@ -71,7 +72,26 @@ export interface Replacing {
 
 /** Replace a master in all who hold it; who lost it. After a throw all is as it was. */
 export function replace(what: Replacing, timeoutSeconds: number): Loss[] {
-  using holders = new Holders(what, timeoutSeconds);
+  const holders = new Holders(what, timeoutSeconds);
+  const losses = letGoOnFailure(holders, () => replaceIn(holders, what));
+  try {
+    holders[Symbol.dispose]();
+  } catch (error) {
+    // Done is done: to call it a failure would hang the terminal up.
+    verbose(`Cannot let all go that were stopped: ${error}`);
+  }
+  return losses;
+}
+
+function letGoOnFailure<T>(holders: Holders, action: () => T): T {
+  using undo = new DisposableStack();
+  undo.use(holders);
+  const result = action();
+  undo.move();
+  return result;
+}
+
+function replaceIn(holders: Holders, what: Replacing): Loss[] {
   using undo = new DisposableStack();
   const { moves } = planJob(
     holders.members.map((member) => ({

@@ -247,12 +247,18 @@ describe("reptyr -T and a system call that fails", () => {
     ["ptrace", "EPERM", ["1..2", "2..3", "3..4", "5..6", "6..7"]],
     ["ptrace", "EIO", ["1..2", "4..5"]],
     ["process_vm_writev", "EFAULT", ["1..2", "3..4"]],
-    ["process_vm_readv", "EPERM", ["1+"]],
   ];
-  const unchanged = (way: Way, [call, error, when]: (typeof faults)[number]) => {
+  const unchanged = (
+    way: Way,
+    [call, error, when]: (typeof faults)[number],
+    expected: "refused" | "taken" = "refused",
+  ) => {
     requires("strace", "cc")(
-      `says so, and changes nothing: ${call} ${error} ${when}: ${way}`,
+      `${
+        expected === "refused" ? "says so, and changes nothing" : "takes it all the same"
+      }: ${call} ${error} ${when}: ${way}`,
       () => {
+        const outcomes: string[] = [];
         for (const number of when) {
           using emulator = Emulator.start(way);
           const before = new UntouchedEmulator(emulator);
@@ -261,14 +267,21 @@ describe("reptyr -T and a system call that fails", () => {
             ...["-e", "signal=none", "-e", `inject=${call}:error=${error}:when=${number}`],
           ];
           const outcome = takenOrRefused(emulator, prefix);
+          outcomes.push(outcome);
           if (outcome === "refused") before.assert();
         }
+        assertEquals(outcomes.includes("refused"), expected === "refused", `${outcomes}`);
       },
     );
   };
   for (const fault of faults) unchanged("epoll", fault);
   // The first holder has got what it needs when the second one fails.
   unchanged("fork", ["sendmsg", "EPERM", ["2..3"]]);
+  // So it has given up its master already: about here, by the number of requests before.
+  unchanged("fork", ["ptrace", "EIO", ["112..113", "113..114", "114..115", "116..117"]]);
+  // Left out by a container, and done in another way; asked once more, for all has been taken by then.
+  unchanged("epoll", ["process_vm_readv", "EPERM", ["1+"]], "taken");
+  unchanged("fork", ["ptrace", "EIO", ["141..142", "142..143", "144..145"]], "taken");
 });
 
 /** The terminal is either taken, whole, or there is one message. */
