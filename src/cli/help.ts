@@ -4,13 +4,15 @@ import type { CommandName } from "./command_name.ts";
 import { type OptionSpec, PROCOUT_OPTIONS, REPTYR_OPTIONS } from "./option_table.ts";
 
 const REPTYR_INTRODUCTION = `Usage: reptyr [OPTION]... PID
+       reptyr -T [OPTION]... PID
        reptyr -l|-L [COMMAND [ARG]...]
        reptyr --list [--json]
        reptyr --why PID [--json]
 
-Moves the running process PID, with its job, to this terminal. With -l or -L:
-makes a new terminal, prints its name and serves it here. COMMAND runs beside
-it (-l, with the name in REPTYR_PTY), or on it (-L).
+Moves the running process PID, with its job, to this terminal; or, with -T, the
+whole terminal that it runs on. With -l or -L: makes a new terminal, prints its
+name and serves it here. COMMAND runs beside it (-l, with the name in
+REPTYR_PTY), or on it (-L).
 `;
 
 const REPTYR_ENDING = `

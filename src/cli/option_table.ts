@@ -23,6 +23,7 @@ export const REDRAW_CHOICES = ["winch", "ctrl-l", "none"] as const satisfies rea
 export const DEFAULT_TIMEOUT_SECONDS = 10;
 
 export const REPTYR_OPTIONS: readonly OptionSpec[] = [
+  { long: "steal", short: "T", help: "take over the whole terminal that PID runs on" },
   {
     long: "redraw",
     value: REDRAW_CHOICES.join("|"),
@@ -45,7 +46,5 @@ export const PROCOUT_OPTIONS: readonly OptionSpec[] = COMMON;
 
 /** Options that reptyr is to have and has not yet: they get an answer of their own. */
 export const REPTYR_PLANNED: readonly string[] = [
-  "-T",
-  "--steal",
   "--install",
 ];

@@ -22,7 +22,7 @@ import { parsePid, pidError } from "./pid.ts";
 export type Request =
   | { readonly kind: "help" }
   | { readonly kind: "version" }
-  | { readonly kind: "move"; readonly verbose: boolean; readonly options: MoveOptions }
+  | { readonly kind: "move" | "steal"; readonly verbose: boolean; readonly options: MoveOptions }
   | {
     readonly kind: "new terminal";
     readonly verbose: boolean;
@@ -56,7 +56,8 @@ export function parseReptyr(args: readonly string[]): Request {
   const forceStdio = flags.has("force-stdio");
   const alone = flags.has("alone");
   const options = { pid, timeoutSeconds, redraw, forceStdio, alone };
-  return { kind: "move", verbose: flags.has("verbose"), options };
+  const kind = flags.has("steal") ? "steal" : "move";
+  return { kind, verbose: flags.has("verbose"), options };
 }
 
 /** -l and -L, which make a terminal and move nothing; undefined without either. */

@@ -18,6 +18,8 @@ export interface Work {
   readonly move: (options: MoveOptions) => Promise<number>;
   /** Makes a terminal and stays as long as it is used; its exit status. */
   readonly newTerminal: (options: NewTerminalOptions) => Promise<number>;
+  /** Takes the whole terminal of a process and stays until all have left it; the exit status. */
+  readonly steal: (options: MoveOptions) => Promise<number>;
   /** What --list shows. */
   readonly list: () => Promise<readonly ProcessReport[]>;
   /** What --why says. */
@@ -75,10 +77,11 @@ async function perform(request: Request, command: CommandName, work: Work): Prom
       requireOwnTerminal();
       return await work.newTerminal(request.options);
     case "move":
+    case "steal":
       setVerbose(request.verbose);
       requireTerminal("stdin", Deno.stdin.isTerminal());
       requireTerminal("stdout", Deno.stdout.isTerminal());
-      return await work.move(request.options);
+      return await work[request.kind](request.options);
   }
 }
 

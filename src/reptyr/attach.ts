@@ -80,7 +80,10 @@ function refuseZombies({ target, zombiesInGroup }: Job): void {
       zombiesInGroup[0]
     } of its group has ended, and its parent has not ` +
       "waited for it, which keeps the group from being left",
-    ["Try again when the parent has waited for it: the zombie is gone from `ps` then"],
+    [
+      "Try again when the parent has waited for it: the zombie is gone from `ps` then",
+      `Or take the whole terminal that it runs on: reptyr -T ${pid}`,
+    ],
   );
 }
 

@@ -119,6 +119,7 @@ export async function serve(service: Service): Promise<number> {
  * target's controlling terminal, a slave is held for it. Not so when another reptyr has moved the target on.
  */
 function staysOn(pid: number, pty: Pty): boolean {
+  if (pty.isTaken) return false;
   const stat = readStat(pid);
   const alive = stat !== undefined && isLive(stat) && (stat.flags & PF_EXITING) === 0;
   if (alive && stat.ttyNr !== encodeDevice(ptsDevice(pty.index))) return false;
@@ -126,10 +127,14 @@ function staysOn(pid: number, pty: Pty): boolean {
   return true;
 }
 
-/** Another reptyr has moved the target on. */
-function leave({ target, attachment, rawMode }: Service): void {
+/** Another reptyr has moved the target on, or has taken its whole terminal. */
+function leave({ target, attachment, rawMode, pty }: Service): void {
   rawMode[Symbol.dispose]();
-  writeStderr(`reptyr: process ${target.pid} has left this terminal`);
+  writeStderr(
+    pty.isTaken
+      ? `reptyr: another reptyr has taken ${pty.name} away from here`
+      : `reptyr: process ${target.pid} has left this terminal`,
+  );
   // Only we know what it did before, but its first shell may still send it a SIGHUP that would end it.
   if (attachment.shields.some(({ raised }) => raised)) {
     writeStderr("  It goes on ignoring SIGHUP: the shell it was started from lives");
