@@ -62,6 +62,9 @@ describe("parseReptyr", () => {
     [["--why", "4242"], { kind: "why", pid: 4242, json: false }],
     [["--json", "--why=4242"], { kind: "why", pid: 4242, json: true }],
     [["--list", "--why=0", "-h"], { kind: "help" }],
+    [["--install"], { kind: "install", folder: undefined }],
+    [["--install=/opt/bin"], { kind: "install", folder: "/opt/bin" }],
+    [["-V", "--install=a b"], { kind: "install", folder: "a b" }],
     [["--help"], { kind: "help" }],
     [["-h", "not a pid", "nor this"], { kind: "help" }],
     [["-Vh"], { kind: "help" }],
@@ -76,6 +79,14 @@ describe("parseReptyr", () => {
   const wrong: [string[], string][] = [
     [[], "no PID given"],
     [["-V"], "no PID given"],
+    [["--install="], "option '--install' needs a value: DIR"],
+    [
+      ["--install", "/opt"],
+      "option '--install' goes with nothing else, and '/opt' is given; for a folder write --install=DIR",
+    ],
+    [["--install", "--list"], "option '--install' goes with nothing else, and '--list' is given"],
+    [["--timeout", "--install"], "option '--timeout' needs a value: SECONDS"],
+    [["--", "--install"], "'--install' is not a PID: it is not a number"],
     [["--"], "no PID given"],
     [["0"], "'0' is not a PID: no process has number 0"],
     [["000"], "'000' is not a PID: no process has number 0"],
@@ -158,7 +169,6 @@ describe("parseReptyr", () => {
     [["-12"], "'-12' is not a PID: it is negative"],
     [["-1", "-5"], "'-5' is not a PID: it is negative"],
     [["--alone=yes", "5"], "option '--alone' takes no value"],
-    [["--install=dir"], "option '--install' is not available in this version"],
     [["-VT", "5"], "option '-T' is not available in this version"],
     [["--foo", "-T", "5"], "unknown option '--foo'"],
   ];
