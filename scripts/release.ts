@@ -89,7 +89,11 @@ function make(targets: readonly Target[], output: string, fast: boolean): readon
     changelog: read("CHANGELOG.md"),
     time,
   };
-  return targets.flatMap((target) => {
+  Deno.writeTextFileSync(join(output, "install.sh"), installScript(read("scripts/install.sh")));
+  const script = of("install.sh", () => "knows " + (releasedAt() || "no address"));
+  return [script, ...targets.flatMap(packed)];
+
+  function packed(target: Target): Made[] {
     const parts: Parts = { ...shared, executable: build(target.target) };
     const archive = `${archiveName(VERSION, target.target)}.tar.gz`;
     const bytes = gzip(tar(archiveEntries(parts, target.target), time), fast ? 1 : 6);
@@ -102,13 +106,26 @@ function make(targets: readonly Target[], output: string, fast: boolean): readon
       console.error("No .deb is made: there is no dpkg-deb here");
     }
     return made;
-  });
+  }
 
   function of(name: string, check: (file: string) => string): Made {
     const file = join(output, name);
     const bytes = Deno.readFileSync(file);
     return { name, sha256: sha256(bytes), bytes: bytes.length, check: () => check(file) };
   }
+}
+
+/** The folder of the web that the release is going to be in; scripts/install.sh downloads from there. */
+function releasedAt(): string {
+  const url = Deno.env.get("REPTYR_RELEASE_URL") ?? "";
+  if (!/^(https:\/\/[\w.\/:+-]+)?$/.test(url)) throw new ReleaseError(`No address: ${url}`);
+  return url;
+}
+
+function installScript(text: string): string {
+  const unset = "released_at=''\n";
+  if (!text.includes(unset)) throw new Error("scripts/install.sh has no line to fill in");
+  return text.replace(unset, () => `released_at='${releasedAt()}'\n`);
 }
 
 function build(target: string): Uint8Array {
