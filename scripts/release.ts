@@ -54,7 +54,9 @@ function main(args: string[]): number {
     return found;
   });
   const output = options.output ?? join(ROOT, "dist", "release");
-  const made = make(targets, output, options.fast);
+  // Asked for once: a commit made meanwhile would change it.
+  const time = sourceDate();
+  const made = make(targets, output, time, options.fast);
   Deno.writeTextFileSync(
     join(output, "SHA256SUMS"),
     made.map(({ name, sha256 }) => `${sha256}  ${name}\n`).sort().join(""),
@@ -62,7 +64,7 @@ function main(args: string[]): number {
   if (options.dry) {
     const again = `${output}.tmp-${Deno.pid}`;
     try {
-      sameTwice(made, make(targets, again, options.fast));
+      sameTwice(made, make(targets, again, time, options.fast));
     } finally {
       Deno.removeSync(again, { recursive: true });
     }
@@ -75,10 +77,14 @@ function main(args: string[]): number {
 }
 
 /** Builds every target from nothing and packs it into `output`, which is emptied first. */
-function make(targets: readonly Target[], output: string, fast: boolean): readonly Made[] {
+function make(
+  targets: readonly Target[],
+  output: string,
+  time: number,
+  fast: boolean,
+): readonly Made[] {
   if (exists(output)) Deno.removeSync(output, { recursive: true });
   Deno.mkdirSync(output, { recursive: true });
-  const time = sourceDate();
   const read = (name: string) => Deno.readTextFileSync(join(ROOT, name));
   const date = new Date(time * 1000).toISOString().slice(0, 10);
   const shared = {
