@@ -5,6 +5,7 @@ import {
   type HelpParts,
   optionSpellings,
   takesPid,
+  usageOnly,
   valueKind,
 } from "./help_parts.ts";
 
@@ -109,7 +110,7 @@ ${
       ? ""
       : `  case $option$equals in\n${valued.map(valueCase).join("")}  esac\n`
   }  if [[ $current == -* ]]; then
-    __reptyr_reply "$current" ${names.join(" ")}
+    __reptyr_reply "$current" ${[...usageOnly(parts), ...names].join(" ")}
     if [[ \${#COMPREPLY[@]} -eq 1 && \${COMPREPLY[0]} == *= ]]; then compopt -o nospace 2>/dev/null; fi
     return
   fi${words}${other}

@@ -1,6 +1,6 @@
 /** Completion for fish: complete(1) of fish. Pure. */
 import type { OptionSpec } from "../../src/cli/option_table.ts";
-import { beforeCommand, type HelpParts, takesPid, valueKind } from "./help_parts.ts";
+import { beforeCommand, type HelpParts, takesPid, usageOnly, valueKind } from "./help_parts.ts";
 
 /** Fish looks for one file for each command. */
 export function fishCompletion(parts: HelpParts): string {
@@ -26,6 +26,12 @@ ${
     command === "reptyr"
       ? "complete -c reptyr -f -n __fish_use_subcommand -a procout -d 'the other command'\n"
       : ""
+  }${
+    usageOnly(parts).map((name) =>
+      `complete -c ${command}${guard} ${name.startsWith("--") ? "-l" : "-s"} ${
+        name.replace(/^-+/, "")
+      }\n`
+    ).join("")
   }${options.map((option) => `complete -c ${command}${guard} ${optionPart(option)}\n`).join("")}`;
 }
 

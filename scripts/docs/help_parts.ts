@@ -65,7 +65,21 @@ export function beforeCommand({ usage, options }: HelpParts): readonly string[] 
     const own = optionSpellings(option);
     return own.some((spelling) => found.includes(spelling)) ? own : [];
   });
-  return found.includes("--") ? ["--", ...spellings] : spellings;
+  const own = [
+    ...spellings,
+    ...usageOnly({ usage, options }).filter((name) => found.includes(name)),
+  ];
+  return found.includes("--") ? ["--", ...own] : own;
+}
+
+/** Options that only the usage names: `-l`, which make another command line of it. */
+export function usageOnly(
+  { usage, options }: Pick<HelpParts, "usage" | "options">,
+): readonly string[] {
+  const named = usage.flatMap((line) => line.match(/(?<![\w-])--?\w[\w-]*/g) ?? []);
+  return [...new Set(named)].filter((name) =>
+    !options.some((option) => optionSpellings(option).includes(name))
+  );
 }
 
 /** `-T` and `--steal`; the single letter comes first. */

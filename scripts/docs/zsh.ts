@@ -5,6 +5,7 @@ import {
   type HelpParts,
   optionSpellings,
   takesPid,
+  usageOnly,
   valueKind,
 } from "./help_parts.ts";
 
@@ -39,9 +40,9 @@ ${
   done
 `
   }  _arguments -s \\
-${options.map((option) => `    ${argument(option)} \\\n`).join("")}    ${
-    takesPid(parts) ? `'*:process:_reptyr_words_${command}'` : "'*: : '"
-  }
+${usageOnly(parts).map((name) => `    '${name}' \\\n`).join("")}${
+    options.map((option) => `    ${argument(option)} \\\n`).join("")
+  }    ${takesPid(parts) ? `'*:process:_reptyr_words_${command}'` : "'*: : '"}
 }
 
 _reptyr_words_${command}() {

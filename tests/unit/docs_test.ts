@@ -7,6 +7,7 @@ import {
   helpParts,
   optionSpellings,
   takesPid,
+  usageOnly,
   valueKind,
 } from "../../scripts/docs/help_parts.ts";
 import { escape, manPage } from "../../scripts/docs/man_page.ts";
@@ -46,6 +47,12 @@ describe("helpParts", () => {
   it("knows after which options another command's line begins", () => {
     assertEquals(beforeCommand(INVENTED), ["--", "-r", "--run", "-X", "--exec"]);
     assertEquals(beforeCommand({ ...INVENTED, usage: ["reptyr PID"] }), []);
+  });
+  it("knows the options that only the usage names", () => {
+    const parts = { ...INVENTED, usage: ["reptyr -r|-q|-Q [COMMAND]", "reptyr --other"] };
+    assertEquals(usageOnly(parts), ["-q", "-Q", "--other"]);
+    assertEquals(beforeCommand(parts), ["-r", "--run", "-q", "-Q"]);
+    assertEquals(usageOnly(INVENTED), []);
   });
   it("knows what an option wants", () => {
     assertEquals(INVENTED.options.map((option) => valueKind(option)?.kind), [
