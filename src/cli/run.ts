@@ -24,6 +24,8 @@ export interface Work {
   readonly list: () => Promise<readonly ProcessReport[]>;
   /** What --why says. */
   readonly why: (pid: number) => Promise<ProcessReport>;
+  /** Does --install; the lines that say what was done. */
+  readonly install: (folder: string | undefined) => Promise<readonly string[]>;
 }
 
 /** Runs one command to its end; every error becomes lines on stderr and an exit status. */
@@ -62,6 +64,9 @@ async function perform(request: Request, command: CommandName, work: Work): Prom
       return 0;
     case "procout":
       throw new RefusedError("not built yet");
+    case "install":
+      for (const line of await work.install(request.folder)) writeStdout(`${line}\n`);
+      return 0;
     case "list": {
       const reports = await work.list();
       writeStdout(request.json ? jsonText(reports) : listText(reports, styleOfStdout()));
