@@ -76,8 +76,6 @@ async function perform(request: Request, command: CommandName, work: Work): Prom
       return await work.newTerminal(request.options);
     case "move":
       setVerbose(request.verbose);
-      requireTerminal("stdin", Deno.stdin.isTerminal());
-      requireTerminal("stdout", Deno.stdout.isTerminal());
       return await work.move(request.options);
   }
 }
@@ -96,14 +94,6 @@ function requireOwnTerminal(): void {
   if (Deno.stdin.isTerminal() && Deno.stdout.isTerminal()) return;
   const name = Deno.stdin.isTerminal() ? "stdout" : "stdin";
   throw new RefusedError(`Cannot make a new terminal to be used here: ${name} is not a terminal`, [
-    "Run reptyr in a terminal, with neither its input nor its output redirected",
-  ]);
-}
-
-/** The terminal that the target is moved to is the one that both stdin and stdout are on. */
-function requireTerminal(name: string, isTerminal: boolean): void {
-  if (isTerminal) return;
-  throw new RefusedError(`Cannot move a process to here: ${name} is not a terminal`, [
     "Run reptyr in a terminal, with neither its input nor its output redirected",
   ]);
 }
