@@ -5,7 +5,7 @@
  * turns canonical mode off becomes a NUL byte, n_tty_set_termios() in drivers/tty/n_tty.c: a shell that edits lines
  * itself would never see the end that was typed while its command ran. Typed in raw mode it is the byte that such a
  * program takes for the end, and one that later reads lines would read that byte. So it is typed when all before it
- * has been read and the mode has lasted; and once more if the mark was seen to become a NUL.
+ * has been read and the mode has lasted; and once more if the mark has become a NUL.
  */
 
 /** What there is to be seen on the pty. */
@@ -16,13 +16,21 @@ export interface Look {
   readonly isCanonical: boolean;
 }
 
-/** `wait`: look again later. `type`: VEOF, now. `done`: there is no more to do. */
-export type Step = "wait" | "type" | "done";
+/**
+ * `later`: look again after a while; `patiently`: after a longer while, each time. `type`: VEOF, now, and look again as
+ * soon as it is typed. `done`: there is no more to do.
+ */
+export type Step = "later" | "patiently" | "type" | "done";
+
+/** A program that has read a line may be about to change the mode: so many looks in a row must show the same. */
+const SETTLED_LOOKS = 3;
 
 export class EndOfInput {
   #isUnfinished: boolean;
-  #phase: "settling" | "typed" | "done" = "settling";
-  #before: Look | undefined;
+  /** `settling`: to be typed. `typed`: just now. `marked`: there was a mark in the queue. */
+  #phase: "settling" | "typed" | "marked" = "settling";
+  #last: Look | undefined;
+  #same = 0;
   #wasUnread = false;
 
   /** `isUnfinished`: the text ends within a line, which takes a VEOF of its own to reach its reader. */
@@ -30,40 +38,53 @@ export class EndOfInput {
     this.#isUnfinished = isUnfinished;
   }
 
-  /** Whether VEOF was typed, and has yet to be read. */
-  get isTyped(): boolean {
-    return this.#phase === "typed";
-  }
-
-  /** Whether nothing remains to be done. */
-  get isDone(): boolean {
-    return this.#phase === "done";
-  }
-
-  /** What to do after a look. `type` has been done by the next one. */
+  /** What to do after a look. */
   next(look: Look): Step {
-    if (this.#phase === "settling") return this.#settle(look);
-    if (this.#phase === "typed") this.#watch(look);
-    return this.#phase === "done" ? "done" : "wait";
+    switch (this.#phase) {
+      case "settling":
+        return this.#settle(look);
+      case "typed":
+        return this.#confirm(look);
+      case "marked":
+        return this.#watch(look);
+    }
   }
 
   #settle(look: Look): Step {
-    const hasLasted = look.isRead && this.#before?.isCanonical === look.isCanonical;
-    this.#before = look.isRead ? look : undefined;
-    if (!hasLasted) return "wait";
-    this.#before = undefined;
-    if (look.isCanonical && this.#isUnfinished) this.#isUnfinished = false;
-    else this.#phase = look.isCanonical ? "typed" : "done";
-    this.#wasUnread = false;
+    this.#same = look.isRead && this.#last?.isCanonical === look.isCanonical ? this.#same + 1 : 1;
+    this.#last = look.isRead ? look : undefined;
+    if (!look.isRead) return "patiently";
+    if (this.#same < SETTLED_LOOKS) return "later";
+    if (!look.isCanonical || !this.#isUnfinished) this.#phase = "typed";
+    else this.#restart();
     return "type";
   }
 
+  /** This line is the reader's, and the end is still to be typed; or that has to be typed again. */
+  #restart(): void {
+    this.#phase = "settling";
+    this.#isUnfinished = false;
+    this.#last = undefined;
+  }
+
+  /** The kernel takes what is typed a moment later: the mode may have changed by then. */
+  #confirm({ isCanonical }: Look): Step {
+    const { isCanonical: wasCanonical } = this.#last!;
+    if (!isCanonical && !wasCanonical) return "done";
+    if (isCanonical) this.#phase = "marked";
+    else this.#restart();
+    this.#wasUnread = !wasCanonical;
+    return "patiently";
+  }
+
   /** Someone who waited for it has read it by the first look. Who comes later may find a NUL in its place. */
-  #watch({ isRead, isCanonical }: Look): void {
+  #watch({ isRead, isCanonical }: Look): Step {
     if (!isCanonical && (!isRead || this.#wasUnread)) {
-      this.#isUnfinished = false;
-      this.#phase = "settling";
-    } else if (isRead) this.#phase = "done";
-    else this.#wasUnread = true;
+      this.#restart();
+      return "later";
+    }
+    if (isRead) return "done";
+    this.#wasUnread = true;
+    return "patiently";
   }
 }

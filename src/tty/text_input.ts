@@ -24,17 +24,16 @@ export interface TextInputOptions {
  * Pauses between looks at the pty. No event tells that its slave was read; so they grow, and in the end a program that
  * does not read what was typed costs one look a second.
  */
-const FIRST_PAUSE_MS = 20;
+const FIRST_PAUSE_MS = 30;
 const LONGEST_PAUSE_MS = 1000;
-/** After VEOF: time for whoever waited for it to read it, also on a busy machine. */
-const READER_PAUSE_MS = 100;
 
 export class TextInput implements Typist, Disposable {
   readonly #options: TextInputOptions;
   readonly #lines = new LineLimit();
   #end: EndOfInput | undefined;
   #due: Uint8Array<ArrayBuffer> = new Uint8Array(0);
-  #isLookDue = false;
+  /** When to look, by performance.now(). */
+  #lookAt = Infinity;
   #pause = FIRST_PAUSE_MS;
   #timer: number | undefined;
 
@@ -65,13 +64,13 @@ export class TextInput implements Typist, Disposable {
     if (count > 0) return this.#fit(bytes, count);
     if (count < 0) this.#options.onError(-count);
     this.#end = new EndOfInput(this.#lines.isUnfinished);
-    this.#lookLater(FIRST_PAUSE_MS);
+    this.#lookAfter(FIRST_PAUSE_MS);
     return -ERRNO.EAGAIN;
   };
 
   readonly beforeWait = (isIdle: boolean): void => {
-    if (!this.#isLookDue || !isIdle) return;
-    this.#isLookDue = false;
+    if (performance.now() < this.#lookAt || this.hasHeld || !isIdle) return;
+    this.#lookAt = Infinity;
     this.#look();
   };
 
@@ -93,25 +92,36 @@ export class TextInput implements Typist, Disposable {
     if (end === undefined || settings === undefined) return;
     const isCanonical = (settings.get("c_lflag") & ICANON) !== 0;
     const isRead = !this.#options.pty.hasUnread();
-    const step = end.next({ isRead, isCanonical });
-    if (step === "type") this.#typeEnd(settings);
-    if (end.isDone) return;
-    if (step === "type") this.#lookLater(end.isTyped ? READER_PAUSE_MS : FIRST_PAUSE_MS);
-    else this.#lookLater(isRead ? FIRST_PAUSE_MS : Math.min(2 * this.#pause, LONGEST_PAUSE_MS));
+    switch (end.next({ isRead, isCanonical })) {
+      case "type":
+        this.#typeEnd(settings);
+        break;
+      case "later":
+        this.#lookAfter(FIRST_PAUSE_MS);
+        break;
+      case "patiently":
+        this.#lookAfter(Math.min(2 * this.#pause, LONGEST_PAUSE_MS));
+        break;
+      case "done":
+        break;
+    }
   }
 
   /** Where the programs have no key for end of file, there is none. */
   #typeEnd(settings: Termios): void {
     const key = controlCharacter(settings, VEOF);
-    if (key !== 0) this.#due = Uint8Array.of(key);
+    if (key === 0) return;
+    this.#due = Uint8Array.of(key);
+    this.#lookAt = -Infinity;
+    this.#pause = FIRST_PAUSE_MS;
   }
 
-  #lookLater(pause: number): void {
+  /** Timers rest as long as the pump is busy, and that passes {@linkcode beforeWait} often enough then. */
+  #lookAfter(pause: number): void {
     this.#pause = pause;
-    this.#timer = setTimeout(() => {
-      this.#isLookDue = true;
-      this.#options.wake();
-    }, pause);
+    this.#lookAt = performance.now() + pause;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(this.#options.wake, pause + 1);
   }
 
   /** Undefined once the pty is gone. */
