@@ -10,7 +10,7 @@ import { SignalInbox } from "../tty/signal_inbox.ts";
 import { UserTerminal } from "../tty/user_terminal.ts";
 import { getWindowSize, setWindowSize } from "../tty/window_size.ts";
 import { attach } from "./attach.ts";
-import { heeded } from "./heeded_signals.ts";
+import { sortSignals } from "./heeded_signals.ts";
 import { signalHelpers } from "./helpers.ts";
 import { enterRawMode, plainness, restoreAtExit, sizeOf } from "./own_terminal.ts";
 import { preflight, type PreflightFacts } from "./preflight.ts";
@@ -47,7 +47,8 @@ export async function move(options: MoveOptions): Promise<number> {
   verbose(`Opened a new pty: ${pty.name}`);
   // Before the first stop: from here on a signal waits until the target is whole, and ^C is a key. To the end of
   // the program, lest a second SIGHUP of a closing terminal end it before its exit status is out.
-  const signals = new SignalInbox([...heeded(ENDING_SIGNALS), "SIGWINCH"]);
+  const { heeded, ignored } = sortSignals(ENDING_SIGNALS);
+  const signals = new SignalInbox([...heeded, "SIGWINCH"], ignored);
   const rawMode = cleanup.use(enterRawMode(terminal));
   restoreAtExit(rawMode, cleanup);
   const size = sizeOf(terminal);

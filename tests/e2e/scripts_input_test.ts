@@ -1,32 +1,10 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { afterEach, describe, it } from "@std/testing/bdd";
 import { readStat } from "../../src/proc/stat.ts";
-import { assertNoneLeft, type Shape, SHAPES, Target } from "../support/e2e_target.ts";
-import { Untouched } from "../support/input_run.ts";
+import { assertNoneLeft, SHAPES, Target } from "../support/e2e_target.ts";
 import { requires } from "../support/programs.ts";
-import { Script, type ScriptOptions } from "../support/scripts_run.ts";
+import { move, Script, start } from "../support/scripts_run.ts";
 import { waitUntil } from "../support/terminal.ts";
-
-/** A process that runs the line `script`, and waits for input. */
-function start(shape: Shape, script: string, shell = "sh"): Target {
-  const argv = [shell, "-c", `echo ready; ${script}`];
-  const target = Target.start(shape, argv, (terminal) => terminal.expect("ready"));
-  new Untouched(target.pid, script.startsWith("exec ") ? script.slice(5) : shell);
-  return target;
-}
-
-/** A reptyr that has moved `target` to a terminal that reads the test's pipe, and is otherwise as it was. */
-function move(target: Target, options?: ScriptOptions): Script {
-  using stack = new DisposableStack();
-  let script: Script | undefined;
-  const start = () => {
-    script = stack.use(Script.start(target.pid, options));
-    return script.child;
-  };
-  target.moveBy(start, target.terminal);
-  stack.move();
-  return script!;
-}
 
 describe("reptyr with a pipe for its input and its output", () => {
   afterEach(assertNoneLeft);

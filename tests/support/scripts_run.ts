@@ -4,6 +4,8 @@ import { F_SETFL } from "../../src/ffi/constants.ts";
 import { close, fcntl, pipe, read, write } from "../../src/ffi/descriptor.ts";
 import { spawn } from "../../src/ffi/spawn.ts";
 import { Child } from "./child.ts";
+import { type Shape, Target } from "./e2e_target.ts";
+import { Untouched } from "./input_run.ts";
 import { reptyrPath } from "./reptyr.ts";
 import { waitUntil } from "./terminal.ts";
 
@@ -141,4 +143,25 @@ export class Script implements Disposable {
   [Symbol.dispose](): void {
     this.#closing.dispose();
   }
+}
+
+/** A process that runs the line `script`, and waits for input. */
+export function start(shape: Shape, script: string, shell = "sh"): Target {
+  const argv = [shell, "-c", `echo ready; ${script}`];
+  const target = Target.start(shape, argv, (terminal) => terminal.expect("ready"));
+  new Untouched(target.pid, script.startsWith("exec ") ? script.slice(5) : shell);
+  return target;
+}
+
+/** A reptyr that has moved `target` to a terminal that reads the test's pipe, and is otherwise as it was. */
+export function move(target: Target, options?: ScriptOptions): Script {
+  using stack = new DisposableStack();
+  let script: Script | undefined;
+  const start = () => {
+    script = stack.use(Script.start(target.pid, options));
+    return script.child;
+  };
+  target.moveBy(start, target.terminal);
+  stack.move();
+  return script!;
 }
