@@ -45,6 +45,12 @@ function ticksOf(pid: number): number {
   return Number(fields[11]) + Number(fields[12]);
 }
 
+/** Rows and columns of the terminal of `pid`. */
+function sizeOf(pid: number): string {
+  const args = ["size", "-F", `/proc/${pid}/fd/0`];
+  return new TextDecoder().decode(new Deno.Command("stty", { args }).outputSync().stdout).trim();
+}
+
 describe("reptyr with other things than a pipe", () => {
   afterEach(assertNoneLeft);
 
@@ -307,7 +313,7 @@ describe("reptyr with one of its sides on a terminal", () => {
   });
 
   it("takes keys, and writes to a pipe", () => {
-    using target = start("foreground job", "stty size; exec cat");
+    using target = start("foreground job", "exec cat");
     const oldTty = target.stat.ttyNr;
     using terminal = new Terminal({ label: "reptyr", rows: 30, columns: 100 });
     const settings = getTermios(terminal.master).bytes;
@@ -317,7 +323,9 @@ describe("reptyr with one of its sides on a terminal", () => {
     waitUntil("the move", () => isMoved(target.pid, oldTty));
     terminal.line("a line");
     terminal.expect("a line\r\na line\r\n");
+    assertEquals(sizeOf(target.pid), "30 100");
     terminal.resize(20, 70);
+    waitUntil("the size", () => sizeOf(target.pid) === "20 70");
     using handle = new ProcessHandle(target.pid);
     terminal.press("^C");
     terminal.expect("^C");
