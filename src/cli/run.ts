@@ -79,14 +79,15 @@ async function perform(request: Request, command: CommandName, work: Work): Prom
     }
     case "new terminal":
       setVerbose(request.verbose);
-      requireOwnTerminal();
+      requireOwnTerminal("Cannot make a new terminal to be used here");
       return await work.newTerminal(request.options);
     case "move":
+      setVerbose(request.verbose);
+      return await work.move(request.options);
     case "steal":
       setVerbose(request.verbose);
-      requireTerminal("stdin", Deno.stdin.isTerminal());
-      requireTerminal("stdout", Deno.stdout.isTerminal());
-      return await work[request.kind](request.options);
+      requireOwnTerminal("Cannot take a terminal over to here");
+      return await work.steal(request.options);
   }
 }
 
@@ -100,18 +101,10 @@ function styleOfStdout(): Style {
 }
 
 /** The terminal that a new one is shown on, and typed at. */
-function requireOwnTerminal(): void {
+function requireOwnTerminal(problem: string): void {
   if (Deno.stdin.isTerminal() && Deno.stdout.isTerminal()) return;
   const name = Deno.stdin.isTerminal() ? "stdout" : "stdin";
-  throw new RefusedError(`Cannot make a new terminal to be used here: ${name} is not a terminal`, [
-    "Run reptyr in a terminal, with neither its input nor its output redirected",
-  ]);
-}
-
-/** The terminal that the target is moved to is the one that both stdin and stdout are on. */
-function requireTerminal(name: string, isTerminal: boolean): void {
-  if (isTerminal) return;
-  throw new RefusedError(`Cannot move a process to here: ${name} is not a terminal`, [
+  throw new RefusedError(`${problem}: ${name} is not a terminal`, [
     "Run reptyr in a terminal, with neither its input nor its output redirected",
   ]);
 }

@@ -11,6 +11,7 @@ import { verbose } from "../log.ts";
 import { isLive, readStat, type Stat } from "../proc/stat.ts";
 import type { Status } from "../proc/status.ts";
 import type { Pty } from "../tty/pty.ts";
+import type { Termios } from "../tty/settings.ts";
 import { setTermios } from "../tty/termios.ts";
 import type { WindowSize } from "../tty/window_size.ts";
 import type { Helpers } from "./helpers.ts";
@@ -45,6 +46,9 @@ export interface AttachOptions extends MoveMode {
   readonly timeoutSeconds: number;
 }
 
+/** The settings of the new terminal, from those of the old one. */
+export type SettingsFrom = (old: Termios) => Termios;
+
 /** The group that chown(2) leaves as it is: (gid_t) -1. */
 const UNCHANGED = 0xffff_ffff;
 
@@ -54,10 +58,15 @@ const UNCHANGED = 0xffff_ffff;
  *
  * Throws when it cannot be done, with all of the job as it was before, or TraceeDiedError.
  */
-export function attach(facts: PreflightFacts, pty: Pty, how: AttachOptions): Attachment {
+export function attach(
+  facts: PreflightFacts,
+  pty: Pty,
+  how: AttachOptions,
+  settingsFrom: SettingsFrom,
+): Attachment {
   for (let tries = 1;; tries++) {
     try {
-      return tryToAttach(facts, pty, how);
+      return tryToAttach(facts, pty, how, settingsFrom);
     } catch (error) {
       if (!(error instanceof GroupHeldError) || tries === ZOMBIE_TRIES) throw error;
       usleep(ZOMBIE_PAUSE_US);
@@ -87,7 +96,12 @@ function refuseZombies({ target, zombiesInGroup }: Job): void {
   );
 }
 
-function tryToAttach(facts: PreflightFacts, pty: Pty, how: AttachOptions): Attachment {
+function tryToAttach(
+  facts: PreflightFacts,
+  pty: Pty,
+  how: AttachOptions,
+  settingsFrom: SettingsFrom,
+): Attachment {
   using cleanup = new DisposableStack();
   try {
     using job = new Job(facts.pid, facts.members, how.timeoutSeconds, how.alone);
@@ -100,7 +114,7 @@ function tryToAttach(facts: PreflightFacts, pty: Pty, how: AttachOptions): Attac
     refuseZombies(job);
     const staying = how.alone ? whoStays(job, facts.command) : [];
     const old = oldSettings(target.pidfd, terminal?.fds[0], isForeground(target.stat));
-    setTermios(pty.slave, old.termios);
+    setTermios(pty.slave, settingsFrom(old.termios));
     giveTo(pty, target.status);
 
     using undo = new DisposableStack();

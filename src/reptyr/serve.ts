@@ -1,14 +1,16 @@
 /** The time after the move: the terminal is served until the job has ended, or we must. */
 import { SIGWINCH } from "../ffi/constants.ts";
+import { describeErrno, ERRNO } from "../ffi/errno.ts";
 import { StopTimeoutError } from "../errors.ts";
 import { verbose, writeStderr } from "../log.ts";
 import { encodeDevice, ptsDevice } from "../proc/device.ts";
 import { isLive, PF_EXITING, readStat } from "../proc/stat.ts";
 import { releaseStrays } from "../tracee/release.ts";
 import type { Pty } from "../tty/pty.ts";
-import { pump } from "../tty/pump.ts";
+import { pump, type Typist } from "../tty/pump.ts";
 import type { SignalInbox } from "../tty/signal_inbox.ts";
 import type { RawMode } from "../tty/raw_mode.ts";
+import { TextInput } from "../tty/text_input.ts";
 import type { UserTerminal } from "../tty/user_terminal.ts";
 import type { WindowSize } from "../tty/window_size.ts";
 import type { Attachment } from "./attach.ts";
@@ -16,6 +18,7 @@ import { exitStatus } from "./exit_status.ts";
 import { signalHelpers, watchHelpers } from "./helpers.ts";
 import { JobControl } from "./job_control.ts";
 import { LatePrompt } from "./late_prompt.ts";
+import { lostOutput } from "./lost_output.ts";
 import { changeSize } from "./redraw.ts";
 import type { SighupShield } from "./sighup_shield.ts";
 
@@ -61,6 +64,7 @@ export async function serve(service: Service): Promise<number> {
   const notify = () => signalHelpers(helpers, SIGWINCH);
   const typist = cleanup.use(
     new JobControl({
+      source: typedBy(service, cleanup),
       pty,
       terminal,
       rawMode: service.rawMode,
@@ -101,6 +105,8 @@ export async function serve(service: Service): Promise<number> {
     case "pty abandoned":
       leave(service);
       return 0;
+    case "screen gone":
+      return loseOutput(service);
     case "terminal gone":
       shields.forEach(liftShield);
       return ENDING_SIGNALS.get("SIGHUP")!;
@@ -112,6 +118,34 @@ export async function serve(service: Service): Promise<number> {
       );
       return ENDING_SIGNALS.get(end.signal)!;
   }
+}
+
+/** Where what is typed comes from: the keyboard, or a text. */
+function typedBy({ terminal, pty, signals }: Service, cleanup: DisposableStack): Typist {
+  const { keyboardIsTerminal, readFrom } = terminal;
+  if (keyboardIsTerminal) {
+    return { listening: true, hasHeld: false, read: readFrom, beforeWait: () => {} };
+  }
+  const onError = (errno: number) => {
+    // Open for writing only: nohup(1) gives its command such an input, to say that there is none.
+    if (errno === ERRNO.EBADF) return;
+    const { reason, code } = describeErrno(errno);
+    writeStderr(`reptyr: cannot read standard input, as if it ended here: ${reason} (${code})`);
+  };
+  return cleanup.use(new TextInput({ pty, readFrom, wake: () => signals.wake(), onError }));
+}
+
+/** Nobody reads standard output any more, or it takes nothing: the target's terminal goes away. */
+function loseOutput({ target, attachment, terminal, rawMode }: Service): number {
+  const { status, message } = terminal.screenIsTerminal
+    ? { status: ENDING_SIGNALS.get("SIGHUP")!, message: undefined }
+    : lostOutput(terminal.screenErrno);
+  attachment.shields.forEach(liftShield);
+  rawMode[Symbol.dispose]();
+  if (message !== undefined) {
+    writeStderr(`reptyr: ${message}: process ${target.pid} is told that its terminal hangs up`);
+  }
+  return status;
 }
 
 /**

@@ -72,6 +72,7 @@ export async function serveStolen(service: StolenService): Promise<number> {
       if (pty.isTaken) writeStderr(`reptyr: another reptyr has taken ${pty.name} away from here`);
       else if (hasEnded(target)) noteEnd();
       return status ?? 0;
+    case "screen gone":
     case "terminal gone":
       return ENDING_SIGNALS.get("SIGHUP")!;
     case "signal":

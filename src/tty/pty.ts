@@ -112,11 +112,16 @@ export class Pty implements Disposable {
    * it: a work queue does that, which n_tty_poll() in drivers/tty/n_tty.c waits for where nothing is left to be read.
    */
   settle(): void {
+    this.hasUnread();
+  }
+
+  /** Whether the slave has something for its readers: of a line in canonical mode, only when it is ended. */
+  hasUnread(): boolean {
     const slave = this.openSlave(O_RDONLY);
     try {
       const set = new PollSet(1);
       set.watch(0, slave, POLLIN);
-      set.poll(0);
+      return set.poll(0) > 0 && (set.reported(0) & POLLIN) !== 0;
     } finally {
       close(slave);
     }
