@@ -80,3 +80,11 @@ export function readStatus(pid: number, tid?: number): Status | undefined {
   const text = readProcText(pid, tid, "status");
   return text === undefined ? undefined : parseStatus(text);
 }
+
+/**
+ * Whether the thread has a shadow stack: then the processor refuses to return to where no call came from.
+ * Only kernels that have it tell, since 6.6, in `x86_Thread_features`.
+ */
+export function hasShadowStack(pid: number, tid: number): boolean {
+  return /^x86_Thread_features:.*\bshstk\b/m.test(readProcText(pid, tid, "status") ?? "");
+}

@@ -6,6 +6,8 @@ import { ERRNO } from "../ffi/errno.ts";
 import { listTids } from "../proc/tasks.ts";
 import { getRegisters, interrupt, seize } from "./ptrace.ts";
 import { leaveAsStrays, releaseThreads } from "./release.ts";
+import { findReturnSitesEarly } from "./return_sites.ts";
+import { findNetPlace, type NetPlace } from "./safety_net.ts";
 import { findSyscallInstruction } from "./syscall_instruction.ts";
 import { Deadline, hasExited, waitUntilInterrupted } from "./wait.ts";
 import type { WaitStatus } from "./wait_status.ts";
@@ -30,6 +32,7 @@ export class Tracee implements Disposable {
   readonly arch: Architecture;
   #attached = true;
   #instruction: bigint | undefined;
+  #netPlace: NetPlace | null | undefined;
 
   private constructor(
     readonly pid: number,
@@ -50,6 +53,7 @@ export class Tracee implements Disposable {
    */
   static seize(pid: number, { timeoutSeconds, options = 0 }: SeizeOptions): Tracee {
     const traceOptions = PTRACE_O_TRACESYSGOOD | options;
+    findReturnSitesEarly(pid);
     const deadline = new Deadline(timeoutSeconds);
     const asked = new Set<number>();
     const stopped = new Map<number, WaitStatus>();
@@ -81,6 +85,14 @@ export class Tracee implements Disposable {
       this.arch.instructionPointer(getRegisters(this.mainTid)),
     );
     return this.#instruction;
+  }
+
+  /** Where a safety net can be spread for the main thread, if it can. */
+  get netPlace(): NetPlace | undefined {
+    if (this.#netPlace === undefined) {
+      this.#netPlace = findNetPlace(this.pid, this.mainTid, this.arch) ?? null;
+    }
+    return this.#netPlace ?? undefined;
   }
 
   /**
