@@ -12,6 +12,7 @@ export type SyscallName =
   | "close"
   | "dup3"
   | "epoll_ctl"
+  | "exit"
   | "fcntl"
   | "getpgid"
   | "getpid"

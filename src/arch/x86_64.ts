@@ -80,6 +80,7 @@ export const x86_64: Architecture = {
     close: 3,
     dup3: 292,
     epoll_ctl: 233,
+    exit: 60,
     fcntl: 72,
     getpgid: 121,
     getpid: 39,

@@ -14,6 +14,7 @@ import type { Pty } from "../tty/pty.ts";
 import { setTermios } from "../tty/termios.ts";
 import type { WindowSize } from "../tty/window_size.ts";
 import type { Helpers } from "./helpers.ts";
+import { loansSoFar } from "../tracee/loan_clock.ts";
 import { changeSides, type Mover } from "./change_sides.ts";
 import { Job } from "./job.ts";
 import type { Member } from "./member.ts";
@@ -89,13 +90,27 @@ function tryToAttach(facts: PreflightFacts, pty: Pty, timeoutSeconds: number): A
     giveTo(pty, target.status);
 
     using undo = new DisposableStack();
+    // What the members would undo by themselves is not to be undone twice.
+    using loans = new DisposableStack();
+    loans.defer(() => job.giveBack());
     const movers = equip(job, terminal, pty, cleanup, undo);
     const shields = changeSides(job, movers, terminal, undo);
     undo.move();
+    tellLoans();
     return { shields, oldSize: old.size, helpers: helpersOf(job) };
   } catch (error) {
     throw explained(error, facts.pid);
   }
+}
+
+/** How long the members had our registers. */
+function tellLoans(): void {
+  const { count, bare, longestMs, totalMs } = loansSoFar();
+  const microseconds = (milliseconds: number) => Math.round(milliseconds * 1000);
+  verbose(
+    `Registers were on loan ${count} times, at most ${microseconds(longestMs)} us, ` +
+      `together ${microseconds(totalMs)} us, ${bare} times without a safety net`,
+  );
 }
 
 /** For programs that open their terminal again by name. Without privilege the user is our own anyway. */

@@ -13,13 +13,13 @@ import { kill } from "../ffi/process.ts";
 import { verbose } from "../log.ts";
 import { decodeDevice, isDevTty, terminalName } from "../proc/device.ts";
 import { enterGroupStop } from "../tracee/group_stop.ts";
-import { RemoteSyscalls } from "../tracee/remote_syscalls.ts";
+import type { RemoteSyscalls } from "../tracee/remote_syscalls.ts";
 import type { Job } from "./job.ts";
 import type { Member } from "./member.ts";
 import { controllingShell, isForeground, waitForPrompt } from "./old_shell.ts";
 import type { OldTerminal } from "./old_terminal.ts";
 import type { MovePlan } from "./plan.ts";
-import { forgetHangup, leaveGroup, takeTerminal } from "./session.ts";
+import { forgetHangup, forgetHangupIfKilled, leaveGroup, takeTerminal } from "./session.ts";
 import { SighupShield } from "./sighup_shield.ts";
 import { discardPending } from "./signal_action.ts";
 import { duplicate, swapDescriptors } from "./swap.ts";
@@ -47,32 +47,34 @@ export function changeSides(
   const { target } = job;
   const stats = job.members.map(({ stat }) => stat);
   const shell = controllingShell(stats.filter(({ pgrp }) => pgrp === target.stat.pgrp));
-  const stopped = shell === undefined ? [] : showStop(job, shell, undo);
+  if (shell !== undefined) showStop(job, shell, undo);
   const shields = new Shields(shell, undo);
 
   let group: bigint | undefined;
   for (const mover of movers.filter(({ member }) => member !== target)) {
     const { member } = mover;
-    using remote = RemoteSyscalls.begin(member.tracee);
-    if (isHelper(member, target)) {
-      if (leadsGroup(target)) group = regroup(remote, member, group, undo);
-      shields.raise(remote, member);
-    }
-    swap(remote, mover, undo);
-    if (stopped.includes(member)) continueUnseen(remote);
+    member.within((remote) => {
+      if (isHelper(member, target)) {
+        if (leadsGroup(target)) group = regroup(remote, member, group, undo);
+        shields.raise(remote, member);
+      }
+      swap(remote, mover, undo);
+    });
   }
   const mover = movers.find(({ member }) => member === target)!;
-  moveTarget(job, mover, terminal, shields, stopped.includes(target), undo);
+  target.within((remote) => moveTarget(remote, job, mover, terminal, shields, undo));
+  forgetHangups(job);
+  job.settle();
   continueFoundStopped(job);
   return shields.raised;
 }
 
 function moveTarget(
+  remote: RemoteSyscalls,
   job: Job,
   mover: Mover,
   terminal: OldTerminal,
   shields: Shields,
-  stopped: boolean,
   undo: DisposableStack,
 ): void {
   const { target } = job;
@@ -82,17 +84,17 @@ function moveTarget(
     leadsGroup: leadsGroup(target),
     hasTerminal: target.stat.ttyNr !== 0,
   };
-  using remote = RemoteSyscalls.begin(target.tracee);
-  using cleanup = new DisposableStack();
+  for (const member of job.members) {
+    if (member !== target && !isHungUp(member, target)) continue;
+    member.within((remote) => forgetHangupIfKilled(remote, pendingSignals(member)));
+  }
   const oldFd = duplicate(remote, controllingFd(target, terminal));
-  cleanup.defer(() => remote.syscall("close", oldFd));
+  target.closeLater(oldFd);
   if (role.leadsGroup) shields.raise(remote, target);
   // What can be undone comes first: a new session cannot, and closing its terminal sends SIGHUP.
   swap(remote, mover, undo);
   takeTerminal(remote, { ...role, oldFd }, controlling);
-  remote.syscall("close", controlling);
-  if (stopped) continueUnseen(remote);
-  if (role.leadsSession && role.hasTerminal) forgetHangups(job, remote);
+  target.closeLater(controlling);
   verbose(`Process ${target.pid} has its new terminal`);
 }
 
@@ -125,27 +127,24 @@ function leadsGroup({ pid, stat }: Member): boolean {
   return stat.pgrp === pid;
 }
 
-/** Do something in a scope of its own. */
-function within(member: Member, action: (remote: RemoteSyscalls) => void): void {
-  using remote = RemoteSyscalls.begin(member.tracee);
-  action(remote);
-}
-
-/** Let the shell see its foreground job stop, and take its terminal back; who was stopped for that. */
-function showStop(job: Job, shell: number, undo: DisposableStack): Member[] {
+/**
+ * Let the shell see its foreground job stop, and take its terminal back. The stop is over then, for as long as it
+ * lasts nobody could bring itself back if we were killed.
+ */
+function showStop(job: Job, shell: number, undo: DisposableStack): void {
   const { stat, tracee } = job.target;
-  if (!isForeground(stat) || tracee.foundStopped) return [];
+  if (!isForeground(stat) || tracee.foundStopped) return;
   const group = job.members.filter((member) =>
     member.stat.pgrp === stat.pgrp && !member.tracee.foundStopped
   );
   for (const member of group) {
-    undo.defer(() => within(member, continueUnseen));
+    undo.defer(() => member.within(continueUnseen));
     // Somebody else's SIGCONT ends it, and the job with that: there is nothing to wait for.
-    if (!enterGroupStop(member.tracee)) return group;
+    if (!enterGroupStop(member.tracee)) return;
   }
   waitForPrompt(shell, stat.pgrp);
   verbose(`The shell, process ${shell}, has its terminal back`);
-  return group;
+  for (const member of group) member.within(continueUnseen);
 }
 
 /**
@@ -173,7 +172,8 @@ function regroup(
   undo: DisposableStack,
 ): bigint {
   const before = remote.syscallOrThrow("getpgid", 0);
-  undo.defer(() => within(member, (remote) => remote.syscall("setpgid", 0, before)));
+  remote.undoIfKilled("setpgid", [0, before]);
+  undo.defer(() => member.within((remote) => remote.syscall("setpgid", 0, before)));
   return leaveGroup(remote, group);
 }
 
@@ -183,20 +183,23 @@ function swap(
   undo: DisposableStack,
 ): void {
   if (plan.descriptions.length === 0) return;
-  swapDescriptors(remote, plan, given.slice(0, plan.descriptions.length));
+  const replacements = given.slice(0, plan.descriptions.length);
+  swapDescriptors(remote, plan, replacements, (fd) => member.closeLater(fd));
   undo.defer(() => member.swapBack(plan, old));
   const numbers = plan.descriptions.flatMap(({ descriptors }) => descriptors.map(({ fd }) => fd));
   verbose(`Moved descriptors ${numbers.join(", ")} of process ${member.pid}`);
 }
 
 /** After a session leader gave up its terminal: its foreground process group is not to hear of it. */
-function forgetHangups({ target, members }: Job, ofTarget: RemoteSyscalls): void {
-  for (const member of members) {
-    if (member.stat.pgrp !== target.stat.tpgid) continue;
-    const pending = pendingSignals(member);
-    if (member === target) forgetHangup(ofTarget, pending);
-    else within(member, (remote) => forgetHangup(remote, pending));
+function forgetHangups({ target, members }: Job): void {
+  for (const member of members.filter((member) => isHungUp(member, target))) {
+    member.within((remote) => forgetHangup(remote, pendingSignals(member)));
   }
+}
+
+/** Whether a session leader that gives up its terminal, as the target does, makes the kernel hang up `member`. */
+function isHungUp({ stat }: Member, { stat: leader }: Member): boolean {
+  return leader.session === leader.pid && leader.ttyNr !== 0 && stat.pgrp === leader.tpgid;
 }
 
 /** Shields against the SIGHUP of the shell of the job, if it has one. */
@@ -214,7 +217,7 @@ class Shields {
     const shield = SighupShield.raise(remote, this.shell);
     if (shield === undefined) return;
     this.raised.push(shield);
-    this.undo.defer(() => within(member, (remote) => shield.undo(remote)));
+    this.undo.defer(() => member.within((remote) => shield.undo(remote)));
   }
 }
 

@@ -50,6 +50,18 @@ export class Job implements Disposable {
       .map(({ pid }) => pid);
   }
 
+  /** What has been done to all is to stay: Member.settle(), Member.giveBack(). */
+  settle(): void {
+    for (const member of this.members) member.settle();
+    this.giveBack();
+  }
+
+  /** Give all members their registers back. Every one is tried, whatever goes wrong with others. */
+  giveBack(): void {
+    using all = new DisposableStack();
+    for (const member of this.members) all.defer(() => member.giveBack());
+  }
+
   [Symbol.dispose](): void {
     for (const member of this.members.toReversed()) member[Symbol.dispose]();
     this.#members.clear();

@@ -23,6 +23,8 @@ import { swapDescriptors } from "./swap.ts";
 /** A stopped process of the job. Disposing lets it go as it is then. */
 export class Member implements Disposable {
   readonly #cleanup: DisposableStack;
+  readonly #unneeded: number[] = [];
+  #loan: RemoteSyscalls | undefined;
   readonly pidfd: number;
   readonly stat: Stat;
   readonly status: Status;
@@ -84,18 +86,51 @@ export class Member implements Disposable {
     if (limit - used < count) throw tooManyFiles(this.pid);
   }
 
-  /** {@linkcode handOver} in a scope of its own: the process leaves it with its registers its own. */
+  /**
+   * Do something in the process' name. Where it has a safety net, its registers stay on loan for all that follows, up to
+   * {@linkcode giveBack}: as long as they do, what has been done is undone by the process itself if we are killed.
+   */
+  within<T>(action: (remote: RemoteSyscalls) => T): T {
+    if (this.#loan !== undefined) return action(this.#loan);
+    const remote = RemoteSyscalls.begin(this.tracee);
+    if (remote.hasNet) return action(this.#loan = remote);
+    using _ = remote;
+    return action(remote);
+  }
+
+  /** Have a descriptor of the process closed by {@linkcode giveBack}. */
+  closeLater(fd: number): void {
+    this.#unneeded.push(fd);
+  }
+
+  /** What has been done is to stay, also if we are killed. */
+  settle(): void {
+    this.#loan?.settle();
+  }
+
+  /** Give the process its registers back, with nothing left open that it needs no more. */
+  giveBack(): void {
+    try {
+      const unneeded = this.#unneeded.splice(0);
+      if (unneeded.length === 0) return;
+      this.within((remote) => unneeded.forEach((fd) => remote.syscall("close", fd)));
+    } finally {
+      const loan = this.#loan;
+      this.#loan = undefined;
+      loan?.[Symbol.dispose]();
+    }
+  }
+
+  /** {@linkcode handOver}. */
   receive(descriptors: readonly number[]): number[] {
     if (descriptors.length === 0) return [];
-    using remote = RemoteSyscalls.begin(this.tracee);
-    return handOver(remote, this.pidfd, descriptors);
+    return this.within((remote) => handOver(remote, this.pidfd, descriptors));
   }
 
   /** Close descriptors that {@linkcode receive} gave. */
   giveUp(descriptors: readonly number[]): void {
     if (descriptors.length === 0) return;
-    using remote = RemoteSyscalls.begin(this.tracee);
-    for (const fd of descriptors) remote.syscall("close", fd);
+    this.within((remote) => descriptors.forEach((fd) => remote.syscall("close", fd)));
   }
 
   /** Copies, of our own, of the open file descriptions that `plan` replaces. */
@@ -112,12 +147,19 @@ export class Member implements Disposable {
 
   /** Undo a swap with what {@linkcode keepOld} kept. */
   swapBack(plan: MovePlan, old: readonly number[]): void {
-    using remote = RemoteSyscalls.begin(this.tracee);
-    swapDescriptors(remote, plan, handOver(remote, this.pidfd, old));
+    this.within((remote) =>
+      swapDescriptors(
+        remote,
+        plan,
+        handOver(remote, this.pidfd, old),
+        (fd) => this.closeLater(fd),
+      )
+    );
   }
 
   [Symbol.dispose](): void {
-    this.#cleanup.dispose();
+    using _ = this.#cleanup;
+    this.giveBack();
   }
 }
 

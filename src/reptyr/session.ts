@@ -3,9 +3,12 @@
  * setsid(2), setpgid(2), ioctl_tty(2).
  */
 import { SIGCONT, SIGHUP, TIOCGPGRP, TIOCNOTTY, TIOCSCTTY, TIOCSPGRP } from "../ffi/constants.ts";
-import { isError, type RemoteSyscalls } from "../tracee/remote_syscalls.ts";
+import { DATA, isError, type RemoteSyscalls } from "../tracee/remote_syscalls.ts";
 import { withPlaceholder } from "./placeholder.ts";
-import { discardPending } from "./signal_action.ts";
+import { discardPending, discardPendingIfKilled } from "./signal_action.ts";
+
+/** sizeof(pid_t) */
+const PID_SIZE = 4;
 
 /** What the target is in its session before the move. */
 export interface SessionRole {
@@ -38,6 +41,9 @@ export function takeTerminal(remote: RemoteSyscalls, role: SessionRole, newFd: n
     // Kept in the scratch page: its number is that of the target's PID namespace.
     const foreground = remote.scratch;
     remote.check(remote.syscall("ioctl", role.oldFd, TIOCGPGRP, foreground), "ioctl(TIOCGPGRP)");
+    const data = remote.read(PID_SIZE);
+    remote.undoIfKilled("ioctl", [role.oldFd, TIOCSPGRP, DATA], { data });
+    remote.undoIfKilled("ioctl", [role.oldFd, TIOCSCTTY, 0]);
     remote.check(remote.syscall("ioctl", role.oldFd, TIOCNOTTY, 0), "ioctl(TIOCNOTTY)");
     undo.defer(() => remote.syscall("ioctl", role.oldFd, TIOCSCTTY, 0));
     setControlling(remote, newFd);
@@ -49,6 +55,8 @@ export function takeTerminal(remote: RemoteSyscalls, role: SessionRole, newFd: n
 
 /** Argument 0: never take a terminal away from another session, which 1 does for root. */
 function setControlling(remote: RemoteSyscalls, fd: number): void {
+  // Lest the hang-up of a terminal that nobody serves any more end the target.
+  remote.undoIfKilled("ioctl", [fd, TIOCNOTTY, 0]);
   remote.check(remote.syscall("ioctl", fd, TIOCSCTTY, 0), "ioctl(TIOCSCTTY)");
 }
 
@@ -59,6 +67,13 @@ function setControlling(remote: RemoteSyscalls, fd: number): void {
 export function forgetHangup(remote: RemoteSyscalls, pending: bigint): void {
   for (const signal of [SIGHUP, SIGCONT]) {
     if ((pending & (1n << BigInt(signal - 1))) === 0n) discardPending(remote, signal);
+  }
+}
+
+/** If this program is killed: take back, as {@linkcode forgetHangup} does, what the end of a terminal sends. */
+export function forgetHangupIfKilled(remote: RemoteSyscalls, pending: bigint): void {
+  for (const signal of [SIGHUP, SIGCONT]) {
+    if ((pending & (1n << BigInt(signal - 1))) === 0n) discardPendingIfKilled(remote, signal);
   }
 }
 
@@ -76,6 +91,7 @@ export function leaveGroup(remote: RemoteSyscalls, group: bigint | undefined): b
 function startSession(remote: RemoteSyscalls, leadsGroup: boolean, undo: DisposableStack): void {
   if (leadsGroup) {
     undo.defer(() => remote.syscall("setpgid", 0, 0));
+    remote.undoIfKilled("setpgid", [0, 0]);
     if (!joinGroupOfLeader(remote)) {
       withPlaceholder(remote, (child) => {
         remote.syscallOrThrow("setpgid", child, child);

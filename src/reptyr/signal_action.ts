@@ -1,7 +1,7 @@
 /** The target's signal dispositions, by rt_sigaction(2) in the kernel's own structure. */
 import { SIG_IGN } from "../ffi/constants.ts";
 import { Struct } from "../struct.ts";
-import type { RemoteSyscalls } from "../tracee/remote_syscalls.ts";
+import { DATA, type RemoteSyscalls } from "../tracee/remote_syscalls.ts";
 
 /** A whole `struct sigaction` of the target, handler, flags, restorer and mask. */
 export type SignalAction = Uint8Array<ArrayBuffer>;
@@ -27,6 +27,25 @@ export function setAction(remote: RemoteSyscalls, signal: number, action: Signal
 export function setHandler(remote: RemoteSyscalls, signal: number, handler: bigint): void {
   const { sigaction } = remote.tracee.arch.structs;
   setAction(remote, signal, new Struct(sigaction).set("sa_handler", handler).bytes);
+}
+
+/** If this program is killed, set `action` again; see `RemoteSyscalls.undoIfKilled()`. */
+export function setActionIfKilled(
+  remote: RemoteSyscalls,
+  signal: number,
+  action: SignalAction,
+): void {
+  const { sigsetSize } = remote.tracee.arch;
+  remote.undoIfKilled("rt_sigaction", [signal, DATA, 0, sigsetSize], { data: action });
+}
+
+/** If this program is killed, remove `signal` from the target's queues as {@linkcode discardPending} does. */
+export function discardPendingIfKilled(remote: RemoteSyscalls, signal: number): void {
+  if (!remote.hasNet) return;
+  const { sigaction } = remote.tracee.arch.structs;
+  setActionIfKilled(remote, signal, getAction(remote, signal));
+  const ignore = new Struct(sigaction).set("sa_handler", SIG_IGN).bytes;
+  setActionIfKilled(remote, signal, ignore);
 }
 
 /** SIG_IGN, SIG_DFL, or the address of a function of the target. */

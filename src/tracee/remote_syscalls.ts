@@ -39,7 +39,7 @@ import {
 } from "./ptrace.ts";
 import { LoanClock } from "./loan_clock.ts";
 import { readMemory, readMemoryUpTo, writeMemory } from "./remote_memory.ts";
-import { SafetyNet } from "./safety_net.ts";
+import { type PushOptions, SafetyNet } from "./safety_net.ts";
 import type { Tracee } from "./tracee.ts";
 import { statusBefore, waitUntilInterrupted } from "./wait.ts";
 import type { WaitStatus } from "./wait_status.ts";
@@ -98,26 +98,36 @@ export class RemoteSyscalls implements Disposable {
 
   /**
    * If this program is killed from the next call on, before the scope ends or {@linkcode settle}, have the thread make
-   * call `name` by itself, before those that were asked for earlier. `data` is memory to give it: its address stands
-   * for the argument `DATA`. Without a safety net nothing will be done.
+   * call `name` by itself, before those that were asked for earlier. The argument `DATA`
+   * stands for the address of the data that it is given. Without a safety net nothing will be done.
    */
   undoIfKilled(
     name: SyscallName,
     args: readonly (number | bigint | typeof DATA)[],
-    data?: Uint8Array<ArrayBuffer>,
+    options?: PushOptions,
   ): void {
     this.#net?.push(
       (address) => this.#call(name, args.map((arg) => arg === DATA ? address : BigInt(arg))),
-      data,
+      options,
     );
+  }
+
+  /** Whether this program may be killed during the scope without harm to the thread. */
+  get hasNet(): boolean {
+    return this.#net !== undefined;
+  }
+
+  /** For clone(2): the stack of a child that never is to run, and ends if it does. 0: the one that we use. */
+  get stackOfChild(): bigint {
+    return this.#net?.forChild(this.#call("exit", [0n])) ?? 0n;
   }
 
   /** All that has been done is to stay, also if this program is killed. */
   settle(): void {
-    if (this.#net === undefined || this.#clock === undefined) return;
-    this.#net.settle();
-    const { tid, net } = { tid: this.#tid, net: this.#net };
-    insist(() => setRegisters(tid, net.beneath(getRegisters(tid))));
+    const net = this.#net;
+    if (net === undefined || this.#clock === undefined) return;
+    net.settle();
+    insist(() => setRegisters(this.#tid, net.beneath(getRegisters(this.#tid))));
   }
 
   /**
@@ -192,7 +202,7 @@ export class RemoteSyscalls implements Disposable {
         -1,
         0,
       );
-      this.undoIfKilled("munmap", [this.#scratch, SCRATCH_SIZE]);
+      this.undoIfKilled("munmap", [this.#scratch, SCRATCH_SIZE], { always: true });
     }
     return this.#scratch;
   }

@@ -53,6 +53,9 @@ export class SafetyNet {
   readonly #before: Uint8Array<ArrayBuffer>;
   /** Addresses of the frames, the last one to be used first. */
   readonly #stack: bigint[] = [];
+  /** How many of them are left when nothing is to be undone. */
+  #always = 1;
+  #lowest: bigint;
 
   private constructor(
     place: NetPlace,
@@ -65,6 +68,7 @@ export class SafetyNet {
     this.#sites = place.sites;
     this.#bottom = bottom;
     this.#top = bottom + BigInt(size);
+    this.#lowest = this.#top;
     this.#before = readMemory(this.#tid, bottom, size);
   }
 
@@ -108,22 +112,37 @@ export class SafetyNet {
   }
 
   /**
-   * Have `call` made, too, before all that has been asked for so far; `data` is given an address for it. False when
-   * there is no room left.
+   * Have `call` made, too, before all that has been asked for so far. False when there is no room left.
    */
-  push(call: (data: bigint) => Registers, data = new Uint8Array(0)): boolean {
+  push(
+    call: (data: bigint) => Registers,
+    { data = new Uint8Array(0), always = false }: PushOptions = {},
+  ): boolean {
     const above = this.#stack.at(-1)!;
     const dataAt = alignDown(this.#lowest - BigInt(data.length), ALIGNMENT);
     if (dataAt - BigInt(MARGIN) < this.#bottom) return false;
     const registers = this.#frames.withStackPointer(call(dataAt), above);
     if (data.length > 0) writeMemory(this.#tid, dataAt, data);
     this.#lay(this.#frames.frame(registers, ALL_SIGNALS, this.#sites.sigreturn), dataAt);
+    if (always && this.#always === this.#stack.length - 1) this.#always++;
     return true;
   }
 
-  /** Nothing is to be undone any more. */
+  /** Nothing of what was done is to be undone any more. */
   settle(): void {
-    this.#stack.length = 1;
+    this.#stack.length = this.#always;
+  }
+
+  /**
+   * A stack pointer for a thread that is about to be cloned, and to end by itself if nobody is there any more to do
+   * it: registers `exit` are those of its last call. `undefined` when there is no room left.
+   */
+  forChild(exit: Registers): bigint | undefined {
+    if (this.#lowest - BigInt(MARGIN) < this.#bottom) return undefined;
+    return this.#write(
+      this.#frames.frame(exit, ALL_SIGNALS, this.#sites.sigreturn),
+      this.#lowest,
+    );
   }
 
   /** Put back the bytes that the frames lie on. They are of no use any more. */
@@ -132,14 +151,23 @@ export class SafetyNet {
     writeMemory(this.#tid, this.#lowest, this.#before.slice(used));
   }
 
-  #lowest = 0n;
-
   #lay(frame: Uint8Array<ArrayBuffer>, below: bigint): void {
+    this.#stack.push(this.#write(frame, below));
+  }
+
+  #write(frame: Uint8Array<ArrayBuffer>, below: bigint): bigint {
     const address = alignDown(below - BigInt(frame.length), ALIGNMENT);
     writeMemory(this.#tid, address, frame);
-    this.#stack.push(address);
-    if (this.#lowest === 0n || address < this.#lowest) this.#lowest = address;
+    this.#lowest = address;
+    return address;
   }
+}
+
+export interface PushOptions {
+  /** For the call to work on: it is given the address. */
+  readonly data?: Uint8Array<ArrayBuffer> | undefined;
+  /** Also after {@linkcode SafetyNet.settle}. For the first ones that are pushed. */
+  readonly always?: boolean;
 }
 
 /** For one frame of any architecture, with alignment. */
