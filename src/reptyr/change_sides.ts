@@ -19,7 +19,7 @@ import type { Member } from "./member.ts";
 import { controllingShell, isForeground, waitForPrompt } from "./old_shell.ts";
 import type { OldTerminal } from "./old_terminal.ts";
 import type { MovePlan } from "./plan.ts";
-import { forgetHangup, forgetHangupIfKilled, leaveGroup, takeTerminal } from "./session.ts";
+import { leaveGroup, muteHangup, takeTerminal } from "./session.ts";
 import { SighupShield } from "./sighup_shield.ts";
 import { discardPending } from "./signal_action.ts";
 import { duplicate, swapDescriptors } from "./swap.ts";
@@ -63,7 +63,6 @@ export function changeSides(
   }
   const mover = movers.find(({ member }) => member === target)!;
   target.within((remote) => moveTarget(remote, job, mover, terminal, shields, undo));
-  forgetHangups(job);
   job.settle();
   continueFoundStopped(job);
   return shields.raised;
@@ -84,17 +83,15 @@ function moveTarget(
     leadsGroup: leadsGroup(target),
     hasTerminal: target.stat.ttyNr !== 0,
   };
-  for (const member of job.members) {
-    if (member !== target && !isHungUp(member, target)) continue;
-    member.within((remote) => forgetHangupIfKilled(remote, pendingSignals(member)));
-  }
   const oldFd = duplicate(remote, controllingFd(target, terminal));
   target.closeLater(oldFd);
   if (role.leadsGroup) shields.raise(remote, target);
   // What can be undone comes first: a new session cannot, and closing its terminal sends SIGHUP.
   swap(remote, mover, undo);
+  const unmute = muteHangups(job, undo);
   takeTerminal(remote, { ...role, oldFd }, controlling);
   target.closeLater(controlling);
+  unmute.dispose();
   verbose(`Process ${target.pid} has its new terminal`);
 }
 
@@ -190,11 +187,15 @@ function swap(
   verbose(`Moved descriptors ${numbers.join(", ")} of process ${member.pid}`);
 }
 
-/** After a session leader gave up its terminal: its foreground process group is not to hear of it. */
-function forgetHangups({ target, members }: Job): void {
-  for (const member of members.filter((member) => isHungUp(member, target))) {
-    member.within((remote) => forgetHangup(remote, pendingSignals(member)));
+/** The target, and all that hear of it when it gives up its terminal, are not to. What ends that is also on `undo`. */
+function muteHangups({ target, members }: Job, undo: DisposableStack): DisposableStack {
+  const unmute = undo.use(new DisposableStack());
+  for (const member of members) {
+    if (member !== target && !isHungUp(member, target)) continue;
+    const end = member.within((remote) => muteHangup(remote, pendingSignals(member)));
+    unmute.defer(() => member.within(end));
   }
+  return unmute;
 }
 
 /** Whether a session leader that gives up its terminal, as the target does, makes the kernel hang up `member`. */

@@ -5,7 +5,7 @@
 import { SIGCONT, SIGHUP, TIOCGPGRP, TIOCNOTTY, TIOCSCTTY, TIOCSPGRP } from "../ffi/constants.ts";
 import { DATA, isError, type RemoteSyscalls } from "../tracee/remote_syscalls.ts";
 import { withPlaceholder } from "./placeholder.ts";
-import { discardPending, discardPendingIfKilled } from "./signal_action.ts";
+import { mute } from "./signal_action.ts";
 
 /** sizeof(pid_t) */
 const PID_SIZE = 4;
@@ -26,7 +26,7 @@ export interface SessionRole {
  * in the foreground; for others that is the target's own group.
  *
  * TIOCNOTTY by a session leader sends SIGHUP and SIGCONT to the foreground process group,
- * disassociate_ctty(): the caller takes them back, see {@linkcode forgetHangup}.
+ * disassociate_ctty(): the caller keeps them from it, see {@linkcode muteHangup}.
  *
  * Throws RemoteSyscallError. Until setsid() has succeeded all is put back then.
  */
@@ -61,20 +61,18 @@ function setControlling(remote: RemoteSyscalls, fd: number): void {
 }
 
 /**
- * Remove the SIGHUP and SIGCONT that came of giving up the terminal from a process' queues. None of its
- * threads has run since, so both are still there; one that was `pending` before is not ours to take.
+ * Keep from a process the SIGHUP and SIGCONT that come of giving up a terminal, and of the end of the new one if this
+ * program is killed. Returns what ends that; none of the process' threads has run until then. A signal that was
+ * `pending` before is not ours to take.
  */
-export function forgetHangup(remote: RemoteSyscalls, pending: bigint): void {
-  for (const signal of [SIGHUP, SIGCONT]) {
-    if ((pending & (1n << BigInt(signal - 1))) === 0n) discardPending(remote, signal);
-  }
-}
-
-/** If this program is killed: take back, as {@linkcode forgetHangup} does, what the end of a terminal sends. */
-export function forgetHangupIfKilled(remote: RemoteSyscalls, pending: bigint): void {
-  for (const signal of [SIGHUP, SIGCONT]) {
-    if ((pending & (1n << BigInt(signal - 1))) === 0n) discardPendingIfKilled(remote, signal);
-  }
+export function muteHangup(
+  remote: RemoteSyscalls,
+  pending: bigint,
+): (remote: RemoteSyscalls) => void {
+  const unmute = [SIGHUP, SIGCONT]
+    .filter((signal) => (pending & (1n << BigInt(signal - 1))) === 0n)
+    .map((signal) => mute(remote, signal));
+  return (remote) => unmute.forEach((end) => end(remote));
 }
 
 /**

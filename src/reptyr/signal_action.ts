@@ -39,13 +39,24 @@ export function setActionIfKilled(
   remote.undoIfKilled("rt_sigaction", [signal, DATA, 0, sigsetSize], { data: action });
 }
 
-/** If this program is killed, remove `signal` from the target's queues as {@linkcode discardPending} does. */
-export function discardPendingIfKilled(remote: RemoteSyscalls, signal: number): void {
-  if (!remote.hasNet) return;
-  const { sigaction } = remote.tracee.arch.structs;
-  setActionIfKilled(remote, signal, getAction(remote, signal));
-  const ignore = new Struct(sigaction).set("sa_handler", SIG_IGN).bytes;
+/**
+ * Ignore `signal` for a while, in which it may come to the target: what does that, and returns what ends it. What came
+ * meanwhile is discarded. If this program is killed, the target ends it by itself; its other threads run
+ * by then, and would take a signal that was not ignored.
+ */
+export function mute(
+  remote: RemoteSyscalls,
+  signal: number,
+): (remote: RemoteSyscalls) => void {
+  const before = getAction(remote, signal);
+  const ignore = new Struct(remote.tracee.arch.structs.sigaction).set("sa_handler", SIG_IGN).bytes;
+  setActionIfKilled(remote, signal, before);
   setActionIfKilled(remote, signal, ignore);
+  setAction(remote, signal, ignore);
+  return (remote) => {
+    setAction(remote, signal, ignore);
+    setAction(remote, signal, before);
+  };
 }
 
 /** SIG_IGN, SIG_DFL, or the address of a function of the target. */

@@ -34,15 +34,23 @@ export function releaseThreads(pid: number, tids: readonly number[]): void {
  */
 function releaseThread(tid: number, signal = 0): boolean {
   try {
-    const registers = getRegisters(tid);
-    const restarted = architectureOf(registers.length)?.withRestart(registers) ?? registers;
-    if (restarted !== registers) setRegisters(tid, restarted);
+    restart(tid);
     detach(tid, signal);
     return true;
   } catch (error) {
     if (error instanceof TraceeDiedError) return false;
     throw error;
   }
+}
+
+/**
+ * Have the kernel make a call again that the stop made return EINTR. Done as soon as a thread has stopped, it also
+ * serves if this program is killed.
+ */
+export function restart(tid: number): void {
+  const registers = getRegisters(tid);
+  const restarted = architectureOf(registers.length)?.withRestart(registers) ?? registers;
+  if (restarted !== registers) setRegisters(tid, restarted);
 }
 
 /** SIGKILL takes effect at once, but on another processor. */

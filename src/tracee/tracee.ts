@@ -5,7 +5,7 @@ import { PTRACE_O_TRACESYSGOOD } from "../ffi/constants.ts";
 import { ERRNO } from "../ffi/errno.ts";
 import { listTids } from "../proc/tasks.ts";
 import { getRegisters, interrupt, seize } from "./ptrace.ts";
-import { leaveAsStrays, releaseThreads } from "./release.ts";
+import { leaveAsStrays, releaseThreads, restart } from "./release.ts";
 import { findReturnSitesEarly } from "./return_sites.ts";
 import { findNetPlace, type NetPlace } from "./safety_net.ts";
 import { findSyscallInstruction } from "./syscall_instruction.ts";
@@ -62,6 +62,7 @@ export class Tracee implements Disposable {
       stopAllThreads(pid, traceOptions, deadline, asked, stopped);
       leaveOthers();
       if (stopped.size === 0) throw new TraceeDiedError(pid);
+      for (const tid of stopped.keys()) restart(tid);
       const foundStopped = [...stopped.values()].some(({ kind }) => kind === "group-stop");
       return new Tracee(pid, traceOptions, [...stopped.keys()], foundStopped);
     } catch (error) {
