@@ -93,13 +93,25 @@ function tryToAttach(facts: PreflightFacts, pty: Pty, timeoutSeconds: number): A
     // What the members would undo by themselves is not to be undone twice.
     using loans = new DisposableStack();
     loans.defer(() => job.giveBack());
-    const movers = equip(job, terminal, pty, cleanup, undo);
-    const shields = changeSides(job, movers, terminal, undo);
+    const shields = abandonOnFailure(job, () => {
+      const movers = equip(job, terminal, pty, cleanup, undo);
+      return changeSides(job, movers, terminal, undo);
+    });
     undo.move();
     tellLoans();
     return { shields, oldSize: old.size, helpers: helpersOf(job) };
   } catch (error) {
     throw explained(error, facts.pid);
+  }
+}
+
+/** When a request of ours fails that must not, it is left to the members to undo what has been done to them. */
+function abandonOnFailure<T>(job: Job, action: () => T): T {
+  try {
+    return action();
+  } catch (error) {
+    if (firstOf(error) instanceof SyscallError) job.abandon();
+    throw error;
   }
 }
 

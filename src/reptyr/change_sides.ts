@@ -135,7 +135,7 @@ function showStop(job: Job, shell: number, undo: DisposableStack): void {
     member.stat.pgrp === stat.pgrp && !member.tracee.foundStopped
   );
   for (const member of group) {
-    undo.defer(() => member.within(continueUnseen));
+    undo.defer(() => member.undo(continueUnseen));
     // Somebody else's SIGCONT ends it, and the job with that: there is nothing to wait for.
     if (!enterGroupStop(member.tracee)) return;
   }
@@ -170,7 +170,7 @@ function regroup(
 ): bigint {
   const before = remote.syscallOrThrow("getpgid", 0);
   remote.undoIfKilled("setpgid", [0, before]);
-  undo.defer(() => member.within((remote) => remote.syscall("setpgid", 0, before)));
+  undo.defer(() => member.undo((remote) => remote.syscall("setpgid", 0, before)));
   return leaveGroup(remote, group);
 }
 
@@ -193,7 +193,7 @@ function muteHangups({ target, members }: Job, undo: DisposableStack): Disposabl
   for (const member of members) {
     if (member !== target && !isHungUp(member, target)) continue;
     const end = member.within((remote) => muteHangup(remote, pendingSignals(member)));
-    unmute.defer(() => member.within(end));
+    unmute.defer(() => member.undo(end));
   }
   return unmute;
 }
@@ -218,7 +218,7 @@ class Shields {
     const shield = SighupShield.raise(remote, this.shell);
     if (shield === undefined) return;
     this.raised.push(shield);
-    this.undo.defer(() => member.within((remote) => shield.undo(remote)));
+    this.undo.defer(() => member.undo((remote) => shield.undo(remote)));
   }
 }
 

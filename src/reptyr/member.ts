@@ -25,6 +25,7 @@ export class Member implements Disposable {
   readonly #cleanup: DisposableStack;
   readonly #unneeded: number[] = [];
   #loan: RemoteSyscalls | undefined;
+  #abandoned = false;
   readonly pidfd: number;
   readonly stat: Stat;
   readonly status: Status;
@@ -98,6 +99,22 @@ export class Member implements Disposable {
     return action(remote);
   }
 
+  /** As {@linkcode within}, to undo something; not after {@linkcode abandon}, when the process does that itself. */
+  undo(action: (remote: RemoteSyscalls) => void): void {
+    if (!this.#abandoned) this.within(action);
+  }
+
+  /**
+   * Leave it to the process to undo what has been done, which it does when it is let go. For when requests of ours to it
+   * fail: then we do not know how far it is. It takes the registers to be on loan, and a safety net.
+   */
+  abandon(): void {
+    this.#abandoned = this.#loan !== undefined;
+    this.#loan?.abandon();
+    this.#loan = undefined;
+    this.#unneeded.length = 0;
+  }
+
   /** Have a descriptor of the process closed by {@linkcode giveBack}. */
   closeLater(fd: number): void {
     this.#unneeded.push(fd);
@@ -130,7 +147,7 @@ export class Member implements Disposable {
   /** Close descriptors that {@linkcode receive} gave. */
   giveUp(descriptors: readonly number[]): void {
     if (descriptors.length === 0) return;
-    this.within((remote) => descriptors.forEach((fd) => remote.syscall("close", fd)));
+    this.undo((remote) => descriptors.forEach((fd) => remote.syscall("close", fd)));
   }
 
   /** Copies, of our own, of the open file descriptions that `plan` replaces. */
@@ -147,7 +164,7 @@ export class Member implements Disposable {
 
   /** Undo a swap with what {@linkcode keepOld} kept. */
   swapBack(plan: MovePlan, old: readonly number[]): void {
-    this.within((remote) =>
+    this.undo((remote) =>
       swapDescriptors(
         remote,
         plan,

@@ -28,13 +28,9 @@ export function releaseThreads(pid: number, tids: readonly number[]): void {
   if (dead.includes(pid)) reapThread(pid, pid);
 }
 
-/**
- * Put right a call that the stop made return EINTR, then let the thread go; whether it lives. `signal` is one that
- * it is in the signal-delivery-stop of.
- */
+/** Whether the thread, which is let go, lives. `signal` is one that it is in the signal-delivery-stop of. */
 function releaseThread(tid: number, signal = 0): boolean {
   try {
-    restart(tid);
     detach(tid, signal);
     return true;
   } catch (error) {
@@ -92,6 +88,7 @@ export function releaseStrays(): number {
       if (status === undefined) continue;
       strays.delete(tid);
       if (status.kind === "exited" || status.kind === "signaled") continue;
+      restart(tid);
       releaseThread(tid, status.kind === "signal-delivery-stop" ? status.signal : 0);
     } catch (error) {
       if (!(error instanceof TraceeDiedError)) throw error;

@@ -219,6 +219,18 @@ export class RemoteSyscalls implements Disposable {
     return readMemory(this.#tid, this.scratch + BigInt(offset), length);
   }
 
+  /**
+   * Give nothing back: the thread does it itself, by its safety net, when it is let go. Nothing else may be done in the
+   * scope after this.
+   */
+  abandon(): void {
+    if (this.#clock !== undefined && this.#net !== undefined) {
+      this.#tracee.expectReturn(this.#originalMask);
+    }
+    this.#clock = undefined;
+    this.#scratch = undefined;
+  }
+
   /** Give everything back. A tracee that died has nothing to be given; other failures are thrown. */
   [Symbol.dispose](): void {
     try {

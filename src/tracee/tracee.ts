@@ -3,6 +3,8 @@ import { type Architecture, architectureOf } from "../arch/mod.ts";
 import { RefusedError, SyscallError, TraceeDiedError } from "../errors.ts";
 import { PTRACE_O_TRACESYSGOOD } from "../ffi/constants.ts";
 import { ERRNO } from "../ffi/errno.ts";
+import { usleep } from "../ffi/process.ts";
+import { readStatus } from "../proc/status.ts";
 import { listTids } from "../proc/tasks.ts";
 import { getRegisters, interrupt, seize } from "./ptrace.ts";
 import { leaveAsStrays, releaseThreads, restart } from "./release.ts";
@@ -11,6 +13,10 @@ import { findNetPlace, type NetPlace } from "./safety_net.ts";
 import { findSyscallInstruction } from "./syscall_instruction.ts";
 import { Deadline, hasExited, waitUntilInterrupted } from "./wait.ts";
 import type { WaitStatus } from "./wait_status.ts";
+
+/** A dozen system calls take microseconds; a machine may stand still. */
+const RETURN_SECONDS = 0.5;
+const RETURN_PAUSE_US = 50;
 
 export interface SeizeOptions {
   /** How long all threads together may take to stop. */
@@ -32,6 +38,7 @@ export class Tracee implements Disposable {
   readonly arch: Architecture;
   #attached = true;
   #instruction: bigint | undefined;
+  #returnsTo: bigint | undefined;
   #netPlace: NetPlace | null | undefined;
 
   private constructor(
@@ -62,7 +69,6 @@ export class Tracee implements Disposable {
       stopAllThreads(pid, traceOptions, deadline, asked, stopped);
       leaveOthers();
       if (stopped.size === 0) throw new TraceeDiedError(pid);
-      for (const tid of stopped.keys()) restart(tid);
       const foundStopped = [...stopped.values()].some(({ kind }) => kind === "group-stop");
       return new Tracee(pid, traceOptions, [...stopped.keys()], foundStopped);
     } catch (error) {
@@ -103,7 +109,25 @@ export class Tracee implements Disposable {
   detach(): void {
     if (!this.#attached) return;
     this.#attached = false;
-    releaseThreads(this.pid, this.tids);
+    if (this.#returnsTo === undefined) releaseThreads(this.pid, this.tids);
+    else this.#detachReturning(this.#returnsTo);
+  }
+
+  /** The main thread will give itself its registers back once it is let go, and `mask`, which tells when it has. */
+  expectReturn(mask: bigint): void {
+    this.#returnsTo = mask;
+  }
+
+  /** The other threads only once that is done: what is undone on the way is not for them to see. */
+  #detachReturning(mask: bigint): void {
+    using rest = new DisposableStack();
+    rest.defer(() => releaseThreads(this.pid, this.tids.filter((tid) => tid !== this.mainTid)));
+    releaseThreads(this.pid, [this.mainTid]);
+    const deadline = new Deadline(RETURN_SECONDS);
+    while (!deadline.passed) {
+      if ((readStatus(this.pid, this.mainTid)?.sigBlocked ?? mask) === mask) return;
+      usleep(RETURN_PAUSE_US);
+    }
   }
 
   [Symbol.dispose](): void {
@@ -133,7 +157,9 @@ function stopAllThreads(
     }
     for (const tid of fresh.filter((tid) => asked.has(tid))) {
       const status = waitUntilInterrupted(pid, tid, deadline);
-      if (status !== undefined) stopped.set(tid, status);
+      if (status === undefined) continue;
+      stopped.set(tid, status);
+      restart(tid);
     }
   }
 }
