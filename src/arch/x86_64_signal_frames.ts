@@ -31,10 +31,10 @@ export const SIGNAL_FRAME = layout("struct signal_frame", 976, {
   "uc.uc_mcontext.gregs[REG_EFL]": [184, "u64"],
   "uc.uc_mcontext.gregs[REG_CSGSFS]": [192, "u64"],
   "uc.uc_mcontext.fpregs": [232, "u64"],
-  "uc.uc_sigmask": [304, "u64"],
+  "uc.uc_sigmask.__val[0]": [304, "u64"],
 });
 
-const KERNEL_SIZE = SIGNAL_FRAME.fields["uc.uc_sigmask"][0] + 8;
+const KERNEL_SIZE = SIGNAL_FRAME.fields["uc.uc_sigmask.__val[0]"][0] + 8;
 
 /** Set from the frame under their own names. CS and SS share a field. */
 const GENERAL: readonly RegisterName[] = [
@@ -109,7 +109,7 @@ export const signalFrames: SignalFrames = {
       .set("uc.uc_mcontext.gregs[REG_EFL]", get(registers, "eflags"))
       .set("uc.uc_mcontext.gregs[REG_CSGSFS]", get(registers, "cs") | get(registers, "ss") << 48n)
       .set("uc.uc_mcontext.fpregs", extendedState)
-      .set("uc.uc_sigmask", mask);
+      .set("uc.uc_sigmask.__val[0]", mask);
     for (const name of GENERAL) frame.set(fieldOf(name), get(registers, name));
     return frame.bytes.slice(0, KERNEL_SIZE);
   },

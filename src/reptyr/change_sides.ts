@@ -192,7 +192,7 @@ function muteHangups({ target, members }: Job, undo: DisposableStack): Disposabl
   const unmute = undo.use(new DisposableStack());
   for (const member of members) {
     if (member !== target && !isHungUp(member, target)) continue;
-    const end = member.within((remote) => muteHangup(remote, pendingSignals(member)));
+    const end = member.within((remote) => muteHangup(remote, member.status));
     unmute.defer(() => member.undo(end));
   }
   return unmute;

@@ -2,8 +2,10 @@
  * Making the target the leader of a session whose controlling terminal is the new one: credentials(7),
  * setsid(2), setpgid(2), ioctl_tty(2).
  */
-import { SIGCONT, SIGHUP, TIOCGPGRP, TIOCNOTTY, TIOCSCTTY, TIOCSPGRP } from "../ffi/constants.ts";
+import { TIOCGPGRP, TIOCNOTTY, TIOCSCTTY, TIOCSPGRP } from "../ffi/constants.ts";
+import type { Status } from "../proc/status.ts";
 import { DATA, isError, type RemoteSyscalls } from "../tracee/remote_syscalls.ts";
+import { hangupSignals } from "./hangup_signals.ts";
 import { withPlaceholder } from "./placeholder.ts";
 import { mute } from "./signal_action.ts";
 
@@ -63,15 +65,13 @@ function setControlling(remote: RemoteSyscalls, fd: number): void {
 /**
  * Keep from a process the SIGHUP and SIGCONT that come of giving up a terminal, and of the end of the new one if this
  * program is killed. Returns what ends that; none of the process' threads has run until then. A signal that was
- * `pending` before is not ours to take.
+ * pending before is not ours to take.
  */
 export function muteHangup(
   remote: RemoteSyscalls,
-  pending: bigint,
+  status: Status,
 ): (remote: RemoteSyscalls) => void {
-  const unmute = [SIGHUP, SIGCONT]
-    .filter((signal) => (pending & (1n << BigInt(signal - 1))) === 0n)
-    .map((signal) => mute(remote, signal));
+  const unmute = hangupSignals(status).map((signal) => mute(remote, signal));
   return (remote) => unmute.forEach((end) => end(remote));
 }
 
