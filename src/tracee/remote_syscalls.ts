@@ -73,16 +73,17 @@ export class RemoteSyscalls implements Disposable {
   private constructor(tracee: Tracee) {
     this.#tracee = tracee;
     this.#tid = tracee.mainTid;
-    this.#original = getRegisters(this.#tid);
-    this.#originalMask = getSignalMask(this.#tid);
+    // In a scope within another the thread is on loan already.
+    const ask = tracee.loans > 0 ? insist : once;
+    this.#original = ask(() => getRegisters(this.#tid));
+    this.#originalMask = ask(() => getSignalMask(this.#tid));
     this.#criticalSection = CriticalSection.save(this.#tid);
-    const place = tracee.netPlace;
-    this.#net = place && SafetyNet.spread(
-      place,
-      this.#original,
-      this.#originalMask,
-      this.#criticalSection?.abortAddress(tracee.arch.instructionPointer(this.#original)),
+    const abort = this.#criticalSection?.abortAddress(
+      tracee.arch.instructionPointer(this.#original),
     );
+    const place = tracee.netPlace;
+    this.#net = place &&
+      ask(() => SafetyNet.spread(place, this.#original, this.#originalMask, abort));
     this.#instruction = this.#net?.instruction ?? tracee.syscallInstruction;
   }
 
@@ -262,6 +263,7 @@ export class RemoteSyscalls implements Disposable {
       insist(() => setRegisters(this.#tid, this.#original));
     }
     this.#clock.stop();
+    this.#tracee.loans--;
     this.#net?.takeUp();
   }
 
@@ -271,6 +273,7 @@ export class RemoteSyscalls implements Disposable {
     insist(() => setRegisters(this.#tid, registers));
     if (this.#clock !== undefined) return;
     this.#clock = new LoanClock(this.#net !== undefined);
+    this.#tracee.loans++;
     insist(() => setSignalMask(this.#tid, ALL_SIGNALS));
   }
 
@@ -326,6 +329,10 @@ function insist<T>(action: () => T): T {
       if (!(error instanceof SyscallError) || tries === TRIES) throw error;
     }
   }
+}
+
+function once<T>(action: () => T): T {
+  return action();
 }
 
 /** Whether a raw result is a negated error number. */

@@ -36,6 +36,8 @@ export interface SeizeOptions {
  */
 export class Tracee implements Disposable {
   readonly arch: Architecture;
+  /** Scopes in which the main thread has registers that are not its own. */
+  loans = 0;
   #attached = true;
   #instruction: bigint | undefined;
   #returnsTo: bigint | undefined;
