@@ -21,8 +21,8 @@ export interface SnapshotOptions {
   readonly threads?: boolean;
 }
 
-/** Deno.makeTempDir() of a test, benchmark or demonstration, which may run beside this one. */
-const TEST_FOLDER = /^reptyr-[a-z]+-[0-9a-f]{16}$/;
+/** Deno.makeTempDir() of a test, benchmark or demonstration, which may run beside this one; a number without zeros in front. */
+const TEST_FOLDER = /^reptyr-[a-z]+-[0-9a-f]{8,16}$/;
 
 /** How long a process may take to get back to where it was: a stopped one has to enter its stop again. */
 const SETTLE_MS = 5000;
