@@ -8,21 +8,25 @@ import { O_RDWR } from "../ffi/constants.ts";
 import { close, fchown } from "../ffi/descriptor.ts";
 import { usleep } from "../ffi/process.ts";
 import { verbose } from "../log.ts";
-import { readStat } from "../proc/stat.ts";
+import { isLive, readStat, type Stat } from "../proc/stat.ts";
 import type { Status } from "../proc/status.ts";
 import type { Pty } from "../tty/pty.ts";
 import { setTermios } from "../tty/termios.ts";
 import type { WindowSize } from "../tty/window_size.ts";
 import type { Helpers } from "./helpers.ts";
 import { loansSoFar } from "../tracee/loan_clock.ts";
-import { changeSides, type Mover } from "./change_sides.ts";
+import { refuseAlone } from "./alone.ts";
+import { changeSides, leadsSession, type Mover } from "./change_sides.ts";
+import { descriptorOnControlling, openControlling } from "./controlling.ts";
 import { Job } from "./job.ts";
+import { othersOfGroup } from "./job_members.ts";
+import type { LeftBehind } from "./late_prompt.ts";
 import type { Member } from "./member.ts";
 import { isForeground } from "./old_shell.ts";
 import { oldSettings } from "./old_settings.ts";
 import { type OldTerminal, sameTerminal } from "./old_terminal.ts";
 import { planJob } from "./plan.ts";
-import type { PreflightFacts } from "./preflight.ts";
+import { type MoveMode, type PreflightFacts, readStats } from "./preflight.ts";
 import { sharesDescription } from "./sharing.ts";
 import type { SighupShield } from "./sighup_shield.ts";
 
@@ -33,6 +37,13 @@ export interface Attachment {
   readonly oldSize: WindowSize | undefined;
   /** Those of the job that the new terminal's signals do not reach by themselves. */
   readonly helpers: Helpers;
+  /** Where the target was moved alone out of the foreground job of a shell: those whom the shell goes on waiting for. */
+  readonly left?: LeftBehind;
+}
+
+/** How the target is moved: MoveOptions in mod.ts. */
+export interface AttachOptions extends MoveMode {
+  readonly timeoutSeconds: number;
 }
 
 /** The group that chown(2) leaves as it is: (gid_t) -1. */
@@ -44,10 +55,10 @@ const UNCHANGED = 0xffff_ffff;
  *
  * Throws when it cannot be done, with all of the job as it was before, or TraceeDiedError.
  */
-export function attach(facts: PreflightFacts, pty: Pty, timeoutSeconds: number): Attachment {
+export function attach(facts: PreflightFacts, pty: Pty, how: AttachOptions): Attachment {
   for (let tries = 1;; tries++) {
     try {
-      return tryToAttach(facts, pty, timeoutSeconds);
+      return tryToAttach(facts, pty, how);
     } catch (error) {
       if (!(error instanceof GroupHeldError) || tries === ZOMBIE_TRIES) throw error;
       usleep(ZOMBIE_PAUSE_US);
@@ -74,18 +85,19 @@ function refuseZombies({ target, zombiesInGroup }: Job): void {
   );
 }
 
-function tryToAttach(facts: PreflightFacts, pty: Pty, timeoutSeconds: number): Attachment {
+function tryToAttach(facts: PreflightFacts, pty: Pty, how: AttachOptions): Attachment {
   using cleanup = new DisposableStack();
   try {
-    using job = new Job(facts.pid, facts.members, timeoutSeconds);
+    using job = new Job(facts.pid, facts.members, how.timeoutSeconds, how.alone);
     const { target } = job;
     verbose(`Stopped ${job.members.map(({ pid }) => pid).join(", ")}`);
     const terminal = target.terminal;
-    if (terminal === undefined) {
+    if (terminal === undefined && !how.forceStdio) {
       throw new RefusedError(`Cannot move process ${target.pid}: it has just closed its terminal`);
     }
     refuseZombies(job);
-    const old = oldSettings(target.pidfd, terminal.fds[0]!, isForeground(target.stat));
+    const staying = how.alone ? whoStays(job, facts.command) : [];
+    const old = oldSettings(target.pidfd, terminal?.fds[0], isForeground(target.stat));
     setTermios(pty.slave, old.termios);
     giveTo(pty, target.status);
 
@@ -93,13 +105,18 @@ function tryToAttach(facts: PreflightFacts, pty: Pty, timeoutSeconds: number): A
     // What the members would undo by themselves is not to be undone twice.
     using loans = new DisposableStack();
     loans.defer(() => job.giveBack());
-    const shields = abandonOnFailure(job, () => {
-      const movers = equip(job, terminal, pty, cleanup, undo);
-      return changeSides(job, movers, terminal, undo);
+    const { shields, shell } = abandonOnFailure(job, () => {
+      const movers = equip(job, terminal, pty, how, cleanup, undo);
+      return changeSides(job, movers, staying, undo);
     });
     undo.move();
     tellLoans();
-    return { shields, oldSize: old.size, helpers: helpersOf(job) };
+    return {
+      shields,
+      oldSize: old.size,
+      helpers: helpersOf(job),
+      ...shell === undefined ? {} : { left: leftIn(shell, job, staying) },
+    };
   } catch (error) {
     throw explained(error, facts.pid);
   }
@@ -125,6 +142,20 @@ function tellLoans(): void {
   );
 }
 
+/** The others of the target's group, which is to go alone. Throws RefusedError when it cannot. */
+function whoStays({ target }: Job, command: string): readonly Stat[] {
+  const table = readStats().filter(isLive);
+  refuseAlone({ pid: target.pid, command }, target.stat, table);
+  return othersOfGroup(target.stat, table);
+}
+
+function leftIn(shell: number, { target }: Job, staying: readonly Stat[]): LeftBehind {
+  const groups = staying.map(({ pid }) => readStat(pid)?.pgrp).filter((group) =>
+    group !== undefined
+  );
+  return { pid: target.pid, shell, group: groups[0] ?? target.stat.pgrp };
+}
+
 /** For programs that open their terminal again by name. Without privilege the user is our own anyway. */
 function giveTo(pty: Pty, { uids }: Status): void {
   const owner = uids[1];
@@ -136,8 +167,9 @@ function giveTo(pty: Pty, { uids }: Status): void {
 /** Open the new descriptions, and give each member those that it needs. Nothing else of it is changed. */
 function equip(
   job: Job,
-  terminal: OldTerminal,
+  terminal: OldTerminal | undefined,
   pty: Pty,
+  how: MoveMode,
   cleanup: DisposableStack,
   undo: DisposableStack,
 ): Mover[] {
@@ -145,7 +177,8 @@ function equip(
     job.members.map((member) => ({
       pid: member.tracee.mainTid,
       fds: member.fds,
-      moving: descriptorsOn(terminal, member),
+      moving: how.alone && member !== job.target ? [] : descriptorsOn(terminal, member),
+      forced: how.forceStdio && member === job.target ? STANDARD : [],
     })),
     sharesDescription,
   );
@@ -161,24 +194,45 @@ function equip(
     const plan = moves[index]!;
     const old = member.keepOld(plan, cleanup);
     const needed = plan.descriptions.map(({ index }) => slaves[index]!);
-    const wanted = member === job.target ? [...needed, controllingSlave] : needed;
+    const isTarget = member === job.target;
+    const wanted = isTarget ? [...needed, controllingSlave] : needed;
+    const oldControlling = isTarget ? descriptorOnControlling(member, terminal) : undefined;
+    const isMissing = isTarget && oldControlling === undefined && member.stat.ttyNr !== 0 &&
+      (leadsSession(member) || how.alone && isForeground(member.stat) && job.helpers.length > 0);
+    if (isMissing) {
+      const opened = openControlling(member);
+      cleanup.defer(() => close(opened));
+      wanted.push(opened);
+    }
     // Beside what it is given: at first the sockets that bring it, later a copy of each that is replaced.
     if (wanted.length > 0) member.requireRoom(wanted.length + Math.max(2, wanted.length));
     const given = member.receive(wanted);
     undo.defer(() => member.giveUp(given));
-    return { member, plan, old, given };
+    return {
+      member,
+      plan,
+      old,
+      given,
+      controlling: given[needed.length],
+      oldControlling: oldControlling ?? given[needed.length + 1],
+    };
   });
   return movers;
 }
 
 /** The member's descriptors on the terminal that the target leaves. */
-function descriptorsOn({ identity }: OldTerminal, { terminal }: Member): readonly number[] {
-  return terminal !== undefined && sameTerminal(terminal.identity, identity) ? terminal.fds : [];
+function descriptorsOn(left: OldTerminal | undefined, { terminal }: Member): readonly number[] {
+  if (left === undefined || terminal === undefined) return [];
+  return sameTerminal(terminal.identity, left.identity) ? terminal.fds : [];
 }
 
+/** Standard input, output and error. */
+const STANDARD: readonly number[] = [0, 1, 2];
+
 /** Members of the target's group that are in another now: where they are, as we number groups. */
-function helpersOf({ target, helpers }: Job): Helpers {
+function helpersOf({ target, helpers, alone }: Job): Helpers {
   const session = target.stat.session;
+  if (alone) return { session, groups: [], pids: [] };
   const left = helpers.filter(({ stat }) =>
     session !== target.pid && stat.pgrp === target.stat.pgrp
   );

@@ -7,47 +7,53 @@
  * terminal that is not the controlling one holds nobody back who reads, writes or sets it:
  * __tty_check_change() in drivers/tty/tty_jobctrl.c.
  */
-import { RefusedError } from "../errors.ts";
-import { SIGCONT, SIGHUP } from "../ffi/constants.ts";
+import { SIGCONT, SIGHUP, TIOCSPGRP } from "../ffi/constants.ts";
 import { kill } from "../ffi/process.ts";
 import { verbose } from "../log.ts";
-import { decodeDevice, isDevTty, terminalName } from "../proc/device.ts";
+import type { Stat } from "../proc/stat.ts";
 import { enterGroupStop } from "../tracee/group_stop.ts";
-import type { RemoteSyscalls } from "../tracee/remote_syscalls.ts";
+import { DATA, type RemoteSyscalls } from "../tracee/remote_syscalls.ts";
 import type { Job } from "./job.ts";
 import type { Member } from "./member.ts";
 import { controllingShell, isForeground, waitForPrompt } from "./old_shell.ts";
-import type { OldTerminal } from "./old_terminal.ts";
 import type { MovePlan } from "./plan.ts";
-import { leaveGroup, muteHangup, takeTerminal } from "./session.ts";
+import { duplicate } from "./remote_descriptor.ts";
+import { leaveGroup, muteHangup, setForeground, takeTerminal } from "./session.ts";
 import { SighupShield } from "./sighup_shield.ts";
 import { discardPending } from "./signal_action.ts";
-import { duplicate, swapDescriptors } from "./swap.ts";
+import { swapDescriptors } from "./swap.ts";
 
 /** A member with what it is to do, and what it has been given to do it. */
 export interface Mover {
   readonly member: Member;
   readonly plan: MovePlan;
-  /** Descriptors in the member, in the order of `plan.descriptions`; the target has one more. */
+  /** Descriptors in the member, in the order of `plan.descriptions`; the target has more. */
   readonly given: readonly number[];
-  /** Our copies of what they replace, to undo with. */
-  readonly old: readonly number[];
+  /** Of the target: one of those, on the new terminal and readable, and one on the old controlling terminal. */
+  readonly controlling: number | undefined;
+  readonly oldControlling: number | undefined;
+  /** Our copies of what they replace, to undo with; `undefined` where nothing was open. */
+  readonly old: readonly (number | undefined)[];
 }
 
 /**
  * Bring the job to the terminal of which `movers`, the target first, have descriptors. How to undo each step is
  * put on `undo`. The shields are to be lifted once the shell of the job has ended.
+ *
+ * When the target goes alone, those `staying` of its group keep the old terminal as they have it, and its shell is not
+ * shown a stop for as long as they are in the foreground: `shell` goes on waiting then.
  */
 export function changeSides(
   job: Job,
   movers: readonly Mover[],
-  terminal: OldTerminal,
+  staying: readonly Stat[],
   undo: DisposableStack,
-): SighupShield[] {
+): { shields: SighupShield[]; shell: number | undefined } {
   const { target } = job;
-  const stats = job.members.map(({ stat }) => stat);
+  const stats = job.alone ? [target.stat] : job.members.map(({ stat }) => stat);
   const shell = controllingShell(stats.filter(({ pgrp }) => pgrp === target.stat.pgrp));
-  if (shell !== undefined) showStop(job, shell, undo);
+  const isWaiting = staying.length > 0 && isForeground(target.stat) && !target.tracee.foundStopped;
+  if (shell !== undefined && !isWaiting) showStop(job, shell, undo);
   const shields = new Shields(shell, undo);
 
   let group: bigint | undefined;
@@ -56,59 +62,44 @@ export function changeSides(
     member.within((remote) => {
       if (isHelper(member, target)) {
         if (leadsGroup(target)) group = regroup(remote, member, group, undo);
-        shields.raise(remote, member);
+        if (!job.alone) shields.raise(remote, member);
       }
       swap(remote, mover, undo);
     });
   }
   const mover = movers.find(({ member }) => member === target)!;
-  target.within((remote) => moveTarget(remote, job, mover, terminal, shields, undo));
+  if (job.alone && group !== undefined && isForeground(target.stat)) {
+    leaveForeground(mover, group, undo);
+  }
+  target.within((remote) => moveTarget(remote, job, mover, shields, undo));
   job.settle();
   continueFoundStopped(job);
-  return shields.raised;
+  return { shields: shields.raised, shell: isWaiting ? shell : undefined };
 }
 
 function moveTarget(
   remote: RemoteSyscalls,
   job: Job,
   mover: Mover,
-  terminal: OldTerminal,
   shields: Shields,
   undo: DisposableStack,
 ): void {
   const { target } = job;
-  const controlling = mover.given.at(-1)!;
-  const role = {
-    leadsSession: leadsSession(target),
-    leadsGroup: leadsGroup(target),
-    hasTerminal: target.stat.ttyNr !== 0,
-  };
-  const oldFd = duplicate(remote, controllingFd(target, terminal));
-  target.closeLater(oldFd);
+  const controlling = mover.controlling!;
+  const role = { leadsSession: leadsSession(target), leadsGroup: leadsGroup(target) };
+  let oldFd: number | undefined;
+  if (mover.oldControlling !== undefined) {
+    oldFd = duplicate(remote, mover.oldControlling);
+    target.closeLater(oldFd);
+  }
   if (role.leadsGroup) shields.raise(remote, target);
   // What can be undone comes first: a new session cannot, and closing its terminal sends SIGHUP.
   swap(remote, mover, undo);
   const unmute = muteHangups(job, undo);
   takeTerminal(remote, { ...role, oldFd }, controlling);
-  target.closeLater(controlling);
+  mover.given.slice(mover.plan.descriptions.length).forEach((fd) => target.closeLater(fd));
   unmute.dispose();
   verbose(`Process ${target.pid} has its new terminal`);
-}
-
-/** A descriptor of the target on its controlling terminal; without one, on the terminal that it leaves. */
-function controllingFd({ pid, stat, fds }: Member, terminal: OldTerminal): number {
-  if (stat.ttyNr === 0 || stat.session !== pid) return terminal.fds[0]!;
-  const device = stat.ttyNr >>> 0;
-  const on = fds.find(({ fd, rdev }) =>
-    rdev >>> 0 === device || terminal.fds.includes(fd) && isDevTty(decodeDevice(rdev))
-  );
-  if (on !== undefined) return on.fd;
-  throw new RefusedError(
-    `Cannot move process ${pid}: its controlling terminal is ${
-      terminalName(decodeDevice(device))
-    }, ` +
-      "which it could not give up, for none of its descriptors is open on that",
-  );
 }
 
 /** Whether the member is left behind by the target's setsid() though it is in its group. */
@@ -116,7 +107,7 @@ function isHelper({ stat }: Member, target: Member): boolean {
   return !leadsSession(target) && stat.pgrp === target.stat.pgrp;
 }
 
-function leadsSession({ pid, stat }: Member): boolean {
+export function leadsSession({ pid, stat }: Member): boolean {
   return stat.session === pid;
 }
 
@@ -148,17 +139,34 @@ function showStop(job: Job, shell: number, undo: DisposableStack): void {
  * End a stop of our making. SIGCONT works when it is sent; its handler in the process need not run. None can have been
  * pending before: SIGSTOP discards it, signal(7).
  */
-function continueUnseen(remote: RemoteSyscalls): void {
+export function continueUnseen(remote: RemoteSyscalls): void {
   kill(remote.tracee.pid, SIGCONT);
   discardPending(remote, SIGCONT);
 }
 
 /** A job that the user had stopped runs on the new terminal, as after `fg`. */
-function continueFoundStopped({ target, members }: Job): void {
+function continueFoundStopped({ target, members, alone }: Job): void {
   if (!target.tracee.foundStopped) return;
-  for (const { tracee, stat } of members) {
+  for (const { tracee, stat } of alone ? [target] : members) {
     if (stat.pgrp === target.stat.pgrp && tracee.foundStopped) kill(tracee.pid, SIGCONT);
   }
+}
+
+/** Those who stay are in `group` now: the keyboard of the old terminal goes on being theirs. */
+function leaveForeground(
+  { member, oldControlling }: Mover,
+  group: bigint,
+  undo: DisposableStack,
+): void {
+  const fd = oldControlling!;
+  const before = member.within((remote) => {
+    const before = remote.syscallOrThrow("getpgid", 0);
+    const data = new Uint8Array(new Int32Array([Number(before)]).buffer);
+    remote.undoIfKilled("ioctl", [fd, TIOCSPGRP, DATA], { data });
+    setForeground(remote, fd, group);
+    return before;
+  });
+  undo.defer(() => member.undo((remote) => setForeground(remote, fd, before)));
 }
 
 /** Take a helper out of the target's group; the number, in its PID namespace, of the one it is in then. */
