@@ -15,6 +15,7 @@ import type { Termios } from "../tty/settings.ts";
 import { setTermios } from "../tty/termios.ts";
 import type { WindowSize } from "../tty/window_size.ts";
 import type { Helpers } from "./helpers.ts";
+import { loansSoFar } from "../tracee/loan_clock.ts";
 import { refuseAlone } from "./alone.ts";
 import { changeSides, leadsSession, type Mover } from "./change_sides.ts";
 import { descriptorOnControlling, openControlling } from "./controlling.ts";
@@ -118,9 +119,15 @@ function tryToAttach(
     giveTo(pty, target.status);
 
     using undo = new DisposableStack();
-    const movers = equip(job, terminal, pty, how, cleanup, undo);
-    const { shields, shell } = changeSides(job, movers, staying, undo);
+    // What the members would undo by themselves is not to be undone twice.
+    using loans = new DisposableStack();
+    loans.defer(() => job.giveBack());
+    const { shields, shell } = abandonOnFailure(job, () => {
+      const movers = equip(job, terminal, pty, how, cleanup, undo);
+      return changeSides(job, movers, staying, undo);
+    });
     undo.move();
+    tellLoans();
     return {
       shields,
       oldSize: old.size,
@@ -130,6 +137,26 @@ function tryToAttach(
   } catch (error) {
     throw explained(error, facts.pid);
   }
+}
+
+/** When a request of ours fails that must not, it is left to the members to undo what has been done to them. */
+function abandonOnFailure<T>(job: Job, action: () => T): T {
+  try {
+    return action();
+  } catch (error) {
+    if (firstOf(error) instanceof SyscallError) job.abandon();
+    throw error;
+  }
+}
+
+/** How long the members had our registers. */
+function tellLoans(): void {
+  const { count, bare, longestMs, totalMs } = loansSoFar();
+  const microseconds = (milliseconds: number) => Math.round(milliseconds * 1000);
+  verbose(
+    `Registers were on loan ${count} times, at most ${microseconds(longestMs)} us, ` +
+      `together ${microseconds(totalMs)} us, ${bare} times without a safety net`,
+  );
 }
 
 /** The others of the target's group, which is to go alone. Throws RefusedError when it cannot. */

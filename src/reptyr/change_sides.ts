@@ -7,18 +7,18 @@
  * terminal that is not the controlling one holds nobody back who reads, writes or sets it:
  * __tty_check_change() in drivers/tty/tty_jobctrl.c.
  */
-import { SIGCONT, SIGHUP } from "../ffi/constants.ts";
+import { SIGCONT, SIGHUP, TIOCSPGRP } from "../ffi/constants.ts";
 import { kill } from "../ffi/process.ts";
 import { verbose } from "../log.ts";
 import type { Stat } from "../proc/stat.ts";
 import { enterGroupStop } from "../tracee/group_stop.ts";
-import { RemoteSyscalls } from "../tracee/remote_syscalls.ts";
+import { DATA, type RemoteSyscalls } from "../tracee/remote_syscalls.ts";
 import type { Job } from "./job.ts";
 import type { Member } from "./member.ts";
 import { controllingShell, isForeground, waitForPrompt } from "./old_shell.ts";
 import type { MovePlan } from "./plan.ts";
 import { duplicate } from "./remote_descriptor.ts";
-import { forgetHangup, leaveGroup, setForeground, takeTerminal } from "./session.ts";
+import { leaveGroup, muteHangup, setForeground, takeTerminal } from "./session.ts";
 import { SighupShield } from "./sighup_shield.ts";
 import { discardPending } from "./signal_action.ts";
 import { swapDescriptors } from "./swap.ts";
@@ -53,53 +53,52 @@ export function changeSides(
   const stats = job.alone ? [target.stat] : job.members.map(({ stat }) => stat);
   const shell = controllingShell(stats.filter(({ pgrp }) => pgrp === target.stat.pgrp));
   const isWaiting = staying.length > 0 && isForeground(target.stat) && !target.tracee.foundStopped;
-  const stopped = shell === undefined || isWaiting ? [] : showStop(job, shell, undo);
+  if (shell !== undefined && !isWaiting) showStop(job, shell, undo);
   const shields = new Shields(shell, undo);
 
   let group: bigint | undefined;
   for (const mover of movers.filter(({ member }) => member !== target)) {
     const { member } = mover;
-    using remote = RemoteSyscalls.begin(member.tracee);
-    if (isHelper(member, target)) {
-      if (leadsGroup(target)) group = regroup(remote, member, group, undo);
-      if (!job.alone) shields.raise(remote, member);
-    }
-    swap(remote, mover, undo);
-    if (stopped.includes(member)) continueUnseen(remote);
+    member.within((remote) => {
+      if (isHelper(member, target)) {
+        if (leadsGroup(target)) group = regroup(remote, member, group, undo);
+        if (!job.alone) shields.raise(remote, member);
+      }
+      swap(remote, mover, undo);
+    });
   }
   const mover = movers.find(({ member }) => member === target)!;
   if (job.alone && group !== undefined && isForeground(target.stat)) {
     leaveForeground(mover, group, undo);
   }
-  moveTarget(job, mover, shields, stopped.includes(target), undo);
+  target.within((remote) => moveTarget(remote, job, mover, shields, undo));
+  job.settle();
   continueFoundStopped(job);
   return { shields: shields.raised, shell: isWaiting ? shell : undefined };
 }
 
 function moveTarget(
+  remote: RemoteSyscalls,
   job: Job,
   mover: Mover,
   shields: Shields,
-  stopped: boolean,
   undo: DisposableStack,
 ): void {
   const { target } = job;
   const controlling = mover.controlling!;
   const role = { leadsSession: leadsSession(target), leadsGroup: leadsGroup(target) };
-  using remote = RemoteSyscalls.begin(target.tracee);
-  using cleanup = new DisposableStack();
   let oldFd: number | undefined;
   if (mover.oldControlling !== undefined) {
-    const copy = oldFd = duplicate(remote, mover.oldControlling);
-    cleanup.defer(() => remote.syscall("close", copy));
+    oldFd = duplicate(remote, mover.oldControlling);
+    target.closeLater(oldFd);
   }
   if (role.leadsGroup) shields.raise(remote, target);
   // What can be undone comes first: a new session cannot, and closing its terminal sends SIGHUP.
   swap(remote, mover, undo);
+  const unmute = muteHangups(job, undo);
   takeTerminal(remote, { ...role, oldFd }, controlling);
-  for (const fd of mover.given.slice(mover.plan.descriptions.length)) remote.syscall("close", fd);
-  if (stopped) continueUnseen(remote);
-  if (role.leadsSession && oldFd !== undefined) forgetHangups(job, remote);
+  mover.given.slice(mover.plan.descriptions.length).forEach((fd) => target.closeLater(fd));
+  unmute.dispose();
   verbose(`Process ${target.pid} has its new terminal`);
 }
 
@@ -116,27 +115,24 @@ function leadsGroup({ pid, stat }: Member): boolean {
   return stat.pgrp === pid;
 }
 
-/** Do something in a scope of its own. */
-function within(member: Member, action: (remote: RemoteSyscalls) => void): void {
-  using remote = RemoteSyscalls.begin(member.tracee);
-  action(remote);
-}
-
-/** Let the shell see its foreground job stop, and take its terminal back; who was stopped for that. */
-function showStop(job: Job, shell: number, undo: DisposableStack): Member[] {
+/**
+ * Let the shell see its foreground job stop, and take its terminal back. The stop is over then, for as long as it
+ * lasts nobody could bring itself back if we were killed.
+ */
+function showStop(job: Job, shell: number, undo: DisposableStack): void {
   const { stat, tracee } = job.target;
-  if (!isForeground(stat) || tracee.foundStopped) return [];
+  if (!isForeground(stat) || tracee.foundStopped) return;
   const group = job.members.filter((member) =>
     member.stat.pgrp === stat.pgrp && !member.tracee.foundStopped
   );
   for (const member of group) {
-    undo.defer(() => within(member, continueUnseen));
+    undo.defer(() => member.undo(continueUnseen));
     // Somebody else's SIGCONT ends it, and the job with that: there is nothing to wait for.
-    if (!enterGroupStop(member.tracee)) return group;
+    if (!enterGroupStop(member.tracee)) return;
   }
   waitForPrompt(shell, stat.pgrp);
   verbose(`The shell, process ${shell}, has its terminal back`);
-  return group;
+  for (const member of group) member.within(continueUnseen);
 }
 
 /**
@@ -163,10 +159,14 @@ function leaveForeground(
   undo: DisposableStack,
 ): void {
   const fd = oldControlling!;
-  using remote = RemoteSyscalls.begin(member.tracee);
-  const before = remote.syscallOrThrow("getpgid", 0);
-  setForeground(remote, fd, group);
-  undo.defer(() => within(member, (remote) => setForeground(remote, fd, before)));
+  const before = member.within((remote) => {
+    const before = remote.syscallOrThrow("getpgid", 0);
+    const data = new Uint8Array(new Int32Array([Number(before)]).buffer);
+    remote.undoIfKilled("ioctl", [fd, TIOCSPGRP, DATA], { data });
+    setForeground(remote, fd, group);
+    return before;
+  });
+  undo.defer(() => member.undo((remote) => setForeground(remote, fd, before)));
 }
 
 /** Take a helper out of the target's group; the number, in its PID namespace, of the one it is in then. */
@@ -177,7 +177,8 @@ function regroup(
   undo: DisposableStack,
 ): bigint {
   const before = remote.syscallOrThrow("getpgid", 0);
-  undo.defer(() => within(member, (remote) => remote.syscall("setpgid", 0, before)));
+  remote.undoIfKilled("setpgid", [0, before]);
+  undo.defer(() => member.undo((remote) => remote.syscall("setpgid", 0, before)));
   return leaveGroup(remote, group);
 }
 
@@ -187,20 +188,27 @@ function swap(
   undo: DisposableStack,
 ): void {
   if (plan.descriptions.length === 0) return;
-  swapDescriptors(remote, plan, given.slice(0, plan.descriptions.length));
+  const replacements = given.slice(0, plan.descriptions.length);
+  swapDescriptors(remote, plan, replacements, (fd) => member.closeLater(fd));
   undo.defer(() => member.swapBack(plan, old));
   const numbers = plan.descriptions.flatMap(({ descriptors }) => descriptors.map(({ fd }) => fd));
   verbose(`Moved descriptors ${numbers.join(", ")} of process ${member.pid}`);
 }
 
-/** After a session leader gave up its terminal: its foreground process group is not to hear of it. */
-function forgetHangups({ target, members }: Job, ofTarget: RemoteSyscalls): void {
+/** The target, and all that hear of it when it gives up its terminal, are not to. What ends that is also on `undo`. */
+function muteHangups({ target, members }: Job, undo: DisposableStack): DisposableStack {
+  const unmute = undo.use(new DisposableStack());
   for (const member of members) {
-    if (member.stat.pgrp !== target.stat.tpgid) continue;
-    const pending = pendingSignals(member);
-    if (member === target) forgetHangup(ofTarget, pending);
-    else within(member, (remote) => forgetHangup(remote, pending));
+    if (member !== target && !isHungUp(member, target)) continue;
+    const end = member.within((remote) => muteHangup(remote, member.status));
+    unmute.defer(() => member.undo(end));
   }
+  return unmute;
+}
+
+/** Whether a session leader that gives up its terminal, as the target does, makes the kernel hang up `member`. */
+function isHungUp({ stat }: Member, { stat: leader }: Member): boolean {
+  return leader.session === leader.pid && leader.ttyNr !== 0 && stat.pgrp === leader.tpgid;
 }
 
 /** Shields against the SIGHUP of the shell of the job, if it has one. */
@@ -218,7 +226,7 @@ class Shields {
     const shield = SighupShield.raise(remote, this.shell);
     if (shield === undefined) return;
     this.raised.push(shield);
-    this.undo.defer(() => within(member, (remote) => shield.undo(remote)));
+    this.undo.defer(() => member.undo((remote) => shield.undo(remote)));
   }
 }
 

@@ -13,7 +13,14 @@ import { pidfdOpen } from "../ffi/process.ts";
 import { readAuxv } from "../proc/auxv.ts";
 import { RemoteSyscalls } from "../tracee/remote_syscalls.ts";
 import { Tracee } from "../tracee/tracee.ts";
-import { getAction, handlerOf, setAction, setHandler, type SignalAction } from "./signal_action.ts";
+import {
+  getAction,
+  handlerOf,
+  setAction,
+  setActionIfKilled,
+  setHandler,
+  type SignalAction,
+} from "./signal_action.ts";
 
 export class SighupShield {
   #saved: SignalAction | undefined;
@@ -41,6 +48,7 @@ export class SighupShield {
     if (handlerOf(remote, saved) === SIG_IGN) return undefined;
     const shellPidfd = pidfdOpen(shell);
     if (shellPidfd < 0) return undefined;
+    setActionIfKilled(remote, SIGHUP, saved);
     setHandler(remote, SIGHUP, SIG_IGN);
     return new SighupShield(pid, options, shellPidfd, readAuxv(pid), saved);
   }

@@ -8,7 +8,6 @@ import { findMasterHolders } from "../proc/masters.ts";
 import { isLive, readStat } from "../proc/stat.ts";
 import { readSwitches } from "../proc/status.ts";
 import { listTids } from "../proc/tasks.ts";
-import { RemoteSyscalls } from "../tracee/remote_syscalls.ts";
 import { Member } from "./member.ts";
 import { type MovePlan, planJob } from "./plan.ts";
 import type { StealFacts } from "./steal_preflight.ts";
@@ -118,6 +117,7 @@ function replaceIn(holders: Holders, what: Replacing): Loss[] {
       undo.defer(() => member.swapBack(plan, [what.before]));
     })
   );
+  for (const { member } of movers) unlessDead(() => member.settle());
   undo.move();
   return movers.map(({ member, plan }) => ({
     pid: member.pid,
@@ -179,8 +179,7 @@ class Holders implements Disposable {
 
 function swap(member: Member, plan: MovePlan, given: readonly number[]): void {
   if (given.length === 0) return;
-  using remote = RemoteSyscalls.begin(member.tracee);
-  swapDescriptors(remote, plan, given);
+  member.within((remote) => swapDescriptors(remote, plan, given, (fd) => member.closeLater(fd)));
 }
 
 /** The member's descriptors that are to be replaced. */
