@@ -19,6 +19,7 @@ import { loansSoFar } from "../tracee/loan_clock.ts";
 import { refuseAlone } from "./alone.ts";
 import { changeSides, leadsSession, type Mover } from "./change_sides.ts";
 import { descriptorOnControlling, openControlling } from "./controlling.ts";
+import { abandonOnFailure, firstOf } from "./failure.ts";
 import { Job } from "./job.ts";
 import { othersOfGroup } from "./job_members.ts";
 import type { LeftBehind } from "./late_prompt.ts";
@@ -122,7 +123,7 @@ function tryToAttach(
     // What the members would undo by themselves is not to be undone twice.
     using loans = new DisposableStack();
     loans.defer(() => job.giveBack());
-    const { shields, shell } = abandonOnFailure(job, () => {
+    const { shields, shell } = abandonOnFailure(job.members, () => {
       const movers = equip(job, terminal, pty, how, cleanup, undo);
       return changeSides(job, movers, staying, undo);
     });
@@ -136,16 +137,6 @@ function tryToAttach(
     };
   } catch (error) {
     throw explained(error, facts.pid);
-  }
-}
-
-/** When a request of ours fails that must not, it is left to the members to undo what has been done to them. */
-function abandonOnFailure<T>(job: Job, action: () => T): T {
-  try {
-    return action();
-  } catch (error) {
-    if (firstOf(error) instanceof SyscallError) job.abandon();
-    throw error;
   }
 }
 
@@ -255,11 +246,6 @@ function helpersOf({ target, helpers, alone }: Job): Helpers {
   );
   const groups = new Set(left.map(({ pid, stat }) => readStat(pid)?.pgrp ?? stat.pgrp));
   return { session, groups: [...groups], pids: left.map(({ pid }) => pid) };
-}
-
-/** What went wrong first; what then failed in putting things back is a consequence of it. */
-function firstOf(error: unknown): unknown {
-  return error instanceof SuppressedError ? firstOf(error.suppressed) : error;
 }
 
 /**

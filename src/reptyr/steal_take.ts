@@ -8,6 +8,7 @@ import { findMasterHolders } from "../proc/masters.ts";
 import { isLive, readStat } from "../proc/stat.ts";
 import { readSwitches } from "../proc/status.ts";
 import { listTids } from "../proc/tasks.ts";
+import { abandonOnFailure } from "./failure.ts";
 import { Member } from "./member.ts";
 import { type MovePlan, planJob } from "./plan.ts";
 import type { StealFacts } from "./steal_preflight.ts";
@@ -102,6 +103,21 @@ function replaceIn(holders: Holders, what: Replacing): Loss[] {
   );
   const movers = holders.members.map((member, index) => ({ member, plan: moves[index]! }))
     .filter(({ plan }) => plan.descriptions.length > 0);
+  abandonOnFailure(holders.members, () => replaceWith(what, movers, undo));
+  undo.move();
+  return movers.map(({ member, plan }) => ({
+    pid: member.pid,
+    fds: plan.descriptions.flatMap(({ descriptors }) => descriptors.map(({ fd }) => fd)),
+    runs: runsOf(member.pid),
+  }));
+}
+
+/** How to put back what has been done is on `undo`. */
+function replaceWith(
+  what: Replacing,
+  movers: readonly { readonly member: Member; readonly plan: MovePlan }[],
+  undo: DisposableStack,
+): void {
   const given = movers.map(({ member }) =>
     unlessDead(() => {
       // At first the sockets that bring it, later a copy of what is replaced.
@@ -118,12 +134,6 @@ function replaceIn(holders: Holders, what: Replacing): Loss[] {
     })
   );
   for (const { member } of movers) unlessDead(() => member.settle());
-  undo.move();
-  return movers.map(({ member, plan }) => ({
-    pid: member.pid,
-    fds: plan.descriptions.flatMap(({ descriptors }) => descriptors.map(({ fd }) => fd)),
-    runs: runsOf(member.pid),
-  }));
 }
 
 /** How often the threads of a process have left a processor: once more after they have run. */

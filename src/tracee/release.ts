@@ -2,7 +2,7 @@
 import { architectureOf } from "../arch/mod.ts";
 import { StopTimeoutError, TraceeDiedError } from "../errors.ts";
 import { detach, getRegisters, setRegisters } from "./ptrace.ts";
-import { insist } from "./remote_syscalls.ts";
+import { insist } from "./insist.ts";
 import { Deadline, statusBefore, statusNow } from "./wait.ts";
 
 /**
@@ -45,9 +45,9 @@ function releaseThread(tid: number, signal = 0): boolean {
  * serves if this program is killed.
  */
 export function restart(tid: number): void {
-  const registers = getRegisters(tid);
+  const registers = insist(() => getRegisters(tid));
   const restarted = architectureOf(registers.length)?.withRestart(registers) ?? registers;
-  if (restarted !== registers) setRegisters(tid, restarted);
+  if (restarted !== registers) insist(() => setRegisters(tid, restarted));
 }
 
 /** SIGKILL takes effect at once, but on another processor. */

@@ -37,6 +37,7 @@ import {
   setRegisters,
   setSignalMask,
 } from "./ptrace.ts";
+import { insist } from "./insist.ts";
 import { LoanClock } from "./loan_clock.ts";
 import { readMemory, readMemoryUpTo, writeMemory } from "./remote_memory.ts";
 import { type PushOptions, SafetyNet } from "./safety_net.ts";
@@ -311,23 +312,6 @@ export class RemoteSyscalls implements Disposable {
     const info = this.#runToSyscallStop();
     if (info.op === op) return info.result;
     throw new Error(`Expected syscall-stop ${op} of thread ${this.#tid}, got ${info.op}`);
-  }
-}
-
-/** How often what must not fail is tried. */
-const TRIES = 3;
-
-/**
- * A request to a thread that has our registers: also when the kernel, or who stands in for it, says no at first. What
- * an injected call has done is known only once its result has been read.
- */
-export function insist<T>(action: () => T): T {
-  for (let tries = 1;; tries++) {
-    try {
-      return action();
-    } catch (error) {
-      if (!(error instanceof SyscallError) || tries === TRIES) throw error;
-    }
   }
 }
 
