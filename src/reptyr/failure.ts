@@ -7,12 +7,16 @@ export function firstOf(error: unknown): unknown {
   return error instanceof SuppressedError ? firstOf(error.suppressed) : error;
 }
 
-/** When a request of ours fails that must not, it is left to the members to undo what has been done to them. */
+/**
+ * When a request to a thread fails that must not, it is left to the members to undo what has been done to them. After any
+ * other error we can do that ourselves, and better.
+ */
 export function abandonOnFailure<T>(members: readonly Member[], action: () => T): T {
   try {
     return action();
   } catch (error) {
-    if (firstOf(error) instanceof SyscallError) {
+    const first = firstOf(error);
+    if (first instanceof SyscallError && first.call.startsWith("ptrace(")) {
       for (const member of members) member.abandon();
     }
     throw error;

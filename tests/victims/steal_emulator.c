@@ -33,6 +33,8 @@ static void show(uint32_t events, unsigned long long data)
 {
 	char bytes[4096];
 	ssize_t count = read(master, bytes, sizeof bytes);
+	if (count < 0 && errno == EAGAIN)
+		return; /* the other process was faster */
 	if (count <= 0)
 		ended_by(count, events, data);
 	else if (write(1, bytes, count) < 0)
@@ -157,7 +159,10 @@ int main(int argc, char **argv)
 		for (;;)
 			command();
 	}
-	if (strcmp(way, "fork") == 0 && fork() == 0)
-		wait_by_poll(0);
+	if (strcmp(way, "fork") == 0) {
+		fcntl(master, F_SETFL, fcntl(master, F_GETFL) | O_NONBLOCK);
+		if (fork() == 0)
+			wait_by_poll(0);
+	}
 	wait_by_poll(1);
 }
