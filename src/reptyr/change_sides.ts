@@ -131,21 +131,24 @@ function within(member: Member, action: (remote: RemoteSyscalls) => void): void 
   action(remote);
 }
 
-/** Let the shell see its foreground job stop, and take its terminal back; who was stopped for that. */
+/**
+ * Let the shell see its foreground job stop, and take its terminal back; who was stopped for that: its own children
+ * alone. It is told of no others, while a parent within the job would be, with SIGCHLD.
+ */
 function showStop(job: Job, shell: number, undo: DisposableStack): Member[] {
   const { stat, tracee } = job.target;
   if (!isForeground(stat) || tracee.foundStopped) return [];
-  const group = job.members.filter((member) =>
-    member.stat.pgrp === stat.pgrp && !member.tracee.foundStopped
+  const children = job.members.filter((member) =>
+    member.stat.ppid === shell && member.stat.pgrp === stat.pgrp && !member.tracee.foundStopped
   );
-  for (const member of group) {
+  for (const member of children) {
     undo.defer(() => within(member, continueUnseen));
     // Somebody else's SIGCONT ends it, and the job with that: there is nothing to wait for.
-    if (!enterGroupStop(member.tracee)) return group;
+    if (!enterGroupStop(member.tracee)) return children;
   }
   waitForPrompt(shell, stat.pgrp);
   verbose(`The shell, process ${shell}, has its terminal back`);
-  return group;
+  return children;
 }
 
 /**

@@ -11,8 +11,6 @@ import { assertNothingLeft, type Snapshot, snapshot, type SnapshotOptions } from
 import { reptyrPath } from "./reptyr.ts";
 import { Terminal, type TerminalOptions, waitUntil } from "./terminal.ts";
 
-const CHILD_BIT = 1n << 16n; // SIGCHLD, 17
-
 /** A new terminal on which `argv` leads the session, or is a job that an interactive shell has in the foreground. */
 export function startOnTerminal(shape: Shape, argv: readonly string[]): Terminal {
   return shape === "session leader"
@@ -188,9 +186,6 @@ function served(before: Snapshot, reptyr: Child | undefined, isShielded: boolean
   const hangup = 1n << BigInt(SIGHUP - 1);
   const ignored = BigInt(`0x${facts.ignored}`) | (isShielded ? hangup : 0n);
   const caught = BigInt(`0x${facts.caught}`) & (isShielded ? ~hangup : -1n);
-  // The shell is shown a stop of its job. A parent in the job is told of it too, and may be blocking SIGCHLD.
-  const child = (readStatus(before.pid)?.sharedPending ?? 0n) & CHILD_BIT;
-  const pending = BigInt(`0x${facts.sharedPending}`) | child;
   const ours = [...facts.ourChildren, ...reptyr === undefined ? [] : [reptyr.pid]].sort();
   return {
     ...before,
@@ -198,7 +193,6 @@ function served(before: Snapshot, reptyr: Child | undefined, isShielded: boolean
       ...facts,
       ignored: ignored.toString(16),
       caught: caught.toString(16),
-      sharedPending: pending.toString(16),
       ourChildren: ours,
     },
   };
