@@ -16,10 +16,10 @@ import type { WindowSize } from "../tty/window_size.ts";
 import type { Helpers } from "./helpers.ts";
 import { changeSides, type Mover } from "./change_sides.ts";
 import { Job } from "./job.ts";
-import type { Member } from "./member.ts";
+import { earlierHelpers } from "./job_members.ts";
 import { isForeground } from "./old_shell.ts";
 import { oldSettings } from "./old_settings.ts";
-import { type OldTerminal, sameTerminal } from "./old_terminal.ts";
+import { fdsOn, type OldTerminal } from "./old_terminal.ts";
 import { planJob } from "./plan.ts";
 import type { PreflightFacts } from "./preflight.ts";
 import { sharesDescription } from "./sharing.ts";
@@ -118,7 +118,7 @@ function equip(
     job.members.map((member) => ({
       pid: member.tracee.mainTid,
       fds: member.fds,
-      moving: descriptorsOn(terminal, member),
+      moving: fdsOn(terminal.identity, member.stat.ttyNr, member.fds),
     })),
     sharesDescription,
   );
@@ -144,19 +144,22 @@ function equip(
   return movers;
 }
 
-/** The member's descriptors on the terminal that the target leaves. */
-function descriptorsOn({ identity }: OldTerminal, { terminal }: Member): readonly number[] {
-  return terminal !== undefined && sameTerminal(terminal.identity, identity) ? terminal.fds : [];
-}
-
-/** Members of the target's group that are in another now: where they are, as we number groups. */
-function helpersOf({ target, helpers }: Job): Helpers {
-  const session = target.stat.session;
-  const left = helpers.filter(({ stat }) =>
-    session !== target.pid && stat.pgrp === target.stat.pgrp
+/**
+ * Members of the target's group that are in another now, or were left in another session by an earlier move: where
+ * they are, as we number groups.
+ */
+function helpersOf({ target, members, helpers }: Job): Helpers {
+  const { pid, stat: { session, pgrp } } = target;
+  const stats = members.map(({ stat }) => stat);
+  const earlier = new Set(earlierHelpers(target.stat, stats, () => true).map(({ pid }) => pid));
+  const left = helpers.filter((helper) =>
+    session === pid ? earlier.has(helper.pid) : helper.stat.pgrp === pgrp
   );
-  const groups = new Set(left.map(({ pid, stat }) => readStat(pid)?.pgrp ?? stat.pgrp));
-  return { session, groups: [...groups], pids: left.map(({ pid }) => pid) };
+  const groups = new Map(left.map(({ pid, stat }) => {
+    const group = { session: stat.session, pgrp: readStat(pid)?.pgrp ?? stat.pgrp };
+    return [group.pgrp, group];
+  }));
+  return { groups: [...groups.values()], pids: left.map(({ pid }) => pid) };
 }
 
 /** What went wrong first; what then failed in putting things back is a consequence of it. */

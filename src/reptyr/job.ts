@@ -4,6 +4,7 @@ import { isLive, readStat, type Stat } from "../proc/stat.ts";
 import { listTids, readChildren } from "../proc/tasks.ts";
 import { jobMembers } from "./job_members.ts";
 import { Member } from "./member.ts";
+import { usersOf } from "./terminal_users.ts";
 
 /** All processes of a job, stopped. The first is the target. */
 export class Job implements Disposable {
@@ -80,7 +81,8 @@ export class Job implements Disposable {
       .map((pid) => readStat(pid))
       .filter((stat): stat is Stat => stat !== undefined && isLive(stat));
     const stats = [...this.members.map(({ stat }) => stat), ...table];
-    return jobMembers(this.target.stat, stats, Deno.pid)
+    const users = usersOf(this.target.terminal?.identity);
+    return jobMembers(this.target.stat, stats, Deno.pid, users)
       .map(({ pid }) => pid)
       .filter((pid) => !this.#members.has(pid));
   }
