@@ -13,15 +13,17 @@ import type { Status } from "../proc/status.ts";
 import type { Pty } from "../tty/pty.ts";
 import { setTermios } from "../tty/termios.ts";
 import type { WindowSize } from "../tty/window_size.ts";
-import type { Helpers } from "./helpers.ts";
+import { type Helpers, isIn } from "./helpers.ts";
 import { changeSides, type Mover } from "./change_sides.ts";
 import { Job } from "./job.ts";
 import { earlierHelpers } from "./job_members.ts";
+import type { JobRecord } from "./job_record.ts";
 import { isForeground } from "./old_shell.ts";
 import { oldSettings } from "./old_settings.ts";
 import { fdsOn, type OldTerminal } from "./old_terminal.ts";
 import { planJob } from "./plan.ts";
 import type { PreflightFacts } from "./preflight.ts";
+import { PublishedRecord, readRecords } from "./published_record.ts";
 import { sharesDescription } from "./sharing.ts";
 import type { SighupShield } from "./sighup_shield.ts";
 
@@ -32,6 +34,8 @@ export interface Attachment {
   readonly oldSize: WindowSize | undefined;
   /** Those of the job that the new terminal's signals do not reach by themselves. */
   readonly helpers: Helpers;
+  /** Tell the next reptyr that moves the job what there is to know just now. */
+  readonly publish: () => void;
 }
 
 /** The group that chown(2) leaves as it is: (gid_t) -1. */
@@ -44,9 +48,10 @@ const UNCHANGED = 0xffff_ffff;
  * Throws when it cannot be done, with all of the job as it was before, or TraceeDiedError.
  */
 export function attach(facts: PreflightFacts, pty: Pty, timeoutSeconds: number): Attachment {
+  const known = readRecords(facts.pid);
   for (let tries = 1;; tries++) {
     try {
-      return tryToAttach(facts, pty, timeoutSeconds);
+      return tryToAttach(facts, pty, timeoutSeconds, known);
     } catch (error) {
       if (!(error instanceof GroupHeldError) || tries === ZOMBIE_TRIES) throw error;
       usleep(ZOMBIE_PAUSE_US);
@@ -73,7 +78,12 @@ function refuseZombies({ target, zombiesInGroup }: Job): void {
   );
 }
 
-function tryToAttach(facts: PreflightFacts, pty: Pty, timeoutSeconds: number): Attachment {
+function tryToAttach(
+  facts: PreflightFacts,
+  pty: Pty,
+  timeoutSeconds: number,
+  known: readonly JobRecord[],
+): Attachment {
   using cleanup = new DisposableStack();
   try {
     using job = new Job(facts.pid, facts.members, timeoutSeconds);
@@ -90,9 +100,19 @@ function tryToAttach(facts: PreflightFacts, pty: Pty, timeoutSeconds: number): A
 
     using undo = new DisposableStack();
     const movers = equip(job, terminal, pty, cleanup, undo);
-    const shields = changeSides(job, movers, terminal, undo);
+    // Before anyone leaves the old terminal: the reptyr that served that looks for it when it is abandoned.
+    const record = undo.use(new PublishedRecord(facts.pid));
+    const shields = changeSides(job, movers, terminal, known, undo);
     undo.move();
-    return { shields, oldSize: old.size, helpers: helpersOf(job) };
+    const helpers = helpersOf(job, known);
+    const publish = () =>
+      record.write({
+        target: facts.pid,
+        groups: helpers.groups,
+        shields: shields.map(({ record }) => record).filter((one) => one !== undefined),
+      });
+    publish();
+    return { shields, oldSize: old.size, helpers, publish };
   } catch (error) {
     throw explained(error, facts.pid);
   }
@@ -145,15 +165,19 @@ function equip(
 }
 
 /**
- * Members of the target's group that are in another now, or were left in another session by an earlier move: where
- * they are, as we number groups.
+ * Whom the keys are for though they are not in the target's session: those of its group, who are in another now, and
+ * of the group that was in the foreground; and whoever was left so by an earlier move. Where they are, as we number
+ * groups.
  */
-function helpersOf({ target, members, helpers }: Job): Helpers {
-  const { pid, stat: { session, pgrp } } = target;
+function helpersOf({ target, members, helpers }: Job, known: readonly JobRecord[]): Helpers {
+  const { pid, stat: { session, pgrp, tpgid } } = target;
   const stats = members.map(({ stat }) => stat);
   const earlier = new Set(earlierHelpers(target.stat, stats, () => true).map(({ pid }) => pid));
-  const left = helpers.filter((helper) =>
-    session === pid ? earlier.has(helper.pid) : helper.stat.pgrp === pgrp
+  const groupsThen = known.find((record) => record.target === pid)?.groups;
+  const left = helpers.filter(({ pid: helper, stat }) =>
+    session !== pid
+      ? stat.pgrp === pgrp || stat.pgrp === tpgid
+      : earlier.has(helper) && (groupsThen?.some((group) => isIn(group, stat)) ?? true)
   );
   const groups = new Map(left.map(({ pid, stat }) => {
     const group = { session: stat.session, pgrp: readStat(pid)?.pgrp ?? stat.pgrp };

@@ -15,6 +15,7 @@ import { decodeDevice, isDevTty, terminalName } from "../proc/device.ts";
 import { enterGroupStop } from "../tracee/group_stop.ts";
 import { RemoteSyscalls } from "../tracee/remote_syscalls.ts";
 import type { Job } from "./job.ts";
+import type { JobRecord } from "./job_record.ts";
 import type { Member } from "./member.ts";
 import { controllingShell, isForeground, waitForPrompt } from "./old_shell.ts";
 import type { OldTerminal } from "./old_terminal.ts";
@@ -36,12 +37,14 @@ export interface Mover {
 
 /**
  * Bring the job to the terminal of which `movers`, the target first, have descriptors. How to undo each step is
- * put on `undo`. The shields are to be lifted once the shell of the job has ended.
+ * put on `undo`. The shields are to be lifted once the shell of the job has ended; those that are `known` to have been
+ * raised in an earlier move are among them.
  */
 export function changeSides(
   job: Job,
   movers: readonly Mover[],
   terminal: OldTerminal,
+  known: readonly JobRecord[],
   undo: DisposableStack,
 ): SighupShield[] {
   const { target } = job;
@@ -49,6 +52,7 @@ export function changeSides(
   const shell = controllingShell(stats.filter(({ pgrp }) => pgrp === target.stat.pgrp));
   const stopped = shell === undefined ? [] : showStop(job, shell, undo);
   const shields = new Shields(shell, undo);
+  const adopted = adoptShields(job, known);
 
   let group: bigint | undefined;
   for (const mover of movers.filter(({ member }) => member !== target)) {
@@ -64,7 +68,18 @@ export function changeSides(
   const mover = movers.find(({ member }) => member === target)!;
   moveTarget(job, mover, terminal, shields, stopped.includes(target), undo);
   continueFoundStopped(job);
-  return shields.raised;
+  return [...adopted, ...shields.raised];
+}
+
+/** The shields of reptyrs that serve the job until now, and cannot lift them any more. */
+function adoptShields(job: Job, known: readonly JobRecord[]): SighupShield[] {
+  return known.flatMap(({ shields }) => shields).flatMap((record) => {
+    const { pid, startTime } = record.process;
+    const member = job.members.find(({ stat }) => stat.pid === pid && stat.startTime === startTime);
+    if (member === undefined) return [];
+    using remote = RemoteSyscalls.begin(member.tracee);
+    return SighupShield.adopt(remote, record) ?? [];
+  });
 }
 
 function moveTarget(

@@ -6,11 +6,7 @@ import { close } from "../ffi/descriptor.ts";
 import { pidfdOpen, pidfdSendSignal } from "../ffi/process.ts";
 import { isLive, readStat, type Stat } from "../proc/stat.ts";
 import { listPids } from "../proc/tasks.ts";
-
-export interface HelperGroup {
-  readonly session: number;
-  readonly pgrp: number;
-}
+import type { HelperGroup } from "./job_record.ts";
 
 export interface Helpers {
   /** The process groups that they are in now, with the session that they are still in. */
@@ -44,6 +40,7 @@ export function watchHelpers({ pids, groups }: Helpers, cleanup: DisposableStack
   }).map(({ pidfd }) => pidfd);
 }
 
-function isIn({ session, pgrp }: HelperGroup, stat: Stat): boolean {
+/** Whether the process of `stat` is in that group. */
+export function isIn({ session, pgrp }: HelperGroup, stat: Stat): boolean {
   return stat.session === session && stat.pgrp === pgrp;
 }

@@ -1,5 +1,5 @@
 /** The time after the move: the terminal is served until the job has ended, or we must. */
-import { SIGWINCH } from "../ffi/constants.ts";
+import { SIGCONT, SIGHUP, SIGWINCH } from "../ffi/constants.ts";
 import { StopTimeoutError } from "../errors.ts";
 import { verbose, writeStderr } from "../log.ts";
 import { encodeDevice, ptsDevice } from "../proc/device.ts";
@@ -16,6 +16,7 @@ import { exitStatus } from "./exit_status.ts";
 import { signalHelpers, watchHelpers } from "./helpers.ts";
 import { JobControl } from "./job_control.ts";
 import { changeSize } from "./redraw.ts";
+import { readRecords } from "./published_record.ts";
 import type { SighupShield } from "./sighup_shield.ts";
 
 /** Signals that end this program, with what a shell reports then. */
@@ -52,7 +53,8 @@ export interface Service {
 
 /** Serve until the end; the exit status for ours. */
 export async function serve(service: Service): Promise<number> {
-  const { target, attachment: { shields, helpers }, pty, terminal, signals, size } = service;
+  const { target, attachment: { shields, helpers, publish }, pty, terminal, signals, size } =
+    service;
   using cleanup = new DisposableStack();
   let status = 0;
   const helperFds = watchHelpers(helpers, cleanup);
@@ -89,7 +91,7 @@ export async function serve(service: Service): Promise<number> {
       ...helperFds.map((fd) => ({ fd, onReadable: () => living-- })),
       ...shields.map((shield) => ({
         fd: shield.shellPidfd,
-        onReadable: () => liftShield(shield),
+        onReadable: () => liftShield(shield, publish),
       })),
     ],
   });
@@ -100,10 +102,10 @@ export async function serve(service: Service): Promise<number> {
       leave(service);
       return 0;
     case "terminal gone":
-      shields.forEach(liftShield);
+      hangUp(service);
       return ENDING_SIGNALS.get("SIGHUP")!;
     case "signal":
-      shields.forEach(liftShield);
+      hangUp(service);
       service.rawMode[Symbol.dispose]();
       writeStderr(
         `reptyr: ended by ${end.signal}: process ${target.pid} is told that its terminal hangs up`,
@@ -124,12 +126,25 @@ function staysOn(pid: number, pty: Pty): boolean {
   return true;
 }
 
+/**
+ * The new terminal goes away, and everyone on it is told so. The target comes first: a script is not to see its child
+ * end, and go on with its next line. The kernel tells it, and its group; to the helpers we pass on what the foreground
+ * gets on any terminal.
+ */
+function hangUp({ attachment: { shields, helpers, publish }, pty }: Service): void {
+  for (const shield of shields) liftShield(shield, publish);
+  pty[Symbol.dispose]();
+  for (const signal of [SIGHUP, SIGCONT]) signalHelpers(helpers, signal);
+}
+
 /** Another reptyr has moved the target on. */
 function leave({ target, attachment, rawMode }: Service): void {
   rawMode[Symbol.dispose]();
   writeStderr(`reptyr: process ${target.pid} has left this terminal`);
-  // Only we know what it did before, but its first shell may still send it a SIGHUP that would end it.
-  if (attachment.shields.some(({ raised }) => raised)) {
+  // What it did before is still to be put back when its first shell has ended: the other reptyr does that, when it
+  // could read our record.
+  const raised = attachment.shields.some(({ raised }) => raised);
+  if (raised && !readRecords(target.pid).some((record) => record.target === target.pid)) {
     writeStderr("  It goes on ignoring SIGHUP: the shell it was started from lives");
   }
 }
@@ -142,15 +157,16 @@ const RETRY_MS = 1000;
  * Lift a shield, now or as soon as the target can be stopped: a thread in uninterruptible sleep cannot. Other errors
  * leave the target with what it has; they must not end the pump.
  */
-function liftShield(shield: SighupShield): void {
+function liftShield(shield: SighupShield, onLifted: () => void): void {
   releaseStrays();
   try {
     shield.lift(LIFT_SECONDS);
+    onLifted();
     verbose("The target does again what it did about SIGHUP");
   } catch (error) {
     verbose(`SIGHUP stays ignored: ${error instanceof Error ? error.message : error}`);
     if (error instanceof StopTimeoutError) {
-      Deno.unrefTimer(setTimeout(() => liftShield(shield), RETRY_MS));
+      Deno.unrefTimer(setTimeout(() => liftShield(shield, onLifted), RETRY_MS));
     }
   }
 }
