@@ -7,13 +7,14 @@
  * terminal that is not the controlling one holds nobody back who reads, writes or sets it:
  * __tty_check_change() in drivers/tty/tty_jobctrl.c.
  */
-import { RefusedError } from "../errors.ts";
-import { SIGCONT, SIGHUP } from "../ffi/constants.ts";
+import { RefusedError, SyscallError } from "../errors.ts";
+import { SIGCONT, SIGHUP, TIOCNOTTY } from "../ffi/constants.ts";
 import { kill } from "../ffi/process.ts";
 import { verbose } from "../log.ts";
 import { decodeDevice, isDevTty, terminalName } from "../proc/device.ts";
 import { enterGroupStop } from "../tracee/group_stop.ts";
-import { RemoteSyscalls } from "../tracee/remote_syscalls.ts";
+import { isError, RemoteSyscalls } from "../tracee/remote_syscalls.ts";
+import { handOver } from "./handover.ts";
 import type { Job } from "./job.ts";
 import type { JobRecord } from "./job_record.ts";
 import type { Member } from "./member.ts";
@@ -67,6 +68,9 @@ export function changeSides(
   }
   const mover = movers.find(({ member }) => member === target)!;
   moveTarget(job, mover, terminal, shields, stopped.includes(target), undo);
+  for (const { member } of movers) {
+    if (isHelper(member, target) && leadsSession(member)) releaseOld(job, member, mover.old[0]!);
+  }
   continueFoundStopped(job);
   return [...adopted, ...shields.raised];
 }
@@ -107,7 +111,7 @@ function moveTarget(
   takeTerminal(remote, { ...role, oldFd }, controlling);
   remote.syscall("close", controlling);
   if (stopped) continueUnseen(remote);
-  if (role.leadsSession && role.hasTerminal) forgetHangups(job, remote);
+  if (role.leadsSession && role.hasTerminal) forgetHangups(job, target, remote);
   verbose(`Process ${target.pid} has its new terminal`);
 }
 
@@ -130,6 +134,26 @@ function controllingFd({ pid, stat, fds }: Member, terminal: OldTerminal): numbe
 /** Whether the member is left behind by the target's setsid() though it is in its group. */
 function isHelper({ stat }: Member, target: Member): boolean {
   return !leadsSession(target) && stat.pgrp === target.stat.pgrp;
+}
+
+/**
+ * Take the terminal that the job has left from a helper that leads the session there, lest it be hung up with that.
+ * `oldFd` is our descriptor for it. Not where the terminal still has another foreground group to serve: TIOCNOTTY would
+ * hang that up. The target is on its new terminal by now: what goes wrong here is no reason to fail.
+ */
+function releaseOld(job: Job, leader: Member, oldFd: number): void {
+  const { ttyNr, tpgid, pgrp } = leader.stat;
+  if (ttyNr === 0 || tpgid !== pgrp) return;
+  try {
+    using remote = RemoteSyscalls.begin(leader.tracee);
+    const [fd] = handOver(remote, leader.pidfd, [oldFd]);
+    const result = remote.syscall("ioctl", fd!, TIOCNOTTY, 0);
+    remote.syscall("close", fd!);
+    if (!isError(result)) forgetHangups(job, leader, remote);
+  } catch (error) {
+    if (!(error instanceof RefusedError || error instanceof SyscallError)) throw error;
+    verbose(`Process ${leader.pid} keeps its old terminal: ${error.message}`);
+  }
 }
 
 function leadsSession({ pid, stat }: Member): boolean {
@@ -207,12 +231,12 @@ function swap(
   verbose(`Moved descriptors ${numbers.join(", ")} of process ${member.pid}`);
 }
 
-/** After a session leader gave up its terminal: its foreground process group is not to hear of it. */
-function forgetHangups({ target, members }: Job, ofTarget: RemoteSyscalls): void {
+/** After session leader `leader` gave up its terminal: its foreground process group is not to hear of it. */
+function forgetHangups({ members }: Job, leader: Member, ofLeader: RemoteSyscalls): void {
   for (const member of members) {
-    if (member.stat.pgrp !== target.stat.tpgid) continue;
+    if (member.stat.pgrp !== leader.stat.tpgid) continue;
     const pending = pendingSignals(member);
-    if (member === target) forgetHangup(ofTarget, pending);
+    if (member === leader) forgetHangup(ofLeader, pending);
     else within(member, (remote) => forgetHangup(remote, pending));
   }
 }

@@ -154,13 +154,9 @@ describe("when the new terminal goes away", () => {
   requires("bash", "cat")(
     "a script hears of it before its child's end: its next line is not run",
     () => {
-      using old = startOnTerminal("foreground job", [
-        "bash",
-        "--norc",
-        "-c",
-        'cat; echo "next line" > "$0"',
-        "/dev/full",
-      ]);
+      using witnesses = new Witnesses();
+      const script = ["bash", "--norc", "-c", 'cat; echo on > "$0"', `${witnesses.folder}/parent`];
+      using old = startOnTerminal("foreground job", script);
       const pids = untilRunning(old, ["bash", "cat"]);
       untilForeground(pids[0]!);
       pids.forEach((pid) => untilBlocked(pid));
@@ -168,10 +164,7 @@ describe("when the new terminal goes away", () => {
       using moved = job.move(pids[0]!);
       moved.hangUp();
       for (const pid of pids) assert(job.handle(pid).waitForEnd(20_000));
-      // Asked of the shell, whose child it was: 129 is SIGHUP, and 1 what the next line would have given.
-      old.expect(PROMPT);
-      old.line("fg; echo status $?");
-      old.expect("status");
+      assertEquals(witnesses.told("parent"), "");
     },
   );
 
@@ -188,6 +181,60 @@ describe("when the new terminal goes away", () => {
       waitUntil("the terminal to be gone", () => statOf(pids[0]!).ttyNr === 0);
       job.assertAlive();
       assertEquals([witnesses.told("parent"), witnesses.told("child")], ["", ""]);
+    },
+  );
+});
+
+describe("the leader of the old session, moved with its child", () => {
+  afterEach(assertNoneLeft);
+
+  requires("bash", "cat")("outlives the old terminal, and hears nothing of it", () => {
+    using witnesses = new Witnesses();
+    const says = `trap 'echo hangup >> "$0"' HUP; trap 'echo continued >> "$0"' CONT`;
+    const script = `${says}; cat; read x; echo "<$x>"; exit 7`;
+    using old = startOnTerminal("session leader", [
+      ...["bash", "--norc", "-c", script, `${witnesses.folder}/parent`],
+    ]);
+    const pids = untilRunning(old, ["bash", "cat"]);
+    pids.forEach((pid) => untilBlocked(pid));
+    using job = new MovedJob(old, pids);
+    using moved = job.move(pids[1]!);
+    assertEquals(pids.map((pid) => statOf(pid).session), pids);
+    old.hangUp();
+    moved.line("words");
+    moved.expect("words\r\nwords\r\n");
+    job.assertAlive();
+    moved.press("^D");
+    assert(job.handle(pids[1]!).waitForEnd(20_000));
+    moved.line("of the script");
+    moved.expect("<of the script>\r\n");
+    assertEquals(old.expectExit(), { kind: "exited", status: 7 });
+    assertEquals(witnesses.told("parent"), "");
+    assertEquals(moved.expectExit(), { kind: "exited", status: 0 });
+  });
+
+  requires("bash", "cat", "sleep")(
+    "keeps its terminal where another of its jobs is in the foreground",
+    () => {
+      // A shell's own group is in the background then, with what runs in that group.
+      const script = "set +m; sleep 1000 & child=$!; set -m; echo started; cat; set +m; wait";
+      using old = startOnTerminal("session leader", ["bash", "--norc", "-c", script]);
+      const pids = untilRunning(old, ["bash", "sleep", "cat"]);
+      const [bash, sleep, cat] = pids;
+      untilForeground(cat!);
+      pids.forEach((pid) => untilBlocked(pid));
+      assertEquals(pids.map((pid) => statOf(pid).pgrp), [bash, bash, cat]);
+      using job = new MovedJob(old, [bash!, sleep!]);
+      using moved = job.move(sleep!);
+      moved.transfer();
+      old.line("words");
+      old.expect("words\r\nwords\r\n");
+      assertEquals([bash, cat].map((pid) => statOf(pid!).ttyNr), [
+        statOf(cat!).ttyNr,
+        statOf(cat!).ttyNr,
+      ]);
+      assert(statOf(cat!).ttyNr !== 0);
+      old.press("^D");
     },
   );
 });
