@@ -15,9 +15,10 @@ import { setTermios } from "../tty/termios.ts";
 import type { WindowSize } from "../tty/window_size.ts";
 import { type Helpers, isIn } from "./helpers.ts";
 import { changeSides, type Mover } from "./change_sides.ts";
+import { releaseHeld } from "./hold.ts";
 import { Job } from "./job.ts";
 import { earlierHelpers } from "./job_members.ts";
-import type { JobRecord } from "./job_record.ts";
+import type { HelperGroup, JobRecord, ProcessName } from "./job_record.ts";
 import { isForeground } from "./old_shell.ts";
 import { oldSettings } from "./old_settings.ts";
 import { fdsOn, type OldTerminal } from "./old_terminal.ts";
@@ -28,6 +29,8 @@ import { sharesDescription } from "./sharing.ts";
 import type { SighupShield } from "./sighup_shield.ts";
 
 export interface Attachment {
+  /** The shell that the target is a job of, or was before its first move. */
+  readonly shell: ProcessName | undefined;
   /** What of the job is changed for as long as we serve its terminal. */
   readonly shields: readonly SighupShield[];
   /** Of the old terminal; `undefined` when that was hung up. */
@@ -48,6 +51,7 @@ const UNCHANGED = 0xffff_ffff;
  * Throws when it cannot be done, with all of the job as it was before, or TraceeDiedError.
  */
 export function attach(facts: PreflightFacts, pty: Pty, timeoutSeconds: number): Attachment {
+  releaseHeld([facts.pid, ...facts.members]);
   const known = readRecords(facts.pid);
   for (let tries = 1;; tries++) {
     try {
@@ -102,17 +106,19 @@ function tryToAttach(
     const movers = equip(job, terminal, pty, cleanup, undo);
     // Before anyone leaves the old terminal: the reptyr that served that looks for it when it is abandoned.
     const record = undo.use(new PublishedRecord(facts.pid));
-    const shields = changeSides(job, movers, terminal, known, undo);
+    const earlier = known.find((record) => record.target === facts.pid);
+    const { shell = earlier?.shell, shields } = changeSides(job, movers, terminal, known, undo);
     undo.move();
-    const helpers = helpersOf(job, known);
+    const helpers = helpersOf(job, earlier?.groups);
     const publish = () =>
       record.write({
         target: facts.pid,
+        ...shell === undefined ? {} : { shell },
         groups: helpers.groups,
         shields: shields.map(({ record }) => record).filter((one) => one !== undefined),
       });
     publish();
-    return { shields, oldSize: old.size, helpers, publish };
+    return { shell, shields, oldSize: old.size, helpers, publish };
   } catch (error) {
     throw explained(error, facts.pid);
   }
@@ -169,11 +175,13 @@ function equip(
  * of the group that was in the foreground; and whoever was left so by an earlier move. Where they are, as we number
  * groups.
  */
-function helpersOf({ target, members, helpers }: Job, known: readonly JobRecord[]): Helpers {
+function helpersOf(
+  { target, members, helpers }: Job,
+  groupsThen: readonly HelperGroup[] | undefined,
+): Helpers {
   const { pid, stat: { session, pgrp, tpgid } } = target;
   const stats = members.map(({ stat }) => stat);
   const earlier = new Set(earlierHelpers(target.stat, stats, () => true).map(({ pid }) => pid));
-  const groupsThen = known.find((record) => record.target === pid)?.groups;
   const left = helpers.filter(({ pid: helper, stat }) =>
     session !== pid
       ? stat.pgrp === pgrp || stat.pgrp === tpgid

@@ -16,13 +16,13 @@ import { enterGroupStop } from "../tracee/group_stop.ts";
 import { isError, RemoteSyscalls } from "../tracee/remote_syscalls.ts";
 import { handOver } from "./handover.ts";
 import type { Job } from "./job.ts";
-import type { JobRecord } from "./job_record.ts";
+import type { JobRecord, ProcessName } from "./job_record.ts";
 import type { Member } from "./member.ts";
 import { controllingShell, isForeground, waitForPrompt } from "./old_shell.ts";
 import type { OldTerminal } from "./old_terminal.ts";
 import type { MovePlan } from "./plan.ts";
 import { forgetHangup, leaveGroup, takeTerminal } from "./session.ts";
-import { SighupShield } from "./sighup_shield.ts";
+import { nameOf, SighupShield } from "./sighup_shield.ts";
 import { discardPending } from "./signal_action.ts";
 import { duplicate, swapDescriptors } from "./swap.ts";
 
@@ -38,7 +38,7 @@ export interface Mover {
 
 /**
  * Bring the job to the terminal of which `movers`, the target first, have descriptors. How to undo each step is
- * put on `undo`. The shields are to be lifted once the shell of the job has ended; those that are `known` to have been
+ * put on `undo`. Returns the shell that has it as a job, if one does, and the shields, which are to be lifted once the shell of the job has ended; those that are `known` to have been
  * raised in an earlier move are among them.
  */
 export function changeSides(
@@ -47,7 +47,7 @@ export function changeSides(
   terminal: OldTerminal,
   known: readonly JobRecord[],
   undo: DisposableStack,
-): SighupShield[] {
+): { readonly shell: ProcessName | undefined; readonly shields: readonly SighupShield[] } {
   const { target } = job;
   const stats = job.members.map(({ stat }) => stat);
   const shell = controllingShell(stats.filter(({ pgrp }) => pgrp === target.stat.pgrp));
@@ -72,7 +72,10 @@ export function changeSides(
     if (isHelper(member, target) && leadsSession(member)) releaseOld(job, member, mover.old[0]!);
   }
   continueFoundStopped(job);
-  return [...adopted, ...shields.raised];
+  return {
+    shell: shell === undefined ? undefined : nameOf(shell),
+    shields: [...adopted, ...shields.raised],
+  };
 }
 
 /** The shields of reptyrs that serve the job until now, and cannot lift them any more. */

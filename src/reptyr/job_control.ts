@@ -35,6 +35,8 @@ export interface JobControlOptions {
   readonly terminal: UserTerminal;
   readonly rawMode: RawMode;
   readonly helpers: Helpers;
+  /** Stops those of whose stop the old shell must not hear, until the result is disposed of. */
+  readonly hold: () => Disposable;
   /** Called when our terminal is ours again: the screen shows something else, the size may be another. */
   readonly onReturn: () => void;
   /** Ends the pump's wait, in which the keyboard was not listened to. */
@@ -136,7 +138,8 @@ export class JobControl implements Typist, Disposable {
   }
 
   #stop(): void {
-    const { rawMode, helpers } = this.#options;
+    const { rawMode, helpers, hold } = this.#options;
+    using _held = hold();
     const group = foregroundGroup(this.#options.pty.master);
     if (group !== undefined) kill(-group, SIGSTOP);
     signalHelpers(helpers, SIGSTOP);

@@ -26,6 +26,8 @@ export interface ShieldRecord {
 
 export interface JobRecord {
   readonly target: number;
+  /** The shell that has the target as a job. */
+  readonly shell?: ProcessName;
   /** Those of the helpers; undefined until they are known. */
   readonly groups?: readonly HelperGroup[];
   readonly shields: readonly ShieldRecord[];
@@ -42,9 +44,10 @@ export function formatRecord(record: JobRecord): string {
 /** Undefined when the text is no record, such as that of another version, or one that is being written. */
 export function parseRecord(text: string): JobRecord | undefined {
   try {
-    const { target, groups, shields } = object(JSON.parse(text));
+    const { target, shell, groups, shields } = object(JSON.parse(text));
     return {
       target: integer(target),
+      ...shell === undefined ? {} : { shell: parseName(shell) },
       ...groups === undefined ? {} : { groups: list(groups).map(parseGroup) },
       shields: list(shields).map(parseShield),
     };

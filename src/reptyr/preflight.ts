@@ -19,6 +19,7 @@ import {
 } from "./attach_failure.ts";
 import { ancestorsOf, descendantsOf, jobMembers, type ProcessEntry } from "./job_members.ts";
 import { isOnTerminal, type OldTerminal, oldTerminal } from "./old_terminal.ts";
+import { isSuspendedReptyr } from "./suspended.ts";
 import { usersOf } from "./terminal_users.ts";
 import { type NamedProcess, refusal, type TargetFacts } from "./refusals.ts";
 
@@ -177,11 +178,15 @@ function nameOf(pid: number, ttyNr: number): NamedProcess {
   return { pid, command: readable(() => readCommand(pid)) ?? "[ended]", ttyNr };
 }
 
-/** A tracer of any of the threads but this reptyr, which may have seized some of them before it failed. */
+/**
+ * A tracer of any of the threads but this reptyr, which may have seized some of them before it failed, and one that
+ * lets go of them for us.
+ */
 function findTracer(pid: number, tids: readonly number[]): AttachFacts["tracer"] {
   for (const tid of tids) {
     const tracer = readStatus(pid, tid)?.tracerPid ?? 0;
-    if (tracer !== 0 && tracer !== Deno.pid) return nameOf(tracer, 0);
+    if (tracer === 0 || tracer === Deno.pid || isSuspendedReptyr(tracer)) continue;
+    return nameOf(tracer, 0);
   }
   return undefined;
 }

@@ -14,6 +14,7 @@ import type { WindowSize } from "../tty/window_size.ts";
 import type { Attachment } from "./attach.ts";
 import { exitStatus } from "./exit_status.ts";
 import { signalHelpers, watchHelpers } from "./helpers.ts";
+import { holdChildren } from "./hold.ts";
 import { JobControl } from "./job_control.ts";
 import { changeSize } from "./redraw.ts";
 import { readRecords } from "./published_record.ts";
@@ -53,7 +54,7 @@ export interface Service {
 
 /** Serve until the end; the exit status for ours. */
 export async function serve(service: Service): Promise<number> {
-  const { target, attachment: { shields, helpers, publish }, pty, terminal, signals, size } =
+  const { target, attachment: { shell, shields, helpers, publish }, pty, terminal, signals, size } =
     service;
   using cleanup = new DisposableStack();
   let status = 0;
@@ -66,6 +67,7 @@ export async function serve(service: Service): Promise<number> {
       terminal,
       rawMode: service.rawMode,
       helpers,
+      hold: () => holdChildren(shell, [target.pid, ...helpers.pids]),
       onReturn: service.repaint,
       wake: () => signals.wake(),
     }),

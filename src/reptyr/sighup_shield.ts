@@ -96,9 +96,15 @@ export class SighupShield {
     this.#forget();
   }
 
-  /** execve(2) resets a handler to the default: it would be an address in a program that is no more. */
+  /**
+   * execve(2) resets a handler to the default: it would be an address in a program that is no more.
+   *
+   * A signal that comes while the target is traced is queued even if it is ignored, sig_ignored() in kernel/signal.c:
+   * the shell's may be waiting. Setting SIG_IGN anew discards it.
+   */
   #putBack(remote: RemoteSyscalls): void {
     if (this.#saved === undefined) return;
+    setHandler(remote, SIGHUP, SIG_IGN);
     if (imageOf(this.pid) === this.image) setAction(remote, SIGHUP, this.#saved);
     else setHandler(remote, SIGHUP, SIG_DFL);
   }
@@ -113,7 +119,8 @@ function imageOf(pid: number): string {
   return readAuxv(pid) ?? "";
 }
 
-function nameOf(pid: number): ProcessName {
+/** A process by a name that is never another's. */
+export function nameOf(pid: number): ProcessName {
   return { pid, startTime: readStat(pid)?.startTime ?? 0n };
 }
 

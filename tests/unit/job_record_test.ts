@@ -4,6 +4,7 @@ import { formatRecord, type JobRecord, parseRecord } from "../../src/reptyr/job_
 
 const RECORD: JobRecord = {
   target: 4242,
+  shell: { pid: 100, startTime: 17n },
   groups: [{ session: 100, pgrp: 201 }],
   shields: [{
     process: { pid: 4242, startTime: 9_007_199_254_740_993n },
