@@ -7,8 +7,8 @@ import { RefusedError, SyscallError } from "../errors.ts";
 import { O_RDWR } from "../ffi/constants.ts";
 import { close, fchown } from "../ffi/descriptor.ts";
 import { usleep } from "../ffi/process.ts";
-import { verbose } from "../log.ts";
-import { readStat } from "../proc/stat.ts";
+import { verbose, writeStderr } from "../log.ts";
+import { readStat, type Stat } from "../proc/stat.ts";
 import type { Status } from "../proc/status.ts";
 import type { Pty } from "../tty/pty.ts";
 import { setTermios } from "../tty/termios.ts";
@@ -27,10 +27,13 @@ import type { PreflightFacts } from "./preflight.ts";
 import { PublishedRecord, readRecords } from "./published_record.ts";
 import { sharesDescription } from "./sharing.ts";
 import type { SighupShield } from "./sighup_shield.ts";
+import { obstacleInGroup } from "./zombies.ts";
 
 export interface Attachment {
   /** The shell that the target is a job of, or was before its first move. */
   readonly shell: ProcessName | undefined;
+  /** Whether the target is still in its old session: zombies.ts. */
+  readonly stays: boolean;
   /** What of the job is changed for as long as we serve its terminal. */
   readonly shields: readonly SighupShield[];
   /** Of the old terminal; `undefined` when that was hung up. */
@@ -53,41 +56,39 @@ const UNCHANGED = 0xffff_ffff;
 export function attach(facts: PreflightFacts, pty: Pty, timeoutSeconds: number): Attachment {
   releaseHeld([facts.pid, ...facts.members]);
   const known = readRecords(facts.pid);
-  for (let tries = 1;; tries++) {
-    try {
-      return tryToAttach(facts, pty, timeoutSeconds, known);
-    } catch (error) {
-      if (!(error instanceof GroupHeldError) || tries === ZOMBIE_TRIES) throw error;
-      usleep(ZOMBIE_PAUSE_US);
-    }
+  for (let tries = 1; tries < ZOMBIE_TRIES; tries++) {
+    const attachment = tryToAttach({ facts, pty, timeoutSeconds, known, mayStay: false });
+    if (attachment !== undefined) return attachment;
+    usleep(ZOMBIE_PAUSE_US);
   }
+  return tryToAttach({ facts, pty, timeoutSeconds, known, mayStay: true })!;
+}
+
+interface Attempt {
+  readonly facts: PreflightFacts;
+  readonly pty: Pty;
+  readonly timeoutSeconds: number;
+  /** What other reptyrs tell of the job. */
+  readonly known: readonly JobRecord[];
+  /** Whether to leave the target in its session where it cannot leave it. */
+  readonly mayStay: boolean;
 }
 
 /** A parent that lives waits for its children soon: how often, and after how long, to look again. */
 const ZOMBIE_TRIES = 50;
 const ZOMBIE_PAUSE_US = 3000;
 
-/** Nothing has been changed when this is thrown: waiting may help. */
-class GroupHeldError extends RefusedError {}
-
-function refuseZombies({ target, zombiesInGroup }: Job): void {
-  const { pid, stat } = target;
-  if (stat.session === pid || stat.pgrp !== pid || zombiesInGroup.length === 0) return;
-  throw new GroupHeldError(
-    `Cannot move process ${pid}: process ${
-      zombiesInGroup[0]
-    } of its group has ended, and its parent has not ` +
-      "waited for it, which keeps the group from being left",
-    ["Try again when the parent has waited for it: the zombie is gone from `ps` then"],
+function warnOfStaying(pid: number, zombie: Stat): void {
+  writeStderr(
+    `reptyr: warning: Process ${pid} stays in its old session, where /dev/tty is the terminal it comes from: ` +
+      `process ${zombie.pid} of its group has ended, and its parent ${zombie.ppid} has not waited for it`,
   );
 }
 
+/** `undefined` when the target cannot leave its session just now, and is not to stay: all is as before then. */
 function tryToAttach(
-  facts: PreflightFacts,
-  pty: Pty,
-  timeoutSeconds: number,
-  known: readonly JobRecord[],
-): Attachment {
+  { facts, pty, timeoutSeconds, known, mayStay }: Attempt,
+): Attachment | undefined {
   using cleanup = new DisposableStack();
   try {
     using job = new Job(facts.pid, facts.members, timeoutSeconds);
@@ -97,19 +98,23 @@ function tryToAttach(
     if (terminal === undefined) {
       throw new RefusedError(`Cannot move process ${target.pid}: it has just closed its terminal`);
     }
-    refuseZombies(job);
+    const obstacle = obstacleInGroup(job);
+    if (obstacle !== undefined && !mayStay) return undefined;
+    const stays = obstacle !== undefined;
+    if (stays) warnOfStaying(target.pid, obstacle);
     const old = oldSettings(target.pidfd, terminal.fds[0]!, isForeground(target.stat));
     setTermios(pty.slave, old.termios);
     giveTo(pty, target.status);
 
     using undo = new DisposableStack();
-    const movers = equip(job, terminal, pty, cleanup, undo);
+    const movers = equip(job, terminal, pty, stays, cleanup, undo);
     // Before anyone leaves the old terminal: the reptyr that served that looks for it when it is abandoned.
     const record = undo.use(new PublishedRecord(facts.pid));
     const earlier = known.find((record) => record.target === facts.pid);
-    const { shell = earlier?.shell, shields } = changeSides(job, movers, terminal, known, undo);
+    const how = { terminal, known, stays };
+    const { shell = earlier?.shell, shields } = changeSides(job, movers, how, undo);
     undo.move();
-    const helpers = helpersOf(job, earlier?.groups);
+    const helpers = stays ? wholeGroup(job) : helpersOf(job, earlier?.groups);
     const publish = () =>
       record.write({
         target: facts.pid,
@@ -118,7 +123,7 @@ function tryToAttach(
         shields: shields.map(({ record }) => record).filter((one) => one !== undefined),
       });
     publish();
-    return { shell, shields, oldSize: old.size, helpers, publish };
+    return { shell, stays, shields, oldSize: old.size, helpers, publish };
   } catch (error) {
     throw explained(error, facts.pid);
   }
@@ -137,6 +142,7 @@ function equip(
   job: Job,
   terminal: OldTerminal,
   pty: Pty,
+  stays: boolean,
   cleanup: DisposableStack,
   undo: DisposableStack,
 ): Mover[] {
@@ -160,7 +166,7 @@ function equip(
     const plan = moves[index]!;
     const old = member.keepOld(plan, cleanup);
     const needed = plan.descriptions.map(({ index }) => slaves[index]!);
-    const wanted = member === job.target ? [...needed, controllingSlave] : needed;
+    const wanted = member === job.target && !stays ? [...needed, controllingSlave] : needed;
     // Beside what it is given: at first the sockets that bring it, later a copy of each that is replaced.
     if (wanted.length > 0) member.requireRoom(wanted.length + Math.max(2, wanted.length));
     const given = member.receive(wanted);
@@ -192,6 +198,12 @@ function helpersOf(
     return [group.pgrp, group];
   }));
   return { groups: [...groups.values()], pids: left.map(({ pid }) => pid) };
+}
+
+/** For a target that stays where it is: the keys are for the whole of its group. */
+function wholeGroup({ target: { stat: { session, pgrp } }, helpers }: Job): Helpers {
+  const group = helpers.filter(({ stat }) => stat.pgrp === pgrp);
+  return { groups: [{ session, pgrp }], pids: group.map(({ pid }) => pid) };
 }
 
 /** What went wrong first; what then failed in putting things back is a consequence of it. */

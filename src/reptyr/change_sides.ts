@@ -25,6 +25,7 @@ import { forgetHangup, leaveGroup, takeTerminal } from "./session.ts";
 import { nameOf, SighupShield } from "./sighup_shield.ts";
 import { discardPending } from "./signal_action.ts";
 import { duplicate, swapDescriptors } from "./swap.ts";
+import { putZombiesOut } from "./zombies.ts";
 
 /** A member with what it is to do, and what it has been given to do it. */
 export interface Mover {
@@ -36,6 +37,15 @@ export interface Mover {
   readonly old: readonly number[];
 }
 
+export interface Change {
+  /** The one that the target leaves. */
+  readonly terminal: OldTerminal;
+  /** What other reptyrs, which served the job until now, have changed in it. */
+  readonly known: readonly JobRecord[];
+  /** Whether the target stays in its session and group, and all helpers with it: zombies.ts. */
+  readonly stays: boolean;
+}
+
 /**
  * Bring the job to the terminal of which `movers`, the target first, have descriptors. How to undo each step is
  * put on `undo`. Returns the shell that has it as a job, if one does, and the shields, which are to be lifted once the shell of the job has ended; those that are `known` to have been
@@ -44,8 +54,7 @@ export interface Mover {
 export function changeSides(
   job: Job,
   movers: readonly Mover[],
-  terminal: OldTerminal,
-  known: readonly JobRecord[],
+  { terminal, known, stays }: Change,
   undo: DisposableStack,
 ): { readonly shell: ProcessName | undefined; readonly shields: readonly SighupShield[] } {
   const { target } = job;
@@ -60,14 +69,15 @@ export function changeSides(
     const { member } = mover;
     using remote = RemoteSyscalls.begin(member.tracee);
     if (isHelper(member, target)) {
-      if (leadsGroup(target)) group = regroup(remote, member, group, undo);
+      if (leadsGroup(target) && !stays) group = regroup(remote, member, group, undo);
       shields.raise(remote, member);
     }
     swap(remote, mover, undo);
     if (stopped.includes(member)) continueUnseen(remote);
   }
   const mover = movers.find(({ member }) => member === target)!;
-  moveTarget(job, mover, terminal, shields, stopped.includes(target), undo);
+  if (!stays) putZombiesOut(job, undo);
+  moveTarget(job, mover, stays ? undefined : terminal, shields, stopped.includes(target), undo);
   for (const { member } of movers) {
     if (isHelper(member, target) && leadsSession(member)) releaseOld(job, member, mover.old[0]!);
   }
@@ -89,16 +99,16 @@ function adoptShields(job: Job, known: readonly JobRecord[]): SighupShield[] {
   });
 }
 
+/** `terminal` is the one whose place the new one takes in its session; undefined where none does. */
 function moveTarget(
   job: Job,
   mover: Mover,
-  terminal: OldTerminal,
+  terminal: OldTerminal | undefined,
   shields: Shields,
   stopped: boolean,
   undo: DisposableStack,
 ): void {
   const { target } = job;
-  const controlling = mover.given.at(-1)!;
   const role = {
     leadsSession: leadsSession(target),
     leadsGroup: leadsGroup(target),
@@ -106,13 +116,16 @@ function moveTarget(
   };
   using remote = RemoteSyscalls.begin(target.tracee);
   using cleanup = new DisposableStack();
-  const oldFd = duplicate(remote, controllingFd(target, terminal));
-  cleanup.defer(() => remote.syscall("close", oldFd));
+  const oldFd = terminal && duplicate(remote, controllingFd(target, terminal));
+  if (oldFd !== undefined) cleanup.defer(() => remote.syscall("close", oldFd));
   if (role.leadsGroup) shields.raise(remote, target);
   // What can be undone comes first: a new session cannot, and closing its terminal sends SIGHUP.
   swap(remote, mover, undo);
-  takeTerminal(remote, { ...role, oldFd }, controlling);
-  remote.syscall("close", controlling);
+  if (oldFd !== undefined) {
+    const controlling = mover.given.at(-1)!;
+    takeTerminal(remote, { ...role, oldFd }, controlling);
+    remote.syscall("close", controlling);
+  }
   if (stopped) continueUnseen(remote);
   if (role.leadsSession && role.hasTerminal) forgetHangups(job, target, remote);
   verbose(`Process ${target.pid} has its new terminal`);

@@ -129,12 +129,16 @@ export class JobControl implements Typist, Disposable {
    * shell is there to continue us.
    */
   #canStop(): boolean {
-    const group = foregroundGroup(this.#options.pty.master);
+    const { pty, helpers } = this.#options;
+    // Without a foreground group the kernel signals nobody: the target has stayed in its session, zombies.ts.
+    const foreground = foregroundGroup(pty.master);
+    const group = foreground ?? helpers.groups[0]?.pgrp;
     const own = readStat(Deno.pid)?.pgrp;
     if (group === undefined || own === undefined) return false;
     const table = listPids().map((pid) => readStat(pid)).filter((stat) => stat !== undefined)
       .filter(isLive);
-    return isOrphaned(group, table) && !isOrphaned(own, table) && !ignoresStop(group);
+    return (foreground === undefined || isOrphaned(group, table)) && !isOrphaned(own, table) &&
+      !ignoresStop(group);
   }
 
   #stop(): void {

@@ -79,7 +79,7 @@ export async function serve(service: Service): Promise<number> {
     endingSignals: [...ENDING_SIGNALS.keys()],
     typist,
     onResize: () => changeSize({ pty, notify }, size()),
-    onAbandoned: () => staysOn(target.pid, pty),
+    onAbandoned: () => staysOn(service),
     isOver: () => living === 0,
     watches: [
       {
@@ -118,14 +118,20 @@ export async function serve(service: Service): Promise<number> {
 
 /**
  * Nobody has the slave open. A program may close its terminal and open it again by name: as long as it is the
- * target's controlling terminal, a slave is held for it. Not so when another reptyr has moved the target on.
+ * target's controlling terminal, a slave is held for it. Not so when another reptyr has moved the target on; for a
+ * target that has stayed in its session that one's record tells.
  */
-function staysOn(pid: number, pty: Pty): boolean {
+function staysOn({ target: { pid }, attachment: { stays }, pty }: Service): boolean {
   const stat = readStat(pid);
   const alive = stat !== undefined && isLive(stat) && (stat.flags & PF_EXITING) === 0;
-  if (alive && stat.ttyNr !== encodeDevice(ptsDevice(pty.index))) return false;
+  const isOnIt = stays ? !isMovedOn(pid) : stat?.ttyNr === encodeDevice(ptsDevice(pty.index));
+  if (alive && !isOnIt) return false;
   pty.holdSlave();
   return true;
+}
+
+function isMovedOn(pid: number): boolean {
+  return readRecords(pid).some(({ target }) => target === pid);
 }
 
 /**
@@ -146,7 +152,7 @@ function leave({ target, attachment, rawMode }: Service): void {
   // What it did before is still to be put back when its first shell has ended: the other reptyr does that, when it
   // could read our record.
   const raised = attachment.shields.some(({ raised }) => raised);
-  if (raised && !readRecords(target.pid).some((record) => record.target === target.pid)) {
+  if (raised && !isMovedOn(target.pid)) {
     writeStderr("  It goes on ignoring SIGHUP: the shell it was started from lives");
   }
 }

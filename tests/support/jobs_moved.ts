@@ -84,11 +84,17 @@ export class MovedJob implements Disposable {
   }
 
   /** Run `reptyr target` on a new terminal, which is returned: all is as moveBy() says. */
-  move(target: number, options: TerminalOptions & { readonly args?: readonly string[] } = {}) {
+  move(
+    target: number,
+    { args = [], stays = false, ...options }: TerminalOptions & {
+      readonly args?: readonly string[];
+      readonly stays?: boolean;
+    } = {},
+  ) {
     const moved = new Terminal({ label: "reptyr", ...options });
     try {
-      const argv = [reptyrPath, ...options.args ?? [], String(target)];
-      this.moveBy(target, moved, () => moved.spawn(argv));
+      const argv = [reptyrPath, ...args, String(target)];
+      this.moveBy(target, moved, () => moved.spawn(argv), stays);
       return moved;
     } catch (error) {
       moved[Symbol.dispose]();
@@ -98,9 +104,14 @@ export class MovedJob implements Disposable {
 
   /**
    * `start` starts a reptyr that moves process `target` to `moved`. When this returns all of the job are there, and
-   * none of them is otherwise than it was before.
+   * none of them is otherwise than it was before. `stays`: the target is still in its old session.
    */
-  moveBy(target: number, moved: Terminal, start: () => Child | undefined): void {
+  moveBy(
+    target: number,
+    moved: Terminal,
+    start: () => Child | undefined,
+    stays = false,
+  ): void {
     const before = this.pids.map((pid) => snapshot(pid, this.options));
     if (this.#first.length === 0) this.#first = before;
     const shielded = shieldedMembers(target, this.pids);
@@ -114,6 +125,11 @@ export class MovedJob implements Disposable {
     waitUntil(`process ${target} to lead a session on another terminal`, () => {
       ended();
       const { ttyNr, session, tpgid } = statOf(target);
+      if (stays) {
+        return session === stat.session && terminalsOf(target).every((name) =>
+          !old.includes(name)
+        ) && this.pids.every((pid) => readStatus(pid)?.tracerPid === 0);
+      }
       return ttyNr !== 0 && ttyNr !== stat.ttyNr && session === target && tpgid === foreground &&
         this.pids.every((pid) => readStatus(pid)?.tracerPid === 0);
     });

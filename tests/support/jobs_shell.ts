@@ -12,6 +12,7 @@ export function moveInShell(
   job: MovedJob,
   target: number,
   options: TerminalOptions = {},
+  stays = false,
 ): Terminal {
   const shell = Terminal.start(SHELL, { label: "new shell", ...options });
   try {
@@ -19,7 +20,7 @@ export function moveInShell(
     job.moveBy(target, shell, () => {
       shell.line(`${reptyrPath} ${target}`);
       return undefined;
-    });
+    }, stays);
     return shell;
   } catch (error) {
     shell[Symbol.dispose]();
