@@ -87,7 +87,7 @@ describe("what a job does about SIGHUP", () => {
       }
       old.hangUp();
       old.expectExit();
-      job.expectOwnHangup();
+      job.expectAsBefore();
       assertEquals([witnesses.told("parent"), witnesses.told("child")], ["", ""]);
       // The last terminal goes away: by then nothing is kept from anyone.
       shown.at(-1)!.hangUp();

@@ -5,7 +5,7 @@ import { readFds } from "../../src/proc/fds.ts";
 import { isLive, readStat, type Stat } from "../../src/proc/stat.ts";
 import { readStatus } from "../../src/proc/status.ts";
 import { getTermios } from "../../src/tty/termios.ts";
-import { type Child, descendantsOf, ProcessHandle } from "./child.ts";
+import { type Child, childrenOf, descendantsOf, ProcessHandle } from "./child.ts";
 import { PROMPT, type Shape, SHELL } from "./e2e_target.ts";
 import { assertNothingLeft, type Snapshot, snapshot, type SnapshotOptions } from "./leftovers.ts";
 import { reptyrPath } from "./reptyr.ts";
@@ -116,7 +116,7 @@ export class MovedJob implements Disposable {
     if (this.#first.length === 0) this.#first = before;
     const shielded = shieldedMembers(target, this.pids);
     const stat = statOf(target);
-    const foreground = stat.session === target ? stat.tpgid : target;
+    const foreground = stat.session === target && stat.tpgid > 0 ? stat.tpgid : target;
     const old = terminalsOf(target);
     this.#settings.set(moved, getTermios(moved.master).bytes);
     const reptyr = start();
@@ -150,6 +150,15 @@ export class MovedJob implements Disposable {
         return status?.sigIgnored.toString(16) === facts.ignored &&
           status.sigCaught.toString(16) === facts.caught;
       });
+    }
+  }
+
+  /** Each of them is what it was before the first move, SIGHUP included: their shell has ended. */
+  expectAsBefore(): void {
+    this.expectOwnHangup();
+    for (const before of this.#first) {
+      const ourChildren = childrenOf(Deno.pid).sort();
+      assertNothingLeft({ ...before, facts: { ...before.facts, ourChildren } });
     }
   }
 
