@@ -2,6 +2,7 @@
 
 import { chooseCommand, readCalledAs } from "./cli/command_name.ts";
 import type { MoveOptions } from "./reptyr/mod.ts";
+import type { NewTerminalOptions } from "./reptyr/new_terminal.ts";
 import { reportError, run, wantsVerbose } from "./cli/run.ts";
 
 if (import.meta.main) {
@@ -24,7 +25,11 @@ if (import.meta.main) {
     const reptyr = await import("./reptyr/mod.ts");
     return await reptyr.move(options);
   };
+  const newTerminal = async (options: NewTerminalOptions): Promise<number> => {
+    const reptyr = await import("./reptyr/new_terminal.ts");
+    return await reptyr.newTerminal(options);
+  };
   const list = async () => (await import("./reptyr/list.ts")).listProcesses();
   const why = async (pid: number) => (await import("./reptyr/list.ts")).explainProcess(pid);
-  Deno.exit(await run(invocation, { move, list, why }));
+  Deno.exit(await run(invocation, { move, newTerminal, list, why }));
 }

@@ -4,15 +4,19 @@ import type { CommandName } from "./command_name.ts";
 import { type OptionSpec, PROCOUT_OPTIONS, REPTYR_OPTIONS } from "./option_table.ts";
 
 const REPTYR_INTRODUCTION = `Usage: reptyr [OPTION]... PID
+       reptyr -l|-L [COMMAND [ARG]...]
        reptyr --list [--json]
        reptyr --why PID [--json]
 
-Moves the running process PID, with its job, to this terminal.
+Moves the running process PID, with its job, to this terminal. With -l or -L:
+makes a new terminal, prints its name and serves it here. COMMAND runs beside
+it (-l, with the name in REPTYR_PTY), or on it (-L).
 `;
 
 const REPTYR_ENDING = `
 Exit status: that of the moved process where the kernel tells it (128+N when
-signal N ended it), else 0; 1 when it could not be moved, or --why says that it
+signal N ended it), else 0; that of COMMAND, 127 when there is none and 126 when
+it cannot be run; 1 when it could not be moved, or --why says that it
 cannot; 2 for a wrong command line.
 `;
 

@@ -33,6 +33,8 @@ export const REPTYR_OPTIONS: readonly OptionSpec[] = [
     value: "SECONDS",
     help: `give up stopping PID after this long (${DEFAULT_TIMEOUT_SECONDS})`,
   },
+  { long: "force-stdio", short: "s", help: "take fds 0-2 even where they are no terminal" },
+  { long: "alone", short: "1", help: "only PID; its children and its job stay" },
   { long: "list", help: "list processes on terminals, and what can move" },
   { long: "why", value: "PID", help: "say whether PID can be moved, or why not" },
   { long: "json", help: "--list and --why for programs to read" },
@@ -43,13 +45,7 @@ export const PROCOUT_OPTIONS: readonly OptionSpec[] = COMMON;
 
 /** Options that reptyr is to have and has not yet: they get an answer of their own. */
 export const REPTYR_PLANNED: readonly string[] = [
-  "-l",
-  "-L",
   "-T",
   "--steal",
-  "-s",
-  "--force-stdio",
-  "-1",
-  "--alone",
   "--install",
 ];

@@ -3,6 +3,7 @@
 import { parseArgs } from "@std/cli/parse-args";
 import { UsageError } from "../errors.ts";
 import type { MoveOptions } from "../reptyr/mod.ts";
+import type { NewTerminalOptions } from "../reptyr/new_terminal.ts";
 import type { Redraw } from "../reptyr/redraw.ts";
 import { printable } from "../proc/printable.ts";
 import {
@@ -13,6 +14,8 @@ import {
   REPTYR_OPTIONS,
   REPTYR_PLANNED,
 } from "./option_table.ts";
+import { exclude, requireTogether } from "./combinations.ts";
+import { type NewTerminalOption, newTerminalWords } from "./new_terminal_words.ts";
 import { parsePid, pidError } from "./pid.ts";
 
 /** What a command line asks for. */
@@ -20,26 +23,55 @@ export type Request =
   | { readonly kind: "help" }
   | { readonly kind: "version" }
   | { readonly kind: "move"; readonly verbose: boolean; readonly options: MoveOptions }
+  | {
+    readonly kind: "new terminal";
+    readonly verbose: boolean;
+    readonly options: NewTerminalOptions;
+  }
   | { readonly kind: "list"; readonly json: boolean }
   | { readonly kind: "why"; readonly pid: number; readonly json: boolean }
   | { readonly kind: "procout"; readonly verbose: boolean };
 
 /** Parses the words after `reptyr`. Throws UsageError. */
 export function parseReptyr(args: readonly string[]): Request {
+  const terminal = parseNewTerminal(args);
+  if (terminal !== undefined) return terminal;
   const { flags, values, words } = parseOptions(args, REPTYR_OPTIONS, REPTYR_PLANNED);
   if (flags.has("help")) return { kind: "help" };
   if (flags.has("version")) return { kind: "version" };
+  requireTogether(new Set([...flags, ...values.keys()]));
   const timeoutSeconds = parseTimeout(values.get("timeout"));
   const redraw = parseRedraw(values.get("redraw"));
   const looking = parseLook(flags, values.get("why"), words);
   if (looking !== undefined) return looking;
+  // `-1` is an option, and so is `-11`, twice: as a PID it is as wrong as `-12`.
+  const negative = ownWords(args).find((arg) => /^-11+$/.test(arg));
+  if (negative !== undefined) throw pidError(negative);
   const [word, second] = words;
   if (word === undefined) throw new UsageError("no PID given");
   const pid = parsePid(word);
   if (second !== undefined) {
     throw new UsageError(`one PID is needed, and '${printable(second)}' is given after it`);
   }
-  return { kind: "move", verbose: flags.has("verbose"), options: { pid, timeoutSeconds, redraw } };
+  const forceStdio = flags.has("force-stdio");
+  const alone = flags.has("alone");
+  const options = { pid, timeoutSeconds, redraw, forceStdio, alone };
+  return { kind: "move", verbose: flags.has("verbose"), options };
+}
+
+/** -l and -L, which make a terminal and move nothing; undefined without either. */
+function parseNewTerminal(args: readonly string[]): Request | undefined {
+  const found = newTerminalWords(args, REPTYR_OPTIONS);
+  if (found === undefined) return undefined;
+  const option: NewTerminalOption = found.asked[0]!;
+  const { flags, values } = parseOptions(found.options, REPTYR_OPTIONS, REPTYR_PLANNED);
+  if (flags.has("help")) return { kind: "help" };
+  if (flags.has("version")) return { kind: "version" };
+  const other = found.asked.find((asked) => asked !== option) ??
+    [...flags, ...values.keys()].filter((name) => name !== "verbose").map((name) => `--${name}`)[0];
+  if (other !== undefined) throw exclude(option, other);
+  const options = { command: found.command, place: option === "-L" ? "on" : "beside" } as const;
+  return { kind: "new terminal", verbose: flags.has("verbose"), options };
 }
 
 /** --list and --why, which move nothing; undefined without either. */
@@ -68,7 +100,7 @@ function parseLook(
 
 /** Parses the words after `procout`. Until it is built it takes every word. */
 export function parseProcout(args: readonly string[]): Request {
-  const own = args.slice(0, args.includes("--") ? args.indexOf("--") : args.length);
+  const own = ownWords(args);
   const asked = (long: string) => {
     const short = PROCOUT_OPTIONS.find((option) => option.long === long)?.short;
     return own.includes(`--${long}`) || own.includes(`-${short}`);
@@ -76,6 +108,11 @@ export function parseProcout(args: readonly string[]): Request {
   if (asked("help")) return { kind: "help" };
   if (asked("version")) return { kind: "version" };
   return { kind: "procout", verbose: asked("verbose") };
+}
+
+/** The words in front of `--`. */
+function ownWords(args: readonly string[]): readonly string[] {
+  return args.slice(0, args.includes("--") ? args.indexOf("--") : args.length);
 }
 
 interface ParsedOptions {
@@ -120,10 +157,12 @@ function parseOptions(
     }
   }
   if (wrong[0] !== undefined) throw wrong[0];
-  const ownArgs = args.slice(0, args.includes("--") ? args.indexOf("--") : args.length);
   for (const { long } of flags) {
     // `--help=x` becomes true, and `-V5` becomes 5.
-    if (typeof parsed[long] !== "boolean" || ownArgs.some((arg) => arg.startsWith(`--${long}=`))) {
+    if (
+      typeof parsed[long] !== "boolean" ||
+      ownWords(args).some((arg) => arg.startsWith(`--${long}=`))
+    ) {
       throw new UsageError(`option '--${long}' takes no value`);
     }
   }

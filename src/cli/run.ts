@@ -6,6 +6,7 @@ import type { ProcessReport } from "../reptyr/list.ts";
 import { type CommandName, type Invocation } from "./command_name.ts";
 import { helpText } from "./help.ts";
 import type { MoveOptions } from "../reptyr/mod.ts";
+import type { NewTerminalOptions } from "../reptyr/new_terminal.ts";
 import { parseProcout, parseReptyr, type Request } from "./options.ts";
 import { jsonText, listText, type Style, whyText } from "./process_text.ts";
 import { EXIT_FAILURE, report, wantsColor } from "./report.ts";
@@ -15,6 +16,8 @@ import { VERSION } from "./version.ts";
 export interface Work {
   /** Moves a process and stays until it ends; its exit status. */
   readonly move: (options: MoveOptions) => Promise<number>;
+  /** Makes a terminal and stays as long as it is used; its exit status. */
+  readonly newTerminal: (options: NewTerminalOptions) => Promise<number>;
   /** What --list shows. */
   readonly list: () => Promise<readonly ProcessReport[]>;
   /** What --why says. */
@@ -67,6 +70,10 @@ async function perform(request: Request, command: CommandName, work: Work): Prom
       writeStdout(request.json ? jsonText(answer) : whyText(answer, styleOfStdout()));
       return answer.can ? 0 : EXIT_FAILURE;
     }
+    case "new terminal":
+      setVerbose(request.verbose);
+      requireOwnTerminal();
+      return await work.newTerminal(request.options);
     case "move":
       setVerbose(request.verbose);
       requireTerminal("stdin", Deno.stdin.isTerminal());
@@ -82,6 +89,15 @@ function styleOfStdout(): Style {
     width: isTerminal ? Deno.consoleSize().columns || undefined : undefined,
     color: wantsColor(isTerminal, Deno.env.get("NO_COLOR")),
   };
+}
+
+/** The terminal that a new one is shown on, and typed at. */
+function requireOwnTerminal(): void {
+  if (Deno.stdin.isTerminal() && Deno.stdout.isTerminal()) return;
+  const name = Deno.stdin.isTerminal() ? "stdout" : "stdin";
+  throw new RefusedError(`Cannot make a new terminal to be used here: ${name} is not a terminal`, [
+    "Run reptyr in a terminal, with neither its input nor its output redirected",
+  ]);
 }
 
 /** The terminal that the target is moved to is the one that both stdin and stdout are on. */

@@ -8,22 +8,26 @@ import { O_RDWR } from "../ffi/constants.ts";
 import { close, fchown } from "../ffi/descriptor.ts";
 import { usleep } from "../ffi/process.ts";
 import { verbose, writeStderr } from "../log.ts";
-import { readStat, type Stat } from "../proc/stat.ts";
+import { isLive, readStat, type Stat } from "../proc/stat.ts";
 import type { Status } from "../proc/status.ts";
 import type { Pty } from "../tty/pty.ts";
 import { setTermios } from "../tty/termios.ts";
 import type { WindowSize } from "../tty/window_size.ts";
-import { type Helpers, isIn } from "./helpers.ts";
-import { changeSides, type Mover } from "./change_sides.ts";
+import type { Helpers } from "./helpers.ts";
+import { refuseAlone } from "./alone.ts";
+import { changeSides, leadsSession, type Mover } from "./change_sides.ts";
+import { descriptorOnControlling, openControlling } from "./controlling.ts";
 import { releaseHeld } from "./hold.ts";
 import { Job } from "./job.ts";
-import { earlierHelpers } from "./job_members.ts";
-import type { HelperGroup, JobRecord, ProcessName } from "./job_record.ts";
+import { helpersOf, wholeGroup } from "./job_helpers.ts";
+import { othersOfGroup } from "./job_members.ts";
+import type { JobRecord, ProcessName } from "./job_record.ts";
+import type { LeftBehind } from "./late_prompt.ts";
 import { isForeground } from "./old_shell.ts";
 import { oldSettings } from "./old_settings.ts";
 import { fdsOn, type OldTerminal } from "./old_terminal.ts";
 import { planJob } from "./plan.ts";
-import type { PreflightFacts } from "./preflight.ts";
+import { type MoveMode, type PreflightFacts, readStats } from "./preflight.ts";
 import { PublishedRecord, readRecords } from "./published_record.ts";
 import { sharesDescription } from "./sharing.ts";
 import type { SighupShield } from "./sighup_shield.ts";
@@ -42,6 +46,13 @@ export interface Attachment {
   readonly helpers: Helpers;
   /** Tell the next reptyr that moves the job what there is to know just now. */
   readonly publish: () => void;
+  /** Where the target was moved alone out of the foreground job of a shell: those whom the shell goes on waiting for. */
+  readonly left?: LeftBehind;
+}
+
+/** How the target is moved: MoveOptions in mod.ts. */
+export interface AttachOptions extends MoveMode {
+  readonly timeoutSeconds: number;
 }
 
 /** The group that chown(2) leaves as it is: (gid_t) -1. */
@@ -53,21 +64,21 @@ const UNCHANGED = 0xffff_ffff;
  *
  * Throws when it cannot be done, with all of the job as it was before, or TraceeDiedError.
  */
-export function attach(facts: PreflightFacts, pty: Pty, timeoutSeconds: number): Attachment {
+export function attach(facts: PreflightFacts, pty: Pty, how: AttachOptions): Attachment {
   releaseHeld([facts.pid, ...facts.members]);
   const known = readRecords(facts.pid);
   for (let tries = 1; tries < ZOMBIE_TRIES; tries++) {
-    const attachment = tryToAttach({ facts, pty, timeoutSeconds, known, mayStay: false });
+    const attachment = tryToAttach({ facts, pty, how, known, mayStay: false });
     if (attachment !== undefined) return attachment;
     usleep(ZOMBIE_PAUSE_US);
   }
-  return tryToAttach({ facts, pty, timeoutSeconds, known, mayStay: true })!;
+  return tryToAttach({ facts, pty, how, known, mayStay: true })!;
 }
 
 interface Attempt {
   readonly facts: PreflightFacts;
   readonly pty: Pty;
-  readonly timeoutSeconds: number;
+  readonly how: AttachOptions;
   /** What other reptyrs tell of the job. */
   readonly known: readonly JobRecord[];
   /** Whether to leave the target in its session where it cannot leave it. */
@@ -78,7 +89,15 @@ interface Attempt {
 const ZOMBIE_TRIES = 50;
 const ZOMBIE_PAUSE_US = 3000;
 
-function warnOfStaying(pid: number, zombie: Stat): void {
+/** Throws RefusedError for a target that goes alone: the keys could not be kept from the others of its group. */
+function warnOfStaying(pid: number, zombie: Stat, { alone }: MoveMode): void {
+  if (alone) {
+    throw new RefusedError(
+      `Cannot move process ${pid} alone: process ${zombie.pid} of its group has ended, and its parent has not ` +
+        "waited for it, which keeps the group from being left",
+      [`To move the whole job, run: reptyr ${pid}`],
+    );
+  }
   writeStderr(
     `reptyr: warning: Process ${pid} stays in its old session, where /dev/tty is the terminal it comes from: ` +
       `process ${zombie.pid} of its group has ended, and its parent ${zombie.ppid} has not waited for it`,
@@ -86,47 +105,69 @@ function warnOfStaying(pid: number, zombie: Stat): void {
 }
 
 /** `undefined` when the target cannot leave its session just now, and is not to stay: all is as before then. */
-function tryToAttach(
-  { facts, pty, timeoutSeconds, known, mayStay }: Attempt,
-): Attachment | undefined {
+function tryToAttach({ facts, pty, how, known, mayStay }: Attempt): Attachment | undefined {
   using cleanup = new DisposableStack();
   try {
-    using job = new Job(facts.pid, facts.members, timeoutSeconds);
+    using job = new Job(facts.pid, facts.members, how.timeoutSeconds, how.alone);
     const { target } = job;
     verbose(`Stopped ${job.members.map(({ pid }) => pid).join(", ")}`);
     const terminal = target.terminal;
-    if (terminal === undefined) {
+    if (terminal === undefined && !how.forceStdio) {
       throw new RefusedError(`Cannot move process ${target.pid}: it has just closed its terminal`);
     }
     const obstacle = obstacleInGroup(job);
     if (obstacle !== undefined && !mayStay) return undefined;
     const stays = obstacle !== undefined;
-    if (stays) warnOfStaying(target.pid, obstacle);
-    const old = oldSettings(target.pidfd, terminal.fds[0]!, isForeground(target.stat));
+    if (stays) warnOfStaying(target.pid, obstacle, how);
+    const staying = how.alone ? whoStays(job, facts.command) : [];
+    const old = oldSettings(target.pidfd, terminal?.fds[0], isForeground(target.stat));
     setTermios(pty.slave, old.termios);
     giveTo(pty, target.status);
 
     using undo = new DisposableStack();
-    const movers = equip(job, terminal, pty, stays, cleanup, undo);
+    const movers = equip(job, terminal, pty, how, cleanup, undo);
     // Before anyone leaves the old terminal: the reptyr that served that looks for it when it is abandoned.
     const record = undo.use(new PublishedRecord(facts.pid));
     const earlier = known.find((record) => record.target === facts.pid);
-    const how = { terminal, known, stays };
-    const { shell = earlier?.shell, shields } = changeSides(job, movers, how, undo);
+    const change = { staying, known, stays };
+    const { shell, isWaiting, shields } = changeSides(job, movers, change, undo);
     undo.move();
     const helpers = stays ? wholeGroup(job) : helpersOf(job, earlier?.groups);
+    const parent = shell ?? earlier?.shell;
     const publish = () =>
       record.write({
         target: facts.pid,
-        ...shell === undefined ? {} : { shell },
+        ...parent === undefined ? {} : { shell: parent },
         groups: helpers.groups,
         shields: shields.map(({ record }) => record).filter((one) => one !== undefined),
       });
     publish();
-    return { shell, stays, shields, oldSize: old.size, helpers, publish };
+    return {
+      shell: parent,
+      stays,
+      shields,
+      oldSize: old.size,
+      helpers,
+      publish,
+      ...shell === undefined || !isWaiting ? {} : { left: leftIn(shell.pid, job, staying) },
+    };
   } catch (error) {
     throw explained(error, facts.pid);
   }
+}
+
+/** The others of the target's group, which is to go alone. Throws RefusedError when it cannot. */
+function whoStays({ target }: Job, command: string): readonly Stat[] {
+  const table = readStats().filter(isLive);
+  refuseAlone({ pid: target.pid, command }, target.stat, table);
+  return othersOfGroup(target.stat, table);
+}
+
+function leftIn(shell: number, { target }: Job, staying: readonly Stat[]): LeftBehind {
+  const groups = staying.map(({ pid }) => readStat(pid)?.pgrp).filter((group) =>
+    group !== undefined
+  );
+  return { pid: target.pid, shell, group: groups[0] ?? target.stat.pgrp };
 }
 
 /** For programs that open their terminal again by name. Without privilege the user is our own anyway. */
@@ -140,9 +181,9 @@ function giveTo(pty: Pty, { uids }: Status): void {
 /** Open the new descriptions, and give each member those that it needs. Nothing else of it is changed. */
 function equip(
   job: Job,
-  terminal: OldTerminal,
+  terminal: OldTerminal | undefined,
   pty: Pty,
-  stays: boolean,
+  how: MoveMode,
   cleanup: DisposableStack,
   undo: DisposableStack,
 ): Mover[] {
@@ -150,7 +191,10 @@ function equip(
     job.members.map((member) => ({
       pid: member.tracee.mainTid,
       fds: member.fds,
-      moving: fdsOn(terminal.identity, member.stat.ttyNr, member.fds),
+      moving: terminal === undefined || how.alone && member !== job.target
+        ? []
+        : fdsOn(terminal.identity, member.stat.ttyNr, member.fds),
+      forced: how.forceStdio && member === job.target ? STANDARD : [],
     })),
     sharesDescription,
   );
@@ -166,45 +210,34 @@ function equip(
     const plan = moves[index]!;
     const old = member.keepOld(plan, cleanup);
     const needed = plan.descriptions.map(({ index }) => slaves[index]!);
-    const wanted = member === job.target && !stays ? [...needed, controllingSlave] : needed;
+    const isTarget = member === job.target;
+    const wanted = isTarget ? [...needed, controllingSlave] : needed;
+    const oldControlling = isTarget ? descriptorOnControlling(member, terminal) : undefined;
+    const isMissing = isTarget && oldControlling === undefined && member.stat.ttyNr !== 0 &&
+      (leadsSession(member) || how.alone && isForeground(member.stat) && job.helpers.length > 0);
+    if (isMissing) {
+      const opened = openControlling(member);
+      cleanup.defer(() => close(opened));
+      wanted.push(opened);
+    }
     // Beside what it is given: at first the sockets that bring it, later a copy of each that is replaced.
     if (wanted.length > 0) member.requireRoom(wanted.length + Math.max(2, wanted.length));
     const given = member.receive(wanted);
     undo.defer(() => member.giveUp(given));
-    return { member, plan, old, given };
+    return {
+      member,
+      plan,
+      old,
+      given,
+      controlling: given[needed.length],
+      oldControlling: oldControlling ?? given[needed.length + 1],
+    };
   });
   return movers;
 }
 
-/**
- * Whom the keys are for though they are not in the target's session: those of its group, who are in another now, and
- * of the group that was in the foreground; and whoever was left so by an earlier move. Where they are, as we number
- * groups.
- */
-function helpersOf(
-  { target, members, helpers }: Job,
-  groupsThen: readonly HelperGroup[] | undefined,
-): Helpers {
-  const { pid, stat: { session, pgrp, tpgid } } = target;
-  const stats = members.map(({ stat }) => stat);
-  const earlier = new Set(earlierHelpers(target.stat, stats, () => true).map(({ pid }) => pid));
-  const left = helpers.filter(({ pid: helper, stat }) =>
-    session !== pid
-      ? stat.pgrp === pgrp || stat.pgrp === tpgid
-      : earlier.has(helper) && (groupsThen?.some((group) => isIn(group, stat)) ?? true)
-  );
-  const groups = new Map(left.map(({ pid, stat }) => {
-    const group = { session: stat.session, pgrp: readStat(pid)?.pgrp ?? stat.pgrp };
-    return [group.pgrp, group];
-  }));
-  return { groups: [...groups.values()], pids: left.map(({ pid }) => pid) };
-}
-
-/** For a target that stays where it is: the keys are for the whole of its group. */
-function wholeGroup({ target: { stat: { session, pgrp } }, helpers }: Job): Helpers {
-  const group = helpers.filter(({ stat }) => stat.pgrp === pgrp);
-  return { groups: [{ session, pgrp }], pids: group.map(({ pid }) => pid) };
-}
+/** Standard input, output and error. */
+const STANDARD: readonly number[] = [0, 1, 2];
 
 /** What went wrong first; what then failed in putting things back is a consequence of it. */
 function firstOf(error: unknown): unknown {

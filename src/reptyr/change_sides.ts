@@ -11,7 +11,7 @@ import { RefusedError, SyscallError } from "../errors.ts";
 import { SIGCONT, SIGHUP, TIOCNOTTY } from "../ffi/constants.ts";
 import { kill } from "../ffi/process.ts";
 import { verbose } from "../log.ts";
-import { decodeDevice, isDevTty, terminalName } from "../proc/device.ts";
+import type { Stat } from "../proc/stat.ts";
 import { enterGroupStop } from "../tracee/group_stop.ts";
 import { isError, RemoteSyscalls } from "../tracee/remote_syscalls.ts";
 import { handOver } from "./handover.ts";
@@ -19,27 +19,30 @@ import type { Job } from "./job.ts";
 import type { JobRecord, ProcessName } from "./job_record.ts";
 import type { Member } from "./member.ts";
 import { controllingShell, isForeground, waitForPrompt } from "./old_shell.ts";
-import type { OldTerminal } from "./old_terminal.ts";
 import type { MovePlan } from "./plan.ts";
-import { forgetHangup, leaveGroup, takeTerminal } from "./session.ts";
+import { duplicate } from "./remote_descriptor.ts";
+import { forgetHangup, leaveGroup, setForeground, takeTerminal } from "./session.ts";
 import { nameOf, SighupShield } from "./sighup_shield.ts";
 import { discardPending } from "./signal_action.ts";
-import { duplicate, swapDescriptors } from "./swap.ts";
+import { swapDescriptors } from "./swap.ts";
 import { putZombiesOut } from "./zombies.ts";
 
 /** A member with what it is to do, and what it has been given to do it. */
 export interface Mover {
   readonly member: Member;
   readonly plan: MovePlan;
-  /** Descriptors in the member, in the order of `plan.descriptions`; the target has one more. */
+  /** Descriptors in the member, in the order of `plan.descriptions`; the target has more. */
   readonly given: readonly number[];
-  /** Our copies of what they replace, to undo with. */
-  readonly old: readonly number[];
+  /** Of the target: one of those, on the new terminal and readable, and one on the old controlling terminal. */
+  readonly controlling: number | undefined;
+  readonly oldControlling: number | undefined;
+  /** Our copies of what they replace, to undo with; `undefined` where nothing was open. */
+  readonly old: readonly (number | undefined)[];
 }
 
 export interface Change {
-  /** The one that the target leaves. */
-  readonly terminal: OldTerminal;
+  /** Those of the group who stay where they are, when the target goes alone. */
+  readonly staying: readonly Stat[];
   /** What other reptyrs, which served the job until now, have changed in it. */
   readonly known: readonly JobRecord[];
   /** Whether the target stays in its session and group, and all helpers with it: zombies.ts. */
@@ -48,19 +51,27 @@ export interface Change {
 
 /**
  * Bring the job to the terminal of which `movers`, the target first, have descriptors. How to undo each step is
- * put on `undo`. Returns the shell that has it as a job, if one does, and the shields, which are to be lifted once the shell of the job has ended; those that are `known` to have been
- * raised in an earlier move are among them.
+ * put on `undo`. Returns the shell that has it as a job, if one does, and the shields, which are to be lifted once
+ * that shell has ended; those that are `known` to have been raised in an earlier move are among them.
+ *
+ * When the target goes alone, those `staying` of its group keep the old terminal as they have it, and its shell is not
+ * shown a stop for as long as they are in the foreground: it `isWaiting` then.
  */
 export function changeSides(
   job: Job,
   movers: readonly Mover[],
-  { terminal, known, stays }: Change,
+  { staying, known, stays }: Change,
   undo: DisposableStack,
-): { readonly shell: ProcessName | undefined; readonly shields: readonly SighupShield[] } {
+): {
+  readonly shell: ProcessName | undefined;
+  readonly isWaiting: boolean;
+  readonly shields: readonly SighupShield[];
+} {
   const { target } = job;
-  const stats = job.members.map(({ stat }) => stat);
+  const stats = job.alone ? [target.stat] : job.members.map(({ stat }) => stat);
   const shell = controllingShell(stats.filter(({ pgrp }) => pgrp === target.stat.pgrp));
-  const stopped = shell === undefined ? [] : showStop(job, shell, undo);
+  const isWaiting = staying.length > 0 && isForeground(target.stat) && !target.tracee.foundStopped;
+  const stopped = shell === undefined || isWaiting ? [] : showStop(job, shell, undo);
   const shields = new Shields(shell, undo);
   const adopted = adoptShields(job, known);
 
@@ -70,20 +81,24 @@ export function changeSides(
     using remote = RemoteSyscalls.begin(member.tracee);
     if (isHelper(member, target)) {
       if (leadsGroup(target) && !stays) group = regroup(remote, member, group, undo);
-      shields.raise(remote, member);
+      if (!job.alone) shields.raise(remote, member);
     }
     swap(remote, mover, undo);
     if (stopped.includes(member)) continueUnseen(remote);
   }
   const mover = movers.find(({ member }) => member === target)!;
   if (!stays) putZombiesOut(job, undo);
-  moveTarget(job, mover, stays ? undefined : terminal, shields, stopped.includes(target), undo);
-  for (const { member } of movers) {
-    if (isHelper(member, target) && leadsSession(member)) releaseOld(job, member, mover.old[0]!);
+  if (job.alone && group !== undefined && isForeground(target.stat)) {
+    leaveForeground(mover, group, undo);
+  }
+  moveTarget(job, mover, { shields, stays, stopped: stopped.includes(target) }, undo);
+  for (const { member } of job.alone ? [] : movers) {
+    if (isHelper(member, target) && leadsSession(member)) releaseOld(job, member, mover.old);
   }
   continueFoundStopped(job);
   return {
     shell: shell === undefined ? undefined : nameOf(shell),
+    isWaiting,
     shields: [...adopted, ...shields.raised],
   };
 }
@@ -99,52 +114,33 @@ function adoptShields(job: Job, known: readonly JobRecord[]): SighupShield[] {
   });
 }
 
-/** `terminal` is the one whose place the new one takes in its session; undefined where none does. */
 function moveTarget(
   job: Job,
   mover: Mover,
-  terminal: OldTerminal | undefined,
-  shields: Shields,
-  stopped: boolean,
+  { shields, stays, stopped }: {
+    readonly shields: Shields;
+    readonly stays: boolean;
+    readonly stopped: boolean;
+  },
   undo: DisposableStack,
 ): void {
   const { target } = job;
-  const role = {
-    leadsSession: leadsSession(target),
-    leadsGroup: leadsGroup(target),
-    hasTerminal: target.stat.ttyNr !== 0,
-  };
+  const role = { leadsSession: leadsSession(target), leadsGroup: leadsGroup(target) };
   using remote = RemoteSyscalls.begin(target.tracee);
   using cleanup = new DisposableStack();
-  const oldFd = terminal && duplicate(remote, controllingFd(target, terminal));
-  if (oldFd !== undefined) cleanup.defer(() => remote.syscall("close", oldFd));
+  let oldFd: number | undefined;
+  if (mover.oldControlling !== undefined && !stays) {
+    const copy = oldFd = duplicate(remote, mover.oldControlling);
+    cleanup.defer(() => remote.syscall("close", copy));
+  }
   if (role.leadsGroup) shields.raise(remote, target);
   // What can be undone comes first: a new session cannot, and closing its terminal sends SIGHUP.
   swap(remote, mover, undo);
-  if (oldFd !== undefined) {
-    const controlling = mover.given.at(-1)!;
-    takeTerminal(remote, { ...role, oldFd }, controlling);
-    remote.syscall("close", controlling);
-  }
+  if (!stays) takeTerminal(remote, { ...role, oldFd }, mover.controlling!);
+  for (const fd of mover.given.slice(mover.plan.descriptions.length)) remote.syscall("close", fd);
   if (stopped) continueUnseen(remote);
-  if (role.leadsSession && role.hasTerminal) forgetHangups(job, target, remote);
+  if (role.leadsSession && oldFd !== undefined) forgetHangups(job, target, remote);
   verbose(`Process ${target.pid} has its new terminal`);
-}
-
-/** A descriptor of the target on its controlling terminal; without one, on the terminal that it leaves. */
-function controllingFd({ pid, stat, fds }: Member, terminal: OldTerminal): number {
-  if (stat.ttyNr === 0 || stat.session !== pid) return terminal.fds[0]!;
-  const device = stat.ttyNr >>> 0;
-  const on = fds.find(({ fd, rdev }) =>
-    rdev >>> 0 === device || terminal.fds.includes(fd) && isDevTty(decodeDevice(rdev))
-  );
-  if (on !== undefined) return on.fd;
-  throw new RefusedError(
-    `Cannot move process ${pid}: its controlling terminal is ${
-      terminalName(decodeDevice(device))
-    }, ` +
-      "which it could not give up, for none of its descriptors is open on that",
-  );
 }
 
 /** Whether the member is left behind by the target's setsid() though it is in its group. */
@@ -154,12 +150,13 @@ function isHelper({ stat }: Member, target: Member): boolean {
 
 /**
  * Take the terminal that the job has left from a helper that leads the session there, lest it be hung up with that.
- * `oldFd` is our descriptor for it. Not where the terminal still has another foreground group to serve: TIOCNOTTY would
+ * `old` are our descriptors for it. Not where the terminal still has another foreground group to serve: TIOCNOTTY would
  * hang that up. The target is on its new terminal by now: what goes wrong here is no reason to fail.
  */
-function releaseOld(job: Job, leader: Member, oldFd: number): void {
+function releaseOld(job: Job, leader: Member, old: Mover["old"]): void {
   const { ttyNr, tpgid, pgrp } = leader.stat;
-  if (ttyNr === 0 || tpgid !== pgrp) return;
+  const oldFd = old.find((fd) => fd !== undefined);
+  if (ttyNr === 0 || tpgid !== pgrp || oldFd === undefined) return;
   try {
     using remote = RemoteSyscalls.begin(leader.tracee);
     const [fd] = handOver(remote, leader.pidfd, [oldFd]);
@@ -172,7 +169,7 @@ function releaseOld(job: Job, leader: Member, oldFd: number): void {
   }
 }
 
-function leadsSession({ pid, stat }: Member): boolean {
+export function leadsSession({ pid, stat }: Member): boolean {
   return stat.session === pid;
 }
 
@@ -210,17 +207,30 @@ function showStop(job: Job, shell: number, undo: DisposableStack): Member[] {
  * End a stop of our making. SIGCONT works when it is sent; its handler in the process need not run. None can have been
  * pending before: SIGSTOP discards it, signal(7).
  */
-function continueUnseen(remote: RemoteSyscalls): void {
+export function continueUnseen(remote: RemoteSyscalls): void {
   kill(remote.tracee.pid, SIGCONT);
   discardPending(remote, SIGCONT);
 }
 
 /** A job that the user had stopped runs on the new terminal, as after `fg`. */
-function continueFoundStopped({ target, members }: Job): void {
+function continueFoundStopped({ target, members, alone }: Job): void {
   if (!target.tracee.foundStopped) return;
-  for (const { tracee, stat } of members) {
+  for (const { tracee, stat } of alone ? [target] : members) {
     if (stat.pgrp === target.stat.pgrp && tracee.foundStopped) kill(tracee.pid, SIGCONT);
   }
+}
+
+/** Those who stay are in `group` now: the keyboard of the old terminal goes on being theirs. */
+function leaveForeground(
+  { member, oldControlling }: Mover,
+  group: bigint,
+  undo: DisposableStack,
+): void {
+  const fd = oldControlling!;
+  using remote = RemoteSyscalls.begin(member.tracee);
+  const before = remote.syscallOrThrow("getpgid", 0);
+  setForeground(remote, fd, group);
+  undo.defer(() => within(member, (remote) => setForeground(remote, fd, before)));
 }
 
 /** Take a helper out of the target's group; the number, in its PID namespace, of the one it is in then. */

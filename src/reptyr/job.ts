@@ -2,7 +2,7 @@
 import { RefusedError, TraceeDiedError } from "../errors.ts";
 import { isLive, readStat, type Stat } from "../proc/stat.ts";
 import { listTids, readChildren } from "../proc/tasks.ts";
-import { jobMembers } from "./job_members.ts";
+import { jobMembers, membersInTheWay } from "./job_members.ts";
 import { Member } from "./member.ts";
 import { usersOf } from "./terminal_users.ts";
 
@@ -14,7 +14,13 @@ export class Job implements Disposable {
    * Stop process `pid` and `others`. Those that have ended meanwhile are passed over; children that were
    * born meanwhile are stopped too. Throws as Member.seize() does; nothing is left stopped then.
    */
-  constructor(pid: number, others: readonly number[], timeoutSeconds: number) {
+  constructor(
+    pid: number,
+    others: readonly number[],
+    timeoutSeconds: number,
+    /** The others do not move: they are only to leave the target's group. */
+    readonly alone = false,
+  ) {
     using undo = new DisposableStack();
     undo.defer(() => this[Symbol.dispose]());
     this.#members.set(pid, Member.seize(pid, timeoutSeconds));
@@ -78,7 +84,8 @@ export class Job implements Disposable {
       .filter((stat): stat is Stat => stat !== undefined && isLive(stat));
     const stats = [...this.members.map(({ stat }) => stat), ...table];
     const users = usersOf(this.target.terminal?.identity);
-    return jobMembers(this.target.stat, stats, Deno.pid, users)
+    const members = this.alone ? membersInTheWay : jobMembers;
+    return members(this.target.stat, stats, Deno.pid, users)
       .map(({ pid }) => pid)
       .filter((pid) => !this.#members.has(pid));
   }

@@ -84,6 +84,28 @@ function groupOf({ session, pgrp }: ProcessEntry): string {
   return `${session} ${pgrp}`;
 }
 
+/**
+ * For a target that goes alone: those that must leave its process group for that, ascending by pid. Only the leader of
+ * a group cannot leave by itself: setsid(2) fails as long as any group has the caller's number.
+ */
+export function membersInTheWay(
+  target: ProcessEntry,
+  table: readonly ProcessEntry[],
+  selfPid: number,
+): ProcessEntry[] {
+  if (target.pgrp !== target.pid || target.session === target.pid) return [];
+  return othersOfGroup(target, table).filter(({ pid }) => pid !== selfPid);
+}
+
+/** The other processes of the target's group, ascending by pid. */
+export function othersOfGroup<Entry extends ProcessEntry>(
+  { pid, pgrp }: ProcessEntry,
+  table: readonly Entry[],
+): Entry[] {
+  return table.filter((entry) => entry.pgrp === pgrp && entry.pid !== pid)
+    .sort((a, b) => a.pid - b.pid);
+}
+
 /** Pids of all children of `pid`, their children, and so on. */
 export function descendantsOf(pid: number, table: readonly ProcessEntry[]): Set<number> {
   const children = childrenByParent(table);

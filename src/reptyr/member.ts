@@ -12,11 +12,12 @@ import { readStat, type Stat } from "../proc/stat.ts";
 import { readStatus, type Status } from "../proc/status.ts";
 import { RemoteSyscalls } from "../tracee/remote_syscalls.ts";
 import { Tracee } from "../tracee/tracee.ts";
-import { handOver, tooManyFiles } from "./handover.ts";
+import { handOver } from "./handover.ts";
 import { type OldTerminal, oldTerminal } from "./old_terminal.ts";
 import type { MovePlan } from "./plan.ts";
 import { attachFailure } from "./preflight.ts";
 import { underSeccomp } from "./refusals.ts";
+import { FIRST_FREE, tooManyFiles } from "./remote_descriptor.ts";
 import { withOwnDescriptors } from "./sharing.ts";
 import { swapDescriptors } from "./swap.ts";
 
@@ -80,8 +81,8 @@ export class Member implements Disposable {
    */
   requireRoom(count: number): void {
     const limit = readOpenFilesLimit(this.pid, this.tracee.mainTid) ?? Infinity;
-    const used = this.fds.filter(({ fd }) => fd < limit).length;
-    if (limit - used < count) throw tooManyFiles(this.pid);
+    const used = this.fds.filter(({ fd }) => fd >= FIRST_FREE && fd < limit).length;
+    if (limit - FIRST_FREE - used < count) throw tooManyFiles(this.pid);
   }
 
   /** {@linkcode handOver} in a scope of its own: the process leaves it with its registers its own. */
@@ -98,9 +99,10 @@ export class Member implements Disposable {
     for (const fd of descriptors) remote.syscall("close", fd);
   }
 
-  /** Copies, of our own, of the open file descriptions that `plan` replaces. */
-  keepOld({ descriptions }: MovePlan, cleanup: DisposableStack): number[] {
-    return descriptions.map(({ descriptors: [first] }) => {
+  /** Copies, of our own, of the open file descriptions that `plan` replaces; `undefined` for those that were closed. */
+  keepOld({ descriptions }: MovePlan, cleanup: DisposableStack): (number | undefined)[] {
+    return descriptions.map(({ descriptors: [first], wasClosed }) => {
+      if (wasClosed) return undefined;
       const copy = orThrow(
         pidfdGetfd(this.pidfd, first!.fd),
         `pidfd_getfd(${this.pidfd}, ${first!.fd})`,
@@ -111,9 +113,10 @@ export class Member implements Disposable {
   }
 
   /** Undo a swap with what {@linkcode keepOld} kept. */
-  swapBack(plan: MovePlan, old: readonly number[]): void {
+  swapBack(plan: MovePlan, old: readonly (number | undefined)[]): void {
     using remote = RemoteSyscalls.begin(this.tracee);
-    swapDescriptors(remote, plan, handOver(remote, this.pidfd, old));
+    const given = handOver(remote, this.pidfd, old.filter((fd) => fd !== undefined));
+    swapDescriptors(remote, plan, old.map((fd) => fd === undefined ? undefined : given.shift()));
   }
 
   [Symbol.dispose](): void {

@@ -1,5 +1,4 @@
 /** `reptyr PID`: move a process with its job to this terminal, and serve them there until they end. */
-import { SyscallError } from "../errors.ts";
 import { SIGWINCH } from "../ffi/constants.ts";
 import { close } from "../ffi/descriptor.ts";
 import { pidfdOpen } from "../ffi/process.ts";
@@ -9,9 +8,10 @@ import { Pty } from "../tty/pty.ts";
 import { SignalInbox } from "../tty/signal_inbox.ts";
 import { RawMode } from "../tty/raw_mode.ts";
 import { UserTerminal } from "../tty/user_terminal.ts";
-import { getWindowSize, setWindowSize, type WindowSize } from "../tty/window_size.ts";
+import { getWindowSize, setWindowSize } from "../tty/window_size.ts";
 import { attach } from "./attach.ts";
 import { signalHelpers } from "./helpers.ts";
+import { restoreAtExit, sizeOf } from "./own_terminal.ts";
 import { preflight, type PreflightFacts } from "./preflight.ts";
 import { type Redraw, Redrawer } from "./redraw.ts";
 import { ENDING_SIGNALS, serve } from "./serve.ts";
@@ -23,15 +23,20 @@ export interface MoveOptions {
   /** How long the target may take to stop. */
   readonly timeoutSeconds: number;
   readonly redraw: Redraw;
+  /** Descriptors 0 to 2 are replaced whatever they are, also where there is no terminal to leave. */
+  readonly forceStdio: boolean;
+  /** Leave the rest of the job where it is. */
+  readonly alone: boolean;
 }
 
 /**
  * Move process `pid` to the terminal that standard input and output are on. Resolves to the exit status
  * for ours: that of the process, or 128 + N when signal N ended us. Throws when it cannot be moved.
  */
-export async function move({ pid, timeoutSeconds, redraw }: MoveOptions): Promise<number> {
-  const facts = preflight(pid);
-  warnAbout(facts);
+export async function move(options: MoveOptions): Promise<number> {
+  const { pid, redraw, alone } = options;
+  const facts = preflight(pid, options);
+  warnAbout(facts, alone);
   using cleanup = new DisposableStack();
   const pidfd = orThrow(pidfdOpen(pid), `pidfd_open(${pid})`);
   cleanup.defer(() => close(pidfd));
@@ -46,7 +51,7 @@ export async function move({ pid, timeoutSeconds, redraw }: MoveOptions): Promis
   const size = sizeOf(terminal);
   setWindowSize(pty.slave, size());
 
-  const attachment = attach(facts, pty, timeoutSeconds);
+  const attachment = attach(facts, pty, options);
   pty.releaseSlave();
   const notify = () => signalHelpers(attachment.helpers, SIGWINCH);
   const redrawer = cleanup.use(new Redrawer({ how: redraw, pty, size, notify }));
@@ -64,27 +69,11 @@ export async function move({ pid, timeoutSeconds, redraw }: MoveOptions): Promis
 }
 
 /** What the user should know before anything is done. */
-function warnAbout({ pid, members, status, targetSeccomp }: PreflightFacts): void {
-  const known = { pid, uid: status.uids[0], job: [pid, ...members], seccomp: targetSeccomp };
+function warnAbout(
+  { pid, members, status, targetSeccomp }: PreflightFacts,
+  alone: boolean,
+): void {
+  const job = alone ? [pid] : [pid, ...members];
+  const known = { pid, uid: status.uids[0], job, seccomp: targetSeccomp };
   for (const line of warnings(readWarningFacts(known))) writeStderr(`reptyr: warning: ${line}`);
-}
-
-/** The terminal's size at any time; the last one known once it is hung up. Throws when it never had one. */
-function sizeOf({ screen }: UserTerminal): () => WindowSize {
-  let known = getWindowSize(screen);
-  return () => {
-    try {
-      known = getWindowSize(screen);
-    } catch (error) {
-      if (!(error instanceof SyscallError)) throw error;
-    }
-    return known;
-  };
-}
-
-/** Deno.exit() runs no disposers, but dispatches `unload`: an error in a callback ends there. */
-function restoreAtExit(rawMode: RawMode, cleanup: DisposableStack): void {
-  const restore = () => rawMode[Symbol.dispose]();
-  globalThis.addEventListener("unload", restore);
-  cleanup.defer(() => globalThis.removeEventListener("unload", restore));
 }

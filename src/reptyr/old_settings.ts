@@ -15,10 +15,14 @@ export interface OldSettings {
 /**
  * The size of the terminal behind descriptor `fd` of the process of `pidfd`, and its settings if the target
  * is in its `foreground`; else sane ones: in the background the settings are those that a shell made for
- * itself, and a terminal that was hung up has none.
+ * itself, and a terminal that was hung up, or is not there (no `fd`), has none.
  */
-export function oldSettings(pidfd: number, fd: number, foreground: boolean): OldSettings {
-  const copy = pidfdGetfd(pidfd, fd);
+export function oldSettings(
+  pidfd: number,
+  fd: number | undefined,
+  foreground: boolean,
+): OldSettings {
+  const copy = fd === undefined ? -1 : pidfdGetfd(pidfd, fd);
   if (copy < 0) return { termios: saneTermios(), size: undefined };
   try {
     return { termios: foreground ? getTermios(copy) : saneTermios(), size: getWindowSize(copy) };

@@ -17,7 +17,14 @@ import {
   isAttachForbidden,
   type SelfFacts,
 } from "./attach_failure.ts";
-import { ancestorsOf, descendantsOf, jobMembers, type ProcessEntry } from "./job_members.ts";
+import { refuseAlone } from "./alone.ts";
+import {
+  ancestorsOf,
+  descendantsOf,
+  jobMembers,
+  membersInTheWay,
+  type ProcessEntry,
+} from "./job_members.ts";
 import { isOnTerminal, type OldTerminal, oldTerminal } from "./old_terminal.ts";
 import { isSuspendedReptyr } from "./suspended.ts";
 import { usersOf } from "./terminal_users.ts";
@@ -37,21 +44,33 @@ export interface PreflightFacts {
   readonly fds: readonly Descriptor[];
   /** Numbers of the descriptors open on any terminal. */
   readonly terminals: readonly number[];
-  /** The one to move away from, with its descriptors. */
-  readonly oldTerminal: OldTerminal;
-  /** The others of its job, which move with it: `jobMembers()`. */
+  /** The one to move away from, with its descriptors; undefined for a target on none, with --force-stdio. */
+  readonly oldTerminal: OldTerminal | undefined;
+  /** The others of its job, which move with it: `jobMembers()`; when alone, those of `membersInTheWay()`. */
   readonly members: readonly number[];
   /** SECCOMP_MODE_* of the target: with 2 a filter may deny, or punish with death, what we make it call. */
   readonly targetSeccomp: number;
 }
 
+/** How the target is to be moved: MoveOptions in mod.ts. */
+export interface MoveMode {
+  readonly forceStdio: boolean;
+  readonly alone: boolean;
+}
+
 /** The facts about process `pid`. Throws RefusedError, with the reason, when it cannot be moved. */
-export function preflight(pid: number): PreflightFacts {
-  const { target, refused } = inspect(pid);
+export function preflight(pid: number, { forceStdio, alone }: MoveMode): PreflightFacts {
+  const around = readSurroundings();
+  const { target, refused } = inspect(pid, around, forceStdio);
   if (refused !== undefined) throw refused;
-  target?.members.forEach(refuseMember);
+  if (target !== undefined && alone) refuseAlone(target, target.stat, around.table);
+  const members = target === undefined || !alone
+    ? target?.members ?? []
+    : membersInTheWay(target.stat, around.table, Deno.pid).map(({ pid }) => pid);
+  members.forEach(refuseMember);
   const old = target?.fds && oldTerminal(target.stat.ttyNr, target.fds);
-  if (target?.fds === undefined || target.tid === undefined || old === undefined) {
+  const isEnough = old !== undefined || forceStdio;
+  if (target?.fds === undefined || target.tid === undefined || !isEnough) {
     throw new Error(`Process ${pid} was neither refused nor is there enough to move it`);
   }
   const { tid, command, stat, status, fds } = target;
@@ -64,7 +83,7 @@ export function preflight(pid: number): PreflightFacts {
     fds,
     terminals: fds.filter((fd) => isOnTerminal(fd, stat.ttyNr)).map(({ fd }) => fd),
     oldTerminal: old,
-    members: target.members,
+    members,
     targetSeccomp: status.seccomp,
   };
 }
@@ -79,10 +98,11 @@ function refuseMember(pid: number): void {
 export function inspect(
   pid: number,
   around?: Surroundings,
+  needsNoTerminal = false,
 ): { target: TargetFacts | undefined; refused: RefusedError | undefined } {
   try {
     const target = gather(pid, around);
-    return { target, refused: refusal({ pid, target }) };
+    return { target, refused: refusal({ pid, target, needsNoTerminal }) };
   } catch (error) {
     if (!(error instanceof Deno.errors.PermissionDenied)) throw error;
     return { target: undefined, refused: refusal({ pid, target: undefined, isHidden: true }) };
@@ -93,7 +113,7 @@ export function inspect(
 export function attachFailure(pid: number): Error {
   const target = gather(pid);
   // A target that ended meanwhile, or that the checks before would now refuse, is best explained by them.
-  return refusal({ pid, target }) ?? explainAttachFailure(target!);
+  return refusal({ pid, target, needsNoTerminal: true }) ?? explainAttachFailure(target!);
 }
 
 /** What is the same for every target, for one who looks at many. */

@@ -27,6 +27,8 @@ export interface RefusalFacts {
   readonly target: TargetFacts | undefined;
   /** Whether /proc keeps the process from us: `hidepid` in proc(5). */
   readonly isHidden?: boolean;
+  /** Whether it is to be moved without being on a terminal: --force-stdio. */
+  readonly needsNoTerminal?: boolean;
 }
 
 export interface TargetFacts extends AttachFacts {
@@ -53,7 +55,9 @@ const COMMAND_WIDTH = 40;
  * Why the target cannot be moved, or undefined when nothing speaks against it. What cannot exist or cannot
  * be moved by anyone comes first, then what permission forbids, then what the terminal forbids.
  */
-export function refusal({ pid, target, isHidden }: RefusalFacts): RefusedError | undefined {
+export function refusal(
+  { pid, target, isHidden, needsNoTerminal }: RefusalFacts,
+): RefusedError | undefined {
   if (isHidden) {
     return new RefusedError(
       `Cannot attach to process ${pid}: permission denied: /proc hides the processes of other users (hidepid)`,
@@ -89,6 +93,7 @@ export function refusal({ pid, target, isHidden }: RefusalFacts): RefusedError |
   if (target.status.seccomp !== 0 && !canSuspendSeccomp(target)) {
     return underSeccomp(target, target.self.status.seccomp !== 0);
   }
+  if (needsNoTerminal) return undefined;
   if (oldTerminal(target.stat.ttyNr, target.fds) === undefined) return onNoTerminal(target);
   return undefined;
 }
@@ -119,10 +124,9 @@ function onNoTerminal(target: TargetFacts): RefusedError {
       ? "Its descriptors 0, 1 and 2 are closed"
       : `Of its descriptors, ${standard.join(", ")}`,
   ];
+  remedies.push(`To put a terminal in their place, run: reptyr --force-stdio ${target.pid}`);
   const below = target.descendantsOnTerminals;
-  if (below.length === 0) {
-    remedies.push("Only a process that uses a terminal can be moved: `ps a` lists them");
-  } else {
+  if (below.length > 0) {
     const list = listed(below, ({ ttyNr }) => ` on ${terminalName(decodeDevice(ttyNr))}`);
     remedies.push(`Processes below it are on a terminal and may be meant: ${list}`);
   }

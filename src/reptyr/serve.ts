@@ -16,6 +16,7 @@ import { exitStatus } from "./exit_status.ts";
 import { signalHelpers, watchHelpers } from "./helpers.ts";
 import { holdChildren } from "./hold.ts";
 import { JobControl } from "./job_control.ts";
+import { LatePrompt } from "./late_prompt.ts";
 import { changeSize } from "./redraw.ts";
 import { readRecords } from "./published_record.ts";
 import type { SighupShield } from "./sighup_shield.ts";
@@ -72,6 +73,7 @@ export async function serve(service: Service): Promise<number> {
       wake: () => signals.wake(),
     }),
   );
+  if (service.attachment.left !== undefined) cleanup.use(new LatePrompt(service.attachment.left));
   const end = await pump({
     terminal,
     master: pty.master,

@@ -12,9 +12,8 @@ export interface SessionRole {
   readonly leadsSession: boolean;
   /** Its process group has its own number. */
   readonly leadsGroup: boolean;
-  readonly hasTerminal: boolean;
-  /** A descriptor of the target on its controlling terminal, if it has one. */
-  readonly oldFd: number;
+  /** For a session leader, a descriptor of the target on its controlling terminal, if it has one. */
+  readonly oldFd: number | undefined;
 }
 
 /**
@@ -29,17 +28,18 @@ export interface SessionRole {
  */
 export function takeTerminal(remote: RemoteSyscalls, role: SessionRole, newFd: number): void {
   using undo = new DisposableStack();
+  const { oldFd } = role;
   if (!role.leadsSession) {
     startSession(remote, role.leadsGroup, undo);
     setControlling(remote, newFd);
-  } else if (!role.hasTerminal) {
+  } else if (oldFd === undefined) {
     setControlling(remote, newFd);
   } else {
     // Kept in the scratch page: its number is that of the target's PID namespace.
     const foreground = remote.scratch;
-    remote.check(remote.syscall("ioctl", role.oldFd, TIOCGPGRP, foreground), "ioctl(TIOCGPGRP)");
-    remote.check(remote.syscall("ioctl", role.oldFd, TIOCNOTTY, 0), "ioctl(TIOCNOTTY)");
-    undo.defer(() => remote.syscall("ioctl", role.oldFd, TIOCSCTTY, 0));
+    remote.check(remote.syscall("ioctl", oldFd, TIOCGPGRP, foreground), "ioctl(TIOCGPGRP)");
+    remote.check(remote.syscall("ioctl", oldFd, TIOCNOTTY, 0), "ioctl(TIOCNOTTY)");
+    undo.defer(() => remote.syscall("ioctl", oldFd, TIOCSCTTY, 0));
     setControlling(remote, newFd);
     // Fails when that group has gone, and then the target's own stays in the foreground.
     remote.syscall("ioctl", newFd, TIOCSPGRP, foreground);
@@ -50,6 +50,16 @@ export function takeTerminal(remote: RemoteSyscalls, role: SessionRole, newFd: n
 /** Argument 0: never take a terminal away from another session, which 1 does for root. */
 function setControlling(remote: RemoteSyscalls, fd: number): void {
   remote.check(remote.syscall("ioctl", fd, TIOCSCTTY, 0), "ioctl(TIOCSCTTY)");
+}
+
+/**
+ * Make process group `group`, in the process' PID namespace, the foreground one of its controlling terminal, of which
+ * `fd` is a descriptor: tcsetpgrp(3). Signals are blocked in our scopes, SIGTTOU too, so it works in the background.
+ */
+export function setForeground(remote: RemoteSyscalls, fd: number, group: bigint): void {
+  const bytes = new Uint8Array(new Int32Array([Number(group)]).buffer);
+  const address = remote.write(bytes);
+  remote.check(remote.syscall("ioctl", fd, TIOCSPGRP, address), "ioctl(TIOCSPGRP)");
 }
 
 /**

@@ -6,22 +6,22 @@
  * after. A disarmed EPOLLONESHOT interest stays disarmed, but for EPOLLERR and EPOLLHUP, which epoll_ctl(2) always
  * adds: it is told of the end of the new terminal once.
  */
-import { EPOLL_CTL_ADD, EPOLL_CTL_DEL, F_DUPFD_CLOEXEC, O_CLOEXEC } from "../ffi/constants.ts";
+import { EPOLL_CTL_ADD, EPOLL_CTL_DEL, O_CLOEXEC } from "../ffi/constants.ts";
 import { ERRNO } from "../ffi/errno.ts";
 import { Struct } from "../struct.ts";
 import type { RemoteSyscalls } from "../tracee/remote_syscalls.ts";
-import { tooManyFiles } from "./handover.ts";
 import type { MovedDescriptor, MovePlan, Registration } from "./plan.ts";
+import { duplicate } from "./remote_descriptor.ts";
 
 /**
  * Carry out `plan`; `replacements` are the target's descriptors for `plan.descriptions`, in the same
- * order. They and all else that was opened on the way are closed at the end. After a throw all is as it
+ * order, none of them below FIRST_FREE; `undefined` for those that are to be closed. They and all else that was opened on the way are closed at the end. After a throw all is as it
  * was, but for the replacements, which are the caller's then.
  */
 export function swapDescriptors(
   remote: RemoteSyscalls,
   plan: MovePlan,
-  replacements: readonly number[],
+  replacements: readonly (number | undefined)[],
 ): void {
   using cleanup = new DisposableStack();
   using undo = new DisposableStack();
@@ -32,12 +32,24 @@ export function swapDescriptors(
     return found;
   });
 
-  plan.descriptions.forEach(({ descriptors }, index) => {
+  plan.descriptions.forEach(({ descriptors, wasClosed }, index) => {
+    const replacement = replacements[index];
+    if (replacement === undefined) {
+      for (const { fd } of descriptors) remote.syscall("close", fd);
+      return;
+    }
+    if (wasClosed) {
+      for (const descriptor of descriptors) {
+        undo.defer(() => remote.syscall("close", descriptor.fd));
+        duplicateOver(remote, replacement, descriptor);
+      }
+      return;
+    }
     const old = duplicate(remote, descriptors[0]!.fd);
     cleanup.defer(() => remote.syscall("close", old));
     for (const descriptor of descriptors) {
       undo.defer(() => duplicateOver(remote, old, descriptor));
-      duplicateOver(remote, replacements[index]!, descriptor);
+      duplicateOver(remote, replacement, descriptor);
     }
   });
 
@@ -46,14 +58,9 @@ export function swapDescriptors(
     undo.defer(() => takeOut(remote, registration));
   }
   undo.move();
-  for (const replacement of replacements) remote.syscall("close", replacement);
-}
-
-/** A further descriptor, close-on-exec, for the same open file description: fcntl(2). */
-export function duplicate(remote: RemoteSyscalls, fd: number): number {
-  const result = remote.syscall("fcntl", fd, F_DUPFD_CLOEXEC, 0);
-  if (result === BigInt(-ERRNO.EMFILE)) throw tooManyFiles(remote.tracee.pid);
-  return Number(remote.check(result, `fcntl(${fd}, F_DUPFD_CLOEXEC)`));
+  for (const replacement of replacements) {
+    if (replacement !== undefined) remote.syscall("close", replacement);
+  }
 }
 
 function duplicateOver(

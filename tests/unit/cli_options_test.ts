@@ -10,8 +10,15 @@ import { UsageError } from "../../src/errors.ts";
 
 const move = (
   pid: number,
-  { verbose = false, timeoutSeconds = 10, redraw = "winch" } = {},
-) => ({ kind: "move", verbose, options: { pid, timeoutSeconds, redraw } });
+  { verbose = false, timeoutSeconds = 10, redraw = "winch", forceStdio = false, alone = false } =
+    {},
+) => ({ kind: "move", verbose, options: { pid, timeoutSeconds, redraw, forceStdio, alone } });
+
+const newTerminal = (place: "on" | "beside", command: string[], verbose = false) => ({
+  kind: "new terminal",
+  verbose,
+  options: { command, place },
+});
 
 describe("parseReptyr", () => {
   const right: [string[], unknown][] = [
@@ -32,6 +39,24 @@ describe("parseReptyr", () => {
       ["-V", "--redraw=winch", "7", "--timeout", "1"],
       move(7, { verbose: true, timeoutSeconds: 1 }),
     ],
+    [["-s", "7"], move(7, { forceStdio: true })],
+    [["7", "--force-stdio"], move(7, { forceStdio: true })],
+    [["-1", "7"], move(7, { alone: true })],
+    [["--alone", "7"], move(7, { alone: true })],
+    [["-V1s", "7"], move(7, { verbose: true, alone: true, forceStdio: true })],
+    [["-l"], newTerminal("beside", [])],
+    [["-L"], newTerminal("on", [])],
+    [["-l", "ls", "-la", "--foo"], newTerminal("beside", ["ls", "-la", "--foo"])],
+    [["-L", "bash", "-c", "x"], newTerminal("on", ["bash", "-c", "x"])],
+    [["-VL", "a", "-l"], newTerminal("on", ["a", "-l"], true)],
+    [["-l", "-V", "a", "-h"], newTerminal("beside", ["a", "-h"], true)],
+    [["-V", "-LL", "--", "-a", "--", "b"], newTerminal("on", ["-a", "--", "b"], true)],
+    [["-l", "--"], newTerminal("beside", [])],
+    [["-L", ""], newTerminal("on", [""])],
+    [["-L", "-", "x"], newTerminal("on", ["-", "x"])],
+    [["-L", "42"], newTerminal("on", ["42"])],
+    [["-lh", "x"], { kind: "help" }],
+    [["-L", "--version"], { kind: "version" }],
     [["--list"], { kind: "list", json: false }],
     [["--json", "--list", "-V"], { kind: "list", json: true }],
     [["--why", "4242"], { kind: "why", pid: 4242, json: false }],
@@ -115,8 +140,24 @@ describe("parseReptyr", () => {
     [["--help=false", "5"], "option '--help' takes no value"],
     [["-V5"], "option '--verbose' takes no value"],
     [["-V=5"], "option '--verbose' takes no value"],
-    [["-l", "ls", "-la", "--foo"], "option '-l' is not available in this version"],
-    [["-1", "5"], "option '-1' is not available in this version"],
+    [["-l", "-L", "ls"], "options '-l' and '-L' exclude each other"],
+    [["-Ll"], "options '-L' and '-l' exclude each other"],
+    [["-l", "-s", "5"], "options '-l' and '--force-stdio' exclude each other"],
+    [["-1", "-L", "5"], "options '-L' and '--alone' exclude each other"],
+    [["-L", "--timeout", "5", "ls"], "options '-L' and '--timeout' exclude each other"],
+    [["--timeout", "-l"], "option '--timeout' needs a value: SECONDS"],
+    [["-l", "--list"], "options '-l' and '--list' exclude each other"],
+    [["-l", "--foo", "ls"], "unknown option '--foo'"],
+    [["-lx", "ls"], "unknown option '-x'"],
+    [["-T", "-l"], "option '-T' is not available in this version"],
+    [["5", "-l"], "unknown option '-l'"],
+    [["--list", "-s"], "options '--list' and '--force-stdio' exclude each other"],
+    [["--why=5", "-1"], "options '--why' and '--alone' exclude each other"],
+    [["-1"], "no PID given"],
+    [["-11"], "'-11' is not a PID: it is negative"],
+    [["-12"], "'-12' is not a PID: it is negative"],
+    [["-1", "-5"], "'-5' is not a PID: it is negative"],
+    [["--alone=yes", "5"], "option '--alone' takes no value"],
     [["--install=dir"], "option '--install' is not available in this version"],
     [["-VT", "5"], "option '-T' is not available in this version"],
     [["--foo", "-T", "5"], "unknown option '--foo'"],
