@@ -29,7 +29,11 @@ if (import.meta.main) {
     const reptyr = await import("./reptyr/new_terminal.ts");
     return await reptyr.newTerminal(options);
   };
+  const steal = async (options: MoveOptions): Promise<number> =>
+    await (await import("./reptyr/steal.ts")).steal(options);
   const list = async () => (await import("./reptyr/list.ts")).listProcesses();
   const why = async (pid: number) => (await import("./reptyr/list.ts")).explainProcess(pid);
-  Deno.exit(await run(invocation, { move, newTerminal, list, why }));
+  const install = async (folder: string | undefined) =>
+    await (await import("./cli/install.ts")).install(folder);
+  Deno.exit(await run(invocation, { move, newTerminal, steal, list, why, install }));
 }

@@ -1,19 +1,24 @@
 /** The text of --help, made from the option table. Pure. */
 
 import type { CommandName } from "./command_name.ts";
-import { type OptionSpec, PROCOUT_OPTIONS, REPTYR_OPTIONS } from "./option_table.ts";
+import { longText, type OptionSpec, PROCOUT_OPTIONS, REPTYR_OPTIONS } from "./option_table.ts";
 
 const REPTYR_INTRODUCTION = `Usage: reptyr [OPTION]... PID
+       reptyr -T [OPTION]... PID
        reptyr -l|-L [COMMAND [ARG]...]
        reptyr --list [--json]
        reptyr --why PID [--json]
+       reptyr --install[=DIR]
 
-Moves the running process PID, with its job, to this terminal. With -l or -L:
-makes a new terminal, prints its name and serves it here. COMMAND runs beside
-it (-l, with the name in REPTYR_PTY), or on it (-L).
+Moves the running process PID, with its job, to this terminal; or, with -T, the
+whole terminal that it runs on. With -l or -L: makes a new terminal, prints its
+name and serves it here. COMMAND runs beside it (-l, with the name in
+REPTYR_PTY), or on it (-L).
 `;
 
 const REPTYR_ENDING = `
+--install without DIR takes /usr/local/bin for root, ~/.local/bin for others.
+
 Exit status: that of the moved process where the kernel tells it (128+N when
 signal N ended it), else 0; that of COMMAND, 127 when there is none and 126 when
 it cannot be run; 1 when it could not be moved, or --why says that it
@@ -33,9 +38,9 @@ export function helpText(command: CommandName): string {
 }
 
 function optionLines(options: readonly OptionSpec[]): string {
-  const names = options.map(({ long, short, value }) => {
-    const letter = short === undefined ? "    " : `-${short}, `;
-    return `  ${letter}--${long}${value === undefined ? "" : `=${value}`}`;
+  const names = options.map((option) => {
+    const letter = option.short === undefined ? "    " : `-${option.short}, `;
+    return `  ${letter}${longText(option)}`;
   });
   const width = Math.max(...names.map((name) => name.length));
   return options.map(({ help }, index) => `${names[index]?.padEnd(width)}  ${help}\n`).join("");

@@ -7,7 +7,15 @@ export interface OptionSpec {
   readonly short?: string;
   /** Name of the value in the help, for an option that needs one. */
   readonly value?: string;
+  /** Whether the value may be left out: then only `--long=value` gives one. */
+  readonly optional?: true;
   readonly help: string;
+}
+
+/** `--timeout=SECONDS`, `--install[=DIR]`, `--list`. */
+export function longText({ long, value, optional }: OptionSpec): string {
+  if (value === undefined) return `--${long}`;
+  return optional === true ? `--${long}[=${value}]` : `--${long}=${value}`;
 }
 
 const COMMON: readonly OptionSpec[] = [
@@ -23,6 +31,7 @@ export const REDRAW_CHOICES = ["winch", "ctrl-l", "none"] as const satisfies rea
 export const DEFAULT_TIMEOUT_SECONDS = 10;
 
 export const REPTYR_OPTIONS: readonly OptionSpec[] = [
+  { long: "steal", short: "T", help: "take over the whole terminal that PID runs on" },
   {
     long: "redraw",
     value: REDRAW_CHOICES.join("|"),
@@ -38,14 +47,16 @@ export const REPTYR_OPTIONS: readonly OptionSpec[] = [
   { long: "list", help: "list processes on terminals, and what can move" },
   { long: "why", value: "PID", help: "say whether PID can be moved, or why not" },
   { long: "json", help: "--list and --why for programs to read" },
+  {
+    long: "install",
+    value: "DIR",
+    optional: true,
+    help: "put this program and its link procout into DIR",
+  },
   ...COMMON,
 ];
 
 export const PROCOUT_OPTIONS: readonly OptionSpec[] = COMMON;
 
 /** Options that reptyr is to have and has not yet: they get an answer of their own. */
-export const REPTYR_PLANNED: readonly string[] = [
-  "-T",
-  "--steal",
-  "--install",
-];
+export const REPTYR_PLANNED: readonly string[] = [];

@@ -22,7 +22,7 @@ import { parsePid, pidError } from "./pid.ts";
 export type Request =
   | { readonly kind: "help" }
   | { readonly kind: "version" }
-  | { readonly kind: "move"; readonly verbose: boolean; readonly options: MoveOptions }
+  | { readonly kind: "move" | "steal"; readonly verbose: boolean; readonly options: MoveOptions }
   | {
     readonly kind: "new terminal";
     readonly verbose: boolean;
@@ -30,6 +30,7 @@ export type Request =
   }
   | { readonly kind: "list"; readonly json: boolean }
   | { readonly kind: "why"; readonly pid: number; readonly json: boolean }
+  | { readonly kind: "install"; readonly folder: string | undefined }
   | { readonly kind: "procout"; readonly verbose: boolean };
 
 /** Parses the words after `reptyr`. Throws UsageError. */
@@ -39,6 +40,8 @@ export function parseReptyr(args: readonly string[]): Request {
   const { flags, values, words } = parseOptions(args, REPTYR_OPTIONS, REPTYR_PLANNED);
   if (flags.has("help")) return { kind: "help" };
   if (flags.has("version")) return { kind: "version" };
+  const installing = parseInstall(values.get("install"), flags, words);
+  if (installing !== undefined) return installing;
   requireTogether(new Set([...flags, ...values.keys()]));
   const timeoutSeconds = parseTimeout(values.get("timeout"));
   const redraw = parseRedraw(values.get("redraw"));
@@ -56,7 +59,8 @@ export function parseReptyr(args: readonly string[]): Request {
   const forceStdio = flags.has("force-stdio");
   const alone = flags.has("alone");
   const options = { pid, timeoutSeconds, redraw, forceStdio, alone };
-  return { kind: "move", verbose: flags.has("verbose"), options };
+  const kind = flags.has("steal") ? "steal" : "move";
+  return { kind, verbose: flags.has("verbose"), options };
 }
 
 /** -l and -L, which make a terminal and move nothing; undefined without either. */
@@ -98,6 +102,24 @@ function parseLook(
   return pid === undefined ? { kind: "list", json } : { kind: "why", pid, json };
 }
 
+/** --install, which stands alone; undefined without it. */
+function parseInstall(
+  folder: string | undefined,
+  flags: ReadonlySet<string>,
+  [word]: readonly string[],
+): Request | undefined {
+  if (folder === undefined) return undefined;
+  const other = word ??
+    [...flags].filter((flag) => flag !== "verbose").map((flag) => `--${flag}`)[0];
+  if (other === undefined) {
+    return { kind: "install", folder: folder === NO_VALUE ? undefined : folder };
+  }
+  const meant = word === undefined ? "" : `; for a folder write --install=DIR`;
+  throw new UsageError(
+    `option '--install' goes with nothing else, and '${printable(other)}' is given${meant}`,
+  );
+}
+
 /** Parses the words after `procout`. Until it is built it takes every word. */
 export function parseProcout(args: readonly string[]): Request {
   const own = ownWords(args);
@@ -114,6 +136,9 @@ export function parseProcout(args: readonly string[]): Request {
 function ownWords(args: readonly string[]): readonly string[] {
   return args.slice(0, args.includes("--") ? args.indexOf("--") : args.length);
 }
+
+/** Stands for a value left out. No word of a command line can be it: execve(2) ends them at a NUL. */
+const NO_VALUE = "\0";
 
 interface ParsedOptions {
   /** Long names of the options without value that were given. */
@@ -136,8 +161,15 @@ function parseOptions(
   const flags = table.filter(({ value }) => value === undefined);
   const valued = table.filter(({ value }) => value !== undefined);
   const wrong: UsageError[] = [];
+  const end = args.includes("--") ? args.indexOf("--") : args.length;
+  const optional = new Set(
+    valued.filter((spec) => spec.optional === true).map(({ long }) => `--${long}`),
+  );
+  const words = args.map((arg, index) =>
+    index < end && optional.has(arg) ? `${arg}=${NO_VALUE}` : arg
+  );
 
-  const parsed: Record<string, unknown> & { _: unknown[] } = parseArgs([...args], {
+  const parsed: Record<string, unknown> & { _: unknown[] } = parseArgs(words, {
     boolean: flags.map(({ long }) => long),
     string: ["_", ...valued.map(({ long }) => long)],
     alias: Object.fromEntries(

@@ -18,10 +18,14 @@ export interface Work {
   readonly move: (options: MoveOptions) => Promise<number>;
   /** Makes a terminal and stays as long as it is used; its exit status. */
   readonly newTerminal: (options: NewTerminalOptions) => Promise<number>;
+  /** Takes the whole terminal of a process and stays until all have left it; the exit status. */
+  readonly steal: (options: MoveOptions) => Promise<number>;
   /** What --list shows. */
   readonly list: () => Promise<readonly ProcessReport[]>;
   /** What --why says. */
   readonly why: (pid: number) => Promise<ProcessReport>;
+  /** Does --install; the lines that say what was done. */
+  readonly install: (folder: string | undefined) => Promise<readonly string[]>;
 }
 
 /** Runs one command to its end; every error becomes lines on stderr and an exit status. */
@@ -60,6 +64,9 @@ async function perform(request: Request, command: CommandName, work: Work): Prom
       return 0;
     case "procout":
       throw new RefusedError("not built yet");
+    case "install":
+      for (const line of await work.install(request.folder)) writeStdout(`${line}\n`);
+      return 0;
     case "list": {
       const reports = await work.list();
       writeStdout(request.json ? jsonText(reports) : listText(reports, styleOfStdout()));
@@ -72,13 +79,15 @@ async function perform(request: Request, command: CommandName, work: Work): Prom
     }
     case "new terminal":
       setVerbose(request.verbose);
-      requireOwnTerminal();
+      requireOwnTerminal("Cannot make a new terminal to be used here");
       return await work.newTerminal(request.options);
     case "move":
       setVerbose(request.verbose);
-      requireTerminal("stdin", Deno.stdin.isTerminal());
-      requireTerminal("stdout", Deno.stdout.isTerminal());
       return await work.move(request.options);
+    case "steal":
+      setVerbose(request.verbose);
+      requireOwnTerminal("Cannot take a terminal over to here");
+      return await work.steal(request.options);
   }
 }
 
@@ -92,18 +101,10 @@ function styleOfStdout(): Style {
 }
 
 /** The terminal that a new one is shown on, and typed at. */
-function requireOwnTerminal(): void {
+function requireOwnTerminal(problem: string): void {
   if (Deno.stdin.isTerminal() && Deno.stdout.isTerminal()) return;
   const name = Deno.stdin.isTerminal() ? "stdout" : "stdin";
-  throw new RefusedError(`Cannot make a new terminal to be used here: ${name} is not a terminal`, [
-    "Run reptyr in a terminal, with neither its input nor its output redirected",
-  ]);
-}
-
-/** The terminal that the target is moved to is the one that both stdin and stdout are on. */
-function requireTerminal(name: string, isTerminal: boolean): void {
-  if (isTerminal) return;
-  throw new RefusedError(`Cannot move a process to here: ${name} is not a terminal`, [
+  throw new RefusedError(`${problem}: ${name} is not a terminal`, [
     "Run reptyr in a terminal, with neither its input nor its output redirected",
   ]);
 }

@@ -143,6 +143,14 @@ const SYMBOLS = {
     ],
     result: "i32",
   },
+  socket: {
+    parameters: [
+      "i32", // int domain
+      "i32", // int type
+      "i32", // int protocol
+    ],
+    result: "i32",
+  },
   sendmsg: {
     parameters: [
       "i32", // int sockfd

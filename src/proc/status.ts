@@ -80,3 +80,11 @@ export function readStatus(pid: number, tid?: number): Status | undefined {
   const text = readProcText(pid, tid, "status");
   return text === undefined ? undefined : parseStatus(text);
 }
+
+/** How often a thread has given up its processor or lost it; undefined when it is gone. */
+export function readSwitches(pid: number, tid: number): number | undefined {
+  const text = readProcText(pid, tid, "status");
+  if (text === undefined) return undefined;
+  const counts = text.matchAll(/^(?:non)?voluntary_ctxt_switches:\s*(\d+)$/gm);
+  return [...counts].reduce((sum, [, count]) => sum + Number(count), 0);
+}

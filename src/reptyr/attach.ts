@@ -11,6 +11,7 @@ import { verbose, writeStderr } from "../log.ts";
 import { isLive, readStat, type Stat } from "../proc/stat.ts";
 import type { Status } from "../proc/status.ts";
 import type { Pty } from "../tty/pty.ts";
+import type { Termios } from "../tty/settings.ts";
 import { setTermios } from "../tty/termios.ts";
 import type { WindowSize } from "../tty/window_size.ts";
 import type { Helpers } from "./helpers.ts";
@@ -55,6 +56,9 @@ export interface AttachOptions extends MoveMode {
   readonly timeoutSeconds: number;
 }
 
+/** The settings of the new terminal, from those of the old one. */
+export type SettingsFrom = (old: Termios) => Termios;
+
 /** The group that chown(2) leaves as it is: (gid_t) -1. */
 const UNCHANGED = 0xffff_ffff;
 
@@ -64,21 +68,28 @@ const UNCHANGED = 0xffff_ffff;
  *
  * Throws when it cannot be done, with all of the job as it was before, or TraceeDiedError.
  */
-export function attach(facts: PreflightFacts, pty: Pty, how: AttachOptions): Attachment {
+export function attach(
+  facts: PreflightFacts,
+  pty: Pty,
+  how: AttachOptions,
+  settingsFrom: SettingsFrom,
+): Attachment {
   releaseHeld([facts.pid, ...facts.members]);
   const known = readRecords(facts.pid);
+  const attempt = { facts, pty, how, settingsFrom, known };
   for (let tries = 1; tries < ZOMBIE_TRIES; tries++) {
-    const attachment = tryToAttach({ facts, pty, how, known, mayStay: false });
+    const attachment = tryToAttach({ ...attempt, mayStay: false });
     if (attachment !== undefined) return attachment;
     usleep(ZOMBIE_PAUSE_US);
   }
-  return tryToAttach({ facts, pty, how, known, mayStay: true })!;
+  return tryToAttach({ ...attempt, mayStay: true })!;
 }
 
 interface Attempt {
   readonly facts: PreflightFacts;
   readonly pty: Pty;
   readonly how: AttachOptions;
+  readonly settingsFrom: SettingsFrom;
   /** What other reptyrs tell of the job. */
   readonly known: readonly JobRecord[];
   /** Whether to leave the target in its session where it cannot leave it. */
@@ -100,12 +111,15 @@ function warnOfStaying(pid: number, zombie: Stat, { alone }: MoveMode): void {
   }
   writeStderr(
     `reptyr: warning: Process ${pid} stays in its old session, where /dev/tty is the terminal it comes from: ` +
-      `process ${zombie.pid} of its group has ended, and its parent ${zombie.ppid} has not waited for it`,
+      `process ${zombie.pid} of its group has ended, and its parent ${zombie.ppid} has not waited for it; ` +
+      `to move the terminal itself, run: reptyr -T ${pid}`,
   );
 }
 
 /** `undefined` when the target cannot leave its session just now, and is not to stay: all is as before then. */
-function tryToAttach({ facts, pty, how, known, mayStay }: Attempt): Attachment | undefined {
+function tryToAttach(
+  { facts, pty, how, settingsFrom, known, mayStay }: Attempt,
+): Attachment | undefined {
   using cleanup = new DisposableStack();
   try {
     using job = new Job(facts.pid, facts.members, how.timeoutSeconds, how.alone);
@@ -121,7 +135,7 @@ function tryToAttach({ facts, pty, how, known, mayStay }: Attempt): Attachment |
     if (stays) warnOfStaying(target.pid, obstacle, how);
     const staying = how.alone ? whoStays(job, facts.command) : [];
     const old = oldSettings(target.pidfd, terminal?.fds[0], isForeground(target.stat));
-    setTermios(pty.slave, old.termios);
+    setTermios(pty.slave, settingsFrom(old.termios));
     giveTo(pty, target.status);
 
     using undo = new DisposableStack();

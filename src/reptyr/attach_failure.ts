@@ -30,6 +30,8 @@ export interface AttachFacts {
   /** Level of kernel.yama.ptrace_scope; undefined in a kernel without Yama. */
   readonly yama: number | undefined;
   readonly self: SelfFacts;
+  /** The command line to repeat with more privilege, where it is not `reptyr PID`. */
+  readonly again?: string;
 }
 
 /** The same of this reptyr. */
@@ -243,8 +245,8 @@ function inSameNamespace(facts: AttachFacts): boolean {
 }
 
 /** Root itself, without CAP_SYS_PTRACE, is in a container: sudo would not help it. */
-function asRoot({ pid, self }: AttachFacts): string {
+function asRoot({ pid, self, again = `reptyr ${pid}` }: AttachFacts): string {
   return self.status.uids[1] === 0
     ? "Run reptyr with the capability CAP_SYS_PTRACE (docker run --cap-add=SYS_PTRACE)"
-    : `Run: sudo reptyr ${pid}`;
+    : `Run: sudo ${again}`;
 }

@@ -41,5 +41,6 @@ export function openControlling({ pid, stat, tracee }: Member): number {
   throw new RefusedError(
     `Cannot move process ${pid}: its controlling terminal is ${name}, ` +
       "which it could not give up, for none of its descriptors is open on that",
+    [`Take that whole terminal: reptyr -T ${pid}`],
   );
 }

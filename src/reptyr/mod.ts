@@ -5,13 +5,14 @@ import { pidfdOpen } from "../ffi/process.ts";
 import { orThrow } from "../ffi/raw.ts";
 import { verbose, writeStderr } from "../log.ts";
 import { Pty } from "../tty/pty.ts";
+import { plainTermios, type Termios } from "../tty/settings.ts";
 import { SignalInbox } from "../tty/signal_inbox.ts";
-import { RawMode } from "../tty/raw_mode.ts";
 import { UserTerminal } from "../tty/user_terminal.ts";
 import { getWindowSize, setWindowSize } from "../tty/window_size.ts";
 import { attach } from "./attach.ts";
+import { sortSignals } from "./heeded_signals.ts";
 import { signalHelpers } from "./helpers.ts";
-import { restoreAtExit, sizeOf } from "./own_terminal.ts";
+import { enterRawMode, plainness, restoreAtExit, sizeOf } from "./own_terminal.ts";
 import { preflight, type PreflightFacts } from "./preflight.ts";
 import { type Redraw, Redrawer } from "./redraw.ts";
 import { ENDING_SIGNALS, serve } from "./serve.ts";
@@ -30,8 +31,9 @@ export interface MoveOptions {
 }
 
 /**
- * Move process `pid` to the terminal that standard input and output are on. Resolves to the exit status
- * for ours: that of the process, or 128 + N when signal N ended us. Throws when it cannot be moved.
+ * Move process `pid` to the terminal that standard input and output are on, or to one that reads and writes what they
+ * are instead. Resolves to the exit status for ours: that of the process, or 128 + N when signal N ended us. Throws when
+ * it cannot be moved.
  */
 export async function move(options: MoveOptions): Promise<number> {
   const { pid, redraw, alone } = options;
@@ -45,16 +47,20 @@ export async function move(options: MoveOptions): Promise<number> {
   verbose(`Opened a new pty: ${pty.name}`);
   // Before the first stop: from here on a signal waits until the target is whole, and ^C is a key. To the end of
   // the program, lest a second SIGHUP of a closing terminal end it before its exit status is out.
-  const signals = new SignalInbox([...ENDING_SIGNALS.keys(), "SIGWINCH"]);
-  const rawMode = cleanup.use(RawMode.enter(terminal.keyboard));
+  const { heeded, ignored } = sortSignals(ENDING_SIGNALS);
+  const signals = new SignalInbox([...heeded, "SIGWINCH"], ignored);
+  const rawMode = cleanup.use(enterRawMode(terminal));
   restoreAtExit(rawMode, cleanup);
   const size = sizeOf(terminal);
   setWindowSize(pty.slave, size());
 
-  const attachment = attach(facts, pty, options);
+  const settingsFrom = (old: Termios) => plainTermios(old, plainness(terminal));
+  const attachment = attach(facts, pty, options, settingsFrom);
   pty.releaseSlave();
   const notify = () => signalHelpers(attachment.helpers, SIGWINCH);
-  const redrawer = cleanup.use(new Redrawer({ how: redraw, pty, size, notify }));
+  // Where there is no screen, nothing has to be painted on it.
+  const how = redraw === "winch" && !terminal.screenIsTerminal ? "none" : redraw;
+  const redrawer = cleanup.use(new Redrawer({ how, pty, size, notify }));
   redrawer.request(attachment.oldSize);
   return await serve({
     target: { pid, pidfd, startTime: facts.stat.startTime },

@@ -99,6 +99,7 @@ function finish(end: PumpEnd<EndingSignal>, program: Program | undefined): numbe
     case "pty abandoned":
       return program?.status ?? 0;
     case "terminal gone":
+    case "screen gone":
       program?.tell("SIGHUP");
       return ENDING_SIGNALS.get("SIGHUP")!;
     case "signal": {

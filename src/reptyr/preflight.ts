@@ -141,7 +141,7 @@ export function readSurroundings(table = processTable()): Surroundings {
 }
 
 /** Undefined when there is no such process, also when it ends while we look at it. */
-function gather(pid: number, around = readSurroundings()): TargetFacts | undefined {
+export function gather(pid: number, around = readSurroundings()): TargetFacts | undefined {
   const stat = readStat(pid);
   const tids = listTids(pid);
   if (stat === undefined || tids === undefined) return undefined;

@@ -55,34 +55,11 @@ const COMMAND_WIDTH = 40;
  * Why the target cannot be moved, or undefined when nothing speaks against it. What cannot exist or cannot
  * be moved by anyone comes first, then what permission forbids, then what the terminal forbids.
  */
-export function refusal(
-  { pid, target, isHidden, needsNoTerminal }: RefusalFacts,
-): RefusedError | undefined {
-  if (isHidden) {
-    return new RefusedError(
-      `Cannot attach to process ${pid}: permission denied: /proc hides the processes of other users (hidepid)`,
-      [`Run: sudo reptyr ${pid}`],
-    );
-  }
-  if (target === undefined) {
-    return new RefusedError(`Cannot move process ${pid}: no such process`, [
-      "`ps a` lists the processes on terminals",
-    ]);
-  }
-  const subject = `Cannot move process ${named({ pid, command: target.command })}`;
-  if (target.threadOf !== undefined) {
-    return new RefusedError(`${subject}: it is a thread of process ${named(target.threadOf)}`, [
-      `Run: reptyr ${target.threadOf.pid}`,
-    ]);
-  }
-  if (isKernelThread(target.stat)) {
-    return new RefusedError(`${subject}: it is a kernel thread`);
-  }
-  if (target.tid === undefined) {
-    return new RefusedError(`${subject}: it has ended and is a zombie`, [
-      `Nothing of it is left but its exit status, which its parent ${target.stat.ppid} has not read`,
-    ]);
-  }
+export function refusal(facts: RefusalFacts): RefusedError | undefined {
+  const { target, needsNoTerminal } = facts;
+  const none = noProcess(facts);
+  if (none !== undefined || target === undefined) return none;
+  const subject = `Cannot move process ${named(target)}`;
   if (target.isSelf) return new RefusedError(`${subject}: it is this reptyr itself`);
   if (target.isAncestor) {
     return new RefusedError(`${subject}: it is the shell (or an ancestor) this reptyr runs under`, [
@@ -95,6 +72,39 @@ export function refusal(
   }
   if (needsNoTerminal) return undefined;
   if (oldTerminal(target.stat.ttyNr, target.fds) === undefined) return onNoTerminal(target);
+  return undefined;
+}
+
+/** Why there is no process to speak of; `again` is how reptyr is to be called about another. */
+export function noProcess(
+  { pid, target, isHidden }: RefusalFacts,
+  again = "reptyr",
+): RefusedError | undefined {
+  if (isHidden) {
+    return new RefusedError(
+      `Cannot attach to process ${pid}: permission denied: /proc hides the processes of other users (hidepid)`,
+      [`Run: sudo ${again} ${pid}`],
+    );
+  }
+  if (target === undefined) {
+    return new RefusedError(`Cannot move process ${pid}: no such process`, [
+      "`ps a` lists the processes on terminals",
+    ]);
+  }
+  const subject = `Cannot move process ${named({ pid, command: target.command })}`;
+  if (target.threadOf !== undefined) {
+    return new RefusedError(`${subject}: it is a thread of process ${named(target.threadOf)}`, [
+      `Run: ${again} ${target.threadOf.pid}`,
+    ]);
+  }
+  if (isKernelThread(target.stat)) {
+    return new RefusedError(`${subject}: it is a kernel thread`);
+  }
+  if (target.tid === undefined) {
+    return new RefusedError(`${subject}: it has ended and is a zombie`, [
+      `Nothing of it is left but its exit status, which its parent ${target.stat.ppid} has not read`,
+    ]);
+  }
   return undefined;
 }
 
@@ -116,7 +126,8 @@ export function underSeccomp(
   );
 }
 
-function onNoTerminal(target: TargetFacts): RefusedError {
+/** For a target with no descriptor on any terminal. */
+export function onNoTerminal(target: TargetFacts): RefusedError {
   const standard = (target.fds ?? []).filter(({ fd }) => fd <= 2)
     .map(({ fd, link }) => `${fd} is ${shorten(printable(link), COMMAND_WIDTH)}`);
   const remedies = [

@@ -1,14 +1,16 @@
 /** The time after the move: the terminal is served until the job has ended, or we must. */
 import { SIGCONT, SIGHUP, SIGWINCH } from "../ffi/constants.ts";
+import { describeErrno, ERRNO } from "../ffi/errno.ts";
 import { StopTimeoutError } from "../errors.ts";
 import { verbose, writeStderr } from "../log.ts";
 import { encodeDevice, ptsDevice } from "../proc/device.ts";
 import { isLive, PF_EXITING, readStat } from "../proc/stat.ts";
 import { releaseStrays } from "../tracee/release.ts";
 import type { Pty } from "../tty/pty.ts";
-import { pump } from "../tty/pump.ts";
+import { pump, type Typist } from "../tty/pump.ts";
 import type { SignalInbox } from "../tty/signal_inbox.ts";
 import type { RawMode } from "../tty/raw_mode.ts";
+import { TextInput } from "../tty/text_input.ts";
 import type { UserTerminal } from "../tty/user_terminal.ts";
 import type { WindowSize } from "../tty/window_size.ts";
 import type { Attachment } from "./attach.ts";
@@ -17,6 +19,7 @@ import { signalHelpers, watchHelpers } from "./helpers.ts";
 import { holdChildren } from "./hold.ts";
 import { JobControl } from "./job_control.ts";
 import { LatePrompt } from "./late_prompt.ts";
+import { lostOutput } from "./lost_output.ts";
 import { changeSize } from "./redraw.ts";
 import { readRecords } from "./published_record.ts";
 import type { SighupShield } from "./sighup_shield.ts";
@@ -64,6 +67,7 @@ export async function serve(service: Service): Promise<number> {
   const notify = () => signalHelpers(helpers, SIGWINCH);
   const typist = cleanup.use(
     new JobControl({
+      source: typedBy(service, cleanup),
       pty,
       terminal,
       rawMode: service.rawMode,
@@ -105,6 +109,8 @@ export async function serve(service: Service): Promise<number> {
     case "pty abandoned":
       leave(service);
       return 0;
+    case "screen gone":
+      return loseOutput(service);
     case "terminal gone":
       hangUp(service);
       return ENDING_SIGNALS.get("SIGHUP")!;
@@ -118,12 +124,42 @@ export async function serve(service: Service): Promise<number> {
   }
 }
 
+/** Where what is typed comes from: the keyboard, or a text. */
+function typedBy({ terminal, pty, signals }: Service, cleanup: DisposableStack): Typist {
+  const { keyboardIsTerminal, readFrom } = terminal;
+  if (keyboardIsTerminal) {
+    return { listening: true, hasHeld: false, read: readFrom, beforeWait: () => {} };
+  }
+  const onError = (errno: number) => {
+    // Open for writing only: nohup(1) gives its command such an input, to say that there is none.
+    if (errno === ERRNO.EBADF) return;
+    const { reason, code } = describeErrno(errno);
+    writeStderr(`reptyr: cannot read standard input, as if it ended here: ${reason} (${code})`);
+  };
+  return cleanup.use(new TextInput({ pty, readFrom, wake: () => signals.wake(), onError }));
+}
+
+/** Nobody reads standard output any more, or it takes nothing: the target's terminal goes away. */
+function loseOutput(service: Service): number {
+  const { target, terminal, rawMode } = service;
+  const { status, message } = terminal.screenIsTerminal
+    ? { status: ENDING_SIGNALS.get("SIGHUP")!, message: undefined }
+    : lostOutput(terminal.screenErrno);
+  hangUp(service);
+  rawMode[Symbol.dispose]();
+  if (message !== undefined) {
+    writeStderr(`reptyr: ${message}: process ${target.pid} is told that its terminal hangs up`);
+  }
+  return status;
+}
+
 /**
  * Nobody has the slave open. A program may close its terminal and open it again by name: as long as it is the
  * target's controlling terminal, a slave is held for it. Not so when another reptyr has moved the target on; for a
  * target that has stayed in its session that one's record tells.
  */
 function staysOn({ target: { pid }, attachment: { stays }, pty }: Service): boolean {
+  if (pty.isTaken) return false;
   const stat = readStat(pid);
   const alive = stat !== undefined && isLive(stat) && (stat.flags & PF_EXITING) === 0;
   const isOnIt = stays ? !isMovedOn(pid) : stat?.ttyNr === encodeDevice(ptsDevice(pty.index));
@@ -147,10 +183,14 @@ function hangUp({ attachment: { shields, helpers, publish }, pty }: Service): vo
   for (const signal of [SIGHUP, SIGCONT]) signalHelpers(helpers, signal);
 }
 
-/** Another reptyr has moved the target on. */
-function leave({ target, attachment, rawMode }: Service): void {
+/** Another reptyr has moved the target on, or has taken its whole terminal. */
+function leave({ target, attachment, rawMode, pty }: Service): void {
   rawMode[Symbol.dispose]();
-  writeStderr(`reptyr: process ${target.pid} has left this terminal`);
+  writeStderr(
+    pty.isTaken
+      ? `reptyr: another reptyr has taken ${pty.name} away from here`
+      : `reptyr: process ${target.pid} has left this terminal`,
+  );
   // What it did before is still to be put back when its first shell has ended: the other reptyr does that, when it
   // could read our record.
   const raised = attachment.shields.some(({ raised }) => raised);

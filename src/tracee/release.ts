@@ -2,6 +2,7 @@
 import { architectureOf } from "../arch/mod.ts";
 import { StopTimeoutError, TraceeDiedError } from "../errors.ts";
 import { detach, getRegisters, setRegisters } from "./ptrace.ts";
+import { insist } from "./remote_syscalls.ts";
 import { Deadline, statusBefore, statusNow } from "./wait.ts";
 
 /**
@@ -34,10 +35,10 @@ export function releaseThreads(pid: number, tids: readonly number[]): void {
  */
 function releaseThread(tid: number, signal = 0): boolean {
   try {
-    const registers = getRegisters(tid);
+    const registers = insist(() => getRegisters(tid));
     const restarted = architectureOf(registers.length)?.withRestart(registers) ?? registers;
-    if (restarted !== registers) setRegisters(tid, restarted);
-    detach(tid, signal);
+    if (restarted !== registers) insist(() => setRegisters(tid, restarted));
+    insist(() => detach(tid, signal));
     return true;
   } catch (error) {
     if (error instanceof TraceeDiedError) return false;

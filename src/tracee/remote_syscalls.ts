@@ -245,7 +245,7 @@ const TRIES = 3;
  * A request to a thread that has our registers: also when the kernel, or who stands in for it, says no at first. What
  * an injected call has done is known only once its result has been read.
  */
-function insist<T>(action: () => T): T {
+export function insist<T>(action: () => T): T {
   for (let tries = 1;; tries++) {
     try {
       return action();

@@ -11,11 +11,15 @@ export class SignalInbox {
   #onArrival: (() => void) | undefined;
   #woken = false;
 
-  /** Listen from now on to the end of the program, in place of the signals' default actions. */
-  constructor(signals: readonly Deno.Signal[]) {
+  /**
+   * Listen from now on to the end of the program, in place of the signals' default actions. Nothing is done about the
+   * `ignored` ones: without a listener Deno would end the program by some of them.
+   */
+  constructor(signals: readonly Deno.Signal[], ignored: readonly Deno.Signal[] = []) {
     for (const signal of signals) {
       Deno.addSignalListener(signal, () => this.#arrive(signal));
     }
+    for (const signal of ignored) Deno.addSignalListener(signal, () => {});
   }
 
   /** Readable after {@linkcode wake}, which every signal calls: ends a poll(2) that runs on another thread. */

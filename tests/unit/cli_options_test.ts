@@ -20,6 +20,8 @@ const newTerminal = (place: "on" | "beside", command: string[], verbose = false)
   options: { command, place },
 });
 
+const steal = (...args: Parameters<typeof move>) => ({ ...move(...args), kind: "steal" });
+
 describe("parseReptyr", () => {
   const right: [string[], unknown][] = [
     [["4242"], move(4242)],
@@ -57,11 +59,21 @@ describe("parseReptyr", () => {
     [["-L", "42"], newTerminal("on", ["42"])],
     [["-lh", "x"], { kind: "help" }],
     [["-L", "--version"], { kind: "version" }],
+    [["-T", "7"], steal(7)],
+    [["7", "--steal"], steal(7)],
+    [["-VT", "7"], steal(7, { verbose: true })],
+    [
+      ["-T", "--redraw=none", "--timeout=2", "7"],
+      steal(7, { redraw: "none", timeoutSeconds: 2 }),
+    ],
     [["--list"], { kind: "list", json: false }],
     [["--json", "--list", "-V"], { kind: "list", json: true }],
     [["--why", "4242"], { kind: "why", pid: 4242, json: false }],
     [["--json", "--why=4242"], { kind: "why", pid: 4242, json: true }],
     [["--list", "--why=0", "-h"], { kind: "help" }],
+    [["--install"], { kind: "install", folder: undefined }],
+    [["--install=/opt/bin"], { kind: "install", folder: "/opt/bin" }],
+    [["-V", "--install=a b"], { kind: "install", folder: "a b" }],
     [["--help"], { kind: "help" }],
     [["-h", "not a pid", "nor this"], { kind: "help" }],
     [["-Vh"], { kind: "help" }],
@@ -76,6 +88,14 @@ describe("parseReptyr", () => {
   const wrong: [string[], string][] = [
     [[], "no PID given"],
     [["-V"], "no PID given"],
+    [["--install="], "option '--install' needs a value: DIR"],
+    [
+      ["--install", "/opt"],
+      "option '--install' goes with nothing else, and '/opt' is given; for a folder write --install=DIR",
+    ],
+    [["--install", "--list"], "option '--install' goes with nothing else, and '--list' is given"],
+    [["--timeout", "--install"], "option '--timeout' needs a value: SECONDS"],
+    [["--", "--install"], "'--install' is not a PID: it is not a number"],
     [["--"], "no PID given"],
     [["0"], "'0' is not a PID: no process has number 0"],
     [["000"], "'000' is not a PID: no process has number 0"],
@@ -149,7 +169,7 @@ describe("parseReptyr", () => {
     [["-l", "--list"], "options '-l' and '--list' exclude each other"],
     [["-l", "--foo", "ls"], "unknown option '--foo'"],
     [["-lx", "ls"], "unknown option '-x'"],
-    [["-T", "-l"], "option '-T' is not available in this version"],
+    [["-T", "-l"], "options '-l' and '--steal' exclude each other"],
     [["5", "-l"], "unknown option '-l'"],
     [["--list", "-s"], "options '--list' and '--force-stdio' exclude each other"],
     [["--why=5", "-1"], "options '--why' and '--alone' exclude each other"],
@@ -158,9 +178,16 @@ describe("parseReptyr", () => {
     [["-12"], "'-12' is not a PID: it is negative"],
     [["-1", "-5"], "'-5' is not a PID: it is negative"],
     [["--alone=yes", "5"], "option '--alone' takes no value"],
-    [["--install=dir"], "option '--install' is not available in this version"],
-    [["-VT", "5"], "option '-T' is not available in this version"],
-    [["--foo", "-T", "5"], "unknown option '--foo'"],
+    [["--foo", "-s", "5"], "unknown option '--foo'"],
+    [["-T"], "no PID given"],
+    [["-T=5"], "option '--steal' takes no value"],
+    [["--steal=yes", "5"], "option '--steal' takes no value"],
+    [["-T", "5", "6"], "one PID is needed, and '6' is given after it"],
+    [["-T", "--json", "5"], "option '--json' is for '--list' and '--why'"],
+    [["--list", "-T"], "options '--list' and '--steal' exclude each other"],
+    [["-T", "--why=5"], "options '--why' and '--steal' exclude each other"],
+    [["-T", "-s", "5"], "options '--steal' and '--force-stdio' exclude each other"],
+    [["-1", "-T", "5"], "options '--steal' and '--alone' exclude each other"],
   ];
   for (const [args, message] of wrong) {
     it(`refuses ${JSON.stringify(args)}`, () => {
