@@ -3,7 +3,7 @@
  * that whatever else the machine does hits both. A report, not a test: slower is no failure, status 1 is only
  * for a run that could not be made.
  *
- *     deno task bench [--rounds=5] [--only=start,stop,keys,output,idle] [--ours=PATH] [--theirs=PATH]
+ *     deno task bench [--rounds=5] [--only=start,stop,keys,output,idle,loan,job,moves] [--ours=PATH] [--theirs=PATH]
  */
 import { parseArgs } from "@std/cli/parse-args";
 import { bold, green, red, setColorEnabled, yellow } from "@std/fmt/colors";
@@ -13,6 +13,7 @@ import { PollSet, read, write } from "../src/ffi/descriptor.ts";
 import { usleep } from "../src/ffi/process.ts";
 import { type Child, childrenOf } from "../tests/support/child.ts";
 import { Terminal, waitUntil } from "../tests/support/terminal.ts";
+import { reportOurs } from "./bench/ours.ts";
 
 const ROOT = dirname(import.meta.dirname!);
 const GIVE_UP_MS = 20_000;
@@ -346,7 +347,12 @@ function main(args: string[]): number {
     const keys = options.only?.split(",");
     const bench: Bench = { commands: { ours, reptyr: theirs }, victim, folder, rounds };
     const metrics = measure(bench, (key) => keys === undefined || keys.includes(key));
-    for (const line of table(metrics)) console.log(line);
+    if (metrics.length > 0) { for (const line of table(metrics)) console.log(line); }
+    for (
+      const line of reportOurs({ ...bench, command: ours }, (key) => keys?.includes(key) ?? true)
+    ) {
+      console.log(line);
+    }
     if (metrics.some(({ key }) => key === "stop")) {
       const gaps = Array.from({ length: rounds }, () => undisturbedGap(bench));
       console.log(`A target that nobody stops stood still for ${shown(median(gaps))} ms`);

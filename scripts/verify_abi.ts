@@ -7,6 +7,7 @@
  */
 import * as i386 from "../src/arch/i386.ts";
 import * as x86_64 from "../src/arch/x86_64.ts";
+import * as signalFrames from "../src/arch/x86_64_signal_frames.ts";
 import type { Architecture, SyscallName } from "../src/arch/arch.ts";
 import * as constants from "../src/ffi/constants.ts";
 import { ERRNO } from "../src/ffi/errno.ts";
@@ -79,6 +80,13 @@ export const TABLE: readonly { on: readonly TargetName[]; facts: () => Fact[] }[
   {
     on: ["x86_64"],
     facts: () => architectureFacts("src/arch/x86_64.ts", x86_64.x86_64, x86_64.USER_REGS),
+  },
+  {
+    on: ["x86_64"],
+    facts: () => [
+      ...layoutFacts("src/arch/x86_64_registers.ts", "USER_REGS", x86_64.USER_REGS),
+      ...layoutFacts("src/arch/x86_64_signal_frames.ts", "SIGNAL_FRAME", signalFrames.SIGNAL_FRAME),
+    ],
   },
   {
     on: ["i386"],
@@ -226,6 +234,8 @@ struct kernel_sigaction {
   void (*sa_restorer)(void);
   unsigned long sa_mask[64 / (8 * sizeof(long))];
 };
+
+struct signal_frame { char *pretcode; ucontext_t uc; };
 
 #ifdef PIDFD_GET_INFO
 #define PIDFD_GET_INFO_FIRST_SIZE \\

@@ -12,6 +12,7 @@ export type SyscallName =
   | "close"
   | "dup3"
   | "epoll_ctl"
+  | "exit"
   | "fcntl"
   | "getpgid"
   | "getpid"
@@ -45,6 +46,49 @@ export interface AbiStructs {
   /** The kernel's own `struct sigaction`, not the C library's: rt_sigaction(2). */
   readonly sigaction: AbiLayout<"sa_handler">;
   readonly epollEvent: AbiLayout<"events" | "data">;
+}
+
+/**
+ * Signal frames with which a thread gives itself its registers back: the stack of sigreturn(2). Absent where
+ * this executable does not know how to write one.
+ */
+export interface SignalFrames {
+  /** The system call instruction, and one behind it that takes the next address from the stack. */
+  readonly returningSyscall: Uint8Array;
+  /** Code that calls rt_sigreturn(2), in every form that is met. */
+  readonly sigreturns: readonly Uint8Array[];
+  /** Bytes below the stack pointer that belong to the program. */
+  readonly redZone: bigint;
+  /** Alignment of the address of {@linkcode extendedState}. */
+  readonly extendedStateAlignment: bigint;
+
+  stackPointer(registers: Registers): bigint;
+
+  /** A copy of `registers` that returns from a system call into the frame at `address`. */
+  withStackPointer(registers: Registers, address: bigint): Registers;
+
+  /**
+   * What the kernel makes of `registers` when it lets the thread go on, for a way that its own restart of calls
+   * does not go: an interrupted call is made again, from its start.
+   */
+  resumed(registers: Registers): Registers;
+
+  /** `registers` at another instruction, as after the abort of a restartable sequence. */
+  withInstructionPointer(registers: Registers, address: bigint): Registers;
+
+  /**
+   * The frame: after it, code at `sigreturn` sets `registers` and the mask of blocked signals. Without
+   * `extendedState`, an address, the floating-point registers are cleared.
+   */
+  frame(
+    registers: Registers,
+    mask: bigint,
+    sigreturn: bigint,
+    extendedState?: bigint,
+  ): Uint8Array<ArrayBuffer>;
+
+  /** The NT_X86_XSTATE register set in the form that a signal frame has it in. */
+  extendedState(image: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer>;
 }
 
 export interface Architecture {
@@ -81,4 +125,6 @@ export interface Architecture {
    * would have returned EINTR although no signal was delivered.
    */
   withRestart(registers: Registers): Registers;
+
+  readonly signalFrames?: SignalFrames;
 }

@@ -127,6 +127,7 @@ export const i386: Architecture = {
     close: 6,
     dup3: 330,
     epoll_ctl: 255,
+    exit: 1,
     fcntl: 221,
     getpgid: 132,
     getpid: 20,

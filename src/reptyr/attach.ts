@@ -15,9 +15,11 @@ import type { Termios } from "../tty/settings.ts";
 import { setTermios } from "../tty/termios.ts";
 import type { WindowSize } from "../tty/window_size.ts";
 import type { Helpers } from "./helpers.ts";
+import { loansSoFar } from "../tracee/loan_clock.ts";
 import { refuseAlone } from "./alone.ts";
 import { changeSides, leadsSession, type Mover } from "./change_sides.ts";
 import { descriptorOnControlling, openControlling } from "./controlling.ts";
+import { abandonOnFailure, firstOf } from "./failure.ts";
 import { releaseHeld } from "./hold.ts";
 import { Job } from "./job.ts";
 import { helpersOf, wholeGroup } from "./job_helpers.ts";
@@ -139,13 +141,18 @@ function tryToAttach(
     giveTo(pty, target.status);
 
     using undo = new DisposableStack();
-    const movers = equip(job, terminal, pty, how, cleanup, undo);
     // Before anyone leaves the old terminal: the reptyr that served that looks for it when it is abandoned.
     const record = undo.use(new PublishedRecord(facts.pid));
-    const earlier = known.find((record) => record.target === facts.pid);
-    const change = { staying, known, stays };
-    const { shell, isWaiting, shields } = changeSides(job, movers, change, undo);
+    // What the members would undo by themselves is not to be undone twice.
+    using loans = new DisposableStack();
+    loans.defer(() => job.giveBack());
+    const { shell, isWaiting, shields } = abandonOnFailure(job.members, () => {
+      const movers = equip(job, terminal, pty, how, cleanup, undo);
+      return changeSides(job, movers, { staying, known, stays }, undo);
+    });
     undo.move();
+    tellLoans();
+    const earlier = known.find((record) => record.target === facts.pid);
     const helpers = stays ? wholeGroup(job) : helpersOf(job, earlier?.groups);
     const parent = shell ?? earlier?.shell;
     const publish = () =>
@@ -168,6 +175,16 @@ function tryToAttach(
   } catch (error) {
     throw explained(error, facts.pid);
   }
+}
+
+/** How long the members had our registers. */
+function tellLoans(): void {
+  const { count, bare, longestMs, totalMs } = loansSoFar();
+  const microseconds = (milliseconds: number) => Math.round(milliseconds * 1000);
+  verbose(
+    `Registers were on loan ${count} times, at most ${microseconds(longestMs)} us, ` +
+      `together ${microseconds(totalMs)} us, ${bare} times without a safety net`,
+  );
 }
 
 /** The others of the target's group, which is to go alone. Throws RefusedError when it cannot. */
@@ -252,11 +269,6 @@ function equip(
 
 /** Standard input, output and error. */
 const STANDARD: readonly number[] = [0, 1, 2];
-
-/** What went wrong first; what then failed in putting things back is a consequence of it. */
-function firstOf(error: unknown): unknown {
-  return error instanceof SuppressedError ? firstOf(error.suppressed) : error;
-}
 
 /**
  * A system call that failed where none should, in words for the user. Putting things back has failed too when the

@@ -7,13 +7,13 @@
  * terminal that is not the controlling one holds nobody back who reads, writes or sets it:
  * __tty_check_change() in drivers/tty/tty_jobctrl.c.
  */
-import { RefusedError, SyscallError } from "../errors.ts";
-import { SIGCONT, SIGHUP, TIOCNOTTY } from "../ffi/constants.ts";
+import { RefusedError, RemoteSyscallError } from "../errors.ts";
+import { SIGCONT, SIGHUP, TIOCNOTTY, TIOCSCTTY, TIOCSPGRP } from "../ffi/constants.ts";
 import { kill } from "../ffi/process.ts";
 import { verbose } from "../log.ts";
 import type { Stat } from "../proc/stat.ts";
 import { enterGroupStop } from "../tracee/group_stop.ts";
-import { isError, RemoteSyscalls } from "../tracee/remote_syscalls.ts";
+import { DATA, isError, type RemoteSyscalls } from "../tracee/remote_syscalls.ts";
 import { handOver } from "./handover.ts";
 import type { Job } from "./job.ts";
 import type { JobRecord, ProcessName } from "./job_record.ts";
@@ -21,7 +21,7 @@ import type { Member } from "./member.ts";
 import { controllingShell, isForeground, waitForPrompt } from "./old_shell.ts";
 import type { MovePlan } from "./plan.ts";
 import { duplicate } from "./remote_descriptor.ts";
-import { forgetHangup, leaveGroup, setForeground, takeTerminal } from "./session.ts";
+import { leaveGroup, muteHangup, setForeground, takeTerminal } from "./session.ts";
 import { nameOf, SighupShield } from "./sighup_shield.ts";
 import { discardPending } from "./signal_action.ts";
 import { swapDescriptors } from "./swap.ts";
@@ -71,30 +71,31 @@ export function changeSides(
   const stats = job.alone ? [target.stat] : job.members.map(({ stat }) => stat);
   const shell = controllingShell(stats.filter(({ pgrp }) => pgrp === target.stat.pgrp));
   const isWaiting = staying.length > 0 && isForeground(target.stat) && !target.tracee.foundStopped;
-  const stopped = shell === undefined || isWaiting ? [] : showStop(job, shell, undo);
+  if (shell !== undefined && !isWaiting) showStop(job, shell, undo);
   const shields = new Shields(shell, undo);
   const adopted = adoptShields(job, known);
 
   let group: bigint | undefined;
   for (const mover of movers.filter(({ member }) => member !== target)) {
     const { member } = mover;
-    using remote = RemoteSyscalls.begin(member.tracee);
-    if (isHelper(member, target)) {
-      if (leadsGroup(target) && !stays) group = regroup(remote, member, group, undo);
-      if (!job.alone) shields.raise(remote, member);
-    }
-    swap(remote, mover, undo);
-    if (stopped.includes(member)) continueUnseen(remote);
+    member.within((remote) => {
+      if (isHelper(member, target)) {
+        if (leadsGroup(target) && !stays) group = regroup(remote, member, group, undo);
+        if (!job.alone) shields.raise(remote, member);
+      }
+      swap(remote, mover, undo);
+    });
   }
   const mover = movers.find(({ member }) => member === target)!;
   if (!stays) putZombiesOut(job, undo);
   if (job.alone && group !== undefined && isForeground(target.stat)) {
     leaveForeground(mover, group, undo);
   }
-  moveTarget(job, mover, { shields, stays, stopped: stopped.includes(target) }, undo);
+  target.within((remote) => moveTarget(remote, job, mover, { shields, stays }, undo));
   for (const { member } of job.alone ? [] : movers) {
-    if (isHelper(member, target) && leadsSession(member)) releaseOld(job, member, mover.old);
+    if (isHelper(member, target) && leadsSession(member)) releaseOld(job, member, mover.old, undo);
   }
+  job.settle();
   continueFoundStopped(job);
   return {
     shell: shell === undefined ? undefined : nameOf(shell),
@@ -109,37 +110,32 @@ function adoptShields(job: Job, known: readonly JobRecord[]): SighupShield[] {
     const { pid, startTime } = record.process;
     const member = job.members.find(({ stat }) => stat.pid === pid && stat.startTime === startTime);
     if (member === undefined) return [];
-    using remote = RemoteSyscalls.begin(member.tracee);
-    return SighupShield.adopt(remote, record) ?? [];
+    return member.within((remote) => SighupShield.adopt(remote, record)) ?? [];
   });
 }
 
 function moveTarget(
+  remote: RemoteSyscalls,
   job: Job,
   mover: Mover,
-  { shields, stays, stopped }: {
-    readonly shields: Shields;
-    readonly stays: boolean;
-    readonly stopped: boolean;
-  },
+  { shields, stays }: { readonly shields: Shields; readonly stays: boolean },
   undo: DisposableStack,
 ): void {
   const { target } = job;
   const role = { leadsSession: leadsSession(target), leadsGroup: leadsGroup(target) };
-  using remote = RemoteSyscalls.begin(target.tracee);
-  using cleanup = new DisposableStack();
   let oldFd: number | undefined;
   if (mover.oldControlling !== undefined && !stays) {
-    const copy = oldFd = duplicate(remote, mover.oldControlling);
-    cleanup.defer(() => remote.syscall("close", copy));
+    oldFd = duplicate(remote, mover.oldControlling);
+    target.closeLater(oldFd);
   }
   if (role.leadsGroup) shields.raise(remote, target);
   // What can be undone comes first: a new session cannot, and closing its terminal sends SIGHUP.
   swap(remote, mover, undo);
-  if (!stays) takeTerminal(remote, { ...role, oldFd }, mover.controlling!);
-  for (const fd of mover.given.slice(mover.plan.descriptions.length)) remote.syscall("close", fd);
-  if (stopped) continueUnseen(remote);
-  if (role.leadsSession && oldFd !== undefined) forgetHangups(job, target, remote);
+  mover.given.slice(mover.plan.descriptions.length).forEach((fd) => target.closeLater(fd));
+  if (stays) return;
+  const unmute = muteHangups(job, target, undo);
+  takeTerminal(remote, { ...role, oldFd }, mover.controlling!);
+  unmute.dispose();
   verbose(`Process ${target.pid} has its new terminal`);
 }
 
@@ -153,18 +149,27 @@ function isHelper({ stat }: Member, target: Member): boolean {
  * `old` are our descriptors for it. Not where the terminal still has another foreground group to serve: TIOCNOTTY would
  * hang that up. The target is on its new terminal by now: what goes wrong here is no reason to fail.
  */
-function releaseOld(job: Job, leader: Member, old: Mover["old"]): void {
+function releaseOld(
+  job: Job,
+  leader: Member,
+  old: Mover["old"],
+  undo: DisposableStack,
+): void {
   const { ttyNr, tpgid, pgrp } = leader.stat;
   const oldFd = old.find((fd) => fd !== undefined);
   if (ttyNr === 0 || tpgid !== pgrp || oldFd === undefined) return;
   try {
-    using remote = RemoteSyscalls.begin(leader.tracee);
-    const [fd] = handOver(remote, leader.pidfd, [oldFd]);
-    const result = remote.syscall("ioctl", fd!, TIOCNOTTY, 0);
-    remote.syscall("close", fd!);
-    if (!isError(result)) forgetHangups(job, leader, remote);
+    leader.within((remote) => {
+      const fd = handOver(remote, leader.pidfd, [oldFd])[0]!;
+      leader.closeLater(fd);
+      const unmute = muteHangups(job, leader, undo);
+      remote.undoIfKilled("ioctl", [fd, TIOCSCTTY, 0]);
+      const result = remote.syscall("ioctl", fd, TIOCNOTTY, 0);
+      if (isError(result)) verbose(`Process ${leader.pid} has given up its old terminal before`);
+      unmute.dispose();
+    });
   } catch (error) {
-    if (!(error instanceof RefusedError || error instanceof SyscallError)) throw error;
+    if (!(error instanceof RefusedError || error instanceof RemoteSyscallError)) throw error;
     verbose(`Process ${leader.pid} keeps its old terminal: ${error.message}`);
   }
 }
@@ -177,30 +182,25 @@ function leadsGroup({ pid, stat }: Member): boolean {
   return stat.pgrp === pid;
 }
 
-/** Do something in a scope of its own. */
-function within(member: Member, action: (remote: RemoteSyscalls) => void): void {
-  using remote = RemoteSyscalls.begin(member.tracee);
-  action(remote);
-}
-
 /**
- * Let the shell see its foreground job stop, and take its terminal back; who was stopped for that: its own children
- * alone. It is told of no others, while a parent within the job would be, with SIGCHLD.
+ * Let the shell see its foreground job stop, and take its terminal back: by a stop of its own children alone. It is
+ * told of no others, while a parent within the job would be, with SIGCHLD. The stop is over then, for as long as it
+ * lasts nobody could bring itself back if we were killed.
  */
-function showStop(job: Job, shell: number, undo: DisposableStack): Member[] {
+function showStop(job: Job, shell: number, undo: DisposableStack): void {
   const { stat, tracee } = job.target;
-  if (!isForeground(stat) || tracee.foundStopped) return [];
+  if (!isForeground(stat) || tracee.foundStopped) return;
   const children = job.members.filter((member) =>
     member.stat.ppid === shell && member.stat.pgrp === stat.pgrp && !member.tracee.foundStopped
   );
   for (const member of children) {
-    undo.defer(() => within(member, continueUnseen));
+    undo.defer(() => member.undo(continueUnseen));
     // Somebody else's SIGCONT ends it, and the job with that: there is nothing to wait for.
-    if (!enterGroupStop(member.tracee)) return children;
+    if (!enterGroupStop(member.tracee)) return;
   }
   waitForPrompt(shell, stat.pgrp);
   verbose(`The shell, process ${shell}, has its terminal back`);
-  return children;
+  for (const member of children) member.within(continueUnseen);
 }
 
 /**
@@ -227,10 +227,14 @@ function leaveForeground(
   undo: DisposableStack,
 ): void {
   const fd = oldControlling!;
-  using remote = RemoteSyscalls.begin(member.tracee);
-  const before = remote.syscallOrThrow("getpgid", 0);
-  setForeground(remote, fd, group);
-  undo.defer(() => within(member, (remote) => setForeground(remote, fd, before)));
+  const before = member.within((remote) => {
+    const before = remote.syscallOrThrow("getpgid", 0);
+    const data = new Uint8Array(new Int32Array([Number(before)]).buffer);
+    remote.undoIfKilled("ioctl", [fd, TIOCSPGRP, DATA], { data });
+    setForeground(remote, fd, group);
+    return before;
+  });
+  undo.defer(() => member.undo((remote) => setForeground(remote, fd, before)));
 }
 
 /** Take a helper out of the target's group; the number, in its PID namespace, of the one it is in then. */
@@ -241,7 +245,8 @@ function regroup(
   undo: DisposableStack,
 ): bigint {
   const before = remote.syscallOrThrow("getpgid", 0);
-  undo.defer(() => within(member, (remote) => remote.syscall("setpgid", 0, before)));
+  remote.undoIfKilled("setpgid", [0, before]);
+  undo.defer(() => member.undo((remote) => remote.syscall("setpgid", 0, before)));
   return leaveGroup(remote, group);
 }
 
@@ -251,20 +256,30 @@ function swap(
   undo: DisposableStack,
 ): void {
   if (plan.descriptions.length === 0) return;
-  swapDescriptors(remote, plan, given.slice(0, plan.descriptions.length));
+  const replacements = given.slice(0, plan.descriptions.length);
+  swapDescriptors(remote, plan, replacements, (fd) => member.closeLater(fd));
   undo.defer(() => member.swapBack(plan, old));
   const numbers = plan.descriptions.flatMap(({ descriptors }) => descriptors.map(({ fd }) => fd));
   verbose(`Moved descriptors ${numbers.join(", ")} of process ${member.pid}`);
 }
 
-/** After session leader `leader` gave up its terminal: its foreground process group is not to hear of it. */
-function forgetHangups({ members }: Job, leader: Member, ofLeader: RemoteSyscalls): void {
+/**
+ * Session leader `leader`, and all that hear of it when it gives up its terminal, are not to. What ends that is also on
+ * `undo`.
+ */
+function muteHangups({ members }: Job, leader: Member, undo: DisposableStack): DisposableStack {
+  const unmute = undo.use(new DisposableStack());
   for (const member of members) {
-    if (member.stat.pgrp !== leader.stat.tpgid) continue;
-    const pending = pendingSignals(member);
-    if (member === leader) forgetHangup(ofLeader, pending);
-    else within(member, (remote) => forgetHangup(remote, pending));
+    if (member !== leader && !isHungUp(member, leader)) continue;
+    const end = member.within((remote) => muteHangup(remote, member.status));
+    unmute.defer(() => member.undo(end));
   }
+  return unmute;
+}
+
+/** Whether a session leader that gives up its terminal, makes the kernel hang up `member`. */
+function isHungUp({ stat }: Member, { stat: leader }: Member): boolean {
+  return leader.session === leader.pid && leader.ttyNr !== 0 && stat.pgrp === leader.tpgid;
 }
 
 /** Shields against the SIGHUP of the shell of the job, if it has one. */
@@ -282,7 +297,7 @@ class Shields {
     const shield = SighupShield.raise(remote, this.shell);
     if (shield === undefined) return;
     this.raised.push(shield);
-    this.undo.defer(() => within(member, (remote) => shield.undo(remote)));
+    this.undo.defer(() => member.undo((remote) => shield.undo(remote)));
   }
 }
 

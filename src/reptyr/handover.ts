@@ -47,8 +47,10 @@ export function handOver(
   if (made === BigInt(-ERRNO.EMFILE)) throw tooManyFiles(remote.tracee.pid);
   remote.check(made, "socketpair(AF_UNIX, SOCK_DGRAM)");
   const [theirs, ours] = readInts(remote.read(8, PAIR));
-  cleanup.defer(() => remote.syscall("close", theirs!));
-  cleanup.defer(() => remote.syscall("close", ours!));
+  for (const end of [theirs!, ours!]) {
+    remote.undoIfKilled("close", [end]);
+    cleanup.defer(() => remote.syscall("close", end));
+  }
   const socket = orThrow(pidfdGetfd(pidfd, ours!), `pidfd_getfd(${pidfd}, ${ours})`);
   cleanup.defer(() => close(socket));
 
@@ -58,7 +60,9 @@ export function handOver(
   for (let start = 0; start < descriptors.length; start += MOST_AT_ONCE) {
     const some = descriptors.slice(start, start + MOST_AT_ONCE);
     orThrow(sendDescriptors(socket, some), `sendmsg(${socket}, SCM_RIGHTS)`);
-    received.push(...receive(remote, theirs!, some.length));
+    const arrived = receive(remote, theirs!, some.length);
+    for (const fd of arrived) remote.undoIfKilled("close", [fd]);
+    received.push(...arrived);
   }
   if (received.length < descriptors.length) {
     throw tooManyFiles(remote.tracee.pid);

@@ -1,5 +1,6 @@
 /** Stopping a whole job: the target, the others that move with it, and the children they just got. */
-import { RefusedError, TraceeDiedError } from "../errors.ts";
+import { RefusedError, SyscallError, TraceeDiedError } from "../errors.ts";
+import { verbose } from "../log.ts";
 import { isLive, readStat, type Stat } from "../proc/stat.ts";
 import { listTids, readChildren } from "../proc/tasks.ts";
 import { jobMembers, membersInTheWay } from "./job_members.ts";
@@ -57,6 +58,29 @@ export class Job implements Disposable {
       .map((pid) => readStat(pid))
       .filter((stat) => stat !== undefined)
       .filter((stat) => !isLive(stat) && stat.pgrp === pgrp);
+  }
+
+  /** What has been done to all is to stay: Member.settle(), Member.giveBack(). */
+  settle(): void {
+    for (const member of this.members) member.settle();
+    try {
+      this.giveBack();
+    } catch (error) {
+      if (!(error instanceof SyscallError)) throw error;
+      verbose(error.message);
+      this.abandon();
+    }
+  }
+
+  /** Leave it to the members to come back to themselves: Member.abandon(). */
+  abandon(): void {
+    for (const member of this.members) member.abandon();
+  }
+
+  /** Give all members their registers back. Every one is tried, whatever goes wrong with others. */
+  giveBack(): void {
+    using all = new DisposableStack();
+    for (const member of this.members) all.defer(() => member.giveBack());
   }
 
   [Symbol.dispose](): void {

@@ -24,6 +24,9 @@ import { swapDescriptors } from "./swap.ts";
 /** A stopped process of the job. Disposing lets it go as it is then. */
 export class Member implements Disposable {
   readonly #cleanup: DisposableStack;
+  readonly #unneeded: number[] = [];
+  #loan: RemoteSyscalls | undefined;
+  #abandoned = false;
   readonly pidfd: number;
   readonly stat: Stat;
   readonly status: Status;
@@ -85,18 +88,67 @@ export class Member implements Disposable {
     if (limit - FIRST_FREE - used < count) throw tooManyFiles(this.pid);
   }
 
-  /** {@linkcode handOver} in a scope of its own: the process leaves it with its registers its own. */
+  /**
+   * Do something in the process' name. Where it has a safety net, its registers stay on loan for all that follows, up to
+   * {@linkcode giveBack}: as long as they do, what has been done is undone by the process itself if we are killed.
+   */
+  within<T>(action: (remote: RemoteSyscalls) => T): T {
+    if (this.#loan !== undefined) return action(this.#loan);
+    const remote = RemoteSyscalls.begin(this.tracee);
+    if (remote.hasNet) return action(this.#loan = remote);
+    using _ = remote;
+    return action(remote);
+  }
+
+  /** As {@linkcode within}, to undo something; not after {@linkcode abandon}, when the process does that itself. */
+  undo(action: (remote: RemoteSyscalls) => void): void {
+    if (!this.#abandoned) this.within(action);
+  }
+
+  /**
+   * Leave it to the process to undo what has been done, which it does when it is let go. For when requests of ours to it
+   * fail: then we do not know how far it is. It takes the registers to be on loan, and a safety net.
+   */
+  abandon(): void {
+    this.#abandoned = this.#loan !== undefined;
+    this.#loan?.abandon();
+    this.#loan = undefined;
+    this.#unneeded.length = 0;
+  }
+
+  /** Have a descriptor of the process closed by {@linkcode giveBack}. */
+  closeLater(fd: number): void {
+    this.#unneeded.push(fd);
+  }
+
+  /** What has been done is to stay, also if we are killed. */
+  settle(): void {
+    this.#loan?.settle();
+  }
+
+  /** Give the process its registers back, with nothing left open that it needs no more. */
+  giveBack(): void {
+    try {
+      const unneeded = this.#unneeded.splice(0);
+      if (unneeded.length === 0) return;
+      this.within((remote) => unneeded.forEach((fd) => remote.syscall("close", fd)));
+    } finally {
+      const loan = this.#loan;
+      this.#loan = undefined;
+      loan?.[Symbol.dispose]();
+    }
+  }
+
+  /** {@linkcode handOver}. */
   receive(descriptors: readonly number[]): number[] {
     if (descriptors.length === 0) return [];
-    using remote = RemoteSyscalls.begin(this.tracee);
-    return handOver(remote, this.pidfd, descriptors);
+    return this.within((remote) => handOver(remote, this.pidfd, descriptors));
   }
 
   /** Close descriptors that {@linkcode receive} gave. */
   giveUp(descriptors: readonly number[]): void {
     if (descriptors.length === 0) return;
-    using remote = RemoteSyscalls.begin(this.tracee);
-    for (const fd of descriptors) remote.syscall("close", fd);
+    this.undo((remote) => descriptors.forEach((fd) => remote.syscall("close", fd)));
   }
 
   /** Copies, of our own, of the open file descriptions that `plan` replaces; `undefined` for those that were closed. */
@@ -114,13 +166,16 @@ export class Member implements Disposable {
 
   /** Undo a swap with what {@linkcode keepOld} kept. */
   swapBack(plan: MovePlan, old: readonly (number | undefined)[]): void {
-    using remote = RemoteSyscalls.begin(this.tracee);
-    const given = handOver(remote, this.pidfd, old.filter((fd) => fd !== undefined));
-    swapDescriptors(remote, plan, old.map((fd) => fd === undefined ? undefined : given.shift()));
+    this.undo((remote) => {
+      const given = handOver(remote, this.pidfd, old.filter((fd) => fd !== undefined));
+      const replacements = old.map((fd) => fd === undefined ? undefined : given.shift());
+      swapDescriptors(remote, plan, replacements, (fd) => this.closeLater(fd));
+    });
   }
 
   [Symbol.dispose](): void {
-    this.#cleanup.dispose();
+    using _ = this.#cleanup;
+    this.giveBack();
   }
 }
 

@@ -13,7 +13,9 @@ export const FIRST_FREE = 3;
 export function duplicate(remote: RemoteSyscalls, fd: number): number {
   const result = remote.syscall("fcntl", fd, F_DUPFD_CLOEXEC, FIRST_FREE);
   if (result === BigInt(-ERRNO.EMFILE)) throw tooManyFiles(remote.tracee.pid);
-  return Number(remote.check(result, `fcntl(${fd}, F_DUPFD_CLOEXEC)`));
+  const copy = Number(remote.check(result, `fcntl(${fd}, F_DUPFD_CLOEXEC)`));
+  remote.undoIfKilled("close", [copy]);
+  return copy;
 }
 
 /** RLIMIT_NOFILE: setrlimit(2). */

@@ -2,10 +2,15 @@
  * Making the target the leader of a session whose controlling terminal is the new one: credentials(7),
  * setsid(2), setpgid(2), ioctl_tty(2).
  */
-import { SIGCONT, SIGHUP, TIOCGPGRP, TIOCNOTTY, TIOCSCTTY, TIOCSPGRP } from "../ffi/constants.ts";
-import { isError, type RemoteSyscalls } from "../tracee/remote_syscalls.ts";
+import { TIOCGPGRP, TIOCNOTTY, TIOCSCTTY, TIOCSPGRP } from "../ffi/constants.ts";
+import type { Status } from "../proc/status.ts";
+import { DATA, isError, type RemoteSyscalls } from "../tracee/remote_syscalls.ts";
+import { hangupSignals } from "./hangup_signals.ts";
 import { withPlaceholder } from "./placeholder.ts";
-import { discardPending } from "./signal_action.ts";
+import { mute } from "./signal_action.ts";
+
+/** sizeof(pid_t) */
+const PID_SIZE = 4;
 
 /** What the target is in its session before the move. */
 export interface SessionRole {
@@ -22,7 +27,7 @@ export interface SessionRole {
  * in the foreground; for others that is the target's own group.
  *
  * TIOCNOTTY by a session leader sends SIGHUP and SIGCONT to the foreground process group,
- * disassociate_ctty(): the caller takes them back, see {@linkcode forgetHangup}.
+ * disassociate_ctty(): the caller keeps them from it, see {@linkcode muteHangup}.
  *
  * Throws RemoteSyscallError. Until setsid() has succeeded all is put back then.
  */
@@ -38,6 +43,9 @@ export function takeTerminal(remote: RemoteSyscalls, role: SessionRole, newFd: n
     // Kept in the scratch page: its number is that of the target's PID namespace.
     const foreground = remote.scratch;
     remote.check(remote.syscall("ioctl", oldFd, TIOCGPGRP, foreground), "ioctl(TIOCGPGRP)");
+    const data = remote.read(PID_SIZE);
+    remote.undoIfKilled("ioctl", [oldFd, TIOCSPGRP, DATA], { data });
+    remote.undoIfKilled("ioctl", [oldFd, TIOCSCTTY, 0]);
     remote.check(remote.syscall("ioctl", oldFd, TIOCNOTTY, 0), "ioctl(TIOCNOTTY)");
     undo.defer(() => remote.syscall("ioctl", oldFd, TIOCSCTTY, 0));
     setControlling(remote, newFd);
@@ -49,6 +57,8 @@ export function takeTerminal(remote: RemoteSyscalls, role: SessionRole, newFd: n
 
 /** Argument 0: never take a terminal away from another session, which 1 does for root. */
 function setControlling(remote: RemoteSyscalls, fd: number): void {
+  // Lest the hang-up of a terminal that nobody serves any more end the target.
+  remote.undoIfKilled("ioctl", [fd, TIOCNOTTY, 0]);
   remote.check(remote.syscall("ioctl", fd, TIOCSCTTY, 0), "ioctl(TIOCSCTTY)");
 }
 
@@ -63,13 +73,16 @@ export function setForeground(remote: RemoteSyscalls, fd: number, group: bigint)
 }
 
 /**
- * Remove the SIGHUP and SIGCONT that came of giving up the terminal from a process' queues. None of its
- * threads has run since, so both are still there; one that was `pending` before is not ours to take.
+ * Keep from a process the SIGHUP and SIGCONT that come of giving up a terminal, and of the end of the new one if this
+ * program is killed. Returns what ends that; none of the process' threads has run until then. A signal that was
+ * pending before is not ours to take.
  */
-export function forgetHangup(remote: RemoteSyscalls, pending: bigint): void {
-  for (const signal of [SIGHUP, SIGCONT]) {
-    if ((pending & (1n << BigInt(signal - 1))) === 0n) discardPending(remote, signal);
-  }
+export function muteHangup(
+  remote: RemoteSyscalls,
+  status: Status,
+): (remote: RemoteSyscalls) => void {
+  const unmute = hangupSignals(status).map((signal) => mute(remote, signal));
+  return (remote) => unmute.forEach((end) => end(remote));
 }
 
 /**
@@ -86,6 +99,7 @@ export function leaveGroup(remote: RemoteSyscalls, group: bigint | undefined): b
 function startSession(remote: RemoteSyscalls, leadsGroup: boolean, undo: DisposableStack): void {
   if (leadsGroup) {
     undo.defer(() => remote.syscall("setpgid", 0, 0));
+    remote.undoIfKilled("setpgid", [0, 0]);
     if (!joinGroupOfLeader(remote)) {
       withPlaceholder(remote, (child) => {
         remote.syscallOrThrow("setpgid", child, child);

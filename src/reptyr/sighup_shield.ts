@@ -16,7 +16,14 @@ import { isLive, readStat } from "../proc/stat.ts";
 import { RemoteSyscalls } from "../tracee/remote_syscalls.ts";
 import { Tracee } from "../tracee/tracee.ts";
 import type { ProcessName, ShieldRecord } from "./job_record.ts";
-import { getAction, handlerOf, setAction, setHandler, type SignalAction } from "./signal_action.ts";
+import {
+  getAction,
+  handlerOf,
+  setAction,
+  setActionIfKilled,
+  setHandler,
+  type SignalAction,
+} from "./signal_action.ts";
 
 export class SighupShield {
   #saved: SignalAction | undefined;
@@ -46,6 +53,7 @@ export class SighupShield {
     const names = { process: nameOf(pid), shell: nameOf(shell) };
     const shellPidfd = openProcess(names.shell);
     if (shellPidfd < 0) return undefined;
+    setActionIfKilled(remote, SIGHUP, saved);
     setHandler(remote, SIGHUP, SIG_IGN);
     return new SighupShield(pid, options, shellPidfd, names, imageOf(pid), saved);
   }

@@ -8,7 +8,7 @@ import { findMasterHolders } from "../proc/masters.ts";
 import { isLive, readStat } from "../proc/stat.ts";
 import { readSwitches } from "../proc/status.ts";
 import { listTids } from "../proc/tasks.ts";
-import { RemoteSyscalls } from "../tracee/remote_syscalls.ts";
+import { abandonOnFailure } from "./failure.ts";
 import { Member } from "./member.ts";
 import { type MovePlan, planJob } from "./plan.ts";
 import type { StealFacts } from "./steal_preflight.ts";
@@ -103,6 +103,21 @@ function replaceIn(holders: Holders, what: Replacing): Loss[] {
   );
   const movers = holders.members.map((member, index) => ({ member, plan: moves[index]! }))
     .filter(({ plan }) => plan.descriptions.length > 0);
+  abandonOnFailure(holders.members, () => replaceWith(what, movers, undo));
+  undo.move();
+  return movers.map(({ member, plan }) => ({
+    pid: member.pid,
+    fds: plan.descriptions.flatMap(({ descriptors }) => descriptors.map(({ fd }) => fd)),
+    runs: runsOf(member.pid),
+  }));
+}
+
+/** How to put back what has been done is on `undo`. */
+function replaceWith(
+  what: Replacing,
+  movers: readonly { readonly member: Member; readonly plan: MovePlan }[],
+  undo: DisposableStack,
+): void {
   const given = movers.map(({ member }) =>
     unlessDead(() => {
       // At first the sockets that bring it, later a copy of what is replaced.
@@ -118,12 +133,7 @@ function replaceIn(holders: Holders, what: Replacing): Loss[] {
       undo.defer(() => member.swapBack(plan, [what.before]));
     })
   );
-  undo.move();
-  return movers.map(({ member, plan }) => ({
-    pid: member.pid,
-    fds: plan.descriptions.flatMap(({ descriptors }) => descriptors.map(({ fd }) => fd)),
-    runs: runsOf(member.pid),
-  }));
+  for (const { member } of movers) unlessDead(() => member.settle());
 }
 
 /** How often the threads of a process have left a processor: once more after they have run. */
@@ -179,8 +189,7 @@ class Holders implements Disposable {
 
 function swap(member: Member, plan: MovePlan, given: readonly number[]): void {
   if (given.length === 0) return;
-  using remote = RemoteSyscalls.begin(member.tracee);
-  swapDescriptors(remote, plan, given);
+  member.within((remote) => swapDescriptors(remote, plan, given, (fd) => member.closeLater(fd)));
 }
 
 /** The member's descriptors that are to be replaced. */

@@ -2,6 +2,7 @@
 import { RefusedError, SyscallError } from "../errors.ts";
 import { decodeDevice, ptsIndex, terminalName } from "../proc/device.ts";
 import type { DeviceFile } from "../tty/master.ts";
+import { firstOf } from "./failure.ts";
 import { explainAttachFailure } from "./attach_failure.ts";
 import { oldTerminal } from "./old_terminal.ts";
 import { named, onNoTerminal, type TargetFacts } from "./refusals.ts";
@@ -79,11 +80,6 @@ export function stealFailure(error: unknown, target: TargetFacts): unknown {
       ? "All is as it was before"
       : "Not all could be put back: see whether the program that shows the terminal still works",
   ], { cause: first });
-}
-
-/** What went wrong first; what then failed in putting things back is a consequence of it. */
-function firstOf(error: unknown): unknown {
-  return error instanceof SuppressedError ? firstOf(error.suppressed) : error;
 }
 
 function notPty(target: TargetFacts, device: number): RefusedError {

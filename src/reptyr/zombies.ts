@@ -9,7 +9,6 @@
  */
 import { PF_FORKNOEXEC, type Stat } from "../proc/stat.ts";
 import { readStatus } from "../proc/status.ts";
-import { RemoteSyscalls } from "../tracee/remote_syscalls.ts";
 import type { Job } from "./job.ts";
 
 /** The first that keeps the target from leaving its group, if it has to and one does. */
@@ -33,12 +32,11 @@ export function putZombiesOut({ target, members, zombiesInGroup }: Job, undo: Di
     // Its number in the PID namespace of its parent, which may be above its own.
     const level = parent.status.nsPid.length - 1;
     const pid = readStatus(zombie.pid)?.nsPid[level] ?? zombie.pid;
-    using remote = RemoteSyscalls.begin(parent.tracee);
-    const group = remote.syscallOrThrow("getpgid", pid);
-    remote.syscallOrThrow("setpgid", pid, pid);
-    undo.defer(() => {
-      using remote = RemoteSyscalls.begin(parent.tracee);
-      remote.syscall("setpgid", pid, group);
+    parent.within((remote) => {
+      const group = remote.syscallOrThrow("getpgid", pid);
+      undo.defer(() => parent.undo((remote) => remote.syscall("setpgid", pid, group)));
+      remote.undoIfKilled("setpgid", [pid, group]);
+      remote.syscallOrThrow("setpgid", pid, pid);
     });
   }
 }

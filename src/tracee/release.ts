@@ -2,7 +2,7 @@
 import { architectureOf } from "../arch/mod.ts";
 import { StopTimeoutError, TraceeDiedError } from "../errors.ts";
 import { detach, getRegisters, setRegisters } from "./ptrace.ts";
-import { insist } from "./remote_syscalls.ts";
+import { insist } from "./insist.ts";
 import { Deadline, statusBefore, statusNow } from "./wait.ts";
 
 /**
@@ -29,21 +29,25 @@ export function releaseThreads(pid: number, tids: readonly number[]): void {
   if (dead.includes(pid)) reapThread(pid, pid);
 }
 
-/**
- * Put right a call that the stop made return EINTR, then let the thread go; whether it lives. `signal` is one that
- * it is in the signal-delivery-stop of.
- */
+/** Whether the thread, which is let go, lives. `signal` is one that it is in the signal-delivery-stop of. */
 function releaseThread(tid: number, signal = 0): boolean {
   try {
-    const registers = insist(() => getRegisters(tid));
-    const restarted = architectureOf(registers.length)?.withRestart(registers) ?? registers;
-    if (restarted !== registers) insist(() => setRegisters(tid, restarted));
     insist(() => detach(tid, signal));
     return true;
   } catch (error) {
     if (error instanceof TraceeDiedError) return false;
     throw error;
   }
+}
+
+/**
+ * Have the kernel make a call again that the stop made return EINTR. Done as soon as a thread has stopped, it also
+ * serves if this program is killed.
+ */
+export function restart(tid: number): void {
+  const registers = insist(() => getRegisters(tid));
+  const restarted = architectureOf(registers.length)?.withRestart(registers) ?? registers;
+  if (restarted !== registers) insist(() => setRegisters(tid, restarted));
 }
 
 /** SIGKILL takes effect at once, but on another processor. */
@@ -85,6 +89,7 @@ export function releaseStrays(): number {
       if (status === undefined) continue;
       strays.delete(tid);
       if (status.kind === "exited" || status.kind === "signaled") continue;
+      restart(tid);
       releaseThread(tid, status.kind === "signal-delivery-stop" ? status.signal : 0);
     } catch (error) {
       if (!(error instanceof TraceeDiedError)) throw error;

@@ -3,12 +3,20 @@ import { type Architecture, architectureOf } from "../arch/mod.ts";
 import { RefusedError, SyscallError, TraceeDiedError } from "../errors.ts";
 import { PTRACE_O_TRACESYSGOOD } from "../ffi/constants.ts";
 import { ERRNO } from "../ffi/errno.ts";
+import { usleep } from "../ffi/process.ts";
+import { readStatus } from "../proc/status.ts";
 import { listTids } from "../proc/tasks.ts";
 import { getRegisters, interrupt, seize } from "./ptrace.ts";
-import { leaveAsStrays, releaseThreads } from "./release.ts";
+import { leaveAsStrays, releaseThreads, restart } from "./release.ts";
+import { findReturnSitesEarly } from "./return_sites.ts";
+import { findNetPlace, type NetPlace } from "./safety_net.ts";
 import { findSyscallInstruction } from "./syscall_instruction.ts";
 import { Deadline, hasExited, waitUntilInterrupted } from "./wait.ts";
 import type { WaitStatus } from "./wait_status.ts";
+
+/** A dozen system calls take microseconds; a machine may stand still. */
+const RETURN_SECONDS = 0.5;
+const RETURN_PAUSE_US = 50;
 
 export interface SeizeOptions {
   /** How long all threads together may take to stop. */
@@ -28,8 +36,12 @@ export interface SeizeOptions {
  */
 export class Tracee implements Disposable {
   readonly arch: Architecture;
+  /** Scopes in which the main thread has registers that are not its own. */
+  loans = 0;
   #attached = true;
   #instruction: bigint | undefined;
+  #returnsTo: bigint | undefined;
+  #netPlace: NetPlace | null | undefined;
 
   private constructor(
     readonly pid: number,
@@ -50,6 +62,7 @@ export class Tracee implements Disposable {
    */
   static seize(pid: number, { timeoutSeconds, options = 0 }: SeizeOptions): Tracee {
     const traceOptions = PTRACE_O_TRACESYSGOOD | options;
+    findReturnSitesEarly(pid);
     const deadline = new Deadline(timeoutSeconds);
     const asked = new Set<number>();
     const stopped = new Map<number, WaitStatus>();
@@ -83,6 +96,14 @@ export class Tracee implements Disposable {
     return this.#instruction;
   }
 
+  /** Where a safety net can be spread for the main thread, if it can. */
+  get netPlace(): NetPlace | undefined {
+    if (this.#netPlace === undefined) {
+      this.#netPlace = findNetPlace(this.pid, this.mainTid, this.arch) ?? null;
+    }
+    return this.#netPlace ?? undefined;
+  }
+
   /**
    * Let all threads go on as they were found: running, in their system calls, or job-stopped.
    * Returns at once when they are let go already.
@@ -90,7 +111,25 @@ export class Tracee implements Disposable {
   detach(): void {
     if (!this.#attached) return;
     this.#attached = false;
-    releaseThreads(this.pid, this.tids);
+    if (this.#returnsTo === undefined) releaseThreads(this.pid, this.tids);
+    else this.#detachReturning(this.#returnsTo);
+  }
+
+  /** The main thread will give itself its registers back once it is let go, and `mask`, which tells when it has. */
+  expectReturn(mask: bigint): void {
+    this.#returnsTo = mask;
+  }
+
+  /** The other threads only once that is done: what is undone on the way is not for them to see. */
+  #detachReturning(mask: bigint): void {
+    using rest = new DisposableStack();
+    rest.defer(() => releaseThreads(this.pid, this.tids.filter((tid) => tid !== this.mainTid)));
+    releaseThreads(this.pid, [this.mainTid]);
+    const deadline = new Deadline(RETURN_SECONDS);
+    while (!deadline.passed) {
+      if ((readStatus(this.pid, this.mainTid)?.sigBlocked ?? mask) === mask) return;
+      usleep(RETURN_PAUSE_US);
+    }
   }
 
   [Symbol.dispose](): void {
@@ -120,7 +159,9 @@ function stopAllThreads(
     }
     for (const tid of fresh.filter((tid) => asked.has(tid))) {
       const status = waitUntilInterrupted(pid, tid, deadline);
-      if (status !== undefined) stopped.set(tid, status);
+      if (status === undefined) continue;
+      stopped.set(tid, status);
+      restart(tid);
     }
   }
 }
