@@ -87,6 +87,7 @@ export const PROT_WRITE = 0x2;
 export const PROT_EXEC = 0x4;
 export const MAP_PRIVATE = 0x02;
 export const MAP_ANONYMOUS = 0x20;
+export const MFD_CLOEXEC = 0x1;
 
 // <sys/epoll.h>
 export const EPOLL_CTL_ADD = 1;

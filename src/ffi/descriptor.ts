@@ -1,5 +1,5 @@
 /** Calls on descriptors of our own. All return raw values (see `raw.ts`) unless they say otherwise. */
-import { AT_FDCWD, O_CLOEXEC, O_NONBLOCK } from "./constants.ts";
+import { AT_FDCWD, MFD_CLOEXEC, O_CLOEXEC, O_NONBLOCK } from "./constants.ts";
 import { ERRNO } from "./errno.ts";
 import { libc } from "./libc.ts";
 import { cString } from "./memory.ts";
@@ -14,6 +14,12 @@ export function open(path: string, flags: number): number {
     raw(libc().openat(AT_FDCWD, name, flags), "openat", AT_FDCWD, name, flags),
     `open(${path})`,
   );
+}
+
+/** memfd_create(2): a file of memory alone, close-on-exec; `name` is for /proc only. */
+export function memfdCreate(name: string): number {
+  const bytes = cString(name);
+  return raw(libc().memfd_create(bytes, MFD_CLOEXEC), "memfd_create", bytes, MFD_CLOEXEC);
 }
 
 /** close(2). Its errors say nothing that a caller could act upon. */

@@ -159,6 +159,13 @@ const SYMBOLS = {
     ],
     result: "isize", // ssize_t
   },
+  memfd_create: {
+    parameters: [
+      "buffer", // const char *name
+      "u32", // unsigned int flags
+    ],
+    result: "i32",
+  },
 
   // Memory of our own: mmap(2), memcpy(3), mprotect(2)
   mmap: {

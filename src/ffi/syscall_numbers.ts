@@ -25,6 +25,7 @@ export const SYSCALL_NUMBERS = {
     process_vm_readv: 310,
     process_vm_writev: 311,
     kcmp: 312,
+    memfd_create: 319,
   },
   aarch64: {
     ...EVERYWHERE,
@@ -43,6 +44,7 @@ export const SYSCALL_NUMBERS = {
     process_vm_readv: 270,
     process_vm_writev: 271,
     kcmp: 272,
+    memfd_create: 279,
   },
 } as const;
 

@@ -7,7 +7,7 @@ import { RefusedError, SyscallError } from "../errors.ts";
 import { O_RDWR } from "../ffi/constants.ts";
 import { close, fchown } from "../ffi/descriptor.ts";
 import { usleep } from "../ffi/process.ts";
-import { verbose } from "../log.ts";
+import { verbose, writeStderr } from "../log.ts";
 import { isLive, readStat, type Stat } from "../proc/stat.ts";
 import type { Status } from "../proc/status.ts";
 import type { Pty } from "../tty/pty.ts";
@@ -20,25 +20,35 @@ import { refuseAlone } from "./alone.ts";
 import { changeSides, leadsSession, type Mover } from "./change_sides.ts";
 import { descriptorOnControlling, openControlling } from "./controlling.ts";
 import { abandonOnFailure, firstOf } from "./failure.ts";
+import { releaseHeld } from "./hold.ts";
 import { Job } from "./job.ts";
+import { helpersOf, wholeGroup } from "./job_helpers.ts";
 import { othersOfGroup } from "./job_members.ts";
+import type { JobRecord, ProcessName } from "./job_record.ts";
 import type { LeftBehind } from "./late_prompt.ts";
-import type { Member } from "./member.ts";
 import { isForeground } from "./old_shell.ts";
 import { oldSettings } from "./old_settings.ts";
-import { type OldTerminal, sameTerminal } from "./old_terminal.ts";
+import { fdsOn, type OldTerminal } from "./old_terminal.ts";
 import { planJob } from "./plan.ts";
 import { type MoveMode, type PreflightFacts, readStats } from "./preflight.ts";
+import { PublishedRecord, readRecords } from "./published_record.ts";
 import { sharesDescription } from "./sharing.ts";
 import type { SighupShield } from "./sighup_shield.ts";
+import { obstacleInGroup } from "./zombies.ts";
 
 export interface Attachment {
+  /** The shell that the target is a job of, or was before its first move. */
+  readonly shell: ProcessName | undefined;
+  /** Whether the target is still in its old session: zombies.ts. */
+  readonly stays: boolean;
   /** What of the job is changed for as long as we serve its terminal. */
   readonly shields: readonly SighupShield[];
   /** Of the old terminal; `undefined` when that was hung up. */
   readonly oldSize: WindowSize | undefined;
   /** Those of the job that the new terminal's signals do not reach by themselves. */
   readonly helpers: Helpers;
+  /** Tell the next reptyr that moves the job what there is to know just now. */
+  readonly publish: () => void;
   /** Where the target was moved alone out of the foreground job of a shell: those whom the shell goes on waiting for. */
   readonly left?: LeftBehind;
 }
@@ -66,44 +76,52 @@ export function attach(
   how: AttachOptions,
   settingsFrom: SettingsFrom,
 ): Attachment {
-  for (let tries = 1;; tries++) {
-    try {
-      return tryToAttach(facts, pty, how, settingsFrom);
-    } catch (error) {
-      if (!(error instanceof GroupHeldError) || tries === ZOMBIE_TRIES) throw error;
-      usleep(ZOMBIE_PAUSE_US);
-    }
+  releaseHeld([facts.pid, ...facts.members]);
+  const known = readRecords(facts.pid);
+  const attempt = { facts, pty, how, settingsFrom, known };
+  for (let tries = 1; tries < ZOMBIE_TRIES; tries++) {
+    const attachment = tryToAttach({ ...attempt, mayStay: false });
+    if (attachment !== undefined) return attachment;
+    usleep(ZOMBIE_PAUSE_US);
   }
+  return tryToAttach({ ...attempt, mayStay: true })!;
+}
+
+interface Attempt {
+  readonly facts: PreflightFacts;
+  readonly pty: Pty;
+  readonly how: AttachOptions;
+  readonly settingsFrom: SettingsFrom;
+  /** What other reptyrs tell of the job. */
+  readonly known: readonly JobRecord[];
+  /** Whether to leave the target in its session where it cannot leave it. */
+  readonly mayStay: boolean;
 }
 
 /** A parent that lives waits for its children soon: how often, and after how long, to look again. */
 const ZOMBIE_TRIES = 50;
 const ZOMBIE_PAUSE_US = 3000;
 
-/** Nothing has been changed when this is thrown: waiting may help. */
-class GroupHeldError extends RefusedError {}
-
-function refuseZombies({ target, zombiesInGroup }: Job): void {
-  const { pid, stat } = target;
-  if (stat.session === pid || stat.pgrp !== pid || zombiesInGroup.length === 0) return;
-  throw new GroupHeldError(
-    `Cannot move process ${pid}: process ${
-      zombiesInGroup[0]
-    } of its group has ended, and its parent has not ` +
-      "waited for it, which keeps the group from being left",
-    [
-      "Try again when the parent has waited for it: the zombie is gone from `ps` then",
-      `Or take the whole terminal that it runs on: reptyr -T ${pid}`,
-    ],
+/** Throws RefusedError for a target that goes alone: the keys could not be kept from the others of its group. */
+function warnOfStaying(pid: number, zombie: Stat, { alone }: MoveMode): void {
+  if (alone) {
+    throw new RefusedError(
+      `Cannot move process ${pid} alone: process ${zombie.pid} of its group has ended, and its parent has not ` +
+        "waited for it, which keeps the group from being left",
+      [`To move the whole job, run: reptyr ${pid}`],
+    );
+  }
+  writeStderr(
+    `reptyr: warning: Process ${pid} stays in its old session, where /dev/tty is the terminal it comes from: ` +
+      `process ${zombie.pid} of its group has ended, and its parent ${zombie.ppid} has not waited for it; ` +
+      `to move the terminal itself, run: reptyr -T ${pid}`,
   );
 }
 
+/** `undefined` when the target cannot leave its session just now, and is not to stay: all is as before then. */
 function tryToAttach(
-  facts: PreflightFacts,
-  pty: Pty,
-  how: AttachOptions,
-  settingsFrom: SettingsFrom,
-): Attachment {
+  { facts, pty, how, settingsFrom, known, mayStay }: Attempt,
+): Attachment | undefined {
   using cleanup = new DisposableStack();
   try {
     using job = new Job(facts.pid, facts.members, how.timeoutSeconds, how.alone);
@@ -113,27 +131,46 @@ function tryToAttach(
     if (terminal === undefined && !how.forceStdio) {
       throw new RefusedError(`Cannot move process ${target.pid}: it has just closed its terminal`);
     }
-    refuseZombies(job);
+    const obstacle = obstacleInGroup(job);
+    if (obstacle !== undefined && !mayStay) return undefined;
+    const stays = obstacle !== undefined;
+    if (stays) warnOfStaying(target.pid, obstacle, how);
     const staying = how.alone ? whoStays(job, facts.command) : [];
     const old = oldSettings(target.pidfd, terminal?.fds[0], isForeground(target.stat));
     setTermios(pty.slave, settingsFrom(old.termios));
     giveTo(pty, target.status);
 
     using undo = new DisposableStack();
+    // Before anyone leaves the old terminal: the reptyr that served that looks for it when it is abandoned.
+    const record = undo.use(new PublishedRecord(facts.pid));
     // What the members would undo by themselves is not to be undone twice.
     using loans = new DisposableStack();
     loans.defer(() => job.giveBack());
-    const { shields, shell } = abandonOnFailure(job.members, () => {
+    const { shell, isWaiting, shields } = abandonOnFailure(job.members, () => {
       const movers = equip(job, terminal, pty, how, cleanup, undo);
-      return changeSides(job, movers, staying, undo);
+      return changeSides(job, movers, { staying, known, stays }, undo);
     });
     undo.move();
     tellLoans();
+    const earlier = known.find((record) => record.target === facts.pid);
+    const helpers = stays ? wholeGroup(job) : helpersOf(job, earlier?.groups);
+    const parent = shell ?? earlier?.shell;
+    const publish = () =>
+      record.write({
+        target: facts.pid,
+        ...parent === undefined ? {} : { shell: parent },
+        groups: helpers.groups,
+        shields: shields.map(({ record }) => record).filter((one) => one !== undefined),
+      });
+    publish();
     return {
+      shell: parent,
+      stays,
       shields,
       oldSize: old.size,
-      helpers: helpersOf(job),
-      ...shell === undefined ? {} : { left: leftIn(shell, job, staying) },
+      helpers,
+      publish,
+      ...shell === undefined || !isWaiting ? {} : { left: leftIn(shell.pid, job, staying) },
     };
   } catch (error) {
     throw explained(error, facts.pid);
@@ -185,7 +222,9 @@ function equip(
     job.members.map((member) => ({
       pid: member.tracee.mainTid,
       fds: member.fds,
-      moving: how.alone && member !== job.target ? [] : descriptorsOn(terminal, member),
+      moving: terminal === undefined || how.alone && member !== job.target
+        ? []
+        : fdsOn(terminal.identity, member.stat.ttyNr, member.fds),
       forced: how.forceStdio && member === job.target ? STANDARD : [],
     })),
     sharesDescription,
@@ -228,25 +267,8 @@ function equip(
   return movers;
 }
 
-/** The member's descriptors on the terminal that the target leaves. */
-function descriptorsOn(left: OldTerminal | undefined, { terminal }: Member): readonly number[] {
-  if (left === undefined || terminal === undefined) return [];
-  return sameTerminal(terminal.identity, left.identity) ? terminal.fds : [];
-}
-
 /** Standard input, output and error. */
 const STANDARD: readonly number[] = [0, 1, 2];
-
-/** Members of the target's group that are in another now: where they are, as we number groups. */
-function helpersOf({ target, helpers, alone }: Job): Helpers {
-  const session = target.stat.session;
-  if (alone) return { session, groups: [], pids: [] };
-  const left = helpers.filter(({ stat }) =>
-    session !== target.pid && stat.pgrp === target.stat.pgrp
-  );
-  const groups = new Set(left.map(({ pid, stat }) => readStat(pid)?.pgrp ?? stat.pgrp));
-  return { session, groups: [...groups], pids: left.map(({ pid }) => pid) };
-}
 
 /**
  * A system call that failed where none should, in words for the user. Putting things back has failed too when the

@@ -7,21 +7,25 @@
  * terminal that is not the controlling one holds nobody back who reads, writes or sets it:
  * __tty_check_change() in drivers/tty/tty_jobctrl.c.
  */
-import { SIGCONT, SIGHUP, TIOCSPGRP } from "../ffi/constants.ts";
+import { RefusedError, RemoteSyscallError } from "../errors.ts";
+import { SIGCONT, SIGHUP, TIOCNOTTY, TIOCSCTTY, TIOCSPGRP } from "../ffi/constants.ts";
 import { kill } from "../ffi/process.ts";
 import { verbose } from "../log.ts";
 import type { Stat } from "../proc/stat.ts";
 import { enterGroupStop } from "../tracee/group_stop.ts";
-import { DATA, type RemoteSyscalls } from "../tracee/remote_syscalls.ts";
+import { DATA, isError, type RemoteSyscalls } from "../tracee/remote_syscalls.ts";
+import { handOver } from "./handover.ts";
 import type { Job } from "./job.ts";
+import type { JobRecord, ProcessName } from "./job_record.ts";
 import type { Member } from "./member.ts";
 import { controllingShell, isForeground, waitForPrompt } from "./old_shell.ts";
 import type { MovePlan } from "./plan.ts";
 import { duplicate } from "./remote_descriptor.ts";
 import { leaveGroup, muteHangup, setForeground, takeTerminal } from "./session.ts";
-import { SighupShield } from "./sighup_shield.ts";
+import { nameOf, SighupShield } from "./sighup_shield.ts";
 import { discardPending } from "./signal_action.ts";
 import { swapDescriptors } from "./swap.ts";
+import { putZombiesOut } from "./zombies.ts";
 
 /** A member with what it is to do, and what it has been given to do it. */
 export interface Mover {
@@ -36,68 +40,101 @@ export interface Mover {
   readonly old: readonly (number | undefined)[];
 }
 
+export interface Change {
+  /** Those of the group who stay where they are, when the target goes alone. */
+  readonly staying: readonly Stat[];
+  /** What other reptyrs, which served the job until now, have changed in it. */
+  readonly known: readonly JobRecord[];
+  /** Whether the target stays in its session and group, and all helpers with it: zombies.ts. */
+  readonly stays: boolean;
+}
+
 /**
  * Bring the job to the terminal of which `movers`, the target first, have descriptors. How to undo each step is
- * put on `undo`. The shields are to be lifted once the shell of the job has ended.
+ * put on `undo`. Returns the shell that has it as a job, if one does, and the shields, which are to be lifted once
+ * that shell has ended; those that are `known` to have been raised in an earlier move are among them.
  *
  * When the target goes alone, those `staying` of its group keep the old terminal as they have it, and its shell is not
- * shown a stop for as long as they are in the foreground: `shell` goes on waiting then.
+ * shown a stop for as long as they are in the foreground: it `isWaiting` then.
  */
 export function changeSides(
   job: Job,
   movers: readonly Mover[],
-  staying: readonly Stat[],
+  { staying, known, stays }: Change,
   undo: DisposableStack,
-): { shields: SighupShield[]; shell: number | undefined } {
+): {
+  readonly shell: ProcessName | undefined;
+  readonly isWaiting: boolean;
+  readonly shields: readonly SighupShield[];
+} {
   const { target } = job;
   const stats = job.alone ? [target.stat] : job.members.map(({ stat }) => stat);
   const shell = controllingShell(stats.filter(({ pgrp }) => pgrp === target.stat.pgrp));
   const isWaiting = staying.length > 0 && isForeground(target.stat) && !target.tracee.foundStopped;
   if (shell !== undefined && !isWaiting) showStop(job, shell, undo);
   const shields = new Shields(shell, undo);
+  const adopted = adoptShields(job, known);
 
   let group: bigint | undefined;
   for (const mover of movers.filter(({ member }) => member !== target)) {
     const { member } = mover;
     member.within((remote) => {
       if (isHelper(member, target)) {
-        if (leadsGroup(target)) group = regroup(remote, member, group, undo);
+        if (leadsGroup(target) && !stays) group = regroup(remote, member, group, undo);
         if (!job.alone) shields.raise(remote, member);
       }
       swap(remote, mover, undo);
     });
   }
   const mover = movers.find(({ member }) => member === target)!;
+  if (!stays) putZombiesOut(job, undo);
   if (job.alone && group !== undefined && isForeground(target.stat)) {
     leaveForeground(mover, group, undo);
   }
-  target.within((remote) => moveTarget(remote, job, mover, shields, undo));
+  target.within((remote) => moveTarget(remote, job, mover, { shields, stays }, undo));
+  for (const { member } of job.alone ? [] : movers) {
+    if (isHelper(member, target) && leadsSession(member)) releaseOld(job, member, mover.old, undo);
+  }
   job.settle();
   continueFoundStopped(job);
-  return { shields: shields.raised, shell: isWaiting ? shell : undefined };
+  return {
+    shell: shell === undefined ? undefined : nameOf(shell),
+    isWaiting,
+    shields: [...adopted, ...shields.raised],
+  };
+}
+
+/** The shields of reptyrs that serve the job until now, and cannot lift them any more. */
+function adoptShields(job: Job, known: readonly JobRecord[]): SighupShield[] {
+  return known.flatMap(({ shields }) => shields).flatMap((record) => {
+    const { pid, startTime } = record.process;
+    const member = job.members.find(({ stat }) => stat.pid === pid && stat.startTime === startTime);
+    if (member === undefined) return [];
+    return member.within((remote) => SighupShield.adopt(remote, record)) ?? [];
+  });
 }
 
 function moveTarget(
   remote: RemoteSyscalls,
   job: Job,
   mover: Mover,
-  shields: Shields,
+  { shields, stays }: { readonly shields: Shields; readonly stays: boolean },
   undo: DisposableStack,
 ): void {
   const { target } = job;
-  const controlling = mover.controlling!;
   const role = { leadsSession: leadsSession(target), leadsGroup: leadsGroup(target) };
   let oldFd: number | undefined;
-  if (mover.oldControlling !== undefined) {
+  if (mover.oldControlling !== undefined && !stays) {
     oldFd = duplicate(remote, mover.oldControlling);
     target.closeLater(oldFd);
   }
   if (role.leadsGroup) shields.raise(remote, target);
   // What can be undone comes first: a new session cannot, and closing its terminal sends SIGHUP.
   swap(remote, mover, undo);
-  const unmute = muteHangups(job, undo);
-  takeTerminal(remote, { ...role, oldFd }, controlling);
   mover.given.slice(mover.plan.descriptions.length).forEach((fd) => target.closeLater(fd));
+  if (stays) return;
+  const unmute = muteHangups(job, target, undo);
+  takeTerminal(remote, { ...role, oldFd }, mover.controlling!);
   unmute.dispose();
   verbose(`Process ${target.pid} has its new terminal`);
 }
@@ -105,6 +142,36 @@ function moveTarget(
 /** Whether the member is left behind by the target's setsid() though it is in its group. */
 function isHelper({ stat }: Member, target: Member): boolean {
   return !leadsSession(target) && stat.pgrp === target.stat.pgrp;
+}
+
+/**
+ * Take the terminal that the job has left from a helper that leads the session there, lest it be hung up with that.
+ * `old` are our descriptors for it. Not where the terminal still has another foreground group to serve: TIOCNOTTY would
+ * hang that up. The target is on its new terminal by now: what goes wrong here is no reason to fail.
+ */
+function releaseOld(
+  job: Job,
+  leader: Member,
+  old: Mover["old"],
+  undo: DisposableStack,
+): void {
+  const { ttyNr, tpgid, pgrp } = leader.stat;
+  const oldFd = old.find((fd) => fd !== undefined);
+  if (ttyNr === 0 || tpgid !== pgrp || oldFd === undefined) return;
+  try {
+    leader.within((remote) => {
+      const fd = handOver(remote, leader.pidfd, [oldFd])[0]!;
+      leader.closeLater(fd);
+      const unmute = muteHangups(job, leader, undo);
+      remote.undoIfKilled("ioctl", [fd, TIOCSCTTY, 0]);
+      const result = remote.syscall("ioctl", fd, TIOCNOTTY, 0);
+      if (isError(result)) verbose(`Process ${leader.pid} has given up its old terminal before`);
+      unmute.dispose();
+    });
+  } catch (error) {
+    if (!(error instanceof RefusedError || error instanceof RemoteSyscallError)) throw error;
+    verbose(`Process ${leader.pid} keeps its old terminal: ${error.message}`);
+  }
 }
 
 export function leadsSession({ pid, stat }: Member): boolean {
@@ -116,23 +183,24 @@ function leadsGroup({ pid, stat }: Member): boolean {
 }
 
 /**
- * Let the shell see its foreground job stop, and take its terminal back. The stop is over then, for as long as it
+ * Let the shell see its foreground job stop, and take its terminal back: by a stop of its own children alone. It is
+ * told of no others, while a parent within the job would be, with SIGCHLD. The stop is over then, for as long as it
  * lasts nobody could bring itself back if we were killed.
  */
 function showStop(job: Job, shell: number, undo: DisposableStack): void {
   const { stat, tracee } = job.target;
   if (!isForeground(stat) || tracee.foundStopped) return;
-  const group = job.members.filter((member) =>
-    member.stat.pgrp === stat.pgrp && !member.tracee.foundStopped
+  const children = job.members.filter((member) =>
+    member.stat.ppid === shell && member.stat.pgrp === stat.pgrp && !member.tracee.foundStopped
   );
-  for (const member of group) {
+  for (const member of children) {
     undo.defer(() => member.undo(continueUnseen));
     // Somebody else's SIGCONT ends it, and the job with that: there is nothing to wait for.
     if (!enterGroupStop(member.tracee)) return;
   }
   waitForPrompt(shell, stat.pgrp);
   verbose(`The shell, process ${shell}, has its terminal back`);
-  for (const member of group) member.within(continueUnseen);
+  for (const member of children) member.within(continueUnseen);
 }
 
 /**
@@ -195,18 +263,21 @@ function swap(
   verbose(`Moved descriptors ${numbers.join(", ")} of process ${member.pid}`);
 }
 
-/** The target, and all that hear of it when it gives up its terminal, are not to. What ends that is also on `undo`. */
-function muteHangups({ target, members }: Job, undo: DisposableStack): DisposableStack {
+/**
+ * Session leader `leader`, and all that hear of it when it gives up its terminal, are not to. What ends that is also on
+ * `undo`.
+ */
+function muteHangups({ members }: Job, leader: Member, undo: DisposableStack): DisposableStack {
   const unmute = undo.use(new DisposableStack());
   for (const member of members) {
-    if (member !== target && !isHungUp(member, target)) continue;
+    if (member !== leader && !isHungUp(member, leader)) continue;
     const end = member.within((remote) => muteHangup(remote, member.status));
     unmute.defer(() => member.undo(end));
   }
   return unmute;
 }
 
-/** Whether a session leader that gives up its terminal, as the target does, makes the kernel hang up `member`. */
+/** Whether a session leader that gives up its terminal, makes the kernel hang up `member`. */
 function isHungUp({ stat }: Member, { stat: leader }: Member): boolean {
   return leader.session === leader.pid && leader.ttyNr !== 0 && stat.pgrp === leader.tpgid;
 }

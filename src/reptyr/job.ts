@@ -5,6 +5,7 @@ import { isLive, readStat, type Stat } from "../proc/stat.ts";
 import { listTids, readChildren } from "../proc/tasks.ts";
 import { jobMembers, membersInTheWay } from "./job_members.ts";
 import { Member } from "./member.ts";
+import { usersOf } from "./terminal_users.ts";
 
 /** All processes of a job, stopped. The first is the target. */
 export class Job implements Disposable {
@@ -46,15 +47,17 @@ export class Job implements Disposable {
   }
 
   /**
-   * Children of members that have ended, are in the target's process group, and have not been waited for. They keep
-   * the group's number in use, for which setsid(2) fails.
+   * Processes of the target's group that have ended and have not been waited for: children of members, and of the
+   * shell that has them as a job. They keep the group's number in use, for which setsid(2) fails.
    */
-  get zombiesInGroup(): readonly number[] {
-    return this.#children()
+  get zombiesInGroup(): readonly Stat[] {
+    const { pgrp } = this.target.stat;
+    const group = this.members.filter(({ stat }) => stat.pgrp === pgrp);
+    const parents = new Set(group.flatMap(({ pid, stat }) => [pid, stat.ppid]));
+    return childrenOf([...parents])
       .map((pid) => readStat(pid))
       .filter((stat) => stat !== undefined)
-      .filter((stat) => !isLive(stat) && stat.pgrp === this.target.stat.pgrp)
-      .map(({ pid }) => pid);
+      .filter((stat) => !isLive(stat) && stat.pgrp === pgrp);
   }
 
   /** What has been done to all is to stay: Member.settle(), Member.giveBack(). */
@@ -97,22 +100,22 @@ export class Job implements Disposable {
     }
   }
 
-  #children(): number[] {
-    return this.members.flatMap(({ pid }) =>
-      (listTids(pid) ?? []).flatMap((tid) => readChildren(pid, tid))
-    );
-  }
-
   /** Members that nobody has stopped yet. Only members beget members, and those that are stopped do not. */
   #newborn(): number[] {
-    const table = this.#children()
+    const table = childrenOf(this.members.map(({ pid }) => pid))
       .filter((pid) => !this.#members.has(pid))
       .map((pid) => readStat(pid))
       .filter((stat): stat is Stat => stat !== undefined && isLive(stat));
     const stats = [...this.members.map(({ stat }) => stat), ...table];
+    const users = usersOf(this.target.terminal?.identity);
     const members = this.alone ? membersInTheWay : jobMembers;
-    return members(this.target.stat, stats, Deno.pid)
+    return members(this.target.stat, stats, Deno.pid, users)
       .map(({ pid }) => pid)
       .filter((pid) => !this.#members.has(pid));
   }
+}
+
+/** Exact for parents that are stopped: see `readChildren()`. */
+function childrenOf(parents: readonly number[]): number[] {
+  return parents.flatMap((pid) => (listTids(pid) ?? []).flatMap((tid) => readChildren(pid, tid)));
 }

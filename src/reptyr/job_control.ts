@@ -37,6 +37,8 @@ export interface JobControlOptions {
   readonly terminal: UserTerminal;
   readonly rawMode: RawMode;
   readonly helpers: Helpers;
+  /** Stops those of whose stop the old shell must not hear, until the result is disposed of. */
+  readonly hold: () => Disposable;
   /** Called when our terminal is ours again: the screen shows something else, the size may be another. */
   readonly onReturn: () => void;
   /** Ends the pump's wait, in which the keyboard was not listened to. */
@@ -131,17 +133,22 @@ export class JobControl implements Typist, Disposable {
    * want to ignore it itself, and a shell is there to continue us.
    */
   #canStop(): boolean {
-    if (!this.#options.terminal.keyboardIsTerminal) return false;
-    const group = foregroundGroup(this.#options.pty.master);
+    const { pty, terminal, helpers } = this.#options;
+    if (!terminal.keyboardIsTerminal) return false;
+    // Without a foreground group the kernel signals nobody: the target has stayed in its session, zombies.ts.
+    const foreground = foregroundGroup(pty.master);
+    const group = foreground ?? helpers.groups[0]?.pgrp;
     const own = readStat(Deno.pid)?.pgrp;
     if (group === undefined || own === undefined) return false;
     const table = listPids().map((pid) => readStat(pid)).filter((stat) => stat !== undefined)
       .filter(isLive);
-    return isOrphaned(group, table) && !isOrphaned(own, table) && !ignoresStop(group);
+    return (foreground === undefined || isOrphaned(group, table)) && !isOrphaned(own, table) &&
+      !ignoresStop(group);
   }
 
   #stop(): void {
-    const { rawMode, helpers } = this.#options;
+    const { rawMode, helpers, hold } = this.#options;
+    using _held = hold();
     const group = foregroundGroup(this.#options.pty.master);
     if (group !== undefined) kill(-group, SIGSTOP);
     signalHelpers(helpers, SIGSTOP);

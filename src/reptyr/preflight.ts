@@ -6,7 +6,7 @@
 import type { RefusedError } from "../errors.ts";
 import { readCommand } from "../proc/command.ts";
 import { type Descriptor, readFds } from "../proc/fds.ts";
-import { procFolder, unlessGone } from "../proc/gone.ts";
+import { procFolder, readable, unlessGone } from "../proc/gone.ts";
 import { printable } from "../proc/printable.ts";
 import { isDeadState, isLive, readStat, type Stat } from "../proc/stat.ts";
 import { readStatus, type Status } from "../proc/status.ts";
@@ -26,6 +26,8 @@ import {
   type ProcessEntry,
 } from "./job_members.ts";
 import { isOnTerminal, type OldTerminal, oldTerminal } from "./old_terminal.ts";
+import { isSuspendedReptyr } from "./suspended.ts";
+import { usersOf } from "./terminal_users.ts";
 import { type NamedProcess, refusal, type TargetFacts } from "./refusals.ts";
 
 /** What is known of a target that may be moved, as it was a moment ago. */
@@ -151,7 +153,9 @@ export function gather(pid: number, around = readSurroundings()): TargetFacts | 
 
   const { table } = around;
   const self: ProcessEntry = { ...stat, pid };
-  const members = jobMembers(self, table, Deno.pid);
+  const fds = tid === undefined ? undefined : readable(() => readFds(pid, tid));
+  const terminal = fds && oldTerminal(stat.ttyNr, fds);
+  const members = jobMembers(self, table, Deno.pid, usersOf(terminal?.identity));
   const below = descendantsOf(pid, table);
 
   return {
@@ -170,7 +174,7 @@ export function gather(pid: number, around = readSurroundings()): TargetFacts | 
     threadOf: status.tgid === pid ? undefined : nameOf(status.tgid, 0),
     isSelf: pid === Deno.pid,
     isAncestor: around.ancestors.includes(pid),
-    fds: tid === undefined ? undefined : readable(() => readFds(pid, tid)),
+    fds,
     members: members.map(({ pid }) => pid),
     descendantsOnTerminals: table
       .filter((entry) => below.has(entry.pid) && entry.ttyNr !== 0)
@@ -194,11 +198,15 @@ function nameOf(pid: number, ttyNr: number): NamedProcess {
   return { pid, command: readable(() => readCommand(pid)) ?? "[ended]", ttyNr };
 }
 
-/** A tracer of any of the threads but this reptyr, which may have seized some of them before it failed. */
+/**
+ * A tracer of any of the threads but this reptyr, which may have seized some of them before it failed, and one that
+ * lets go of them for us.
+ */
 function findTracer(pid: number, tids: readonly number[]): AttachFacts["tracer"] {
   for (const tid of tids) {
     const tracer = readStatus(pid, tid)?.tracerPid ?? 0;
-    if (tracer !== 0 && tracer !== Deno.pid) return nameOf(tracer, 0);
+    if (tracer === 0 || tracer === Deno.pid || isSuspendedReptyr(tracer)) continue;
+    return nameOf(tracer, 0);
   }
   return undefined;
 }
@@ -221,14 +229,4 @@ function readLabel(pid: number): string | undefined {
     // Without a security module the file cannot be read (EINVAL); with one, nothing depends on it alone.
   }
   return label === undefined || label === "" ? undefined : printable(label);
-}
-
-/** The result of `read`; undefined when what it reads is gone or the kernel does not let us read it. */
-export function readable<T>(read: () => T | undefined): T | undefined {
-  try {
-    return unlessGone(read);
-  } catch (error) {
-    if (error instanceof Deno.errors.PermissionDenied) return undefined;
-    throw error;
-  }
 }

@@ -1,5 +1,5 @@
 /** The time after the move: the terminal is served until the job has ended, or we must. */
-import { SIGWINCH } from "../ffi/constants.ts";
+import { SIGCONT, SIGHUP, SIGWINCH } from "../ffi/constants.ts";
 import { describeErrno, ERRNO } from "../ffi/errno.ts";
 import { StopTimeoutError } from "../errors.ts";
 import { verbose, writeStderr } from "../log.ts";
@@ -16,10 +16,12 @@ import type { WindowSize } from "../tty/window_size.ts";
 import type { Attachment } from "./attach.ts";
 import { exitStatus } from "./exit_status.ts";
 import { signalHelpers, watchHelpers } from "./helpers.ts";
+import { holdChildren } from "./hold.ts";
 import { JobControl } from "./job_control.ts";
 import { LatePrompt } from "./late_prompt.ts";
 import { lostOutput } from "./lost_output.ts";
 import { changeSize } from "./redraw.ts";
+import { readRecords } from "./published_record.ts";
 import type { SighupShield } from "./sighup_shield.ts";
 
 /** Signals that end this program, with what a shell reports then. */
@@ -56,7 +58,8 @@ export interface Service {
 
 /** Serve until the end; the exit status for ours. */
 export async function serve(service: Service): Promise<number> {
-  const { target, attachment: { shields, helpers }, pty, terminal, signals, size } = service;
+  const { target, attachment: { shell, shields, helpers, publish }, pty, terminal, signals, size } =
+    service;
   using cleanup = new DisposableStack();
   let status = 0;
   const helperFds = watchHelpers(helpers, cleanup);
@@ -69,6 +72,7 @@ export async function serve(service: Service): Promise<number> {
       terminal,
       rawMode: service.rawMode,
       helpers,
+      hold: () => holdChildren(shell, [target.pid, ...helpers.pids]),
       onReturn: service.repaint,
       wake: () => signals.wake(),
     }),
@@ -81,7 +85,7 @@ export async function serve(service: Service): Promise<number> {
     endingSignals: [...ENDING_SIGNALS.keys()],
     typist,
     onResize: () => changeSize({ pty, notify }, size()),
-    onAbandoned: () => staysOn(target.pid, pty),
+    onAbandoned: () => staysOn(service),
     isOver: () => living === 0,
     watches: [
       {
@@ -95,7 +99,7 @@ export async function serve(service: Service): Promise<number> {
       ...helperFds.map((fd) => ({ fd, onReadable: () => living-- })),
       ...shields.map((shield) => ({
         fd: shield.shellPidfd,
-        onReadable: () => liftShield(shield),
+        onReadable: () => liftShield(shield, publish),
       })),
     ],
   });
@@ -108,10 +112,10 @@ export async function serve(service: Service): Promise<number> {
     case "screen gone":
       return loseOutput(service);
     case "terminal gone":
-      shields.forEach(liftShield);
+      hangUp(service);
       return ENDING_SIGNALS.get("SIGHUP")!;
     case "signal":
-      shields.forEach(liftShield);
+      hangUp(service);
       service.rawMode[Symbol.dispose]();
       writeStderr(
         `reptyr: ended by ${end.signal}: process ${target.pid} is told that its terminal hangs up`,
@@ -136,11 +140,12 @@ function typedBy({ terminal, pty, signals }: Service, cleanup: DisposableStack):
 }
 
 /** Nobody reads standard output any more, or it takes nothing: the target's terminal goes away. */
-function loseOutput({ target, attachment, terminal, rawMode }: Service): number {
+function loseOutput(service: Service): number {
+  const { target, terminal, rawMode } = service;
   const { status, message } = terminal.screenIsTerminal
     ? { status: ENDING_SIGNALS.get("SIGHUP")!, message: undefined }
     : lostOutput(terminal.screenErrno);
-  attachment.shields.forEach(liftShield);
+  hangUp(service);
   rawMode[Symbol.dispose]();
   if (message !== undefined) {
     writeStderr(`reptyr: ${message}: process ${target.pid} is told that its terminal hangs up`);
@@ -150,15 +155,32 @@ function loseOutput({ target, attachment, terminal, rawMode }: Service): number 
 
 /**
  * Nobody has the slave open. A program may close its terminal and open it again by name: as long as it is the
- * target's controlling terminal, a slave is held for it. Not so when another reptyr has moved the target on.
+ * target's controlling terminal, a slave is held for it. Not so when another reptyr has moved the target on; for a
+ * target that has stayed in its session that one's record tells.
  */
-function staysOn(pid: number, pty: Pty): boolean {
+function staysOn({ target: { pid }, attachment: { stays }, pty }: Service): boolean {
   if (pty.isTaken) return false;
   const stat = readStat(pid);
   const alive = stat !== undefined && isLive(stat) && (stat.flags & PF_EXITING) === 0;
-  if (alive && stat.ttyNr !== encodeDevice(ptsDevice(pty.index))) return false;
+  const isOnIt = stays ? !isMovedOn(pid) : stat?.ttyNr === encodeDevice(ptsDevice(pty.index));
+  if (alive && !isOnIt) return false;
   pty.holdSlave();
   return true;
+}
+
+function isMovedOn(pid: number): boolean {
+  return readRecords(pid).some(({ target }) => target === pid);
+}
+
+/**
+ * The new terminal goes away, and everyone on it is told so. The target comes first: a script is not to see its child
+ * end, and go on with its next line. The kernel tells it, and its group; to the helpers we pass on what the foreground
+ * gets on any terminal.
+ */
+function hangUp({ attachment: { shields, helpers, publish }, pty }: Service): void {
+  for (const shield of shields) liftShield(shield, publish);
+  pty[Symbol.dispose]();
+  for (const signal of [SIGHUP, SIGCONT]) signalHelpers(helpers, signal);
 }
 
 /** Another reptyr has moved the target on, or has taken its whole terminal. */
@@ -169,8 +191,10 @@ function leave({ target, attachment, rawMode, pty }: Service): void {
       ? `reptyr: another reptyr has taken ${pty.name} away from here`
       : `reptyr: process ${target.pid} has left this terminal`,
   );
-  // Only we know what it did before, but its first shell may still send it a SIGHUP that would end it.
-  if (attachment.shields.some(({ raised }) => raised)) {
+  // What it did before is still to be put back when its first shell has ended: the other reptyr does that, when it
+  // could read our record.
+  const raised = attachment.shields.some(({ raised }) => raised);
+  if (raised && !isMovedOn(target.pid)) {
     writeStderr("  It goes on ignoring SIGHUP: the shell it was started from lives");
   }
 }
@@ -183,15 +207,16 @@ const RETRY_MS = 1000;
  * Lift a shield, now or as soon as the target can be stopped: a thread in uninterruptible sleep cannot. Other errors
  * leave the target with what it has; they must not end the pump.
  */
-function liftShield(shield: SighupShield): void {
+function liftShield(shield: SighupShield, onLifted: () => void): void {
   releaseStrays();
   try {
     shield.lift(LIFT_SECONDS);
+    onLifted();
     verbose("The target does again what it did about SIGHUP");
   } catch (error) {
     verbose(`SIGHUP stays ignored: ${error instanceof Error ? error.message : error}`);
     if (error instanceof StopTimeoutError) {
-      Deno.unrefTimer(setTimeout(() => liftShield(shield), RETRY_MS));
+      Deno.unrefTimer(setTimeout(() => liftShield(shield, onLifted), RETRY_MS));
     }
   }
 }

@@ -7,12 +7,12 @@ import { close } from "../ffi/descriptor.ts";
 import { terminalName } from "../proc/device.ts";
 import { decodeDevice, ptsDevice, ptsIndex } from "../proc/device.ts";
 import { readFds } from "../proc/fds.ts";
-import { unlessGone } from "../proc/gone.ts";
+import { readable, unlessGone } from "../proc/gone.ts";
 import { readStat, type Stat } from "../proc/stat.ts";
 import { type DeviceFile, deviceFile, slaveOf } from "../tty/master.ts";
 import { canSuspendSeccomp, explainAttachFailure, isAttachForbidden } from "./attach_failure.ts";
 import { isOnTerminal } from "./old_terminal.ts";
-import { gather, readable } from "./preflight.ts";
+import { gather } from "./preflight.ts";
 import { named, noProcess, type TargetFacts } from "./refusals.ts";
 import { findMaster, type FoundMaster } from "./stolen_master.ts";
 import {

@@ -29,6 +29,7 @@ function indexOf(master: number): number {
 
 export class Pty implements Disposable {
   #slave: number | undefined;
+  #closed = false;
 
   private constructor(
     /** The master's descriptor: nonblocking, close-on-exec. */
@@ -133,8 +134,13 @@ export class Pty implements Disposable {
     return this.#slave;
   }
 
-  /** Close both sides. Programs still on the slave get SIGHUP, then end of file: pty(7). */
+  /**
+   * Close both sides, once. Programs still on the slave have SIGHUP then, and get end of file: pty(7). The kernel
+   * signals the session's leader and the foreground process group, __tty_hangup() in drivers/tty/tty_io.c.
+   */
   [Symbol.dispose](): void {
+    if (this.#closed) return;
+    this.#closed = true;
     this.releaseSlave();
     close(this.master);
   }
