@@ -270,7 +270,7 @@ while True:
     ["pidfd_getfd", "EMFILE", 3],
     ["sendmsg", "EPERM", "1..2"],
     ["ptrace", "EPERM", "1..2"],
-    ["ptrace", "EIO", "4..5"],
+    ["ptrace", "EIO", "5..6"],
   ];
   for (const [call, error, when] of faults) {
     requires("python3", "strace")(`all is as it was when call ${when} of ${call} fails`, () => {

@@ -149,7 +149,7 @@ describe("reptyr -l COMMAND", () => {
   });
 
   requires("bash")("stays for those whom it has brought to the terminal", () => {
-    const later = '(exec <"$REPTYR_PTY" >"$REPTYR_PTY" 2>&1; read -r x; echo "late $x") & exit 3';
+    const later = 'exec 3<>"$REPTYR_PTY"; (read -r x <&3; echo "late $x" >&3) & exit 3';
     const { terminal, settings } = startOn(["-l", "bash", "-c", later]);
     using _ = terminal;
     untilServed(terminal, settings);

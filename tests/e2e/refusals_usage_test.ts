@@ -40,7 +40,7 @@ describe("reptyr with a wrong command line", () => {
       ["--redraw=twice", "1"],
       "'twice' is no way to redraw: one of winch, ctrl-l, none is needed",
     ],
-    [["-T", "--why=1"], "options '--steal' and '--why' exclude each other"],
+    [["-T", "--why=1"], "options '--why' and '--steal' exclude each other"],
     [["--json"], "option '--json' is for '--list' and '--why'"],
     [["--list", "1"], "option '--list' needs no more words, and '1' is given"],
     [["--why=x"], "'x' is not a PID: it is not a number"],
