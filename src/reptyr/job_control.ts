@@ -37,6 +37,8 @@ export interface JobControlOptions {
   readonly terminal: UserTerminal;
   readonly rawMode: RawMode;
   readonly helpers: Helpers;
+  /** Called when our terminal is about to be the shell's. */
+  readonly onLeave: () => void;
   /** Called when our terminal is ours again: the screen shows something else, the size may be another. */
   readonly onReturn: () => void;
   /** Ends the pump's wait, in which the keyboard was not listened to. */
@@ -145,6 +147,7 @@ export class JobControl implements Typist, Disposable {
     const group = foregroundGroup(this.#options.pty.master);
     if (group !== undefined) kill(-group, SIGSTOP);
     signalHelpers(helpers, SIGSTOP);
+    this.#options.onLeave();
     rawMode.suspend();
     // Our whole group, as the kernel would. This stops us here, until SIGCONT.
     kill(0, SIGTSTP);
