@@ -26,12 +26,15 @@ import { helpersOf, wholeGroup } from "./job_helpers.ts";
 import { othersOfGroup } from "./job_members.ts";
 import type { JobRecord, ProcessName } from "./job_record.ts";
 import type { LeftBehind } from "./late_prompt.ts";
+import { OldScreen } from "./old_screen.ts";
+import { isDriven, type OldSettings, oldSettings } from "./old_settings.ts";
 import { isForeground } from "./old_shell.ts";
-import { oldSettings } from "./old_settings.ts";
 import { fdsOn, type OldTerminal } from "./old_terminal.ts";
 import { planJob } from "./plan.ts";
 import { type MoveMode, type PreflightFacts, readStats } from "./preflight.ts";
 import { PublishedRecord, readRecords } from "./published_record.ts";
+import { PutAside } from "./put_aside.ts";
+import type { Redraw } from "./redraw.ts";
 import { sharesDescription } from "./sharing.ts";
 import type { SighupShield } from "./sighup_shield.ts";
 import { obstacleInGroup } from "./zombies.ts";
@@ -43,6 +46,8 @@ export interface Attachment {
   readonly stays: boolean;
   /** What of the job is changed for as long as we serve its terminal. */
   readonly shields: readonly SighupShield[];
+  /** Whether the program that drives the screen sets it up and paints it by itself, as after `fg`. */
+  readonly paintsItself: boolean;
   /** Of the old terminal; `undefined` when that was hung up. */
   readonly oldSize: WindowSize | undefined;
   /** Those of the job that the new terminal's signals do not reach by themselves. */
@@ -56,6 +61,8 @@ export interface Attachment {
 /** How the target is moved: MoveOptions in mod.ts. */
 export interface AttachOptions extends MoveMode {
   readonly timeoutSeconds: number;
+  /** With "none" no program is asked to put its screen right. */
+  readonly redraw: Redraw;
 }
 
 /** The settings of the new terminal, from those of the old one. */
@@ -127,8 +134,7 @@ function tryToAttach(
     using job = new Job(facts.pid, facts.members, how.timeoutSeconds, how.alone);
     const { target } = job;
     verbose(`Stopped ${job.members.map(({ pid }) => pid).join(", ")}`);
-    const terminal = target.terminal;
-    if (terminal === undefined && !how.forceStdio) {
+    if (target.terminal === undefined && !how.forceStdio) {
       throw new RefusedError(`Cannot move process ${target.pid}: it has just closed its terminal`);
     }
     const obstacle = obstacleInGroup(job);
@@ -136,21 +142,33 @@ function tryToAttach(
     const stays = obstacle !== undefined;
     if (stays) warnOfStaying(target.pid, obstacle, how);
     const staying = how.alone ? whoStays(job, facts.command) : [];
-    const old = oldSettings(target.pidfd, terminal?.fds[0], isForeground(target.stat));
+    const found = settingsOf(job);
+    using aside = isDriven(found) && how.redraw !== "none"
+      ? PutAside.ask(job, how.timeoutSeconds)
+      : PutAside.nobody();
+    const old = aside.hasAny ? settingsOf(job) : found;
+    const { terminal } = target;
+    using screen = isDriven(found) && !aside.isScreenRight
+      ? OldScreen.open(target, terminal)
+      : undefined;
     setTermios(pty.slave, settingsFrom(old.termios));
     giveTo(pty, target.status);
 
     using undo = new DisposableStack();
     // Before anyone leaves the old terminal: the reptyr that served that looks for it when it is abandoned.
     const record = undo.use(new PublishedRecord(facts.pid));
+    const hasShell = !leadsSession(target);
     // What the members would undo by themselves is not to be undone twice.
     using loans = new DisposableStack();
     loans.defer(() => job.giveBack());
     const { shell, isWaiting, shields } = abandonOnFailure(job.members, () => {
       const movers = equip(job, terminal, pty, how, cleanup, undo);
+      // A shell prompts as soon as it sees its job stop; the last that may fail has been done by then.
+      if (hasShell) screen?.reset();
       return changeSides(job, movers, { staying, known, stays }, undo);
     });
     undo.move();
+    if (!hasShell) screen?.reset();
     tellLoans();
     const earlier = known.find((record) => record.target === facts.pid);
     const helpers = stays ? wholeGroup(job) : helpersOf(job, earlier?.groups);
@@ -167,6 +185,7 @@ function tryToAttach(
       shell: parent,
       stays,
       shields,
+      paintsItself: aside.isScreenRight,
       oldSize: old.size,
       helpers,
       publish,
@@ -199,6 +218,16 @@ function leftIn(shell: number, { target }: Job, staying: readonly Stat[]): LeftB
     group !== undefined
   );
   return { pid: target.pid, shell, group: groups[0] ?? target.stat.pgrp };
+}
+
+function settingsOf(job: Job): OldSettings {
+  return oldSettings(job.target.pidfd, job.target.terminal?.fds[0], movesForeground(job));
+}
+
+/** Whether the foreground process group of the old terminal moves, whose settings it then has. */
+function movesForeground({ target, members }: Job): boolean {
+  const { ttyNr, tpgid } = target.stat;
+  return ttyNr !== 0 && members.some(({ stat }) => stat.pgrp === tpgid);
 }
 
 /** For programs that open their terminal again by name. Without privilege the user is our own anyway. */

@@ -25,11 +25,8 @@ export class Job implements Disposable {
     using undo = new DisposableStack();
     undo.defer(() => this[Symbol.dispose]());
     this.#members.set(pid, Member.seize(pid, timeoutSeconds));
-    let wave = others;
-    do {
-      for (const other of wave) this.#add(other, timeoutSeconds);
-      wave = this.#newborn();
-    } while (wave.length > 0);
+    this.#addAll(others, timeoutSeconds);
+    this.#addAll(this.#newborn(), timeoutSeconds);
     undo.move();
   }
 
@@ -86,6 +83,26 @@ export class Job implements Disposable {
   [Symbol.dispose](): void {
     for (const member of this.members.toReversed()) member[Symbol.dispose]();
     this.#members.clear();
+  }
+
+  /** Members have run since they were stopped: read again what they are, and stop the children they got. */
+  readAgain(timeoutSeconds: number): void {
+    for (const member of this.members) {
+      try {
+        member.readAgain();
+      } catch (error) {
+        if (!(error instanceof TraceeDiedError) || member === this.target) throw error;
+        this.#members.delete(member.pid);
+        member[Symbol.dispose]();
+      }
+    }
+    this.#addAll(this.#newborn(), timeoutSeconds);
+  }
+
+  #addAll(pids: readonly number[], timeoutSeconds: number): void {
+    for (let wave = pids; wave.length > 0; wave = this.#newborn()) {
+      for (const pid of wave) this.#add(pid, timeoutSeconds);
+    }
   }
 
   #add(pid: number, timeoutSeconds: number): void {

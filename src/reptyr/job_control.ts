@@ -39,6 +39,8 @@ export interface JobControlOptions {
   readonly helpers: Helpers;
   /** Stops those of whose stop the old shell must not hear, until the result is disposed of. */
   readonly hold: () => Disposable;
+  /** Called when our terminal is about to be the shell's. */
+  readonly onLeave: () => void;
   /** Called when our terminal is ours again: the screen shows something else, the size may be another. */
   readonly onReturn: () => void;
   /** Ends the pump's wait, in which the keyboard was not listened to. */
@@ -152,6 +154,7 @@ export class JobControl implements Typist, Disposable {
     const group = foregroundGroup(this.#options.pty.master);
     if (group !== undefined) kill(-group, SIGSTOP);
     signalHelpers(helpers, SIGSTOP);
+    this.#options.onLeave();
     rawMode.suspend();
     // Our whole group, as the kernel would. This stops us here, until SIGCONT.
     kill(0, SIGTSTP);

@@ -21,6 +21,22 @@ import { FIRST_FREE, tooManyFiles } from "./remote_descriptor.ts";
 import { withOwnDescriptors } from "./sharing.ts";
 import { swapDescriptors } from "./swap.ts";
 
+interface Facts {
+  readonly stat: Stat;
+  readonly status: Status;
+  readonly fds: readonly Descriptor[];
+}
+
+function readFacts({ pid, mainTid }: Tracee): Facts {
+  const stat = readStat(pid);
+  const status = readStatus(pid, mainTid);
+  const fds = readFds(pid, mainTid);
+  if (stat === undefined || status === undefined || fds === undefined) {
+    throw new TraceeDiedError(pid);
+  }
+  return { stat, status, fds };
+}
+
 /** A stopped process of the job. Disposing lets it go as it is then. */
 export class Member implements Disposable {
   readonly #cleanup: DisposableStack;
@@ -28,20 +44,13 @@ export class Member implements Disposable {
   #loan: RemoteSyscalls | undefined;
   #abandoned = false;
   readonly pidfd: number;
-  readonly stat: Stat;
-  readonly status: Status;
-  readonly fds: readonly Descriptor[];
+  #facts: Facts;
 
   private constructor(readonly tracee: Tracee) {
     const { pid, mainTid, tids } = tracee;
     using cleanup = new DisposableStack();
     cleanup.use(tracee);
-    const stat = readStat(pid);
-    const status = readStatus(pid, mainTid);
-    const fds = readFds(pid, mainTid);
-    if (stat === undefined || status === undefined || fds === undefined) {
-      throw new TraceeDiedError(pid);
-    }
+    this.#facts = readFacts(tracee);
     const apart = withOwnDescriptors(mainTid, tids);
     if (apart.length > 0) {
       throw new RefusedError(
@@ -50,10 +59,24 @@ export class Member implements Disposable {
     }
     this.pidfd = openPidfd(pid, mainTid);
     cleanup.defer(() => close(this.pidfd));
-    this.stat = stat;
-    this.status = status;
-    this.fds = fds;
     this.#cleanup = cleanup.move();
+  }
+
+  get stat(): Stat {
+    return this.#facts.stat;
+  }
+
+  get status(): Status {
+    return this.#facts.status;
+  }
+
+  get fds(): readonly Descriptor[] {
+    return this.#facts.fds;
+  }
+
+  /** What it is now, after it ran. Throws TraceeDiedError. */
+  readAgain(): void {
+    this.#facts = readFacts(this.tracee);
   }
 
   /** Stop process `pid`, or say why that is not allowed. Throws as Tracee.seize() does. */

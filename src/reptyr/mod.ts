@@ -15,6 +15,7 @@ import { signalHelpers } from "./helpers.ts";
 import { enterRawMode, plainness, restoreAtExit, sizeOf } from "./own_terminal.ts";
 import { preflight, type PreflightFacts } from "./preflight.ts";
 import { type Redraw, Redrawer } from "./redraw.ts";
+import { ScreenKeeper } from "./screen_keeper.ts";
 import { ENDING_SIGNALS, serve } from "./serve.ts";
 import { readWarningFacts } from "./warning_facts.ts";
 import { warnings } from "./warnings.ts";
@@ -50,7 +51,8 @@ export async function move(options: MoveOptions): Promise<number> {
   const { heeded, ignored } = sortSignals(ENDING_SIGNALS);
   const signals = new SignalInbox([...heeded, "SIGWINCH"], ignored);
   const rawMode = cleanup.use(enterRawMode(terminal));
-  restoreAtExit(rawMode, cleanup);
+  const shown = new ScreenKeeper(terminal);
+  restoreAtExit(rawMode, shown, cleanup);
   const size = sizeOf(terminal);
   setWindowSize(pty.slave, size());
 
@@ -61,7 +63,8 @@ export async function move(options: MoveOptions): Promise<number> {
   // Where there is no screen, nothing has to be painted on it.
   const how = redraw === "winch" && !terminal.screenIsTerminal ? "none" : redraw;
   const redrawer = cleanup.use(new Redrawer({ how, pty, size, notify }));
-  redrawer.request(attachment.oldSize);
+  const { paintsItself, oldSize } = attachment;
+  if (!paintsItself || redraw !== "winch") redrawer.request(oldSize);
   return await serve({
     target: { pid, pidfd, startTime: facts.stat.startTime },
     attachment,
@@ -69,6 +72,7 @@ export async function move(options: MoveOptions): Promise<number> {
     terminal,
     rawMode,
     signals,
+    screen: shown,
     size,
     repaint: () => redrawer.request(getWindowSize(pty.master)),
   });

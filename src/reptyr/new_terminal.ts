@@ -20,6 +20,7 @@ import { UserTerminal } from "../tty/user_terminal.ts";
 import { setWindowSize } from "../tty/window_size.ts";
 import { IdleKeys } from "./idle_keys.ts";
 import { restoreAtExit, sizeOf } from "./own_terminal.ts";
+import { ScreenKeeper } from "./screen_keeper.ts";
 import { changeSize } from "./redraw.ts";
 import { ENDING_SIGNALS } from "./serve.ts";
 
@@ -55,7 +56,8 @@ export async function newTerminal({ command, place }: NewTerminalOptions): Promi
 
   const program = command.length === 0 ? undefined : Program.start(command, place, pty, cleanup);
   const rawMode = cleanup.use(RawMode.enter(terminal.keyboard));
-  restoreAtExit(rawMode, cleanup);
+  const screen = new ScreenKeeper(terminal);
+  restoreAtExit(rawMode, screen, cleanup);
   const wake = () => signals.wake();
   // ^C and ^\\ at a terminal are for its foreground job, and that is COMMAND with us: it decides whether to end.
   const forProgram = program?.place === "beside" ? COMMAND_DECIDES : [];
@@ -72,6 +74,7 @@ export async function newTerminal({ command, place }: NewTerminalOptions): Promi
     : cleanup.use(new IdleKeys({ pty, terminal, rawMode, wake }));
   const end = await pump({
     terminal,
+    onShown: screen.watch,
     master: pty.master,
     signals,
     endingSignals,
@@ -85,6 +88,7 @@ export async function newTerminal({ command, place }: NewTerminalOptions): Promi
     isOver: () => program?.place === "on" && program.status !== undefined,
     watches: program === undefined ? [] : [{ fd: program.pidfd, onReadable: onEnd }],
   });
+  screen.putRight();
   rawMode[Symbol.dispose]();
   return finish(end, program);
 }

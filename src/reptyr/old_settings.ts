@@ -1,5 +1,6 @@
 /** The settings and the size of the terminal that the target worked with. */
 import { SyscallError } from "../errors.ts";
+import { ICANON } from "../ffi/constants.ts";
 import { close } from "../ffi/descriptor.ts";
 import { pidfdGetfd } from "../ffi/process.ts";
 import { saneTermios, type Termios } from "../tty/settings.ts";
@@ -32,4 +33,9 @@ export function oldSettings(
   } finally {
     close(copy);
   }
+}
+
+/** Whether the terminal is in the foreground, and passes keys on one by one: a program drives it, not a line of text. */
+export function isDriven({ termios, size }: OldSettings): boolean {
+  return size !== undefined && (termios.get("c_lflag") & ICANON) === 0;
 }

@@ -2,6 +2,7 @@
 import { SyscallError } from "../errors.ts";
 import { winsize } from "../ffi/structs.ts";
 import { Struct } from "../struct.ts";
+import type { ScreenKeeper } from "./screen_keeper.ts";
 import { RawMode } from "../tty/raw_mode.ts";
 import type { UserTerminal } from "../tty/user_terminal.ts";
 import { getWindowSize, type WindowSize } from "../tty/window_size.ts";
@@ -45,8 +46,16 @@ export function sizeOf(terminal: UserTerminal): () => WindowSize {
 }
 
 /** Deno.exit() runs no disposers, but dispatches `unload`: an error in a callback ends there. */
-export function restoreAtExit(rawMode: RawMode, cleanup: DisposableStack): void {
-  const restore = () => rawMode[Symbol.dispose]();
+export function restoreAtExit(
+  rawMode: RawMode,
+  screen: ScreenKeeper,
+  cleanup: DisposableStack,
+): void {
+  const restore = () => {
+    screen.putRight();
+    rawMode[Symbol.dispose]();
+  };
   globalThis.addEventListener("unload", restore);
+  cleanup.defer(restore);
   cleanup.defer(() => globalThis.removeEventListener("unload", restore));
 }

@@ -22,6 +22,7 @@ import { LatePrompt } from "./late_prompt.ts";
 import { lostOutput } from "./lost_output.ts";
 import { changeSize } from "./redraw.ts";
 import { readRecords } from "./published_record.ts";
+import type { ScreenKeeper } from "./screen_keeper.ts";
 import type { SighupShield } from "./sighup_shield.ts";
 
 /** Signals that end this program, with what a shell reports then. */
@@ -50,6 +51,7 @@ export interface Service {
   readonly terminal: UserTerminal;
   readonly rawMode: RawMode;
   readonly signals: SignalInbox;
+  readonly screen: ScreenKeeper;
   /** The size of the user's terminal at any time. */
   readonly size: () => WindowSize;
   /** Make the job paint its screen again, at the size that the terminal has now. */
@@ -58,8 +60,9 @@ export interface Service {
 
 /** Serve until the end; the exit status for ours. */
 export async function serve(service: Service): Promise<number> {
-  const { target, attachment: { shell, shields, helpers, publish }, pty, terminal, signals, size } =
+  const { target, attachment: { shell, shields, helpers, publish }, pty, terminal, signals } =
     service;
+  const { screen, size } = service;
   using cleanup = new DisposableStack();
   let status = 0;
   const helperFds = watchHelpers(helpers, cleanup);
@@ -73,13 +76,18 @@ export async function serve(service: Service): Promise<number> {
       rawMode: service.rawMode,
       helpers,
       hold: () => holdChildren(shell, [target.pid, ...helpers.pids]),
-      onReturn: service.repaint,
+      onLeave: () => screen.putRight(),
+      onReturn: () => {
+        screen.bringBack();
+        service.repaint();
+      },
       wake: () => signals.wake(),
     }),
   );
   if (service.attachment.left !== undefined) cleanup.use(new LatePrompt(service.attachment.left));
   const end = await pump({
     terminal,
+    onShown: screen.watch,
     master: pty.master,
     signals,
     endingSignals: [...ENDING_SIGNALS.keys()],
@@ -103,6 +111,7 @@ export async function serve(service: Service): Promise<number> {
       })),
     ],
   });
+  screen.putRight();
   switch (end.reason) {
     case "over":
       return status;

@@ -11,6 +11,7 @@ import { UserTerminal } from "../tty/user_terminal.ts";
 import { getWindowSize } from "../tty/window_size.ts";
 import type { MoveOptions } from "./mod.ts";
 import { restoreAtExit, sizeOf } from "./own_terminal.ts";
+import { ScreenKeeper } from "./screen_keeper.ts";
 import { readStats } from "./preflight.ts";
 import { Redrawer } from "./redraw.ts";
 import { ENDING_SIGNALS } from "./serve.ts";
@@ -39,7 +40,8 @@ export async function steal({ pid, timeoutSeconds, redraw }: MoveOptions): Promi
   // Before the first stop: see move().
   const signals = new SignalInbox([...ENDING_SIGNALS.keys(), "SIGWINCH"]);
   const rawMode = cleanup.use(RawMode.enter(terminal.keyboard));
-  restoreAtExit(rawMode, cleanup);
+  const screen = new ScreenKeeper(terminal);
+  restoreAtExit(rawMode, screen, cleanup);
   const size = sizeOf(terminal);
 
   const guard = cleanup.use(new SlaveGuard(facts.master));
@@ -61,6 +63,7 @@ export async function steal({ pid, timeoutSeconds, redraw }: MoveOptions): Promi
     terminal,
     rawMode,
     signals,
+    screen,
     size,
   });
 }

@@ -16,6 +16,7 @@ import type { UserTerminal } from "../tty/user_terminal.ts";
 import type { WindowSize } from "../tty/window_size.ts";
 import { exitStatus } from "./exit_status.ts";
 import { changeSize } from "./redraw.ts";
+import type { ScreenKeeper } from "./screen_keeper.ts";
 import { ENDING_SIGNALS } from "./serve.ts";
 import type { SlaveGuard } from "./slave_guard.ts";
 
@@ -32,13 +33,14 @@ export interface StolenService {
   readonly terminal: UserTerminal;
   readonly rawMode: RawMode;
   readonly signals: SignalInbox;
+  readonly screen: ScreenKeeper;
   /** The size of the user's terminal at any time. */
   readonly size: () => WindowSize;
 }
 
 /** Serve until the end; the exit status for ours. */
 export async function serveStolen(service: StolenService): Promise<number> {
-  const { target, session, pty, guard, terminal, rawMode, signals, size } = service;
+  const { target, session, pty, guard, terminal, rawMode, signals, screen, size } = service;
   using cleanup = new DisposableStack();
   const leader = session === undefined ? -1 : pidfdOpen(session);
   if (leader >= 0) cleanup.defer(() => close(leader));
@@ -47,6 +49,7 @@ export async function serveStolen(service: StolenService): Promise<number> {
   const noteEnd = () => status ??= exitStatus(target.pid, target.pidfd, target.startTime);
   const end = await pump({
     terminal,
+    onShown: screen.watch,
     master: pty.master,
     signals,
     endingSignals: [...ENDING_SIGNALS.keys()],
@@ -65,6 +68,7 @@ export async function serveStolen(service: StolenService): Promise<number> {
       { fd: leader, onReadable: () => pty.releaseSlave() },
     ],
   });
+  screen.putRight();
   switch (end.reason) {
     case "over":
     case "pty abandoned":

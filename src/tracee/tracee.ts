@@ -38,6 +38,7 @@ export class Tracee implements Disposable {
   readonly arch: Architecture;
   /** Scopes in which the main thread has registers that are not its own. */
   loans = 0;
+  #tids: readonly number[];
   #attached = true;
   #instruction: bigint | undefined;
   #returnsTo: bigint | undefined;
@@ -46,10 +47,11 @@ export class Tracee implements Disposable {
   private constructor(
     readonly pid: number,
     readonly options: number,
-    readonly tids: readonly number[],
+    tids: readonly number[],
     /** Whether the process was found job-stopped, in state T. */
     readonly foundStopped: boolean,
   ) {
+    this.#tids = tids;
     this.arch = architectureOfThread(pid, this.mainTid);
   }
 
@@ -65,19 +67,41 @@ export class Tracee implements Disposable {
     findReturnSitesEarly(pid);
     const deadline = new Deadline(timeoutSeconds);
     const asked = new Set<number>();
-    const stopped = new Map<number, WaitStatus>();
+    const stopped = new Set<number>();
     const leaveOthers = () => leaveAsStrays(pid, [...asked].filter((tid) => !stopped.has(tid)));
     try {
-      stopAllThreads(pid, traceOptions, deadline, asked, stopped);
+      const found = stopAllThreads(pid, traceOptions, deadline, asked, stopped);
       leaveOthers();
       if (stopped.size === 0) throw new TraceeDiedError(pid);
-      const foundStopped = [...stopped.values()].some(({ kind }) => kind === "group-stop");
-      return new Tracee(pid, traceOptions, [...stopped.keys()], foundStopped);
+      const foundStopped = found.some(({ kind }) => kind === "group-stop");
+      return new Tracee(pid, traceOptions, [...stopped], foundStopped);
     } catch (error) {
       leaveOthers();
-      releaseThreads(pid, [...stopped.keys()]);
+      releaseThreads(pid, [...stopped]);
       throw error;
     }
+  }
+
+  get tids(): readonly number[] {
+    return this.#tids;
+  }
+
+  /**
+   * After its threads ran for a while: those of `tids` stand still again, those of `strays` do not. Stop the ones that
+   * were born meanwhile, as {@linkcode seize} does.
+   */
+  stopAgain(tids: readonly number[], strays: readonly number[], timeoutSeconds: number): void {
+    const asked = new Set([...tids, ...strays]);
+    const stopped = new Set(tids);
+    try {
+      stopAllThreads(this.pid, this.options, new Deadline(timeoutSeconds), asked, stopped);
+    } finally {
+      leaveAsStrays(this.pid, [...asked].filter((tid) => !stopped.has(tid)));
+      this.#tids = [...stopped];
+      // Found for where the main thread stood.
+      this.#instruction = this.#netPlace = undefined;
+    }
+    if (asked.size === 0) throw new TraceeDiedError(this.pid);
   }
 
   /** The thread that injected calls run on: the leader, unless that one has exited. */
@@ -139,16 +163,17 @@ export class Tracee implements Disposable {
 
 /**
  * New threads may be born while the others are being stopped: go on until a pass finds none. `asked` are those that
- * we are the tracer of, `stopped` those among them that did stop.
+ * we are the tracer of, `stopped` those among them that did stop; what the new ones were stopped in is returned.
  */
 function stopAllThreads(
   pid: number,
   options: number,
   deadline: Deadline,
   asked: Set<number>,
-  stopped: Map<number, WaitStatus>,
-): void {
-  const seen = new Set<number>();
+  stopped: Set<number>,
+): WaitStatus[] {
+  const seen = new Set(asked);
+  const stops: WaitStatus[] = [];
   for (let found = true; found;) {
     const fresh = (listTids(pid) ?? []).filter((tid) => !seen.has(tid));
     found = fresh.length > 0;
@@ -160,10 +185,12 @@ function stopAllThreads(
     for (const tid of fresh.filter((tid) => asked.has(tid))) {
       const status = waitUntilInterrupted(pid, tid, deadline);
       if (status === undefined) continue;
-      stopped.set(tid, status);
+      stopped.add(tid);
+      stops.push(status);
       restart(tid);
     }
   }
+  return stops;
 }
 
 /** Whether the thread was there to be asked. */

@@ -13,6 +13,8 @@ export interface PumpOptions<Ending extends Deno.Signal> {
   /** Never blocks, so that a stopped screen stops nothing else. */
   readonly terminal: UserTerminal;
   readonly typist: Typist;
+  /** Called with all that was written to the screen. */
+  readonly onShown: (bytes: Uint8Array) => void;
   /** The pty's master, nonblocking. */
   readonly master: number;
   /** Whether those whom the terminal serves have ended: then what they wrote is passed on, and that is all. */
@@ -93,7 +95,7 @@ class Pump<Ending extends Deno.Signal> {
     this.#options = options;
     const { terminal, master } = options;
     this.#typed = new Channel(terminal.keyboard, master, options.typist.read, write);
-    this.#shown = new Channel(master, terminal.screen, read, terminal.writeTo);
+    this.#shown = new Channel(master, terminal.screen, read, this.#show);
     this.#watches = [...options.watches];
     this.#poll = new PollSet(WATCHES + this.#watches.length);
   }
@@ -116,6 +118,12 @@ class Pump<Ending extends Deno.Signal> {
       if (reason !== undefined) return { reason };
     }
   }
+
+  readonly #show: Transfer = (fd, bytes) => {
+    const count = this.#options.terminal.writeTo(fd, bytes);
+    if (count > 0) this.#options.onShown(bytes.subarray(0, count));
+    return count;
+  };
 
   #watch(): void {
     const { terminal: { keyboard, keyboardIsTerminal, screen }, master, signals } = this.#options;
