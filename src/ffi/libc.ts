@@ -79,9 +79,10 @@ const SYMBOLS = {
     ],
     result: "i32",
   },
-  openMode: {
-    name: "open",
+  openatMode: {
+    name: "openat",
     parameters: [
+      "i32", // int dirfd
       "buffer", // const char *pathname
       "i32", // int flags
       "u32", // mode_t mode
