@@ -75,7 +75,6 @@ export class PtraceEngine implements Engine {
       if (tid < 0) return;
       if (tid > 0) {
         this.#stops.handle(tid, lastStatus());
-        if (!this.#announced) this.#announce();
         stopsSinceSleep++;
         if (++looks % STOPS_PER_LOOK !== 0 || performance.now() - lastTurn < SLICE_MS) continue;
         await this.#control.turn(false);
@@ -95,6 +94,7 @@ export class PtraceEngine implements Engine {
       if (tid !== 0) return tid;
       yieldProcessor();
     }
+    if (!this.#announced) this.#announce();
     this.#tick(true);
     return Math.max(0, waitAny());
   }

@@ -248,7 +248,7 @@ export class Stops {
     if (status === undefined) return undefined;
     const process = this.table.process(status.tgid);
     if (process !== undefined) return this.table.add(tid, process);
-    return this.#newProcess(tid, undefined) && this.table.thread(tid);
+    return this.#newProcess(tid, undefined) ? this.table.thread(tid) : undefined;
   }
 
   /** Whether it is to be watched. */
