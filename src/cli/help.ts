@@ -25,16 +25,28 @@ it cannot be run; 1 when it could not be moved, or --why says that it
 cannot; 2 for a wrong command line.
 `;
 
-const PROCOUT_INTRODUCTION = `Usage: procout [OPTION]...
+const PROCOUT_INTRODUCTION = `Usage: procout [OPTION]... PID...
+       procout [OPTION]... -- COMMAND [ARG]...
 
-Is to mirror what running processes write. Not built yet.
+Mirrors what the running processes PID write, until they end or ^C; or runs
+COMMAND and mirrors that. Nothing is changed in them.
+`;
+
+const PROCOUT_ENDING = `
+Formats: raw bytes; line: time, pid, descriptor and text; json: JSON Lines; cast:
+asciicast v2, for asciinema; hex: a dump. Raw, stdout goes to stdout and stderr to
+stderr; without --output COMMAND's own output is not shown besides.
+
+Exit status: 0 when the processes ended or you stopped; with COMMAND its own
+(128+N when signal N ended it); 1 when a process could not be watched or the
+mirror not written; 2 for a wrong command line; 3 when bytes were lost.
 `;
 
 /** The help of one command, ending in a newline. */
 export function helpText(command: CommandName): string {
   return command === "reptyr"
     ? `${REPTYR_INTRODUCTION}\n${optionLines(REPTYR_OPTIONS)}${REPTYR_ENDING}`
-    : `${PROCOUT_INTRODUCTION}\n${optionLines(PROCOUT_OPTIONS)}`;
+    : `${PROCOUT_INTRODUCTION}\n${optionLines(PROCOUT_OPTIONS)}${PROCOUT_ENDING}`;
 }
 
 function optionLines(options: readonly OptionSpec[]): string {

@@ -1,5 +1,6 @@
 /** Every option of both commands, in one table: the parser and the help are made from it. */
 
+import type { ColorChoice, EngineChoice, FormatName } from "../procout/mod.ts";
 import type { Redraw } from "../reptyr/redraw.ts";
 
 export interface OptionSpec {
@@ -56,7 +57,37 @@ export const REPTYR_OPTIONS: readonly OptionSpec[] = [
   ...COMMON,
 ];
 
-export const PROCOUT_OPTIONS: readonly OptionSpec[] = COMMON;
+/** The first one is the default of each. */
+export const FORMAT_CHOICES = [
+  "raw",
+  "line",
+  "json",
+  "cast",
+  "hex",
+] as const satisfies readonly FormatName[];
+export const COLOR_CHOICES = ["auto", "always", "never"] as const satisfies readonly ColorChoice[];
+export const ENGINE_CHOICES = ["auto", "ptrace"] as const satisfies readonly EngineChoice[];
+
+export const PROCOUT_OPTIONS: readonly OptionSpec[] = [
+  { long: "follow", short: "f", help: "children too, those there already and those to come" },
+  {
+    long: "fd",
+    value: "LIST",
+    help: "these descriptors, as in 1,2,5-7 (1 and 2, and others open on the same file)",
+  },
+  { long: "stdin", short: "i", help: "also what is read from descriptor 0" },
+  { long: "output", short: "o", value: "FILE", help: "write the mirror to FILE" },
+  { long: "append", short: "a", help: "with --output: add to FILE" },
+  { long: "format", value: FORMAT_CHOICES.join("|"), help: "how it is written (raw)" },
+  { long: "color", value: COLOR_CHOICES.join("|"), help: "the target's stderr in red (auto)" },
+  { long: "engine", value: ENGINE_CHOICES.join("|"), help: "how the bytes are seen (auto)" },
+  { long: "redraw", help: "make a full-screen program repaint once" },
+  { long: "stats", help: "at the end: bytes, writes, lost bytes, engine, seconds" },
+  ...COMMON,
+];
+
+/** Options that procout is to have and has not yet. */
+export const PROCOUT_PLANNED: readonly string[] = ["--ring", "--lossy"];
 
 /** Options that reptyr is to have and has not yet: they get an answer of their own. */
 export const REPTYR_PLANNED: readonly string[] = [];

@@ -35,6 +35,8 @@ export interface SpawnOptions {
   readonly newSession?: boolean;
   /** Lead a new process group in our session. */
   readonly newGroup?: boolean;
+  /** Signals that stay ignored where this program ignores them, bit N - 1 for signal N. */
+  readonly ignored?: bigint;
 }
 
 /**
@@ -139,15 +141,16 @@ function setAttributes(attributes: Uint8Array<ArrayBuffer>, options: SpawnOption
     // The group number in the attributes is 0 after init: the child's own PID.
     (options.newGroup === true ? POSIX_SPAWN_SETPGROUP : 0);
   check(c.posix_spawnattr_setflags(attributes, flags), "posix_spawnattr_setflags");
-  check(
-    c.posix_spawnattr_setsigdefault(attributes, new Uint8Array(sigset.size).fill(0xff)),
-    "posix_spawnattr_setsigdefault",
-  );
+  const defaults = new Uint8Array(sigset.size).fill(0xff);
+  new DataView(defaults.buffer).setBigUint64(0, ~(options.ignored ?? 0n) & ALL_SIGNALS, true);
+  check(c.posix_spawnattr_setsigdefault(attributes, defaults), "posix_spawnattr_setsigdefault");
   check(
     c.posix_spawnattr_setsigmask(attributes, new Uint8Array(sigset.size)),
     "posix_spawnattr_setsigmask",
   );
 }
+
+const ALL_SIGNALS = 0xffff_ffff_ffff_ffffn;
 
 /** These functions return the error number; they do not set errno. */
 function check(error: number, call: string): void {

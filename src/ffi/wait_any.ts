@@ -28,11 +28,11 @@ export function yieldProcessor(): void {
   libc().sched_yield();
 }
 
-/** siginfo_t, 128 bytes: nobody looks at it. */
-const SIGINFO_SIZE = 128;
+/** A siginfo_t, which nobody looks at. It must not be collected while another thread waits with it. */
+const unread = new Uint8Array(128);
 
 /** Settles when anybody has a status, which is not taken. On another thread: the event loop lives on meanwhile. */
 export async function anyStatus(): Promise<void> {
   const options = WEXITED | WUNTRACED | WNOWAIT | __WALL;
-  await libc().waitidAsync(P_ALL, 0, new Uint8Array(SIGINFO_SIZE), options);
+  await libc().waitidAsync(P_ALL, 0, unread, options);
 }

@@ -63,8 +63,13 @@ export interface Control {
   readonly stopping: boolean;
   /** Give the listeners of signals their turn. After `interrupted`, a call that a signal broke, one is sure to come. */
   turn(interrupted: boolean): Promise<void>;
-  /** Settles at the next signal, or right away when there was one since the last turn. */
-  signalled(): Promise<void>;
+  /** Settles when `until` does, at the next signal, or at once when there was one since the last turn. */
+  sleep(until: Promise<unknown>): Promise<void>;
+  /**
+   * Where it is there, it is called time and again in place of sleeping without turns of the event loop: there is
+   * something to be done on this thread that cannot wait. It sleeps for a moment itself.
+   */
+  readonly nap?: (() => void) | undefined;
 }
 
 export interface Engine extends Disposable {

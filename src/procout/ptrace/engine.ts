@@ -95,15 +95,26 @@ export class PtraceEngine implements Engine {
       yieldProcessor();
     }
     if (!this.#announced) this.#announce();
+    const { nap } = this.#control;
+    if (nap !== undefined) return this.#napUntilNext(nap);
     this.#tick(true);
     return Math.max(0, waitAny());
+  }
+
+  #napUntilNext(nap: () => void): number {
+    const end = performance.now() + SLICE_MS;
+    for (;;) {
+      nap();
+      const tid = waitAnyNow();
+      if (tid !== 0 || performance.now() > end) return tid;
+    }
   }
 
   /** Sleep, without waking up in between, until a thread has a status or a signal comes. */
   async #idle(): Promise<void> {
     this.#tick(false);
     this.#anyStatus ??= anyStatus().finally(() => this.#anyStatus = undefined);
-    await Promise.race([this.#anyStatus, this.#control.signalled()]);
+    await this.#control.sleep(this.#anyStatus);
   }
 
   /**
