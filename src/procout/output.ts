@@ -60,8 +60,10 @@ export class Output implements Disposable {
     try {
       const fd = create(path, flags);
       if (Deno.statSync(`/proc/self/fd/${fd}`).isFile) return new Output(fd, path, true);
+      // Not closed before the other is open: the reader of a pipe would take that for the end.
+      const nonblocking = open(`/proc/self/fd/${fd}`, flags | O_NONBLOCK);
       close(fd);
-      return new Output(open(path, flags | O_NONBLOCK), path, true);
+      return new Output(nonblocking, path, true);
     } catch (error) {
       if (!(error instanceof SyscallError)) throw error;
       throw new RefusedError(`Cannot write to ${path}: ${error.reason}`, [], { cause: error });

@@ -32,6 +32,7 @@ static void *executing(void *argument)
 
 int main(int argc, char **argv)
 {
+	(void)argc;
 	char text[80];
 	pthread_t thread[4];
 	ready();

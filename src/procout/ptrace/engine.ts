@@ -94,6 +94,7 @@ export class PtraceEngine implements Engine {
       if (tid !== 0) return tid;
       yieldProcessor();
     }
+    this.#stops.resolveEarly();
     if (!this.#announced) this.#announce();
     const { nap } = this.#control;
     if (nap !== undefined) return this.#napUntilNext(nap);
@@ -151,7 +152,10 @@ export class PtraceEngine implements Engine {
       if (tid < 0) return;
       if (tid > 0) this.#stops.handle(tid, lastStatus());
       else if (deadline.passed) return;
-      else usleep(DETACH_PAUSE_US);
+      else {
+        this.#stops.resolveEarly();
+        usleep(DETACH_PAUSE_US);
+      }
     }
   }
 }

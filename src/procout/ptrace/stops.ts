@@ -31,7 +31,7 @@ import {
 } from "../../tracee/ptrace.ts";
 import { readMemory } from "../../tracee/remote_memory.ts";
 import { listen, resumeToSyscall, SyscallStop } from "../../tracee/syscall_stop.ts";
-import { decodeWaitStatus, isSyscallStop } from "../../tracee/wait_status.ts";
+import { decodeWaitStatus, isSyscallStop, type WaitStatus } from "../../tracee/wait_status.ts";
 import { type Call, callTable, socketcall } from "../calls.ts";
 import type { Receiver, WatchRequest } from "../engine.ts";
 import { FileTable } from "../file_table.ts";
@@ -51,6 +51,8 @@ export class Stops {
   readonly #payload: Payload;
   /** New processes that are not to be watched, and have not stopped yet. */
   readonly #unwanted = new Set<number>();
+  /** New threads whose first stop came before their parent's, which tells what they are; with their wait status. */
+  readonly #early = new Map<number, number>();
 
   constructor(request: WatchRequest, receiver: Receiver) {
     this.#request = request;
@@ -71,7 +73,16 @@ export class Stops {
 
   /** Whether nobody is left to wait for. */
   get isEmpty(): boolean {
-    return this.table.size === 0 && this.#unwanted.size === 0;
+    return this.table.size === 0 && this.#unwanted.size === 0 && this.#early.size === 0;
+  }
+
+  /** Find out by /proc about new threads whose parent does not tell: for when there is nothing else to do. */
+  resolveEarly(): void {
+    for (const [tid, status] of this.#early) {
+      this.#early.delete(tid);
+      if (this.#newborn(tid)) this.handle(tid, status);
+      else letGo(tid);
+    }
   }
 
   /** A thread that we are the tracer of, of process `pid`. */
@@ -87,8 +98,16 @@ export class Stops {
     if (thread !== undefined && isSyscallStop(status)) return this.#syscallStop(thread);
     const what = decodeWaitStatus(status);
     if (what.kind === "exited" || what.kind === "signaled") return this.#ended(tid, status);
-    const known = thread ?? this.#newborn(tid);
-    if (known === undefined) return letGo(tid);
+    if (thread === undefined) {
+      if (this.#unwanted.delete(tid)) letGo(tid);
+      else this.#early.set(tid, status);
+      return;
+    }
+    this.#stopped(thread, what);
+  }
+
+  #stopped(known: Thread, what: WaitStatus): void {
+    const { tid } = known;
     switch (what.kind) {
       case "syscall-stop":
         return this.#syscallStop(known);
@@ -105,7 +124,10 @@ export class Stops {
       case "event-stop":
         this.#event(known, what.event);
         if (this.detaching) return this.#release(known);
-        this.#goOn(known);
+        return this.#goOn(known);
+      case "exited":
+      case "signaled":
+        return;
     }
   }
 
@@ -234,6 +256,7 @@ export class Stops {
         if (event === PTRACE_EVENT_CLONE && makesThread(thread)) {
           this.table.add(born, thread.process);
         } else this.#newProcess(born, thread.process);
+        this.#handleEarly(born);
         return;
       }
       case PTRACE_EVENT_EXEC:
@@ -241,14 +264,22 @@ export class Stops {
     }
   }
 
-  /** The first stop of a thread whose parent has not told of it yet; undefined when it is not to be watched. */
-  #newborn(tid: number): Thread | undefined {
-    if (this.#unwanted.delete(tid)) return undefined;
+  /** Its first stop came before this one, by which it is known what it is. */
+  #handleEarly(born: number): void {
+    const status = this.#early.get(born);
+    if (status === undefined) return;
+    this.#early.delete(born);
+    this.handle(born, status);
+  }
+
+  /** Whether a thread that only /proc tells of is to be watched. */
+  #newborn(tid: number): boolean {
     const status = readStatus(tid);
-    if (status === undefined) return undefined;
+    if (status === undefined) return false;
     const process = this.table.process(status.tgid);
-    if (process !== undefined) return this.table.add(tid, process);
-    return this.#newProcess(tid, undefined) ? this.table.thread(tid) : undefined;
+    if (process === undefined) return this.#newProcess(tid, undefined);
+    this.table.add(tid, process);
+    return true;
   }
 
   /** Whether it is to be watched. */
@@ -279,6 +310,7 @@ export class Stops {
 
   #ended(tid: number, status: number): void {
     this.#unwanted.delete(tid);
+    this.#early.delete(tid);
     const thread = this.table.thread(tid);
     if (thread === undefined) return;
     const { pid } = thread.process;
