@@ -252,7 +252,6 @@ const SYMBOLS = {
     ],
     result: "i32",
   },
-  sched_yield: { parameters: [], result: "i32" },
   sigaction: {
     parameters: [
       "i32", // int signum

@@ -23,11 +23,6 @@ export function waitAny(): number {
   return libc().waitpid(-1, statusBytes, __WALL);
 }
 
-/** Let others have this processor first: sched_yield(2). */
-export function yieldProcessor(): void {
-  libc().sched_yield();
-}
-
 /** A siginfo_t, which nobody looks at. It must not be collected while another thread waits with it. */
 const unread = new Uint8Array(128);
 

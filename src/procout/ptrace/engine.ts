@@ -13,7 +13,7 @@ import {
 } from "../../ffi/constants.ts";
 import { setAlarmInterval } from "../../ffi/interruption.ts";
 import { usleep } from "../../ffi/process.ts";
-import { anyStatus, lastStatus, waitAny, waitAnyNow, yieldProcessor } from "../../ffi/wait_any.ts";
+import { anyStatus, lastStatus, waitAny, waitAnyNow } from "../../ffi/wait_any.ts";
 import { verbose } from "../../log.ts";
 import { interrupt } from "../../tracee/ptrace.ts";
 import { Deadline } from "../../tracee/wait.ts";
@@ -21,8 +21,6 @@ import type { Control, Engine, Receiver, WatchRequest } from "../engine.ts";
 import { attachAll, seizeThread } from "./attach.ts";
 import { Stops } from "./stops.ts";
 
-/** How often others get this processor before this thread sleeps: a target's next stop is usually microseconds away. */
-const YIELDS = 20;
 /** Longest time in milliseconds that this thread sleeps, or works, without a turn of the event loop. */
 const SLICE_MS = 40;
 /** The clock is asked every so many stops. */
@@ -40,6 +38,8 @@ export class PtraceEngine implements Engine {
   readonly #options: number;
   #ticking = false;
   #announced = false;
+  /** Whether to look for who is left: after a wait that failed. */
+  #looking = false;
   #anyStatus: Promise<void> | undefined;
 
   constructor(request: WatchRequest, receiver: Receiver, control: Control) {
@@ -87,19 +87,25 @@ export class PtraceEngine implements Engine {
     }
   }
 
-  /** The next thread with a status; 0 when a signal came first, or the clock's tick; -1 when nobody is left. */
+  /**
+   * The next thread with a status; 0 when a signal came first, or the clock's tick; -1 when nobody is left. Usually one
+   * call, which sleeps until there is one: looking whether there is before only costs.
+   */
   #next(): number {
-    for (let tries = 0; tries < YIELDS; tries++) {
+    const { nap } = this.#control;
+    if (this.#looking || nap !== undefined || !this.#announced || this.#stops.hasEarly) {
+      this.#looking = false;
       const tid = waitAnyNow();
       if (tid !== 0) return tid;
-      yieldProcessor();
+      this.#stops.resolveEarly();
+      if (!this.#announced) this.#announce();
     }
-    this.#stops.resolveEarly();
-    if (!this.#announced) this.#announce();
-    const { nap } = this.#control;
     if (nap !== undefined) return this.#napUntilNext(nap);
     this.#tick(true);
-    return Math.max(0, waitAny());
+    const tid = waitAny();
+    if (tid > 0) return tid;
+    this.#looking = true;
+    return 0;
   }
 
   #napUntilNext(nap: () => void): number {
@@ -141,7 +147,6 @@ export class PtraceEngine implements Engine {
     for (const thread of this.#stops.table.threads) {
       try {
         interrupt(thread.tid);
-        thread.interrupted = true;
       } catch (error) {
         if (!(error instanceof TraceeDiedError)) throw error;
       }

@@ -26,6 +26,7 @@ import {
   detach,
   getEventMessage,
   getRegisters,
+  interrupt,
   setOptions,
   setRegisters,
 } from "../../tracee/ptrace.ts";
@@ -76,6 +77,11 @@ export class Stops {
     return this.table.size === 0 && this.#unwanted.size === 0 && this.#early.size === 0;
   }
 
+  /** Whether there are new threads that nobody has told of yet. */
+  get hasEarly(): boolean {
+    return this.#early.size > 0;
+  }
+
   /** Find out by /proc about new threads whose parent does not tell: for when there is nothing else to do. */
   resolveEarly(): void {
     for (const [tid, status] of this.#early) {
@@ -115,7 +121,6 @@ export class Stops {
         return this.#signalStop(known, what.signal);
       case "group-stop":
         known.started = true;
-        known.interrupted = false;
         if (this.detaching) return this.#release(known);
         listen(tid);
         return;
@@ -132,6 +137,9 @@ export class Stops {
   }
 
   #goOn(thread: Thread, signal = 0): void {
+    thread.started = true;
+    // Any stop takes a pending interrupt away (ptrace_stop() in kernel/signal.c), and the next may never come.
+    if (this.detaching) unlessDead(() => interrupt(thread.tid));
     // One that is gone by now, by SIGKILL, has its end reported.
     resumeToSyscall(thread.tid, signal);
   }
@@ -153,7 +161,7 @@ export class Stops {
   #syscallStop(thread: Thread): void {
     switch (this.#stop.read(thread.tid)) {
       case PTRACE_SYSCALL_INFO_ENTRY:
-        // Also when detaching: here a pending interrupt would make the call return EINTR, and nobody put it right.
+        // Also when detaching: an interrupt may be pending, would make the call return EINTR, and nobody put it right.
         thread.call = undefined;
         this.#entry(thread);
         break;
@@ -161,8 +169,8 @@ export class Stops {
         const { result } = this.#stop;
         if (thread.call !== undefined) this.#exit(thread, thread.call, result);
         thread.call = undefined;
-        // A call that our PTRACE_INTERRUPT broke is put right at the stop that follows.
-        if (this.detaching && !(thread.interrupted && result < 0)) return this.#release(thread);
+        // A call that our PTRACE_INTERRUPT broke can be put right only at the stop that follows.
+        if (this.detaching && result >= 0) return this.#release(thread);
       }
     }
     this.#goOn(thread);
@@ -239,9 +247,8 @@ export class Stops {
   }
 
   #interruptStop(thread: Thread): void {
-    if (thread.interrupted) restartCall(thread.tid);
+    if (thread.interrupted || this.detaching) restartCall(thread.tid);
     thread.interrupted = false;
-    thread.started = true;
     if (this.detaching) return this.#release(thread);
     this.#goOn(thread);
   }

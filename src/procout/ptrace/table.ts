@@ -17,7 +17,7 @@ export class Process {
 export class Thread {
   /** Whether it has been in a stop, and goes from one syscall-stop to the next since. */
   started = false;
-  /** Whether it was asked to stop by PTRACE_INTERRUPT, and has not. */
+  /** Whether it was asked to stop when we became its tracer, and has not. */
   interrupted = false;
   /** PTRACE_O_* bits to be set once it runs the program it was made for. */
   optionsAfterExec: number | undefined;
