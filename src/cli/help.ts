@@ -35,7 +35,8 @@ COMMAND and mirrors that. Nothing is changed in them.
 const PROCOUT_ENDING = `
 Formats: raw bytes; line: time, pid, descriptor and text; json: JSON Lines; cast:
 asciicast v2, for asciinema; hex: a dump. Raw, stdout goes to stdout and stderr to
-stderr; without --output COMMAND's own output is not shown besides.
+stderr. Without --output the mirror is what is shown of COMMAND and of whatever it
+starts; with it COMMAND keeps its own output.
 
 Exit status: 0 when the processes ended or you stopped; with COMMAND its own
 (128+N when signal N ended it); 1 when a process could not be watched or the

@@ -33,6 +33,17 @@ export interface DescriptorFacts {
   readonly isSameDescription: (fd: number, other: number) => boolean | undefined;
   /** {@linkcode fileKey}; undefined when it is not open. */
   readonly fileKey: (fd: number) => string | undefined;
+  /** Undefined where nobody was given any outputs by us. */
+  readonly standIn?: StandInFacts | undefined;
+}
+
+export interface StandInFacts {
+  /** Whether this is the command itself, and none of its children. */
+  readonly isCommand: boolean;
+  /** The output that `fd` is the very open file description of. */
+  readonly sameAs: (fd: number) => 1 | 2 | undefined;
+  /** The file of both, in case it was opened once more: /dev/stderr. */
+  readonly fileKeys: readonly (string | undefined)[];
 }
 
 /** Which output a write to `fd` belongs to; undefined when it is not watched. */
@@ -43,6 +54,14 @@ export function streamOf(
 ): Stream | undefined {
   if (choice.numbers !== undefined) {
     return choice.numbers.has(fd) ? fd === 2 ? 2 : 1 : undefined;
+  }
+  if (facts.standIn !== undefined) {
+    const { isCommand, sameAs, fileKeys } = facts.standIn;
+    const same = sameAs(fd);
+    if (same !== undefined) return same;
+    const key = facts.fileKey(fd);
+    if (key !== undefined && fileKeys.includes(key)) return fd === 2 ? 2 : 1;
+    if (!isCommand) return undefined;
   }
   if (fd === 1 || fd === 2) return fd;
   for (const standard of [1, 2] as const) {

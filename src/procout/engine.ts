@@ -11,12 +11,22 @@ export interface DescriptorChoice {
   readonly stdin: boolean;
 }
 
+/** What a command of ours was given for its outputs, so that they are known whatever their numbers become. */
+export interface StandInOutputs {
+  /** The command itself. What its descriptors 1 and 2 become is watched, too; of its children only these outputs. */
+  readonly command: number;
+  /** Our own descriptors for the same open file descriptions. */
+  readonly stdout: number;
+  readonly stderr: number;
+}
+
 export interface WatchRequest {
   /** Processes, each once. */
   readonly pids: readonly number[];
   /** Also their children, those there already and those to come. */
   readonly follow: boolean;
   readonly choice: DescriptorChoice;
+  readonly standIn?: StandInOutputs | undefined;
 }
 
 /** Which of the target's outputs a descriptor is, or 0: its input. */

@@ -3,30 +3,32 @@ import { KCMP_FILE } from "../ffi/constants.ts";
 import { kcmp } from "../ffi/process.ts";
 import { decodeDevice, type Device } from "../proc/device.ts";
 import { readStat } from "../proc/stat.ts";
-import { fileKey, streamOf } from "./descriptors.ts";
-import type { DescriptorChoice, Stream } from "./engine.ts";
+import { fileKey, type StandInFacts, streamOf } from "./descriptors.ts";
+import type { StandInOutputs, Stream, WatchRequest } from "./engine.ts";
 
 const NONE = -1;
 
 /** One table of descriptors, which several processes may share: clone(2), CLONE_FILES. */
 export class FileTable {
   readonly #streams = new Map<number, Stream | typeof NONE>();
-  readonly #choice: DescriptorChoice;
+  readonly #request: Pick<WatchRequest, "choice" | "standIn">;
 
-  constructor(choice: DescriptorChoice) {
-    this.#choice = choice;
+  constructor(request: Pick<WatchRequest, "choice" | "standIn">) {
+    this.#request = request;
   }
 
   /** Which output a write to `fd` by thread `tid` belongs to; -1 when it is not watched. */
   streamOf(pid: number, tid: number, fd: number): Stream | typeof NONE {
     let stream = this.#streams.get(fd);
     if (stream === undefined) {
-      stream = streamOf(fd, this.#choice, {
+      const { choice, standIn } = this.#request;
+      stream = streamOf(fd, choice, {
         isSameDescription: (one, other) => {
           const order = kcmp(tid, tid, KCMP_FILE, one, other);
           return order < 0 ? undefined : order === 0;
         },
         fileKey: (one) => readFileKey(pid, tid, one),
+        standIn: standIn && standInFacts(standIn, pid, tid),
       }) ?? NONE;
       this.#streams.set(fd, stream);
     }
@@ -46,6 +48,16 @@ export class FileTable {
       if (fd >= first && fd <= last) this.#streams.delete(fd);
     }
   }
+}
+
+function standInFacts(standIn: StandInOutputs, pid: number, tid: number): StandInFacts {
+  const { command, stdout, stderr } = standIn;
+  const isSame = (fd: number, own: number) => kcmp(tid, Deno.pid, KCMP_FILE, fd, own) === 0;
+  return {
+    isCommand: pid === command,
+    sameAs: (fd) => isSame(fd, stdout) ? 1 : isSame(fd, stderr) ? 2 : undefined,
+    fileKeys: [stdout, stderr].map((own) => readFileKey(Deno.pid, Deno.pid, own)),
+  };
 }
 
 function readFileKey(pid: number, tid: number, fd: number): string | undefined {

@@ -81,8 +81,17 @@ async function mirrorCommand(request: MirrorRequest, argv: readonly string[]): P
     SIGWINCH: () => standIn?.resize(),
   }, standIn);
   {
-    const { follow, choice } = request;
-    using engine = new PtraceEngine({ pids: [pid], follow, choice }, session.mirror, control);
+    const { choice } = request;
+    // Nobody but us would see what its children write: these outputs are watched wherever they are.
+    const given = standIn === undefined || request.follow || choice.numbers !== undefined
+      ? undefined
+      : { command: pid, stdout: standIn.stdout, stderr: standIn.stderr };
+    const follow = request.follow || given !== undefined;
+    using engine = new PtraceEngine(
+      { pids: [pid], follow, choice, standIn: given },
+      session.mirror,
+      control,
+    );
     session.name(engine);
     engine.attachHeldUp(pid);
     await held.letGo();

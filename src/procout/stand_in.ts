@@ -1,9 +1,10 @@
 /**
  * What a command has for its standard output while the user is shown the mirror of it instead: a terminal where the
- * user's is one, so that the command writes as it would there, else /dev/null.
+ * user's is one, so that the command writes as it would there, else /dev/zero, which takes everything and which, unlike
+ * /dev/null, hardly anybody writes to on purpose.
  */
-import { O_RDWR, O_WRONLY, POLLIN } from "../ffi/constants.ts";
-import { PollSet, read } from "../ffi/descriptor.ts";
+import { O_CLOEXEC, O_RDWR, O_WRONLY, POLLIN } from "../ffi/constants.ts";
+import { close, open, PollSet, read } from "../ffi/descriptor.ts";
 import type { SpawnFile } from "../ffi/spawn.ts";
 import { Pty } from "../tty/pty.ts";
 import { getTermios, setTermios } from "../tty/termios.ts";
@@ -14,6 +15,9 @@ const NAP_MS = 1;
 
 export class StandIn implements Disposable {
   readonly files: readonly SpawnFile[];
+  /** The same open file descriptions as the command's, in this program. */
+  readonly stdout: number;
+  readonly stderr: number;
   readonly #pty: Pty | undefined;
   readonly #likeFd: number = 1;
   readonly #set = new PollSet(1);
@@ -28,11 +32,14 @@ export class StandIn implements Disposable {
       this.resize();
       setTermios(this.#pty.slave, getTermios(like));
     }
-    this.files = [1, 2].map((fd): SpawnFile =>
+    const [stdout, stderr] = ([1, 2] as const).map((fd) =>
       terminals.includes(fd)
-        ? { fd, dup: this.#pty!.openSlave(O_RDWR) }
-        : { fd, path: "/dev/null", flags: O_WRONLY }
+        ? this.#pty!.openSlave(O_RDWR)
+        : open("/dev/zero", O_WRONLY | O_CLOEXEC)
     );
+    this.stdout = stdout!;
+    this.stderr = stderr!;
+    this.files = [{ fd: 1, dup: this.stdout }, { fd: 2, dup: this.stderr }];
   }
 
   /** The terminal is a well that somebody has to empty; undefined where there is none. */
@@ -61,6 +68,8 @@ export class StandIn implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    close(this.stdout);
+    close(this.stderr);
     this.#pty?.[Symbol.dispose]();
   }
 

@@ -92,7 +92,7 @@ export class PtraceEngine implements Engine {
    * call, which sleeps until there is one: looking whether there is before only costs.
    */
   #next(): number {
-    const { nap } = this.#control;
+    const nap = this.#stops.underWay > 0 ? this.#control.nap : undefined;
     if (this.#looking || nap !== undefined || !this.#announced || this.#stops.hasEarly) {
       this.#looking = false;
       const tid = waitAnyNow();

@@ -44,6 +44,8 @@ const STOP_SIGNALS: readonly number[] = [SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU];
 
 export class Stops {
   readonly table = new ThreadTable();
+  /** How many threads are in the midst of a call that is watched. */
+  underWay = 0;
   /** Whether threads are let go at their stops. */
   detaching = false;
   readonly #request: WatchRequest;
@@ -94,7 +96,7 @@ export class Stops {
   /** A thread that we are the tracer of, of process `pid`. */
   add(pid: number, tid: number): Thread {
     const process = this.table.process(pid) ??
-      new Process(pid, new FileTable(this.#request.choice));
+      new Process(pid, new FileTable(this.#request));
     return this.table.add(tid, process);
   }
 
@@ -150,6 +152,7 @@ export class Stops {
   }
 
   #forget(thread: Thread): boolean {
+    this.#leave(thread);
     const isLast = this.table.remove(thread);
     const { pidfd } = thread.process;
     if (isLast && pidfd !== undefined && pidfd >= 0) close(pidfd);
@@ -162,13 +165,13 @@ export class Stops {
     switch (this.#stop.read(thread.tid)) {
       case PTRACE_SYSCALL_INFO_ENTRY:
         // Also when detaching: an interrupt may be pending, would make the call return EINTR, and nobody put it right.
-        thread.call = undefined;
+        this.#leave(thread);
         this.#entry(thread);
         break;
       case PTRACE_SYSCALL_INFO_EXIT: {
         const { result } = this.#stop;
         if (thread.call !== undefined) this.#exit(thread, thread.call, result);
-        thread.call = undefined;
+        this.#leave(thread);
         // A call that our PTRACE_INTERRUPT broke can be put right only at the stop that follows.
         if (this.detaching && result >= 0) return this.#release(thread);
       }
@@ -183,7 +186,15 @@ export class Stops {
     this.#stop.copyArguments(thread.args);
     thread.table = table;
     if (call.effect === "socketcall") call = readSocketcall(thread);
-    if (call !== undefined && this.#matters(thread, call)) thread.call = call;
+    if (call !== undefined && this.#matters(thread, call)) {
+      thread.call = call;
+      this.underWay++;
+    }
+  }
+
+  #leave(thread: Thread): void {
+    if (thread.call !== undefined) this.underWay--;
+    thread.call = undefined;
   }
 
   /** Whether there is something to do when the call returns; notes then which output it is about. */
@@ -212,7 +223,7 @@ export class Stops {
       case "change range":
         return files.changeRange(thread.low(0), thread.low(1));
       case "unshare":
-        thread.process.files = new FileTable(this.#request.choice);
+        thread.process.files = new FileTable(this.#request);
         return;
       case "unseen":
         if (result >= 0) this.#tellUnseen(thread.process, call);
@@ -297,7 +308,7 @@ export class Stops {
       return false;
     }
     const shares = parent !== undefined && kcmp(parent.pid, pid, KCMP_FILES, 0, 0) === 0;
-    const files = shares ? parent.files : new FileTable(this.#request.choice);
+    const files = shares ? parent.files : new FileTable(this.#request);
     this.table.add(pid, new Process(pid, files));
     return true;
   }
@@ -307,12 +318,15 @@ export class Stops {
     const { process } = thread;
     const former = messageOf(thread.tid);
     const before = former === undefined ? undefined : this.table.thread(former);
-    if (before !== undefined && before !== thread) this.table.remove(before);
-    thread.call = undefined;
+    if (before !== undefined && before !== thread) {
+      this.#leave(before);
+      this.table.remove(before);
+    }
+    this.#leave(thread);
     thread.started = true;
     const options = thread.optionsAfterExec;
     if (options !== undefined) unlessDead(() => setOptions(thread.tid, options));
-    process.files = new FileTable(this.#request.choice);
+    process.files = new FileTable(this.#request);
   }
 
   #ended(tid: number, status: number): void {
