@@ -33,14 +33,15 @@ COMMAND and mirrors that. Nothing is changed in them.
 `;
 
 const PROCOUT_ENDING = `
-Formats: raw bytes; line: time, pid, descriptor and text; json: JSON Lines; cast:
-asciicast v2, for asciinema; hex: a dump. Raw, stdout goes to stdout and stderr to
-stderr. Without --output the mirror is what is shown of COMMAND and of whatever it
+Without --fd: descriptors 1 and 2, and every other one open on the same file.
+Formats: raw, the bytes; line, with time, pid and descriptor; json, JSON Lines;
+cast, asciicast v2 for asciinema; hex, a dump. Raw stderr goes to stderr.
+Without --output the mirror is what is shown of COMMAND and of all that it
 starts; with it COMMAND keeps its own output.
 
 Exit status: 0 when the processes ended or you stopped; with COMMAND its own
 (128+N when signal N ended it); 1 when a process could not be watched or the
-mirror not written; 2 for a wrong command line; 3 when bytes were lost.
+mirror not be written; 2 for a wrong command line; 3 when bytes were lost.
 `;
 
 /** The help of one command, ending in a newline. */

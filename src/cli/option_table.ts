@@ -69,20 +69,16 @@ export const COLOR_CHOICES = ["auto", "always", "never"] as const satisfies read
 export const ENGINE_CHOICES = ["auto", "ptrace"] as const satisfies readonly EngineChoice[];
 
 export const PROCOUT_OPTIONS: readonly OptionSpec[] = [
-  { long: "follow", short: "f", help: "children too, those there already and those to come" },
-  {
-    long: "fd",
-    value: "LIST",
-    help: "these descriptors, as in 1,2,5-7 (1 and 2, and others open on the same file)",
-  },
+  { long: "follow", short: "f", help: "children too, there already or to come" },
+  { long: "fd", value: "LIST", help: "only these descriptors, as in 1,2,5-7" },
   { long: "stdin", short: "i", help: "also what is read from descriptor 0" },
   { long: "output", short: "o", value: "FILE", help: "write the mirror to FILE" },
-  { long: "append", short: "a", help: "with --output: add to FILE" },
-  { long: "format", value: FORMAT_CHOICES.join("|"), help: "how it is written (raw)" },
-  { long: "color", value: COLOR_CHOICES.join("|"), help: "the target's stderr in red (auto)" },
-  { long: "engine", value: ENGINE_CHOICES.join("|"), help: "how the bytes are seen (auto)" },
+  { long: "append", short: "a", help: "add to FILE" },
+  { long: "format", value: "FORMAT", help: `${FORMAT_CHOICES.join(", ")} (${FORMAT_CHOICES[0]})` },
+  { long: "color", value: "WHEN", help: `stderr in red: ${COLOR_CHOICES.join(", ")} (auto)` },
+  { long: "engine", value: "ENGINE", help: `how to see it: ${ENGINE_CHOICES.join(", ")} (auto)` },
   { long: "redraw", help: "make a full-screen program repaint once" },
-  { long: "stats", help: "at the end: bytes, writes, lost bytes, engine, seconds" },
+  { long: "stats", help: "say at the end how much there was" },
   ...COMMON,
 ];
 
