@@ -10,6 +10,8 @@ export interface OptionSpec {
   readonly value?: string;
   /** Whether the value may be left out: then only `--long=value` gives one. */
   readonly optional?: true;
+  /** The words that the value is one of, where its name does not list them. */
+  readonly choices?: readonly string[];
   readonly help: string;
 }
 
@@ -74,9 +76,24 @@ export const PROCOUT_OPTIONS: readonly OptionSpec[] = [
   { long: "stdin", short: "i", help: "also what is read from descriptor 0" },
   { long: "output", short: "o", value: "FILE", help: "write the mirror to FILE" },
   { long: "append", short: "a", help: "add to FILE" },
-  { long: "format", value: "FORMAT", help: `${FORMAT_CHOICES.join(", ")} (${FORMAT_CHOICES[0]})` },
-  { long: "color", value: "WHEN", help: `stderr in red: ${COLOR_CHOICES.join(", ")} (auto)` },
-  { long: "engine", value: "ENGINE", help: `how to see it: ${ENGINE_CHOICES.join(", ")} (auto)` },
+  {
+    long: "format",
+    value: "FORMAT",
+    choices: FORMAT_CHOICES,
+    help: `${FORMAT_CHOICES.join(", ")} (${FORMAT_CHOICES[0]})`,
+  },
+  {
+    long: "color",
+    value: "WHEN",
+    choices: COLOR_CHOICES,
+    help: `stderr in red: ${COLOR_CHOICES.join(", ")} (auto)`,
+  },
+  {
+    long: "engine",
+    value: "ENGINE",
+    choices: ENGINE_CHOICES,
+    help: `how to see it: ${ENGINE_CHOICES.join(", ")} (auto)`,
+  },
   { long: "redraw", help: "make a full-screen program repaint once" },
   { long: "stats", help: "say at the end how much there was" },
   ...COMMON,
