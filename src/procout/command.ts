@@ -3,9 +3,9 @@
  * fork(2) is out of the question; but it opens files first, and opening a named pipe waits for its other end.
  */
 import { RefusedError, SyscallError } from "../errors.ts";
-import { O_CLOEXEC, O_NONBLOCK, O_PATH, O_RDONLY, O_WRONLY } from "../ffi/constants.ts";
+import { O_CLOEXEC, O_NONBLOCK, O_PATH, O_RDONLY, O_WRONLY, SIGKILL } from "../ffi/constants.ts";
 import { close, makeFifo, open } from "../ffi/descriptor.ts";
-import { usleep } from "../ffi/process.ts";
+import { kill, usleep } from "../ffi/process.ts";
 import { type SpawnFile, spawnHeldUp } from "../ffi/spawn.ts";
 import { readStatus } from "../proc/status.ts";
 import { listTids, readChildren } from "../proc/tasks.ts";
@@ -19,7 +19,8 @@ const GATE = 9;
 
 const SIGPIPE_BIT = 1n << 12n;
 
-export interface HeldUp {
+/** A child that waits to become the program. Disposed of before it was let go, it never does. */
+export interface HeldUp extends Disposable {
   readonly pid: number;
   /** Let it run the program. Throws RefusedError when that cannot be run. */
   letGo(): Promise<void>;
@@ -44,11 +45,25 @@ export async function startHeldUp(
   const deadline = new Deadline(START_SECONDS);
   for (;;) {
     const pid = ownChildren().find((child) => !before.has(child));
-    if (pid !== undefined) return { pid, letGo: () => letGo(gate, started, argv[0]!) };
+    if (pid !== undefined) return heldUp(pid, gate, started, argv[0]!);
     await new Promise((resolve) => setTimeout(resolve, 1));
     if (failure !== undefined) throw explain(failure, argv[0]!);
     if (deadline.passed) throw new RefusedError(`Cannot run ${argv[0]}: it does not start`);
   }
+}
+
+function heldUp(pid: number, gate: number, started: Promise<number>, program: string): HeldUp {
+  let waiting = true;
+  return {
+    pid,
+    async letGo() {
+      await letGo(gate, started, program);
+      waiting = false;
+    },
+    [Symbol.dispose]() {
+      if (waiting) kill(pid, SIGKILL);
+    },
+  };
 }
 
 async function letGo(gate: number, started: Promise<number>, program: string): Promise<void> {

@@ -69,9 +69,10 @@ async function mirrorProcesses(request: MirrorRequest, pids: readonly number[]):
 
 async function mirrorCommand(request: MirrorRequest, argv: readonly string[]): Promise<number> {
   using standIn = request.output === undefined ? new StandIn() : undefined;
-  const held = await startHeldUp(argv, standIn?.files ?? []);
+  // The terminal is the one that both are on. A file that cannot be written is to be known before there is a child.
+  using session = new Session(request, new TargetTerminal([Deno.pid]));
+  using held = await startHeldUp(argv, standIn?.files ?? []);
   const { pid } = held;
-  using session = new Session(request, new TargetTerminal([pid]));
   // The keyboard's signals reach the command by themselves; those sent to this program alone are passed on.
   const control = session.listen({
     SIGINT: () => {},

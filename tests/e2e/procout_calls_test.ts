@@ -48,6 +48,17 @@ describe("procout sees what is written by", () => {
       );
     });
 
+    it(`io_uring, by name, once: ${name}`, () => {
+      using procout = Procout.start(["--", program(), "uring"]);
+      procout.expectEnd();
+      if (procout.stdout === "no io_uring here\n") return; // switched off in this kernel
+      assertEquals(procout.stdout, "end\n");
+      assertEquals(
+        procout.stderr.replace(/process \d+/, "process N"),
+        "procout: What process N writes by io_uring cannot be shown\n",
+      );
+    });
+
     it(`calls that fail or go in part, as far as they go: ${name}`, () => {
       using procout = Procout.start(["--", program(), "short"]);
       procout.expectEnd();

@@ -3,6 +3,7 @@ import { afterEach, describe, it } from "@std/testing/bdd";
 import { SIGINT, SIGTERM } from "../../src/ffi/constants.ts";
 import { readFds } from "../../src/proc/fds.ts";
 import { readStatus } from "../../src/proc/status.ts";
+import { switchesOf } from "../support/input_run.ts";
 import { assertNoneLeft } from "../support/e2e_target.ts";
 import { Procout, procoutPath } from "../support/procout.ts";
 import { requires, requiresCompiler, victim } from "../support/programs.ts";
@@ -194,6 +195,56 @@ describe("procout writes", () => {
     }
   });
 
+  requires("cc", "strace")("what it can, and says what is lost", () => {
+    const inject = (error: string) => [
+      ...["strace", "-o", "/dev/null", "-e", "trace=process_vm_readv"],
+      ...["-e", `inject=process_vm_readv:error=${error}`],
+    ];
+    // Without the call there is /proc/PID/mem; a page that is not there is nowhere.
+    for (const [error, status] of [["ENOSYS", 0], ["EFAULT", 3]] as const) {
+      using target = startEcho();
+      using shown = Terminal.start([
+        ...inject(error),
+        procoutPath,
+        "-V",
+        "--stats",
+        `${target.pid}`,
+      ], {
+        env: { NO_COLOR: "1" },
+        columns: 200,
+      });
+      shown.expect("Watching");
+      target.line("");
+      target.expect("err 1");
+      const lost = `procout: 7 bytes that process ${target.pid} wrote to descriptor 1 are lost: ` +
+        "write: its memory could not be read any more";
+      shown.expect(status === 0 ? "line 1\r\n" : lost);
+      shown.press("^C");
+      shown.expect(`lost bytes: ${status === 0 ? 0 : 13}`);
+      assertEquals(shown.expectExit(), { kind: "exited", status });
+    }
+  });
+
+  requiresCompiler("nothing, and does nothing, while the target does nothing", () => {
+    using target = startEcho();
+    using procout = Procout.watch(target.pid);
+    target.line("");
+    procout.untilStdout("line 1\n");
+    // It waits for a moment whether more comes, then sleeps: no thread of it runs in ten looks in a row.
+    let before = "";
+    let still = 0;
+    waitUntil("procout to sleep", () => {
+      const now = switchesOf(procout.child.pid);
+      still = now === before ? still + 1 : 0;
+      before = now;
+      return still >= 10;
+    });
+    target.line("");
+    procout.untilStdout("line 2\n");
+    procout.signal(SIGINT);
+    procout.expectEnd();
+  });
+
   it("lines and dumps for people", () => {
     using lines = Procout.start([
       "--format=line",
@@ -239,6 +290,14 @@ describe("procout -- COMMAND", () => {
     assert(procout.stdout.includes("A= $B\n"), procout.stdout);
     const names = procout.stdout.trim().split("\n").map((line) => line.split("=")[0]!);
     assertEquals(names.sort(), ["A", "HOME", "LANG", "PATH", "TZ"]);
+  });
+
+  it("is not started when the mirror cannot be written", () => {
+    assertRefused(
+      ["-o", "FOLDER/none/file", "--", "touch", "FOLDER/started"],
+      1,
+      /^procout: Cannot write to \S+\/none\/file: no such file or directory\n$/,
+    );
   });
 
   it("passes SIGTERM on", () => {

@@ -2,7 +2,7 @@
  * Writes by every system call that writes. What it writes says how; argument 1 names the kind of file that it makes
  * its descriptor 1: file FOLDER, socket, pipe. `short`: writes that fail, or go in part. `redirects FOLDER`: the same
  * text to files that are descriptor 1 or 2 or the same as one of them at that time, and to some that are not.
- * `unseen`: bytes that nobody can see. Says nothing to its first descriptor 1 but by these calls.
+ * `uring`: makes its requests by io_uring(7). Says nothing to its first descriptor 1 but by these calls.
  */
 #include "victim.h"
 #include <linux/close_range.h>
@@ -116,6 +116,19 @@ static void pipes(const char *folder)
 	put(1, "end\n");
 }
 
+static void uring(void)
+{
+	char params[256] = {0};
+	int ring = syscall(SYS_io_uring_setup, 4, params);
+	if (ring < 0) {
+		put(1, "no io_uring here\n");
+		return;
+	}
+	must("io_uring_enter", syscall(SYS_io_uring_enter, ring, 0, 0, 0, NULL, 0), 0);
+	must("io_uring_enter", syscall(SYS_io_uring_enter, ring, 0, 0, 0, NULL, 0), 0);
+	put(1, "end\n");
+}
+
 static void short_writes(void)
 {
 	int ends[2];
@@ -181,6 +194,8 @@ int main(int argc, char **argv)
 		sockets();
 	else if (strcmp(what, "pipe") == 0)
 		pipes(folder);
+	else if (strcmp(what, "uring") == 0)
+		uring();
 	else if (strcmp(what, "short") == 0)
 		short_writes();
 	else
