@@ -1,13 +1,13 @@
 /** Looks at the targets before any of them is touched: what cannot be watched is said with its reason. */
 import { RefusedError } from "../errors.ts";
 import { readCommand } from "../proc/command.ts";
+import { readable } from "../proc/gone.ts";
 import { shorten } from "../proc/printable.ts";
 import { isDeadState, isKernelThread, readStat } from "../proc/stat.ts";
 import { readStatus } from "../proc/status.ts";
 import { listTids } from "../proc/tasks.ts";
 import {
   processName,
-  readable,
   readAttachFacts,
   readSelfFacts,
   readYamaLevel,

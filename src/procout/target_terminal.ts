@@ -2,7 +2,7 @@
 import { O_CLOEXEC, O_NOCTTY, O_NONBLOCK, O_RDONLY, ONLCR, OPOST } from "../ffi/constants.ts";
 import { close, open } from "../ffi/descriptor.ts";
 import { decodeDevice, isTerminal } from "../proc/device.ts";
-import { readable } from "../tracee/attach_facts.ts";
+import { readable } from "../proc/gone.ts";
 import { getTermios } from "../tty/termios.ts";
 import {
   getWindowSize,
