@@ -3,7 +3,8 @@
  * that whatever else the machine does hits both. A report, not a test: slower is no failure, status 1 is only
  * for a run that could not be made.
  *
- *     deno task bench [--rounds=5] [--only=start,stop,keys,output,idle,loan,job,moves] [--ours=PATH] [--theirs=PATH]
+ *     deno task bench [--rounds=5] [--only=start,stop,keys,output,idle,loan,job,moves,procout]
+ *                     [--ours=PATH] [--theirs=PATH]
  */
 import { parseArgs } from "@std/cli/parse-args";
 import { bold, green, red, setColorEnabled, yellow } from "@std/fmt/colors";
@@ -11,6 +12,7 @@ import { dirname, join } from "@std/path";
 import { POLLIN } from "../src/ffi/constants.ts";
 import { PollSet, read, write } from "../src/ffi/descriptor.ts";
 import { usleep } from "../src/ffi/process.ts";
+import { benchProcout } from "./bench/procout.ts";
 import { type Child, childrenOf } from "../tests/support/child.ts";
 import { Terminal, waitUntil } from "../tests/support/terminal.ts";
 import { reportOurs } from "./bench/ours.ts";
@@ -325,11 +327,25 @@ function isThere(command: string): boolean {
   }
 }
 
+/** The other command, beside strace. */
+function benchProcoutOf(procout: string, rounds: number): void {
+  const folder = Deno.makeTempDirSync({ prefix: "reptyr-bench-" });
+  try {
+    for (const line of benchProcout({ procout, folder, rounds })) console.log(line);
+  } finally {
+    Deno.removeSync(folder, { recursive: true });
+  }
+}
+
 function main(args: string[]): number {
   setColorEnabled(Deno.stdout.isTerminal() && !Deno.noColor);
   const options = parseArgs(args, { string: ["rounds", "only", "ours", "theirs"] });
   const ours = options.ours ?? join(ROOT, "dist", "reptyr");
   const theirs = options.theirs ?? "reptyr";
+  if (options.only === undefined || options.only.split(",").includes("procout")) {
+    benchProcoutOf(join(dirname(ours), "procout"), Number(options.rounds ?? 5));
+    if (options.only === "procout") return 0;
+  }
   if (!isThere(theirs)) {
     console.log(yellow("SKIPPED: there is no reptyr to compare with: apt-get install reptyr"));
     return 0;

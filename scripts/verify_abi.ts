@@ -116,7 +116,7 @@ type AnyLayout = Layout<Record<string, readonly [number, Scalar]>>;
 const NO_FACTS = ["src/arch/arch.ts", "src/arch/mod.ts", "src/arch/x86.ts"];
 
 /** Fields whose type is that of an array's first element. */
-const FIRST_ELEMENTS = ["struct termios2.c_cc"];
+const FIRST_ELEMENTS = ["struct termios2.c_cc", "struct __ptrace_syscall_info.entry.args"];
 
 const BYTES: Record<Scalar, number> = { u8: 1, u16: 2, i16: 2, u32: 4, i32: 4, u64: 8, i64: 8 };
 
@@ -124,6 +124,12 @@ const BYTES: Record<Scalar, number> = { u8: 1, u16: 2, i16: 2, u32: 4, i32: 4, u
 const EXPRESSIONS: Readonly<Record<string, string>> = {
   PIDFD_GET_INFO: "PIDFD_GET_INFO_FIRST_SIZE",
   "sizeof(struct pidfd_info)": "PIDFD_INFO_SIZE_VER0",
+};
+
+/** The kernel's numbers of architectures: <linux/audit.h>, unsigned there. */
+const AUDIT_ARCHITECTURES: Readonly<Record<string, string>> = {
+  x86_64: "(long long)(unsigned int)AUDIT_ARCH_X86_64",
+  i386: "(long long)(unsigned int)AUDIT_ARCH_I386",
 };
 
 /** Every number exported by a module is a constant with its C name. Throws on anything else. */
@@ -192,6 +198,13 @@ export function architectureFacts(
       ours,
       c: `__NR_${secondNames[name] ?? name}`,
     })),
+    { file, name: "auditArch", ours: arch.auditArch, c: AUDIT_ARCHITECTURES[arch.name] ?? "0" },
+    ...Object.entries(arch.watchedCalls).map(([name, ours]) => ({
+      file,
+      name: `watchedCalls.${name}`,
+      ours,
+      c: `__NR_${name}`,
+    })),
     ...Object.entries(arch.structs).flatMap(([name, layout]) => layoutFacts(file, name, layout)),
   ];
 }
@@ -211,6 +224,7 @@ const PREAMBLE = `
 #include <spawn.h>
 #include <elf.h>
 #include <sys/epoll.h>
+#include <sys/time.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
@@ -220,6 +234,7 @@ const PREAMBLE = `
 #include <asm/termbits.h>
 #include <asm/unistd.h>
 #include <sys/ioctl.h>
+#include <linux/audit.h>
 #include <linux/kcmp.h>
 #define _LINUX_FCNTL_H /* <linux/pidfd.h> wants it, but <fcntl.h> has declared the same */
 #include <linux/pidfd.h>

@@ -1,6 +1,7 @@
 /** Entry: chooses the command, runs it, and ends the program with its exit status. */
 
 import { chooseCommand, readCalledAs } from "./cli/command_name.ts";
+import type { MirrorRequest } from "./procout/mod.ts";
 import type { MoveOptions } from "./reptyr/mod.ts";
 import type { NewTerminalOptions } from "./reptyr/new_terminal.ts";
 import { reportError, run, wantsVerbose } from "./cli/run.ts";
@@ -35,5 +36,11 @@ if (import.meta.main) {
   const why = async (pid: number) => (await import("./reptyr/list.ts")).explainProcess(pid);
   const install = async (folder: string | undefined) =>
     await (await import("./cli/install.ts")).install(folder);
-  Deno.exit(await run(invocation, { move, newTerminal, steal, list, why, install }));
+  const mirror = async (request: MirrorRequest): Promise<number> => {
+    const procout = await import("./procout/mod.ts");
+    return await procout.mirror(request);
+  };
+  Deno.exit(
+    await run(invocation, { move, mirror, newTerminal, steal, list, why, install }),
+  );
 }

@@ -42,8 +42,9 @@ export type ValueKind =
   | { readonly kind: "pid" | "folder" | "file" | "free" };
 
 /** The kind of an option's value, by its name in the help; undefined for an option without one. */
-export function valueKind({ value }: OptionSpec): ValueKind | undefined {
+export function valueKind({ value, choices }: OptionSpec): ValueKind | undefined {
   if (value === undefined) return undefined;
+  if (choices !== undefined) return { kind: "choices", choices };
   if (value.includes("|")) return { kind: "choices", choices: value.split("|") };
   switch (value) {
     case "PID":

@@ -51,12 +51,32 @@ export const PROSE: Readonly<Record<CommandName, Prose>> = {
   },
   procout: {
     summary: "mirror what running processes write",
-    description: [],
-    examples: [],
+    description: [
+      "The processes go on as before: their signals reach them, job control works, no call is cut short, and when " +
+      "`procout` ends, by whatever, they are what they were. Every system call of theirs takes longer, as under " +
+      "strace(1).",
+      "Bytes are taken when a call has returned, as many as it says: writes that fail or go in part are right, and " +
+      "every thread is watched. What comes out of a pipe by splice(2) or tee(2), and what is written by io_uring, " +
+      "cannot be seen; it is named once.",
+    ],
+    examples: [
+      { command: "procout 4242", what: "See what process 4242 writes, until it ends or ^C." },
+      {
+        command: "procout -f --format=line 4242",
+        what: "With its children, and who wrote what when.",
+      },
+      {
+        command: "procout --format=cast -o demo.cast -- ./demo.sh",
+        what: "Record a command for asciinema.",
+      },
+    ],
     environment: [
       { name: "NO_COLOR", what: "When it is set and not empty, nothing is written in colour." },
     ],
-    notes: [],
-    seeAlso: ["ptrace(2)", "strace(1)"],
+    notes: [
+      "A process can have one tracer only: one that is under a debugger or strace(1) cannot be watched.",
+      "A shell's own `echo >&2` is a write to descriptor 1, which the shell has redirected for that moment.",
+    ],
+    seeAlso: ["ptrace(2)", "reptyr(1)", "strace(1)", "asciinema(1)"],
   },
 };

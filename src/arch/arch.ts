@@ -27,6 +27,41 @@ export type SyscallName =
   | "socketpair"
   | "wait4";
 
+/** Every system call that procout looks at: calls that move bytes, and calls after which a descriptor is another. */
+export type WatchedCall =
+  | "clone"
+  | "clone3"
+  | "close"
+  | "close_range"
+  | "copy_file_range"
+  | "dup2"
+  | "dup3"
+  | "io_uring_enter"
+  | "preadv"
+  | "preadv2"
+  | "pread64"
+  | "pwrite64"
+  | "pwritev"
+  | "pwritev2"
+  | "read"
+  | "readv"
+  | "recvfrom"
+  | "recvmmsg"
+  | "recvmmsg_time64"
+  | "recvmsg"
+  | "sendfile"
+  | "sendfile64"
+  | "sendmmsg"
+  | "sendmsg"
+  | "sendto"
+  | "socketcall"
+  | "splice"
+  | "tee"
+  | "unshare"
+  | "vmsplice"
+  | "write"
+  | "writev";
+
 /** The bytes of a whole register set, as PTRACE_GETREGSET gives them. */
 export type Registers = Uint8Array<ArrayBuffer>;
 
@@ -101,6 +136,10 @@ export interface Architecture {
   readonly syscallInstruction: Uint8Array;
   readonly instructionAlignment: number;
   readonly syscallNumbers: Readonly<Record<SyscallName, number>>;
+  /** AUDIT_ARCH_* of <linux/audit.h>, by which PTRACE_GET_SYSCALL_INFO tells through which entry a call came. */
+  readonly auditArch: number;
+  /** Those of {@linkcode WatchedCall} that this architecture has. */
+  readonly watchedCalls: Readonly<Partial<Record<WatchedCall, number>>>;
   readonly structs: AbiStructs;
   /** `SIG_SETMASK`-style sets are 8 bytes on every Linux architecture that has 64 signals. */
   readonly sigsetSize: 8;

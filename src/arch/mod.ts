@@ -3,7 +3,7 @@ import type { Architecture } from "./arch.ts";
 import { i386 } from "./i386.ts";
 import { x86_64 } from "./x86_64.ts";
 
-export type { Architecture, Registers, SignalFrames, SyscallName } from "./arch.ts";
+export type { Architecture, Registers, SignalFrames, SyscallName, WatchedCall } from "./arch.ts";
 
 /** All that this executable knows. */
 export const ARCHITECTURES: readonly Architecture[] = [x86_64, i386];

@@ -25,16 +25,30 @@ it cannot be run; 1 when it could not be moved, or --why says that it
 cannot; 2 for a wrong command line.
 `;
 
-const PROCOUT_INTRODUCTION = `Usage: procout [OPTION]...
+const PROCOUT_INTRODUCTION = `Usage: procout [OPTION]... PID...
+       procout [OPTION]... -- COMMAND [ARG]...
 
-Is to mirror what running processes write. Not built yet.
+Mirrors what the running processes PID write, until they end or ^C; or runs
+COMMAND and mirrors that. Nothing is changed in them.
+`;
+
+const PROCOUT_ENDING = `
+Without --fd: descriptors 1 and 2, and every other one open on the same file.
+Formats: raw, the bytes; line, with time, pid and descriptor; json, JSON Lines;
+cast, asciicast v2 for asciinema; hex, a dump. Raw stderr goes to stderr.
+Without --output the mirror is what is shown of COMMAND and of all that it
+starts; with it COMMAND keeps its own output.
+
+Exit status: 0 when the processes ended or you stopped; with COMMAND its own
+(128+N when signal N ended it); 1 when a process could not be watched or the
+mirror not be written; 2 for a wrong command line; 3 when bytes were lost.
 `;
 
 /** The help of one command, ending in a newline. */
 export function helpText(command: CommandName): string {
   return command === "reptyr"
     ? `${REPTYR_INTRODUCTION}\n${optionLines(REPTYR_OPTIONS)}${REPTYR_ENDING}`
-    : `${PROCOUT_INTRODUCTION}\n${optionLines(PROCOUT_OPTIONS)}`;
+    : `${PROCOUT_INTRODUCTION}\n${optionLines(PROCOUT_OPTIONS)}${PROCOUT_ENDING}`;
 }
 
 function optionLines(options: readonly OptionSpec[]): string {

@@ -2,6 +2,7 @@
 
 import { parseArgs } from "@std/cli/parse-args";
 import { UsageError } from "../errors.ts";
+import type { MirrorRequest } from "../procout/mod.ts";
 import type { MoveOptions } from "../reptyr/mod.ts";
 import type { NewTerminalOptions } from "../reptyr/new_terminal.ts";
 import type { Redraw } from "../reptyr/redraw.ts";
@@ -9,7 +10,6 @@ import { printable } from "../proc/printable.ts";
 import {
   DEFAULT_TIMEOUT_SECONDS,
   type OptionSpec,
-  PROCOUT_OPTIONS,
   REDRAW_CHOICES,
   REPTYR_OPTIONS,
   REPTYR_PLANNED,
@@ -31,7 +31,7 @@ export type Request =
   | { readonly kind: "list"; readonly json: boolean }
   | { readonly kind: "why"; readonly pid: number; readonly json: boolean }
   | { readonly kind: "install"; readonly folder: string | undefined }
-  | { readonly kind: "procout"; readonly verbose: boolean };
+  | { readonly kind: "mirror"; readonly verbose: boolean; readonly request: MirrorRequest };
 
 /** Parses the words after `reptyr`. Throws UsageError. */
 export function parseReptyr(args: readonly string[]): Request {
@@ -120,18 +120,6 @@ function parseInstall(
   );
 }
 
-/** Parses the words after `procout`. Until it is built it takes every word. */
-export function parseProcout(args: readonly string[]): Request {
-  const own = ownWords(args);
-  const asked = (long: string) => {
-    const short = PROCOUT_OPTIONS.find((option) => option.long === long)?.short;
-    return own.includes(`--${long}`) || own.includes(`-${short}`);
-  };
-  if (asked("help")) return { kind: "help" };
-  if (asked("version")) return { kind: "version" };
-  return { kind: "procout", verbose: asked("verbose") };
-}
-
 /** The words in front of `--`. */
 function ownWords(args: readonly string[]): readonly string[] {
   return args.slice(0, args.includes("--") ? args.indexOf("--") : args.length);
@@ -140,7 +128,7 @@ function ownWords(args: readonly string[]): readonly string[] {
 /** Stands for a value left out. No word of a command line can be it: execve(2) ends them at a NUL. */
 const NO_VALUE = "\0";
 
-interface ParsedOptions {
+export interface ParsedOptions {
   /** Long names of the options without value that were given. */
   readonly flags: ReadonlySet<string>;
   /** Value of each option that needs one and was given. */
@@ -153,7 +141,7 @@ interface ParsedOptions {
  * finds; the rules of this function are that an option is known, that one which needs a value has it, and
  * that one which needs none has none. Of several wrong options the first is reported.
  */
-function parseOptions(
+export function parseOptions(
   args: readonly string[],
   table: readonly OptionSpec[],
   planned: readonly string[],

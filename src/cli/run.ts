@@ -7,7 +7,9 @@ import { type CommandName, type Invocation } from "./command_name.ts";
 import { helpText } from "./help.ts";
 import type { MoveOptions } from "../reptyr/mod.ts";
 import type { NewTerminalOptions } from "../reptyr/new_terminal.ts";
-import { parseProcout, parseReptyr, type Request } from "./options.ts";
+import type { MirrorRequest } from "../procout/mod.ts";
+import { parseReptyr, type Request } from "./options.ts";
+import { parseProcout } from "./procout_options.ts";
 import { jsonText, listText, type Style, whyText } from "./process_text.ts";
 import { EXIT_FAILURE, report, wantsColor } from "./report.ts";
 import { VERSION } from "./version.ts";
@@ -20,6 +22,8 @@ export interface Work {
   readonly newTerminal: (options: NewTerminalOptions) => Promise<number>;
   /** Takes the whole terminal of a process and stays until all have left it; the exit status. */
   readonly steal: (options: MoveOptions) => Promise<number>;
+  /** Mirrors what processes write until they end; the exit status. */
+  readonly mirror: (request: MirrorRequest) => Promise<number>;
   /** What --list shows. */
   readonly list: () => Promise<readonly ProcessReport[]>;
   /** What --why says. */
@@ -62,11 +66,12 @@ async function perform(request: Request, command: CommandName, work: Work): Prom
     case "version":
       writeStdout(`${command} ${VERSION}\n`);
       return 0;
-    case "procout":
-      throw new RefusedError("not built yet");
     case "install":
       for (const line of await work.install(request.folder)) writeStdout(`${line}\n`);
       return 0;
+    case "mirror":
+      setVerbose(request.verbose);
+      return await work.mirror(request.request);
     case "list": {
       const reports = await work.list();
       writeStdout(request.json ? jsonText(reports) : listText(reports, styleOfStdout()));

@@ -16,6 +16,7 @@ export const PTRACE_GETREGSET = 0x4204;
 export const PTRACE_SETREGSET = 0x4205;
 export const PTRACE_SEIZE = 0x4206;
 export const PTRACE_INTERRUPT = 0x4207;
+export const PTRACE_LISTEN = 0x4208;
 export const PTRACE_GETSIGMASK = 0x420a;
 export const PTRACE_SETSIGMASK = 0x420b;
 export const PTRACE_GET_SYSCALL_INFO = 0x420e;
@@ -23,9 +24,16 @@ export const PTRACE_GET_RSEQ_CONFIGURATION = 0x420f;
 
 // <linux/ptrace.h>: options and events
 export const PTRACE_O_TRACESYSGOOD = 0x00000001;
+export const PTRACE_O_TRACEFORK = 0x00000002;
+export const PTRACE_O_TRACEVFORK = 0x00000004;
 export const PTRACE_O_TRACECLONE = 0x00000008;
+export const PTRACE_O_TRACEEXEC = 0x00000010;
+export const PTRACE_O_EXITKILL = 0x00100000;
 export const PTRACE_O_SUSPEND_SECCOMP = 0x00200000;
+export const PTRACE_EVENT_FORK = 1;
+export const PTRACE_EVENT_VFORK = 2;
 export const PTRACE_EVENT_CLONE = 3;
+export const PTRACE_EVENT_EXEC = 4;
 export const PTRACE_EVENT_STOP = 128;
 export const PTRACE_SYSCALL_INFO_ENTRY = 1;
 export const PTRACE_SYSCALL_INFO_EXIT = 2;
@@ -37,7 +45,10 @@ export const NT_X86_XSTATE = 0x202;
 // <sys/wait.h>
 export const WNOHANG = 0x00000001;
 export const WUNTRACED = 0x00000002;
+export const WEXITED = 0x00000004;
+export const WNOWAIT = 0x01000000;
 export const __WALL = 0x40000000;
+export const P_ALL = 0;
 
 // <linux/kcmp.h>
 export const KCMP_FILE = 0;
@@ -53,11 +64,14 @@ export const O_WRONLY = 0o1;
 export const O_RDWR = 0o2;
 export const O_ACCMODE = 0o3;
 export const O_NOCTTY = 0o400;
+export const O_CREAT = 0o100;
+export const O_TRUNC = 0o1000;
 export const O_APPEND = 0o2000;
 export const O_NONBLOCK = 0o4000;
 export const O_ASYNC = 0o20000;
 export const O_CLOEXEC = 0o2000000;
 export const O_PATH = 0o10000000;
+export const SEEK_CUR = 1;
 export const FD_CLOEXEC = 1;
 export const F_SETFD = 2;
 export const F_GETFL = 3;
@@ -97,6 +111,7 @@ export const EPOLL_CTL_DEL = 2;
 export const CLONE_VM = 0x00000100;
 export const CLONE_FS = 0x00000200;
 export const CLONE_FILES = 0x00000400;
+export const CLONE_THREAD = 0x00010000;
 
 // <asm-generic/ioctls.h>, <linux/tty.h>
 export const TIOCSCTTY = 0x540e;
@@ -166,6 +181,7 @@ export const SIGQUIT = 3;
 export const SIGTRAP = 5;
 export const SIGKILL = 9;
 export const SIGPIPE = 13;
+export const SIGALRM = 14;
 export const SIGTERM = 15;
 export const SIGCONT = 18;
 export const SIGSTOP = 19;
@@ -175,6 +191,10 @@ export const SIGTTOU = 22;
 export const SIGWINCH = 28;
 export const SIG_DFL = 0n;
 export const SIG_IGN = 1n;
+export const SA_RESTART = 0x10000000;
+
+// <sys/time.h>
+export const ITIMER_REAL = 0;
 
 // <spawn.h>
 export const POSIX_SPAWN_SETPGROUP = 0x02;

@@ -3,7 +3,7 @@
 import { decodeDevice, isTerminal, terminalName } from "../proc/device.ts";
 import { procFolder, readable } from "../proc/gone.ts";
 import { isDeadState, isKernelThread, isLive, readStat, type Stat } from "../proc/stat.ts";
-import { explainAttachFailure, isAttachUnlikely } from "./attach_failure.ts";
+import { explainAttachFailure, isAttachUnlikely } from "../tracee/attach_failure.ts";
 import { oldTerminal } from "./old_terminal.ts";
 import { inspect, readStats, readSurroundings, type Surroundings } from "./preflight.ts";
 import type { TargetFacts } from "./refusals.ts";

@@ -6,17 +6,21 @@
 import type { RefusedError } from "../errors.ts";
 import { readCommand } from "../proc/command.ts";
 import { type Descriptor, readFds } from "../proc/fds.ts";
-import { procFolder, readable, unlessGone } from "../proc/gone.ts";
-import { printable } from "../proc/printable.ts";
+import { readable } from "../proc/gone.ts";
 import { isDeadState, isLive, readStat, type Stat } from "../proc/stat.ts";
-import { readStatus, type Status } from "../proc/status.ts";
+import type { Status } from "../proc/status.ts";
 import { listPids, listTids } from "../proc/tasks.ts";
 import {
-  type AttachFacts,
   explainAttachFailure,
   isAttachForbidden,
   type SelfFacts,
-} from "./attach_failure.ts";
+} from "../tracee/attach_failure.ts";
+import {
+  processName,
+  readAttachFacts,
+  readSelfFacts,
+  readYamaLevel,
+} from "../tracee/attach_facts.ts";
 import { refuseAlone } from "./alone.ts";
 import {
   ancestorsOf,
@@ -126,16 +130,10 @@ export interface Surroundings {
 }
 
 export function readSurroundings(table = processTable()): Surroundings {
-  const status = readStatus(Deno.pid);
-  if (status === undefined) throw new Error("Cannot read /proc/self/status: is /proc mounted?");
   return {
     table,
     ancestors: ancestorsOf(Deno.pid, table),
-    self: {
-      status,
-      userNamespace: readable(() => Deno.readLinkSync("/proc/self/ns/user")),
-      label: readLabel(Deno.pid),
-    },
+    self: readSelfFacts(),
     yama: readYamaLevel(),
   };
 }
@@ -147,9 +145,9 @@ export function gather(pid: number, around = readSurroundings()): TargetFacts | 
   if (stat === undefined || tids === undefined) return undefined;
   const tid = tids.find((one) => !isDeadState(readStat(pid, one)?.state ?? "X"));
   const command = readCommand(pid, tid);
-  const status = readStatus(pid, tid);
-  const fileOwner = unlessGone(() => Deno.statSync(`/proc/${pid}/stat`).uid);
-  if (command === undefined || status === undefined || fileOwner === undefined) return undefined;
+  const attach = readAttachFacts(pid, tids, tid, around, isSuspendedReptyr);
+  if (command === undefined || attach === undefined) return undefined;
+  const { status } = attach;
 
   const { table } = around;
   const self: ProcessEntry = { ...stat, pid };
@@ -159,18 +157,9 @@ export function gather(pid: number, around = readSurroundings()): TargetFacts | 
   const below = descendantsOf(pid, table);
 
   return {
-    pid,
+    ...attach,
     command,
-    tid,
     stat,
-    status,
-    tracer: findTracer(pid, tids),
-    fileOwner: fileOwner ?? 0,
-    userNamespace: readable(() => Deno.readLinkSync(`${procFolder(pid, tid)}/ns/user`)),
-    hasOtherIds: readIdMap(pid) !== readIdMap(Deno.pid),
-    label: readLabel(pid),
-    yama: around.yama,
-    self: around.self,
     threadOf: status.tgid === pid ? undefined : nameOf(status.tgid, 0),
     isSelf: pid === Deno.pid,
     isAncestor: around.ancestors.includes(pid),
@@ -195,38 +184,5 @@ export function readStats(): Stat[] {
 }
 
 function nameOf(pid: number, ttyNr: number): NamedProcess {
-  return { pid, command: readable(() => readCommand(pid)) ?? "[ended]", ttyNr };
-}
-
-/**
- * A tracer of any of the threads but this reptyr, which may have seized some of them before it failed, and one that
- * lets go of them for us.
- */
-function findTracer(pid: number, tids: readonly number[]): AttachFacts["tracer"] {
-  for (const tid of tids) {
-    const tracer = readStatus(pid, tid)?.tracerPid ?? 0;
-    if (tracer === 0 || tracer === Deno.pid || isSuspendedReptyr(tracer)) continue;
-    return nameOf(tracer, 0);
-  }
-  return undefined;
-}
-
-function readYamaLevel(): number | undefined {
-  const level = readable(() => Deno.readTextFileSync("/proc/sys/kernel/yama/ptrace_scope"));
-  return level === undefined ? undefined : Number(level);
-}
-
-/** uid_map as user_namespaces(7) shows it to us. */
-function readIdMap(pid: number): string | undefined {
-  return readable(() => Deno.readTextFileSync(`/proc/${pid}/uid_map`));
-}
-
-function readLabel(pid: number): string | undefined {
-  let label: string | undefined;
-  try {
-    label = Deno.readTextFileSync(`/proc/${pid}/attr/current`).replace(/[\n\0]+$/, "");
-  } catch {
-    // Without a security module the file cannot be read (EINVAL); with one, nothing depends on it alone.
-  }
-  return label === undefined || label === "" ? undefined : printable(label);
+  return { ...processName(pid), ttyNr };
 }

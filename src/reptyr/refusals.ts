@@ -10,7 +10,7 @@ import {
   canSuspendSeccomp,
   explainAttachFailure,
   isAttachForbidden,
-} from "./attach_failure.ts";
+} from "../tracee/attach_failure.ts";
 import { oldTerminal } from "./old_terminal.ts";
 
 /** A process as a message names it. */

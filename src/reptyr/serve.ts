@@ -14,7 +14,7 @@ import { TextInput } from "../tty/text_input.ts";
 import type { UserTerminal } from "../tty/user_terminal.ts";
 import type { WindowSize } from "../tty/window_size.ts";
 import type { Attachment } from "./attach.ts";
-import { exitStatus } from "./exit_status.ts";
+import { exitStatus } from "../proc/exit_status.ts";
 import { signalHelpers, watchHelpers } from "./helpers.ts";
 import { holdChildren } from "./hold.ts";
 import { JobControl } from "./job_control.ts";

@@ -10,7 +10,11 @@ import { readFds } from "../proc/fds.ts";
 import { readable, unlessGone } from "../proc/gone.ts";
 import { readStat, type Stat } from "../proc/stat.ts";
 import { type DeviceFile, deviceFile, slaveOf } from "../tty/master.ts";
-import { canSuspendSeccomp, explainAttachFailure, isAttachForbidden } from "./attach_failure.ts";
+import {
+  canSuspendSeccomp,
+  explainAttachFailure,
+  isAttachForbidden,
+} from "../tracee/attach_failure.ts";
 import { isOnTerminal } from "./old_terminal.ts";
 import { gather } from "./preflight.ts";
 import { named, noProcess, type TargetFacts } from "./refusals.ts";

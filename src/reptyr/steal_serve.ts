@@ -14,7 +14,7 @@ import type { RawMode } from "../tty/raw_mode.ts";
 import type { SignalInbox } from "../tty/signal_inbox.ts";
 import type { UserTerminal } from "../tty/user_terminal.ts";
 import type { WindowSize } from "../tty/window_size.ts";
-import { exitStatus } from "./exit_status.ts";
+import { exitStatus } from "../proc/exit_status.ts";
 import { changeSize } from "./redraw.ts";
 import type { ScreenKeeper } from "./screen_keeper.ts";
 import { ENDING_SIGNALS } from "./serve.ts";

@@ -3,7 +3,7 @@ import { RefusedError, SyscallError } from "../errors.ts";
 import { decodeDevice, ptsIndex, terminalName } from "../proc/device.ts";
 import type { DeviceFile } from "../tty/master.ts";
 import { firstOf } from "./failure.ts";
-import { explainAttachFailure } from "./attach_failure.ts";
+import { explainAttachFailure } from "../tracee/attach_failure.ts";
 import { oldTerminal } from "./old_terminal.ts";
 import { named, onNoTerminal, type TargetFacts } from "./refusals.ts";
 

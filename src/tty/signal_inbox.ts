@@ -9,6 +9,7 @@ export class SignalInbox {
   readonly #arrived = new Set<Deno.Signal>();
   readonly #pipe = pipe();
   #onArrival: (() => void) | undefined;
+  #sleeper: (() => void) | undefined;
   #woken = false;
 
   /**
@@ -67,9 +68,28 @@ export class SignalInbox {
     this.#onArrival = undefined;
   }
 
+  /**
+   * Settles at the next arrival, at once when there is any to be taken, or when `other` does. Not Promise.race(): that
+   * would leave something behind at a promise that never settles each time.
+   */
+  async arrivalOr(other: Promise<unknown>): Promise<void> {
+    if (this.hasAny) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#sleeper = resolve;
+    other.then(() => resolve(), () => resolve());
+    await promise;
+    this.#sleeper = undefined;
+  }
+
+  /** End what {@linkcode arrivalOr} waits for, if anybody waits. */
+  wakeSleeper(): void {
+    this.#sleeper?.();
+  }
+
   #arrive(signal: Deno.Signal): void {
     this.#arrived.add(signal);
     this.wake();
     this.#onArrival?.();
+    this.wakeSleeper();
   }
 }

@@ -118,10 +118,10 @@ describe("what reptyr says when it is asked", () => {
     const named = answer(["--help"], procout);
     assertMatch(named.stdout, /^Usage: procout /);
     assertEquals(answer(["procout", "--help"]), named);
-    assertEquals(answer(["4242"], procout), {
-      code: 1,
+    assertEquals(answer(["vim"], procout), {
+      code: 2,
       stdout: "",
-      stderr: "procout: not built yet\n",
+      stderr: "procout: 'vim' is not a PID: it is not a number\nTry 'procout --help'\n",
     });
   });
 });

@@ -8,7 +8,7 @@ import {
   explainAttachFailure,
   isAttachForbidden,
   isAttachUnlikely,
-} from "../../src/reptyr/attach_failure.ts";
+} from "../../src/tracee/attach_failure.ts";
 import { attachFailure, preflight } from "../../src/reptyr/preflight.ts";
 import { refusal, type TargetFacts } from "../../src/reptyr/refusals.ts";
 
