@@ -43,6 +43,11 @@ export function get(registers: Registers, name: RegisterName): bigint {
   return view(registers).getBigUint64(USER_REGS.fields[name][0], true);
 }
 
+/** Offset of a register in the set, for those who copy it as it is. */
+export function offsetOf(name: RegisterName): number {
+  return USER_REGS.fields[name][0];
+}
+
 export function getSigned(registers: Registers, name: RegisterName): bigint {
   return BigInt.asIntN(64, get(registers, name));
 }

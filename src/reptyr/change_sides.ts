@@ -14,6 +14,7 @@ import { verbose } from "../log.ts";
 import type { Stat } from "../proc/stat.ts";
 import { enterGroupStop } from "../tracee/group_stop.ts";
 import { DATA, isError, type RemoteSyscalls } from "../tracee/remote_syscalls.ts";
+import { finish, overlap, type Steps } from "../tracee/steps.ts";
 import { handOver } from "./handover.ts";
 import type { Job } from "./job.ts";
 import type { JobRecord, ProcessName } from "./job_record.ts";
@@ -76,16 +77,16 @@ export function changeSides(
   const adopted = adoptShields(job, known);
 
   let group: bigint | undefined;
-  for (const mover of movers.filter(({ member }) => member !== target)) {
-    const { member } = mover;
+  const others = movers.filter(({ member }) => member !== target);
+  for (const { member } of others.filter(({ member }) => isHelper(member, target))) {
     member.within((remote) => {
-      if (isHelper(member, target)) {
-        if (leadsGroup(target) && !stays) group = regroup(remote, member, group, undo);
-        if (!job.alone) shields.raise(remote, member);
-      }
-      swap(remote, mover, undo);
+      if (leadsGroup(target) && !stays) group = regroup(remote, member, group, undo);
+      if (!job.alone) shields.raise(remote, member);
     });
   }
+  overlap(
+    others.map((mover) => mover.member.stepsWithin((remote) => swap(remote, mover, undo))),
+  );
   const mover = movers.find(({ member }) => member === target)!;
   if (!stays) putZombiesOut(job, undo);
   if (job.alone && group !== undefined && isForeground(target.stat)) {
@@ -125,12 +126,12 @@ function moveTarget(
   const role = { leadsSession: leadsSession(target), leadsGroup: leadsGroup(target) };
   let oldFd: number | undefined;
   if (mover.oldControlling !== undefined && !stays) {
-    oldFd = duplicate(remote, mover.oldControlling);
+    oldFd = finish(duplicate(remote, mover.oldControlling));
     target.closeLater(oldFd);
   }
   if (role.leadsGroup) shields.raise(remote, target);
   // What can be undone comes first: a new session cannot, and closing its terminal sends SIGHUP.
-  swap(remote, mover, undo);
+  finish(swap(remote, mover, undo));
   mover.given.slice(mover.plan.descriptions.length).forEach((fd) => target.closeLater(fd));
   if (stays) return;
   const unmute = muteHangups(job, target, undo);
@@ -160,7 +161,7 @@ function releaseOld(
   if (ttyNr === 0 || tpgid !== pgrp || oldFd === undefined) return;
   try {
     leader.within((remote) => {
-      const fd = handOver(remote, leader.pidfd, [oldFd])[0]!;
+      const fd = finish(handOver(remote, leader.pidfd, [oldFd]))[0]!;
       leader.closeLater(fd);
       const unmute = muteHangups(job, leader, undo);
       remote.undoIfKilled("ioctl", [fd, TIOCSCTTY, 0]);
@@ -250,14 +251,14 @@ function regroup(
   return leaveGroup(remote, group);
 }
 
-function swap(
+function* swap(
   remote: RemoteSyscalls,
   { member, plan, given, old }: Mover,
   undo: DisposableStack,
-): void {
+): Steps<void> {
   if (plan.descriptions.length === 0) return;
   const replacements = given.slice(0, plan.descriptions.length);
-  swapDescriptors(remote, plan, replacements, (fd) => member.closeLater(fd));
+  yield* swapDescriptors(remote, plan, replacements, (fd) => member.closeLater(fd));
   undo.defer(() => member.swapBack(plan, old));
   const numbers = plan.descriptions.flatMap(({ descriptors }) => descriptors.map(({ fd }) => fd));
   verbose(`Moved descriptors ${numbers.join(", ")} of process ${member.pid}`);

@@ -3,6 +3,7 @@ import { RefusedError } from "../errors.ts";
 import { F_DUPFD_CLOEXEC } from "../ffi/constants.ts";
 import { ERRNO } from "../ffi/errno.ts";
 import type { RemoteSyscalls } from "../tracee/remote_syscalls.ts";
+import type { Steps } from "../tracee/steps.ts";
 
 /**
  * The numbers below are not used for a while, be they free or not: a move may have to put the terminal there.
@@ -10,8 +11,8 @@ import type { RemoteSyscalls } from "../tracee/remote_syscalls.ts";
 export const FIRST_FREE = 3;
 
 /** A further descriptor, close-on-exec and not below FIRST_FREE, for the same open file description: fcntl(2). */
-export function duplicate(remote: RemoteSyscalls, fd: number): number {
-  const result = remote.syscall("fcntl", fd, F_DUPFD_CLOEXEC, FIRST_FREE);
+export function* duplicate(remote: RemoteSyscalls, fd: number): Steps<number> {
+  const result = yield* remote.call("fcntl", fd, F_DUPFD_CLOEXEC, FIRST_FREE);
   if (result === BigInt(-ERRNO.EMFILE)) throw tooManyFiles(remote.tracee.pid);
   const copy = Number(remote.check(result, `fcntl(${fd}, F_DUPFD_CLOEXEC)`));
   remote.undoIfKilled("close", [copy]);

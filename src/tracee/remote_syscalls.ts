@@ -41,6 +41,7 @@ import { insist } from "./insist.ts";
 import { LoanClock } from "./loan_clock.ts";
 import { readMemory, readMemoryUpTo, writeMemory } from "./remote_memory.ts";
 import { type PushOptions, SafetyNet } from "./safety_net.ts";
+import { finish, type Steps } from "./steps.ts";
 import type { Tracee } from "./tracee.ts";
 import { statusBefore, waitUntilInterrupted } from "./wait.ts";
 import type { WaitStatus } from "./wait_status.ts";
@@ -138,21 +139,31 @@ export class RemoteSyscalls implements Disposable {
    * interrupted, and would overwrite the restart data of the call the thread was in.
    */
   syscall(name: SyscallName, ...args: readonly (number | bigint)[]): bigint {
+    return finish(this.call(name, ...args));
+  }
+
+  /** {@linkcode syscall} in steps, for {@linkcode overlap}. */
+  *call(name: SyscallName, ...args: readonly (number | bigint)[]): Steps<bigint> {
     this.#prepare(name, args);
-    if (this.#runToSyscallStop().op === PTRACE_SYSCALL_INFO_EXIT) {
+    if ((yield* this.#runToSyscallStop()).op === PTRACE_SYSCALL_INFO_EXIT) {
       // Of a call before this one, which a failure of ours had left half done.
       this.#prepare(name, args);
-      this.#expectSyscallStop(PTRACE_SYSCALL_INFO_ENTRY);
+      yield* this.#expectSyscallStop(PTRACE_SYSCALL_INFO_ENTRY);
     }
-    return this.#expectSyscallStop(PTRACE_SYSCALL_INFO_EXIT);
+    return yield* this.#expectSyscallStop(PTRACE_SYSCALL_INFO_EXIT);
   }
 
   /** As {@linkcode syscall}; an error number becomes RemoteSyscallError. */
   syscallOrThrow(name: SyscallName, ...args: readonly (number | bigint)[]): bigint {
-    return this.check(
-      this.syscall(name, ...args),
-      `${name}(${args.map(formatArgument).join(", ")})`,
-    );
+    return finish(this.callOrThrow(name, ...args));
+  }
+
+  /** {@linkcode syscallOrThrow} in steps. */
+  *callOrThrow(name: SyscallName, ...args: readonly (number | bigint)[]): Steps<bigint> {
+    const result = yield* this.call(name, ...args);
+    return isError(result)
+      ? this.check(result, `${name}(${args.map(formatArgument).join(", ")})`)
+      : result;
   }
 
   /** `result` of a call that is described by `call`; an error number becomes RemoteSyscallError. */
@@ -170,10 +181,10 @@ export class RemoteSyscalls implements Disposable {
     this.#prepare("getpid", []);
     orThrow(kill(this.#tracee.pid, SIGSTOP), `kill(${this.#tracee.pid}, SIGSTOP)`);
     for (let signal = 0;;) {
-      const status = this.#resume(signal);
+      const status = finish(this.#resume(signal));
       if (status.kind === "group-stop") return true;
       if (status.kind === "syscall-stop") {
-        this.#expectSyscallStop(PTRACE_SYSCALL_INFO_EXIT);
+        finish(this.#expectSyscallStop(PTRACE_SYSCALL_INFO_EXIT));
         return false;
       }
       signal = status.kind === "signal-delivery-stop" ? status.signal : 0;
@@ -194,8 +205,13 @@ export class RemoteSyscalls implements Disposable {
    * not the stack below the stack pointer: other threads' and coroutines' stacks may lie there.
    */
   get scratch(): bigint {
+    return this.#scratch ?? finish(this.mapScratch());
+  }
+
+  /** {@linkcode scratch} in steps. */
+  *mapScratch(): Steps<bigint> {
     if (this.#scratch === undefined) {
-      this.#scratch = this.syscallOrThrow(
+      this.#scratch = yield* this.callOrThrow(
         "mmap",
         0,
         SCRATCH_SIZE,
@@ -235,25 +251,31 @@ export class RemoteSyscalls implements Disposable {
 
   /** Give everything back. A tracee that died has nothing to be given; other failures are thrown. */
   [Symbol.dispose](): void {
+    finish(this.giveBack());
+  }
+
+  /** What the end of the scope does, in steps; the end has nothing left to do then. */
+  *giveBack(): Steps<void> {
     try {
       try {
-        if (this.#scratch !== undefined) {
-          this.syscallOrThrow("munmap", this.#scratch, SCRATCH_SIZE);
-        }
+        const scratch = this.#scratch;
+        this.#scratch = undefined;
+        if (scratch !== undefined) yield* this.callOrThrow("munmap", scratch, SCRATCH_SIZE);
       } finally {
-        this.#restore();
+        yield* this.#restore();
       }
     } catch (error) {
       if (!(error instanceof TraceeDiedError)) throw error;
     }
   }
 
-  #restore(): void {
+  *#restore(): Steps<void> {
     if (this.#clock === undefined) return;
     // The kernel looks at -ERESTART* in rax only in get_signal()'s company, and a syscall-exit-stop is
     // past that. An interrupt-stop brings the thread back to where Tracee promises it to be.
     insist(() => interrupt(this.#tid));
     insist(() => resume(this.#tid, PTRACE_CONT));
+    yield;
     const { pid } = this.#tracee;
     if (waitUntilInterrupted(pid, this.#tid) === undefined) throw new TraceeDiedError(pid);
     // The registers last: as long as it has ours, the thread can still bring itself back.
@@ -264,6 +286,7 @@ export class RemoteSyscalls implements Disposable {
       insist(() => setRegisters(this.#tid, this.#original));
     }
     this.#clock.stop();
+    this.#clock = undefined;
     this.#tracee.loans--;
     this.#net?.takeUp();
   }
@@ -284,8 +307,9 @@ export class RemoteSyscalls implements Disposable {
   }
 
   /** Run to the next stop of any kind but the end. */
-  #resume(signal: number): WaitStatus {
+  *#resume(signal: number): Steps<WaitStatus> {
     insist(() => resume(this.#tid, PTRACE_SYSCALL, signal));
+    yield;
     const { pid } = this.#tracee;
     const status = statusBefore(pid, this.#tid);
     if (status.kind === "exited" || status.kind === "signaled") throw new TraceeDiedError(pid);
@@ -297,9 +321,9 @@ export class RemoteSyscalls implements Disposable {
    * left-over interrupts, and SIGSTOP, which alone comes through a full mask. It starts a group-stop; that does not
    * keep a traced thread from being resumed, and is in force once the thread is let go.
    */
-  #runToSyscallStop(): { op: number; result: bigint } {
+  *#runToSyscallStop(): Steps<{ op: number; result: bigint }> {
     for (let signal = 0;;) {
-      const status = this.#resume(signal);
+      const status = yield* this.#resume(signal);
       if (status.kind === "syscall-stop") return insist(() => getSyscallInfo(this.#tid));
       if (status.kind === "event-stop") {
         this.#eventMessage = insist(() => getEventMessage(this.#tid));
@@ -308,8 +332,8 @@ export class RemoteSyscalls implements Disposable {
     }
   }
 
-  #expectSyscallStop(op: number): bigint {
-    const info = this.#runToSyscallStop();
+  *#expectSyscallStop(op: number): Steps<bigint> {
+    const info = yield* this.#runToSyscallStop();
     if (info.op === op) return info.result;
     throw new Error(`Expected syscall-stop ${op} of thread ${this.#tid}, got ${info.op}`);
   }

@@ -11,7 +11,7 @@
  * the call that the thread is in.
  */
 import type { Architecture, Registers, SignalFrames } from "../arch/mod.ts";
-import { type Mapping, readMaps } from "../proc/maps.ts";
+import { type Mapping, readExecutableMaps } from "../proc/maps.ts";
 import { hasShadowStack } from "../proc/status.ts";
 import { ALL_SIGNALS, getExtendedState } from "./ptrace.ts";
 import { readMemory, writeMemory } from "./remote_memory.ts";
@@ -33,7 +33,7 @@ export function findNetPlace(
   arch: Architecture,
 ): NetPlace | undefined {
   if (arch.signalFrames === undefined || hasShadowStack(pid, tid)) return undefined;
-  const maps = readMaps(pid, tid) ?? [];
+  const maps = readExecutableMaps(pid, tid) ?? [];
   const stack = maps.find(({ path, writable }: Mapping) => path === "[stack]" && writable);
   const sites = findReturnSites(pid, tid, arch, maps);
   return sites === undefined || stack === undefined ? undefined : { tid, arch, sites, stack };

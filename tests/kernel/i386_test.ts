@@ -24,6 +24,7 @@ import { getRegisters } from "../../src/tracee/ptrace.ts";
 import { readMemory } from "../../src/tracee/remote_memory.ts";
 import { RemoteSyscalls, SCRATCH_SIZE } from "../../src/tracee/remote_syscalls.ts";
 import { findSyscallInstruction } from "../../src/tracee/syscall_instruction.ts";
+import { finish } from "../../src/tracee/steps.ts";
 import { Tracee } from "../../src/tracee/tracee.ts";
 import { testBlockedCalls } from "../support/blocked_calls.ts";
 import { assertNothingLeft, snapshot } from "../support/leftovers.ts";
@@ -166,7 +167,7 @@ describe("a 32-bit process", () => {
       using remote = RemoteSyscalls.begin(tracee);
       for (const count of [1, 2, 3, 260]) {
         const sent = Array<number>(count).fill(victim.master);
-        const received = handOver(remote, pidfd, sent);
+        const received = finish(handOver(remote, pidfd, sent));
         assertEquals(received.length, count);
         const masters = readFds(victim.pid, victim.pid)!.filter(({ fdinfo }) =>
           fdinfo.ttyIndex !== undefined
