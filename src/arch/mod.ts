@@ -1,11 +1,12 @@
 /** The architectures this executable can trace, told apart by the size of the register set. */
 import type { Architecture } from "./arch.ts";
+import { aarch64 } from "./aarch64.ts";
 import { i386 } from "./i386.ts";
 import { x86_64 } from "./x86_64.ts";
 
-export type { Architecture, Registers, SyscallName } from "./arch.ts";
+export type { Architecture, BlockedCall, Registers, SyscallName } from "./arch.ts";
 
-const ARCHITECTURES: readonly Architecture[] = [x86_64, i386];
+const ARCHITECTURES: readonly Architecture[] = [x86_64, i386, aarch64];
 
 /** At least as long as any NT_PRSTATUS set; the kernel says how much of it is used. */
 export const MAX_REGISTER_SET_SIZE = 512;
@@ -17,3 +18,8 @@ export const MAX_REGISTER_SET_SIZE = 512;
 export function architectureOf(size: number): Architecture | undefined {
   return ARCHITECTURES.find((arch) => arch.registerSetSize === size);
 }
+
+/** Whether threads may have to be asked what call they are blocked in before they are stopped. */
+export const ASK_BEFORE_STOP = ARCHITECTURES.some((arch) =>
+  arch.name === Deno.build.arch && arch.earlyRestart !== undefined
+);

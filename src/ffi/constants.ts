@@ -32,6 +32,7 @@ export const PTRACE_SYSCALL_INFO_EXIT = 2;
 
 // <elf.h>
 export const NT_PRSTATUS = 1;
+export const NT_ARM_SYSTEM_CALL = 0x404;
 
 // <sys/wait.h>
 export const WNOHANG = 0x00000001;

@@ -1,6 +1,7 @@
 /** Letting threads go, those included that are dead or have not stopped yet. */
 import { architectureOf } from "../arch/mod.ts";
 import { StopTimeoutError, TraceeDiedError } from "../errors.ts";
+import { takeBlockedCall } from "./blocked_calls.ts";
 import { detach, getRegisters, setRegisters } from "./ptrace.ts";
 import { Deadline, statusBefore, statusNow } from "./wait.ts";
 
@@ -35,7 +36,9 @@ export function releaseThreads(pid: number, tids: readonly number[]): void {
 function releaseThread(tid: number, signal = 0): boolean {
   try {
     const registers = getRegisters(tid);
-    const restarted = architectureOf(registers.length)?.withRestart(registers) ?? registers;
+    const restarted =
+      architectureOf(registers.length)?.withRestart(registers, takeBlockedCall(tid)) ??
+        registers;
     if (restarted !== registers) setRegisters(tid, restarted);
     detach(tid, signal);
     return true;

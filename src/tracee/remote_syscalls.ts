@@ -36,8 +36,9 @@ import {
   resume,
   setRegisters,
   setSignalMask,
+  skipSyscall,
 } from "./ptrace.ts";
-import { readMemory, writeMemory } from "./remote_memory.ts";
+import { readMemory, readMemoryUpTo, writeMemory } from "./remote_memory.ts";
 import type { Tracee } from "./tracee.ts";
 import { statusBefore, waitUntilInterrupted } from "./wait.ts";
 import type { WaitStatus } from "./wait_status.ts";
@@ -53,7 +54,7 @@ export const SCRATCH_SIZE = 4096;
 export class RemoteSyscalls implements Disposable {
   readonly #tracee: Tracee;
   readonly #tid: number;
-  readonly #original: Registers;
+  #original: Registers;
   readonly #originalMask: bigint;
   readonly #instruction: bigint;
   readonly #criticalSection: CriticalSection | undefined;
@@ -78,7 +79,32 @@ export class RemoteSyscalls implements Disposable {
   static begin(tracee: Tracee): RemoteSyscalls {
     const remote = new RemoteSyscalls(tracee);
     setSignalMask(remote.#tid, ALL_SIGNALS);
+    try {
+      remote.#learnRestart();
+    } catch (error) {
+      remote[Symbol.dispose]();
+      throw error;
+    }
     return remote;
+  }
+
+  /**
+   * Where the kernel shows only as the thread moves on with which number an interrupted call will be made again, let
+   * it move on to that call, and skip it: the number belongs to what is put back in the end.
+   */
+  #learnRestart(): void {
+    const { earlyRestart, syscallInstruction, instructionPointer } = this.#tracee.arch;
+    if (earlyRestart === undefined) return;
+    const next = readMemoryUpTo(
+      this.#tid,
+      instructionPointer(this.#original),
+      syscallInstruction.length,
+    );
+    if (!syscallInstruction.every((byte, index) => next[index] === byte)) return;
+    const number = this.#expectSyscallStop(PTRACE_SYSCALL_INFO_ENTRY);
+    skipSyscall(this.#tid);
+    this.#expectSyscallStop(PTRACE_SYSCALL_INFO_EXIT);
+    this.#original = earlyRestart.withNumber(this.#original, number);
   }
 
   /**
@@ -216,7 +242,7 @@ export class RemoteSyscalls implements Disposable {
   }
 
   /**
-   * Run to the next syscall-stop; its kind, and the result at an exit. On the way there may be group-stops and
+   * Run to the next syscall-stop; its kind, the number at an entry and the result at an exit. On the way there may be group-stops and
    * left-over interrupts, and SIGSTOP, which alone comes through a full mask. It starts a group-stop; that does not
    * keep a traced thread from being resumed, and is in force once the thread is let go.
    */

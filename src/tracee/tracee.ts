@@ -4,6 +4,7 @@ import { RefusedError, SyscallError, TraceeDiedError } from "../errors.ts";
 import { PTRACE_O_TRACESYSGOOD } from "../ffi/constants.ts";
 import { ERRNO } from "../ffi/errno.ts";
 import { listTids } from "../proc/tasks.ts";
+import { noteBlockedCall } from "./blocked_calls.ts";
 import { getRegisters, interrupt, seize } from "./ptrace.ts";
 import { leaveAsStrays, releaseThreads } from "./release.ts";
 import { findSyscallInstruction } from "./syscall_instruction.ts";
@@ -138,6 +139,7 @@ function askToStop(pid: number, tid: number, options: number): boolean {
     throw error;
   }
   try {
+    noteBlockedCall(pid, tid);
     interrupt(tid);
   } catch (error) {
     // It ended in between, but we are its tracer now, and it is ours to wait for.
