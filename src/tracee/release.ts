@@ -1,6 +1,7 @@
 /** Letting threads go, those included that are dead or have not stopped yet. */
 import { architectureOf } from "../arch/mod.ts";
 import { StopTimeoutError, TraceeDiedError } from "../errors.ts";
+import { readStatus } from "../proc/status.ts";
 import { takeBlockedCall } from "./blocked_calls.ts";
 import { detach, getRegisters, setRegisters } from "./ptrace.ts";
 import { Deadline, statusBefore, statusNow } from "./wait.ts";
@@ -35,17 +36,31 @@ export function releaseThreads(pid: number, tids: readonly number[]): void {
  */
 function releaseThread(tid: number, signal = 0): boolean {
   try {
-    const registers = getRegisters(tid);
-    const restarted =
-      architectureOf(registers.length)?.withRestart(registers, takeBlockedCall(tid)) ??
-        registers;
-    if (restarted !== registers) setRegisters(tid, restarted);
+    restart(tid);
     detach(tid, signal);
     return true;
   } catch (error) {
     if (error instanceof TraceeDiedError) return false;
     throw error;
   }
+}
+
+function restart(tid: number): void {
+  const registers = getRegisters(tid);
+  const arch = architectureOf(registers.length);
+  const blocked = takeBlockedCall(tid);
+  // Where the kernel has decided before the stop it cannot be told to look for handlers again.
+  if (arch?.earlyRestart !== undefined && hasSignalToHandle(tid)) return;
+  const restarted = arch?.withRestart(registers, blocked) ?? registers;
+  if (restarted !== registers) setRegisters(tid, restarted);
+}
+
+/** Whether a handler runs as soon as the thread goes on. */
+function hasSignalToHandle(tid: number): boolean {
+  const status = readStatus(tid);
+  if (status === undefined) return false;
+  const { sigPending, sharedPending, sigBlocked, sigCaught } = status;
+  return ((sigPending | sharedPending) & ~sigBlocked & sigCaught) !== 0n;
 }
 
 /** SIGKILL takes effect at once, but on another processor. */

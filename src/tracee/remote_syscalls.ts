@@ -60,6 +60,8 @@ export class RemoteSyscalls implements Disposable {
   readonly #criticalSection: CriticalSection | undefined;
   #scratch: bigint | undefined;
   #eventMessage = 0;
+  /** Whether the thread was parked at a call that it makes again: see {@linkcode #learnRestart}. */
+  #parked = false;
 
   private constructor(tracee: Tracee) {
     this.#tracee = tracee;
@@ -105,6 +107,7 @@ export class RemoteSyscalls implements Disposable {
     skipSyscall(this.#tid);
     this.#expectSyscallStop(PTRACE_SYSCALL_INFO_EXIT);
     this.#original = earlyRestart.withNumber(this.#original, number);
+    this.#parked = true;
   }
 
   /**
@@ -213,6 +216,9 @@ export class RemoteSyscalls implements Disposable {
       this.#criticalSection?.restore();
     } finally {
       insist(() => setRegisters(this.#tid, this.#original));
+      // Only the kernel can decide what a signal that came meanwhile makes of the call, and it does so for one that
+      // it has just seen interrupted: the call is entered, and at once interrupted, once more.
+      if (this.#parked) this.#expectSyscallStop(PTRACE_SYSCALL_INFO_ENTRY);
       insist(() => setSignalMask(this.#tid, this.#originalMask));
     }
     // The kernel looks at -ERESTART* in rax only in get_signal()'s company, and a syscall-exit-stop is
