@@ -3,6 +3,7 @@ import { assert, assertEquals } from "@std/assert";
 import { describe } from "@std/testing/bdd";
 import { ERRNO } from "../../src/ffi/errno.ts";
 import { kill } from "../../src/ffi/process.ts";
+import { isLive, readStat } from "../../src/proc/stat.ts";
 import { RemoteSyscalls } from "../../src/tracee/remote_syscalls.ts";
 import { Tracee } from "../../src/tracee/tracee.ts";
 import { assertNothingLeft, snapshot } from "./leftovers.ts";
@@ -92,7 +93,8 @@ function wasDisturbed(victim: Terminal, disturb: (pid: number) => void): boolean
     assertNothingLeft(before);
     return true;
   } catch (error) {
-    if (victim.output.includes("done ")) return false;
+    const stat = readStat(victim.pid);
+    if (stat === undefined || !isLive(stat)) return false;
     throw error;
   }
 }
