@@ -3,7 +3,8 @@
  * that whatever else the machine does hits both. A report, not a test: slower is no failure, status 1 is only
  * for a run that could not be made.
  *
- *     deno task bench [--rounds=5] [--only=start,stop,keys,output,idle] [--ours=PATH] [--theirs=PATH]
+ *     deno task bench [--rounds=5] [--only=start,stop,keys,output,idle,loan,job,moves,procout]
+ *                     [--ours=PATH] [--theirs=PATH]
  */
 import { parseArgs } from "@std/cli/parse-args";
 import { bold, green, red, setColorEnabled, yellow } from "@std/fmt/colors";
@@ -11,8 +12,10 @@ import { dirname, join } from "@std/path";
 import { POLLIN } from "../src/ffi/constants.ts";
 import { PollSet, read, write } from "../src/ffi/descriptor.ts";
 import { usleep } from "../src/ffi/process.ts";
+import { benchProcout } from "./bench/procout.ts";
 import { type Child, childrenOf } from "../tests/support/child.ts";
 import { Terminal, waitUntil } from "../tests/support/terminal.ts";
+import { reportOurs } from "./bench/ours.ts";
 
 const ROOT = dirname(import.meta.dirname!);
 const GIVE_UP_MS = 20_000;
@@ -324,11 +327,25 @@ function isThere(command: string): boolean {
   }
 }
 
+/** The other command, beside strace. */
+function benchProcoutOf(procout: string, rounds: number): void {
+  const folder = Deno.makeTempDirSync({ prefix: "reptyr-bench-" });
+  try {
+    for (const line of benchProcout({ procout, folder, rounds })) console.log(line);
+  } finally {
+    Deno.removeSync(folder, { recursive: true });
+  }
+}
+
 function main(args: string[]): number {
   setColorEnabled(Deno.stdout.isTerminal() && !Deno.noColor);
   const options = parseArgs(args, { string: ["rounds", "only", "ours", "theirs"] });
   const ours = options.ours ?? join(ROOT, "dist", "reptyr");
   const theirs = options.theirs ?? "reptyr";
+  if (options.only === undefined || options.only.split(",").includes("procout")) {
+    benchProcoutOf(join(dirname(ours), "procout"), Number(options.rounds ?? 5));
+    if (options.only === "procout") return 0;
+  }
   if (!isThere(theirs)) {
     console.log(yellow("SKIPPED: there is no reptyr to compare with: apt-get install reptyr"));
     return 0;
@@ -346,7 +363,12 @@ function main(args: string[]): number {
     const keys = options.only?.split(",");
     const bench: Bench = { commands: { ours, reptyr: theirs }, victim, folder, rounds };
     const metrics = measure(bench, (key) => keys === undefined || keys.includes(key));
-    for (const line of table(metrics)) console.log(line);
+    if (metrics.length > 0) { for (const line of table(metrics)) console.log(line); }
+    for (
+      const line of reportOurs({ ...bench, command: ours }, (key) => keys?.includes(key) ?? true)
+    ) {
+      console.log(line);
+    }
     if (metrics.some(({ key }) => key === "stop")) {
       const gaps = Array.from({ length: rounds }, () => undisturbedGap(bench));
       console.log(`A target that nobody stops stood still for ${shown(median(gaps))} ms`);

@@ -4,7 +4,8 @@
  *   lines        answers each line with the same line in upper case
  *   keys         raw mode; answers each byte with the next one
  *   flood BYTES  raw mode; for each byte that is read, writes BYTES bytes as fast as it can
- *   gaps FILE    records in FILE, a shared mapping of three uint64_t, the longest time in nanoseconds between
+ *   gaps FILE [MICROSECONDS]
+ *                records in FILE, a shared mapping of three uint64_t, the longest time in nanoseconds between
  *                two turns of its loop, how many turns there were, and, when it is not 0, a request to begin anew
  */
 #include <ctype.h>
@@ -79,7 +80,7 @@ static uint64_t now(void) {
   return time.tv_sec * UINT64_C(1000000000) + time.tv_nsec;
 }
 
-static void gaps(const char *path) {
+static void gaps(const char *path, long pause_us) {
   int fd = open(path, O_RDWR);
   volatile uint64_t *shared =
       mmap(NULL, 3 * sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
@@ -88,7 +89,7 @@ static void gaps(const char *path) {
   for (uint64_t last = now();;) {
     /* A short sleep: a loop without one would mostly record when the scheduler ran something else. It is
        also the system call that reptyr waits for. */
-    nanosleep(&(struct timespec){.tv_nsec = 50000}, NULL);
+    nanosleep(&(struct timespec){.tv_nsec = pause_us * 1000}, NULL);
     uint64_t time = now();
     if (shared[2]) {
       shared[0] = shared[1] = 0;
@@ -106,7 +107,7 @@ int main(int argc, char **argv) {
   if (!strcmp(mode, "lines")) lines();
   else if (!strcmp(mode, "keys")) keys();
   else if (!strcmp(mode, "flood") && argc > 2) flood(strtoul(argv[2], NULL, 10));
-  else if (!strcmp(mode, "gaps") && argc > 2) gaps(argv[2]);
+  else if (!strcmp(mode, "gaps") && argc > 2) gaps(argv[2], argc > 3 ? atol(argv[3]) : 50);
   else return 2;
   return 0;
 }

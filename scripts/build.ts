@@ -52,6 +52,7 @@ async function build(target: string, folder: string): Promise<number> {
     return 0;
   }
   Deno.mkdirSync(folder, { recursive: true });
+  using sources = stagedSources();
   const { code } = await new Deno.Command(Deno.execPath(), {
     // All permissions: Deno's own file calls refuse /proc/PID and /dev/ptmx without them. No check:
     // `deno task check` is that. No code cache: it would leave a file in /tmp at every start. Not lazy: what runs
@@ -70,7 +71,7 @@ async function build(target: string, folder: string): Promise<number> {
       executable,
       "src/main.ts",
     ],
-    cwd: ROOT,
+    cwd: sources.folder,
     ...(denort === undefined ? {} : { env: { DENORT_BIN: denort } }),
     stdin: "null",
   }).output();
@@ -82,6 +83,22 @@ async function build(target: string, folder: string): Promise<number> {
   Deno.writeTextFileSync(stampFile, stamp);
   console.error(`Built ${shown}`);
   return 0;
+}
+
+/**
+ * A copy of the sources with all times at 0. `deno compile` writes the times of the files into the executable;
+ * so it depends on what is in them and on nothing else. In the tree, where Deno finds nothing above it to obey.
+ */
+function stagedSources(): Disposable & { readonly folder: string } {
+  const folder = join(ROOT, ".cache", `sources.tmp-${Deno.pid}`);
+  for (const file of ["deno.json", ...filesBelow("src")]) {
+    const copy = join(folder, file);
+    Deno.mkdirSync(dirname(copy), { recursive: true });
+    Deno.copyFileSync(join(ROOT, file), copy);
+    Deno.utimeSync(copy, 0, 0);
+  }
+  Deno.symlinkSync(join(ROOT, "vendor"), join(folder, "vendor"));
+  return { folder, [Symbol.dispose]: () => Deno.removeSync(folder, { recursive: true }) };
 }
 
 /** Changes with any source, with what compiles them and with `inputs`. */

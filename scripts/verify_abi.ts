@@ -8,6 +8,7 @@
 import * as aarch64 from "../src/arch/aarch64.ts";
 import * as i386 from "../src/arch/i386.ts";
 import * as x86_64 from "../src/arch/x86_64.ts";
+import * as signalFrames from "../src/arch/x86_64_signal_frames.ts";
 import type { Architecture, SyscallName } from "../src/arch/arch.ts";
 import * as constants from "../src/ffi/constants.ts";
 import { ERRNO } from "../src/ffi/errno.ts";
@@ -89,6 +90,13 @@ export const TABLE: readonly { on: readonly TargetName[]; facts: () => Fact[] }[
     facts: () => architectureFacts("src/arch/x86_64.ts", x86_64.x86_64, x86_64.USER_REGS),
   },
   {
+    on: ["x86_64"],
+    facts: () => [
+      ...layoutFacts("src/arch/x86_64_registers.ts", "USER_REGS", x86_64.USER_REGS),
+      ...layoutFacts("src/arch/x86_64_signal_frames.ts", "SIGNAL_FRAME", signalFrames.SIGNAL_FRAME),
+    ],
+  },
+  {
     on: ["i386"],
     facts: () =>
       architectureFacts("src/arch/i386.ts", i386.i386, i386.USER_REGS, i386.SECOND_NAMES),
@@ -115,7 +123,7 @@ type AnyLayout = Layout<Record<string, readonly [number, Scalar]>>;
 const NO_FACTS = ["src/arch/arch.ts", "src/arch/mod.ts", "src/arch/x86.ts"];
 
 /** Fields whose type is that of an array's first element. */
-const FIRST_ELEMENTS = ["struct termios2.c_cc"];
+const FIRST_ELEMENTS = ["struct termios2.c_cc", "struct __ptrace_syscall_info.entry.args"];
 
 const BYTES: Record<Scalar, number> = { u8: 1, u16: 2, i16: 2, u32: 4, i32: 4, u64: 8, i64: 8 };
 
@@ -123,6 +131,13 @@ const BYTES: Record<Scalar, number> = { u8: 1, u16: 2, i16: 2, u32: 4, i32: 4, u
 const EXPRESSIONS: Readonly<Record<string, string>> = {
   PIDFD_GET_INFO: "PIDFD_GET_INFO_FIRST_SIZE",
   "sizeof(struct pidfd_info)": "PIDFD_INFO_SIZE_VER0",
+};
+
+/** The kernel's numbers of architectures: <linux/audit.h>, unsigned there. */
+const AUDIT_ARCHITECTURES: Readonly<Record<string, string>> = {
+  x86_64: "(long long)(unsigned int)AUDIT_ARCH_X86_64",
+  i386: "(long long)(unsigned int)AUDIT_ARCH_I386",
+  aarch64: "(long long)(unsigned int)AUDIT_ARCH_AARCH64",
 };
 
 /** Every number exported by a module is a constant with its C name. Throws on anything else. */
@@ -191,6 +206,13 @@ export function architectureFacts(
       ours,
       c: `__NR_${secondNames[name] ?? name}`,
     })),
+    { file, name: "auditArch", ours: arch.auditArch, c: AUDIT_ARCHITECTURES[arch.name] ?? "0" },
+    ...Object.entries(arch.watchedCalls).map(([name, ours]) => ({
+      file,
+      name: `watchedCalls.${name}`,
+      ours,
+      c: `__NR_${name}`,
+    })),
     ...Object.entries(arch.structs).flatMap(([name, layout]) => layoutFacts(file, name, layout)),
   ];
 }
@@ -210,6 +232,7 @@ const PREAMBLE = `
 #include <spawn.h>
 #include <elf.h>
 #include <sys/epoll.h>
+#include <sys/time.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
@@ -219,6 +242,7 @@ const PREAMBLE = `
 #include <asm/termbits.h>
 #include <asm/unistd.h>
 #include <sys/ioctl.h>
+#include <linux/audit.h>
 #include <linux/kcmp.h>
 #define _LINUX_FCNTL_H /* <linux/pidfd.h> wants it, but <fcntl.h> has declared the same */
 #include <linux/pidfd.h>
@@ -233,6 +257,8 @@ struct kernel_sigaction {
   void (*sa_restorer)(void);
   unsigned long sa_mask[64 / (8 * sizeof(long))];
 };
+
+struct signal_frame { char *pretcode; ucontext_t uc; };
 
 #ifdef PIDFD_GET_INFO
 #define PIDFD_GET_INFO_FIRST_SIZE \\

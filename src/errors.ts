@@ -77,3 +77,12 @@ export class RefusedError extends Error {
     super(message, options);
   }
 }
+
+/** A command that we were asked to run could not be: `status` is that of a shell then, 127 or 126. */
+export class CommandError extends Error {
+  override readonly name = "CommandError";
+
+  constructor(message: string, readonly status: number, options?: ErrorOptions) {
+    super(message, options);
+  }
+}

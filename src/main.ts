@@ -1,7 +1,9 @@
 /** Entry: chooses the command, runs it, and ends the program with its exit status. */
 
 import { chooseCommand, readCalledAs } from "./cli/command_name.ts";
+import type { MirrorRequest } from "./procout/mod.ts";
 import type { MoveOptions } from "./reptyr/mod.ts";
+import type { NewTerminalOptions } from "./reptyr/new_terminal.ts";
 import { reportError, run, wantsVerbose } from "./cli/run.ts";
 
 if (import.meta.main) {
@@ -24,7 +26,21 @@ if (import.meta.main) {
     const reptyr = await import("./reptyr/mod.ts");
     return await reptyr.move(options);
   };
+  const newTerminal = async (options: NewTerminalOptions): Promise<number> => {
+    const reptyr = await import("./reptyr/new_terminal.ts");
+    return await reptyr.newTerminal(options);
+  };
+  const steal = async (options: MoveOptions): Promise<number> =>
+    await (await import("./reptyr/steal.ts")).steal(options);
   const list = async () => (await import("./reptyr/list.ts")).listProcesses();
   const why = async (pid: number) => (await import("./reptyr/list.ts")).explainProcess(pid);
-  Deno.exit(await run(invocation, { move, list, why }));
+  const install = async (folder: string | undefined) =>
+    await (await import("./cli/install.ts")).install(folder);
+  const mirror = async (request: MirrorRequest): Promise<number> => {
+    const procout = await import("./procout/mod.ts");
+    return await procout.mirror(request);
+  };
+  Deno.exit(
+    await run(invocation, { move, mirror, newTerminal, steal, list, why, install }),
+  );
 }

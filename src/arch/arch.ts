@@ -12,6 +12,7 @@ export type SyscallName =
   | "close"
   | "dup3"
   | "epoll_ctl"
+  | "exit"
   | "fcntl"
   | "getpgid"
   | "getpid"
@@ -25,6 +26,41 @@ export type SyscallName =
   | "setsid"
   | "socketpair"
   | "wait4";
+
+/** Every system call that procout looks at: calls that move bytes, and calls after which a descriptor is another. */
+export type WatchedCall =
+  | "clone"
+  | "clone3"
+  | "close"
+  | "close_range"
+  | "copy_file_range"
+  | "dup2"
+  | "dup3"
+  | "io_uring_enter"
+  | "preadv"
+  | "preadv2"
+  | "pread64"
+  | "pwrite64"
+  | "pwritev"
+  | "pwritev2"
+  | "read"
+  | "readv"
+  | "recvfrom"
+  | "recvmmsg"
+  | "recvmmsg_time64"
+  | "recvmsg"
+  | "sendfile"
+  | "sendfile64"
+  | "sendmmsg"
+  | "sendmsg"
+  | "sendto"
+  | "socketcall"
+  | "splice"
+  | "tee"
+  | "unshare"
+  | "vmsplice"
+  | "write"
+  | "writev";
 
 /** The bytes of a whole register set, as PTRACE_GETREGSET gives them. */
 export type Registers = Uint8Array<ArrayBuffer>;
@@ -57,6 +93,49 @@ export interface BlockedCall {
   readonly instructionPointer: bigint;
 }
 
+/**
+ * Signal frames with which a thread gives itself its registers back: the stack of sigreturn(2). Absent where
+ * this executable does not know how to write one.
+ */
+export interface SignalFrames {
+  /** The system call instruction, and one behind it that takes the next address from the stack. */
+  readonly returningSyscall: Uint8Array;
+  /** Code that calls rt_sigreturn(2), in every form that is met. */
+  readonly sigreturns: readonly Uint8Array[];
+  /** Bytes below the stack pointer that belong to the program. */
+  readonly redZone: bigint;
+  /** Alignment of the address of {@linkcode extendedState}. */
+  readonly extendedStateAlignment: bigint;
+
+  stackPointer(registers: Registers): bigint;
+
+  /** A copy of `registers` that returns from a system call into the frame at `address`. */
+  withStackPointer(registers: Registers, address: bigint): Registers;
+
+  /**
+   * What the kernel makes of `registers` when it lets the thread go on, for a way that its own restart of calls
+   * does not go: an interrupted call is made again, from its start.
+   */
+  resumed(registers: Registers): Registers;
+
+  /** `registers` at another instruction, as after the abort of a restartable sequence. */
+  withInstructionPointer(registers: Registers, address: bigint): Registers;
+
+  /**
+   * The frame: after it, code at `sigreturn` sets `registers` and the mask of blocked signals. Without
+   * `extendedState`, an address, the floating-point registers are cleared.
+   */
+  frame(
+    registers: Registers,
+    mask: bigint,
+    sigreturn: bigint,
+    extendedState?: bigint,
+  ): Uint8Array<ArrayBuffer>;
+
+  /** The NT_X86_XSTATE register set in the form that a signal frame has it in. */
+  extendedState(image: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer>;
+}
+
 export interface Architecture {
   readonly name: string;
   /** Length of the NT_PRSTATUS register set: this is how a tracee's architecture is told. */
@@ -67,6 +146,10 @@ export interface Architecture {
   readonly syscallInstruction: Uint8Array;
   readonly instructionAlignment: number;
   readonly syscallNumbers: Readonly<Record<SyscallName, number>>;
+  /** AUDIT_ARCH_* of <linux/audit.h>, by which PTRACE_GET_SYSCALL_INFO tells through which entry a call came. */
+  readonly auditArch: number;
+  /** Those of {@linkcode WatchedCall} that this architecture has. */
+  readonly watchedCalls: Readonly<Partial<Record<WatchedCall, number>>>;
   readonly structs: AbiStructs;
   /** `SIG_SETMASK`-style sets are 8 bytes on every Linux architecture that has 64 signals. */
   readonly sigsetSize: 8;
@@ -101,4 +184,6 @@ export interface Architecture {
    * processors with `earlyRestart` need.
    */
   withRestart(registers: Registers, blocked?: BlockedCall): Registers;
+
+  readonly signalFrames?: SignalFrames;
 }

@@ -4,12 +4,23 @@ import { aarch64 } from "./aarch64.ts";
 import { i386 } from "./i386.ts";
 import { x86_64 } from "./x86_64.ts";
 
-export type { Architecture, BlockedCall, Registers, SyscallName } from "./arch.ts";
+export type {
+  Architecture,
+  BlockedCall,
+  Registers,
+  SignalFrames,
+  SyscallName,
+  WatchedCall,
+} from "./arch.ts";
 
-const ARCHITECTURES: readonly Architecture[] = [x86_64, i386, aarch64];
+/** All that this executable knows. */
+export const ARCHITECTURES: readonly Architecture[] = [x86_64, i386, aarch64];
 
 /** At least as long as any NT_PRSTATUS set; the kernel says how much of it is used. */
 export const MAX_REGISTER_SET_SIZE = 512;
+
+/** At least as long as any NT_X86_XSTATE set: 11 KiB with the tiles of AMX. */
+export const MAX_EXTENDED_STATE_SIZE = 1 << 14;
 
 /**
  * The architecture whose NT_PRSTATUS set has `size` bytes: a 64-bit kernel gives a 32-bit thread's

@@ -1,38 +1,11 @@
 /** x86_64: the 64-bit register set of <sys/user.h> and the SYSCALL instruction. */
 import { layout } from "../struct.ts";
-import type { AbiStructs, Architecture, Registers } from "./arch.ts";
+import type { AbiStructs, Architecture } from "./arch.ts";
 import { EFLAGS_CLEARED, restartingResult } from "./x86.ts";
+import { signalFrames } from "./x86_64_signal_frames.ts";
+import { get, getSigned, set, USER_REGS } from "./x86_64_registers.ts";
 
-/** Offsets in `struct user_regs_struct`; every register is 8 bytes wide. */
-export const USER_REGS = layout("struct user_regs_struct", 216, {
-  r15: [0, "u64"],
-  r14: [8, "u64"],
-  r13: [16, "u64"],
-  r12: [24, "u64"],
-  rbp: [32, "u64"],
-  rbx: [40, "u64"],
-  r11: [48, "u64"],
-  r10: [56, "u64"],
-  r9: [64, "u64"],
-  r8: [72, "u64"],
-  rax: [80, "u64"],
-  rcx: [88, "u64"],
-  rdx: [96, "u64"],
-  rsi: [104, "u64"],
-  rdi: [112, "u64"],
-  orig_rax: [120, "i64"],
-  rip: [128, "u64"],
-  cs: [136, "u64"],
-  eflags: [144, "u64"],
-  rsp: [152, "u64"],
-  ss: [160, "u64"],
-  fs_base: [168, "u64"],
-  gs_base: [176, "u64"],
-  ds: [184, "u64"],
-  es: [192, "u64"],
-  fs: [200, "u64"],
-  gs: [208, "u64"],
-});
+export { USER_REGS } from "./x86_64_registers.ts";
 
 /** In the order in which the kernel takes them: syscall(2), "Architecture calling conventions". */
 const ARGUMENT_REGISTERS = ["rdi", "rsi", "rdx", "r10", "r8", "r9"] as const;
@@ -95,24 +68,6 @@ const structs: AbiStructs = {
   epollEvent: layout("struct epoll_event", 12, { events: [0, "u32"], data: [4, "u64"] }),
 };
 
-type RegisterName = keyof typeof USER_REGS.fields;
-
-function view(registers: Registers): DataView {
-  return new DataView(registers.buffer, registers.byteOffset, registers.byteLength);
-}
-
-function get(registers: Registers, name: RegisterName): bigint {
-  return view(registers).getBigUint64(USER_REGS.fields[name][0], true);
-}
-
-function getSigned(registers: Registers, name: RegisterName): bigint {
-  return BigInt.asIntN(64, get(registers, name));
-}
-
-function set(registers: Registers, name: RegisterName, value: bigint): void {
-  view(registers).setBigUint64(USER_REGS.fields[name][0], BigInt.asUintN(64, value), true);
-}
-
 export const x86_64: Architecture = {
   name: "x86_64",
   registerSetSize: USER_REGS.size,
@@ -125,6 +80,7 @@ export const x86_64: Architecture = {
     close: 3,
     dup3: 292,
     epoll_ctl: 233,
+    exit: 60,
     fcntl: 72,
     getpgid: 121,
     getpid: 39,
@@ -138,6 +94,38 @@ export const x86_64: Architecture = {
     setsid: 112,
     socketpair: 53,
     wait4: 61,
+  },
+  auditArch: 0xc000003e,
+  watchedCalls: {
+    clone: 56,
+    clone3: 435,
+    close: 3,
+    close_range: 436,
+    copy_file_range: 326,
+    dup2: 33,
+    dup3: 292,
+    io_uring_enter: 426,
+    pread64: 17,
+    preadv: 295,
+    preadv2: 327,
+    pwrite64: 18,
+    pwritev: 296,
+    pwritev2: 328,
+    read: 0,
+    readv: 19,
+    recvfrom: 45,
+    recvmmsg: 299,
+    recvmsg: 47,
+    sendfile: 40,
+    sendmmsg: 307,
+    sendmsg: 46,
+    sendto: 44,
+    splice: 275,
+    tee: 276,
+    unshare: 272,
+    vmsplice: 278,
+    write: 1,
+    writev: 20,
   },
   structs,
 
@@ -163,4 +151,6 @@ export const x86_64: Architecture = {
     set(restarted, "rax", result);
     return restarted;
   },
+
+  signalFrames,
 };

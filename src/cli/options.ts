@@ -2,44 +2,80 @@
 
 import { parseArgs } from "@std/cli/parse-args";
 import { UsageError } from "../errors.ts";
+import type { MirrorRequest } from "../procout/mod.ts";
 import type { MoveOptions } from "../reptyr/mod.ts";
+import type { NewTerminalOptions } from "../reptyr/new_terminal.ts";
 import type { Redraw } from "../reptyr/redraw.ts";
 import { printable } from "../proc/printable.ts";
 import {
   DEFAULT_TIMEOUT_SECONDS,
   type OptionSpec,
-  PROCOUT_OPTIONS,
   REDRAW_CHOICES,
   REPTYR_OPTIONS,
   REPTYR_PLANNED,
 } from "./option_table.ts";
+import { exclude, requireTogether } from "./combinations.ts";
+import { type NewTerminalOption, newTerminalWords } from "./new_terminal_words.ts";
 import { parsePid, pidError } from "./pid.ts";
 
 /** What a command line asks for. */
 export type Request =
   | { readonly kind: "help" }
   | { readonly kind: "version" }
-  | { readonly kind: "move"; readonly verbose: boolean; readonly options: MoveOptions }
+  | { readonly kind: "move" | "steal"; readonly verbose: boolean; readonly options: MoveOptions }
+  | {
+    readonly kind: "new terminal";
+    readonly verbose: boolean;
+    readonly options: NewTerminalOptions;
+  }
   | { readonly kind: "list"; readonly json: boolean }
   | { readonly kind: "why"; readonly pid: number; readonly json: boolean }
-  | { readonly kind: "procout"; readonly verbose: boolean };
+  | { readonly kind: "install"; readonly folder: string | undefined }
+  | { readonly kind: "mirror"; readonly verbose: boolean; readonly request: MirrorRequest };
 
 /** Parses the words after `reptyr`. Throws UsageError. */
 export function parseReptyr(args: readonly string[]): Request {
+  const terminal = parseNewTerminal(args);
+  if (terminal !== undefined) return terminal;
   const { flags, values, words } = parseOptions(args, REPTYR_OPTIONS, REPTYR_PLANNED);
   if (flags.has("help")) return { kind: "help" };
   if (flags.has("version")) return { kind: "version" };
+  const installing = parseInstall(values.get("install"), flags, words);
+  if (installing !== undefined) return installing;
+  requireTogether(new Set([...flags, ...values.keys()]));
   const timeoutSeconds = parseTimeout(values.get("timeout"));
   const redraw = parseRedraw(values.get("redraw"));
   const looking = parseLook(flags, values.get("why"), words);
   if (looking !== undefined) return looking;
+  // `-1` is an option, and so is `-11`, twice: as a PID it is as wrong as `-12`.
+  const negative = ownWords(args).find((arg) => /^-11+$/.test(arg));
+  if (negative !== undefined) throw pidError(negative);
   const [word, second] = words;
   if (word === undefined) throw new UsageError("no PID given");
   const pid = parsePid(word);
   if (second !== undefined) {
     throw new UsageError(`one PID is needed, and '${printable(second)}' is given after it`);
   }
-  return { kind: "move", verbose: flags.has("verbose"), options: { pid, timeoutSeconds, redraw } };
+  const forceStdio = flags.has("force-stdio");
+  const alone = flags.has("alone");
+  const options = { pid, timeoutSeconds, redraw, forceStdio, alone };
+  const kind = flags.has("steal") ? "steal" : "move";
+  return { kind, verbose: flags.has("verbose"), options };
+}
+
+/** -l and -L, which make a terminal and move nothing; undefined without either. */
+function parseNewTerminal(args: readonly string[]): Request | undefined {
+  const found = newTerminalWords(args, REPTYR_OPTIONS);
+  if (found === undefined) return undefined;
+  const option: NewTerminalOption = found.asked[0]!;
+  const { flags, values } = parseOptions(found.options, REPTYR_OPTIONS, REPTYR_PLANNED);
+  if (flags.has("help")) return { kind: "help" };
+  if (flags.has("version")) return { kind: "version" };
+  const other = found.asked.find((asked) => asked !== option) ??
+    [...flags, ...values.keys()].filter((name) => name !== "verbose").map((name) => `--${name}`)[0];
+  if (other !== undefined) throw exclude(option, other);
+  const options = { command: found.command, place: option === "-L" ? "on" : "beside" } as const;
+  return { kind: "new terminal", verbose: flags.has("verbose"), options };
 }
 
 /** --list and --why, which move nothing; undefined without either. */
@@ -66,19 +102,33 @@ function parseLook(
   return pid === undefined ? { kind: "list", json } : { kind: "why", pid, json };
 }
 
-/** Parses the words after `procout`. Until it is built it takes every word. */
-export function parseProcout(args: readonly string[]): Request {
-  const own = args.slice(0, args.includes("--") ? args.indexOf("--") : args.length);
-  const asked = (long: string) => {
-    const short = PROCOUT_OPTIONS.find((option) => option.long === long)?.short;
-    return own.includes(`--${long}`) || own.includes(`-${short}`);
-  };
-  if (asked("help")) return { kind: "help" };
-  if (asked("version")) return { kind: "version" };
-  return { kind: "procout", verbose: asked("verbose") };
+/** --install, which stands alone; undefined without it. */
+function parseInstall(
+  folder: string | undefined,
+  flags: ReadonlySet<string>,
+  [word]: readonly string[],
+): Request | undefined {
+  if (folder === undefined) return undefined;
+  const other = word ??
+    [...flags].filter((flag) => flag !== "verbose").map((flag) => `--${flag}`)[0];
+  if (other === undefined) {
+    return { kind: "install", folder: folder === NO_VALUE ? undefined : folder };
+  }
+  const meant = word === undefined ? "" : `; for a folder write --install=DIR`;
+  throw new UsageError(
+    `option '--install' goes with nothing else, and '${printable(other)}' is given${meant}`,
+  );
 }
 
-interface ParsedOptions {
+/** The words in front of `--`. */
+function ownWords(args: readonly string[]): readonly string[] {
+  return args.slice(0, args.includes("--") ? args.indexOf("--") : args.length);
+}
+
+/** Stands for a value left out. No word of a command line can be it: execve(2) ends them at a NUL. */
+const NO_VALUE = "\0";
+
+export interface ParsedOptions {
   /** Long names of the options without value that were given. */
   readonly flags: ReadonlySet<string>;
   /** Value of each option that needs one and was given. */
@@ -91,7 +141,7 @@ interface ParsedOptions {
  * finds; the rules of this function are that an option is known, that one which needs a value has it, and
  * that one which needs none has none. Of several wrong options the first is reported.
  */
-function parseOptions(
+export function parseOptions(
   args: readonly string[],
   table: readonly OptionSpec[],
   planned: readonly string[],
@@ -99,8 +149,15 @@ function parseOptions(
   const flags = table.filter(({ value }) => value === undefined);
   const valued = table.filter(({ value }) => value !== undefined);
   const wrong: UsageError[] = [];
+  const end = args.includes("--") ? args.indexOf("--") : args.length;
+  const optional = new Set(
+    valued.filter((spec) => spec.optional === true).map(({ long }) => `--${long}`),
+  );
+  const words = args.map((arg, index) =>
+    index < end && optional.has(arg) ? `${arg}=${NO_VALUE}` : arg
+  );
 
-  const parsed: Record<string, unknown> & { _: unknown[] } = parseArgs([...args], {
+  const parsed: Record<string, unknown> & { _: unknown[] } = parseArgs(words, {
     boolean: flags.map(({ long }) => long),
     string: ["_", ...valued.map(({ long }) => long)],
     alias: Object.fromEntries(
@@ -120,10 +177,12 @@ function parseOptions(
     }
   }
   if (wrong[0] !== undefined) throw wrong[0];
-  const ownArgs = args.slice(0, args.includes("--") ? args.indexOf("--") : args.length);
   for (const { long } of flags) {
     // `--help=x` becomes true, and `-V5` becomes 5.
-    if (typeof parsed[long] !== "boolean" || ownArgs.some((arg) => arg.startsWith(`--${long}=`))) {
+    if (
+      typeof parsed[long] !== "boolean" ||
+      ownWords(args).some((arg) => arg.startsWith(`--${long}=`))
+    ) {
       throw new UsageError(`option '--${long}' takes no value`);
     }
   }

@@ -2,6 +2,7 @@
 
 import { bold, red, setColorEnabled } from "@std/fmt/colors";
 import {
+  CommandError,
   RefusedError,
   StopTimeoutError,
   SyscallError,
@@ -54,6 +55,9 @@ function explain(error: unknown, { command, verbose }: ReportOptions): Explanati
   if (error instanceof RefusedError) {
     const more = error.remedies.map((remedy) => `  ${remedy}`);
     return { message: error.message, more, status: EXIT_FAILURE };
+  }
+  if (error instanceof CommandError) {
+    return { message: error.message, more: [], status: error.status };
   }
   if (error instanceof StopTimeoutError) {
     const more = ["  Try again later, or wait longer with --timeout=SECONDS"];

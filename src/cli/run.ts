@@ -6,7 +6,10 @@ import type { ProcessReport } from "../reptyr/list.ts";
 import { type CommandName, type Invocation } from "./command_name.ts";
 import { helpText } from "./help.ts";
 import type { MoveOptions } from "../reptyr/mod.ts";
-import { parseProcout, parseReptyr, type Request } from "./options.ts";
+import type { NewTerminalOptions } from "../reptyr/new_terminal.ts";
+import type { MirrorRequest } from "../procout/mod.ts";
+import { parseReptyr, type Request } from "./options.ts";
+import { parseProcout } from "./procout_options.ts";
 import { jsonText, listText, type Style, whyText } from "./process_text.ts";
 import { EXIT_FAILURE, report, wantsColor } from "./report.ts";
 import { VERSION } from "./version.ts";
@@ -15,10 +18,18 @@ import { VERSION } from "./version.ts";
 export interface Work {
   /** Moves a process and stays until it ends; its exit status. */
   readonly move: (options: MoveOptions) => Promise<number>;
+  /** Makes a terminal and stays as long as it is used; its exit status. */
+  readonly newTerminal: (options: NewTerminalOptions) => Promise<number>;
+  /** Takes the whole terminal of a process and stays until all have left it; the exit status. */
+  readonly steal: (options: MoveOptions) => Promise<number>;
+  /** Mirrors what processes write until they end; the exit status. */
+  readonly mirror: (request: MirrorRequest) => Promise<number>;
   /** What --list shows. */
   readonly list: () => Promise<readonly ProcessReport[]>;
   /** What --why says. */
   readonly why: (pid: number) => Promise<ProcessReport>;
+  /** Does --install; the lines that say what was done. */
+  readonly install: (folder: string | undefined) => Promise<readonly string[]>;
 }
 
 /** Runs one command to its end; every error becomes lines on stderr and an exit status. */
@@ -55,8 +66,12 @@ async function perform(request: Request, command: CommandName, work: Work): Prom
     case "version":
       writeStdout(`${command} ${VERSION}\n`);
       return 0;
-    case "procout":
-      throw new RefusedError("not built yet");
+    case "install":
+      for (const line of await work.install(request.folder)) writeStdout(`${line}\n`);
+      return 0;
+    case "mirror":
+      setVerbose(request.verbose);
+      return await work.mirror(request.request);
     case "list": {
       const reports = await work.list();
       writeStdout(request.json ? jsonText(reports) : listText(reports, styleOfStdout()));
@@ -67,11 +82,17 @@ async function perform(request: Request, command: CommandName, work: Work): Prom
       writeStdout(request.json ? jsonText(answer) : whyText(answer, styleOfStdout()));
       return answer.can ? 0 : EXIT_FAILURE;
     }
+    case "new terminal":
+      setVerbose(request.verbose);
+      requireOwnTerminal("Cannot make a new terminal to be used here");
+      return await work.newTerminal(request.options);
     case "move":
       setVerbose(request.verbose);
-      requireTerminal("stdin", Deno.stdin.isTerminal());
-      requireTerminal("stdout", Deno.stdout.isTerminal());
       return await work.move(request.options);
+    case "steal":
+      setVerbose(request.verbose);
+      requireOwnTerminal("Cannot take a terminal over to here");
+      return await work.steal(request.options);
   }
 }
 
@@ -84,10 +105,11 @@ function styleOfStdout(): Style {
   };
 }
 
-/** The terminal that the target is moved to is the one that both stdin and stdout are on. */
-function requireTerminal(name: string, isTerminal: boolean): void {
-  if (isTerminal) return;
-  throw new RefusedError(`Cannot move a process to here: ${name} is not a terminal`, [
+/** The terminal that a new one is shown on, and typed at. */
+function requireOwnTerminal(problem: string): void {
+  if (Deno.stdin.isTerminal() && Deno.stdout.isTerminal()) return;
+  const name = Deno.stdin.isTerminal() ? "stdout" : "stdin";
+  throw new RefusedError(`${problem}: ${name} is not a terminal`, [
     "Run reptyr in a terminal, with neither its input nor its output redirected",
   ]);
 }

@@ -16,6 +16,7 @@ export const PTRACE_GETREGSET = 0x4204;
 export const PTRACE_SETREGSET = 0x4205;
 export const PTRACE_SEIZE = 0x4206;
 export const PTRACE_INTERRUPT = 0x4207;
+export const PTRACE_LISTEN = 0x4208;
 export const PTRACE_GETSIGMASK = 0x420a;
 export const PTRACE_SETSIGMASK = 0x420b;
 export const PTRACE_GET_SYSCALL_INFO = 0x420e;
@@ -23,9 +24,16 @@ export const PTRACE_GET_RSEQ_CONFIGURATION = 0x420f;
 
 // <linux/ptrace.h>: options and events
 export const PTRACE_O_TRACESYSGOOD = 0x00000001;
+export const PTRACE_O_TRACEFORK = 0x00000002;
+export const PTRACE_O_TRACEVFORK = 0x00000004;
 export const PTRACE_O_TRACECLONE = 0x00000008;
+export const PTRACE_O_TRACEEXEC = 0x00000010;
+export const PTRACE_O_EXITKILL = 0x00100000;
 export const PTRACE_O_SUSPEND_SECCOMP = 0x00200000;
+export const PTRACE_EVENT_FORK = 1;
+export const PTRACE_EVENT_VFORK = 2;
 export const PTRACE_EVENT_CLONE = 3;
+export const PTRACE_EVENT_EXEC = 4;
 export const PTRACE_EVENT_STOP = 128;
 export const PTRACE_SYSCALL_INFO_ENTRY = 1;
 export const PTRACE_SYSCALL_INFO_EXIT = 2;
@@ -33,11 +41,15 @@ export const PTRACE_SYSCALL_INFO_EXIT = 2;
 // <elf.h>
 export const NT_PRSTATUS = 1;
 export const NT_ARM_SYSTEM_CALL = 0x404;
+export const NT_X86_XSTATE = 0x202;
 
 // <sys/wait.h>
 export const WNOHANG = 0x00000001;
 export const WUNTRACED = 0x00000002;
+export const WEXITED = 0x00000004;
+export const WNOWAIT = 0x01000000;
 export const __WALL = 0x40000000;
+export const P_ALL = 0;
 
 // <linux/kcmp.h>
 export const KCMP_FILE = 0;
@@ -53,10 +65,14 @@ export const O_WRONLY = 0o1;
 export const O_RDWR = 0o2;
 export const O_ACCMODE = 0o3;
 export const O_NOCTTY = 0o400;
+export const O_CREAT = 0o100;
+export const O_TRUNC = 0o1000;
 export const O_APPEND = 0o2000;
 export const O_NONBLOCK = 0o4000;
 export const O_ASYNC = 0o20000;
 export const O_CLOEXEC = 0o2000000;
+export const O_PATH = 0o10000000;
+export const SEEK_CUR = 1;
 export const FD_CLOEXEC = 1;
 export const F_SETFD = 2;
 export const F_GETFL = 3;
@@ -72,6 +88,7 @@ export const POLLHUP = 0x010;
 // <sys/socket.h>
 export const AF_UNIX = 1;
 export const SOCK_DGRAM = 2;
+export const SOCK_NONBLOCK = 0o4000;
 export const SOCK_CLOEXEC = 0o2000000;
 export const SOL_SOCKET = 1;
 export const SCM_RIGHTS = 1;
@@ -85,6 +102,7 @@ export const PROT_WRITE = 0x2;
 export const PROT_EXEC = 0x4;
 export const MAP_PRIVATE = 0x02;
 export const MAP_ANONYMOUS = 0x20;
+export const MFD_CLOEXEC = 0x1;
 
 // <sys/epoll.h>
 export const EPOLL_CTL_ADD = 1;
@@ -94,6 +112,7 @@ export const EPOLL_CTL_DEL = 2;
 export const CLONE_VM = 0x00000100;
 export const CLONE_FS = 0x00000200;
 export const CLONE_FILES = 0x00000400;
+export const CLONE_THREAD = 0x00010000;
 
 // <asm-generic/ioctls.h>, <linux/tty.h>
 export const TIOCSCTTY = 0x540e;
@@ -101,7 +120,9 @@ export const TIOCGPGRP = 0x540f;
 export const TIOCSPGRP = 0x5410;
 export const TIOCGWINSZ = 0x5413;
 export const TIOCSWINSZ = 0x5414;
+export const TIOCPKT = 0x5420;
 export const TIOCNOTTY = 0x5422;
+export const TIOCGSID = 0x5429;
 export const TCGETS2 = 0x802c542a;
 export const TCSETS2 = 0x402c542b;
 export const TIOCGPTN = 0x80045430;
@@ -133,6 +154,7 @@ export const ECHO = 0o10;
 export const ECHOE = 0o20;
 export const ECHOK = 0o40;
 export const ECHONL = 0o100;
+export const NOFLSH = 0o200;
 export const ECHOCTL = 0o1000;
 export const ECHOKE = 0o4000;
 export const IEXTEN = 0o100000;
@@ -146,10 +168,12 @@ export const VMIN = 6;
 export const VSTART = 8;
 export const VSTOP = 9;
 export const VSUSP = 10;
+export const VEOL = 11;
 export const VREPRINT = 12;
 export const VDISCARD = 13;
 export const VWERASE = 14;
 export const VLNEXT = 15;
+export const VEOL2 = 16;
 
 // <signal.h>: numbers that are the same on x86 and arm
 export const SIGHUP = 1;
@@ -157,6 +181,8 @@ export const SIGINT = 2;
 export const SIGQUIT = 3;
 export const SIGTRAP = 5;
 export const SIGKILL = 9;
+export const SIGPIPE = 13;
+export const SIGALRM = 14;
 export const SIGTERM = 15;
 export const SIGCONT = 18;
 export const SIGSTOP = 19;
@@ -166,6 +192,10 @@ export const SIGTTOU = 22;
 export const SIGWINCH = 28;
 export const SIG_DFL = 0n;
 export const SIG_IGN = 1n;
+export const SA_RESTART = 0x10000000;
+
+// <sys/time.h>
+export const ITIMER_REAL = 0;
 
 // <spawn.h>
 export const POSIX_SPAWN_SETPGROUP = 0x02;

@@ -1,5 +1,5 @@
 /** Calls on descriptors of our own. All return raw values (see `raw.ts`) unless they say otherwise. */
-import { AT_FDCWD, O_CLOEXEC, O_NONBLOCK } from "./constants.ts";
+import { AT_FDCWD, MFD_CLOEXEC, O_CLOEXEC, O_CREAT, O_NONBLOCK, SEEK_CUR } from "./constants.ts";
 import { ERRNO } from "./errno.ts";
 import { libc } from "./libc.ts";
 import { cString } from "./memory.ts";
@@ -16,6 +16,27 @@ export function open(path: string, flags: number): number {
   );
 }
 
+/** memfd_create(2): a file of memory alone, close-on-exec; `name` is for /proc only. */
+export function memfdCreate(name: string): number {
+  const bytes = cString(name);
+  return raw(libc().memfd_create(bytes, MFD_CLOEXEC), "memfd_create", bytes, MFD_CLOEXEC);
+}
+
+/** open(2) that makes the file, where there is none, with mode 0o666 less the umask. Throws SyscallError. */
+export function create(path: string, flags: number): number {
+  const name = cString(path);
+  const all = flags | O_CREAT;
+  return orThrow(
+    raw(libc().openatMode(AT_FDCWD, name, all, 0o666), "openat", AT_FDCWD, name, all, 0o666),
+    `open(${path})`,
+  );
+}
+
+/** Make the named pipe `path`, for its owner only; whether it was made: mkfifo(3). */
+export function makeFifo(path: string): boolean {
+  return libc().mkfifo(cString(path), 0o600) === 0;
+}
+
 /** close(2). Its errors say nothing that a caller could act upon. */
 export function close(fd: number): void {
   libc().close(fd);
@@ -29,6 +50,23 @@ export function read(fd: number, bytes: Uint8Array<ArrayBuffer>): number {
 /** write(2) of `bytes`: how many went, or a negated errno. */
 export function write(fd: number, bytes: Uint8Array<ArrayBuffer>): number {
   return raw(libc().write(fd, bytes, BigInt(bytes.length)), "write", fd, bytes, bytes.length);
+}
+
+/** pread(2) into `bytes` from byte `offset` of the file. */
+export function pread(fd: number, bytes: Uint8Array<ArrayBuffer>, offset: number): number {
+  return raw(
+    libc().pread(fd, bytes, BigInt(bytes.length), BigInt(offset)),
+    "pread64",
+    fd,
+    bytes,
+    bytes.length,
+    offset,
+  );
+}
+
+/** Where the next read(2) or write(2) on the open file begins; `-ESPIPE` where there is no such thing. */
+export function filePosition(fd: number): number {
+  return raw(libc().lseek(fd, 0n, SEEK_CUR), "lseek", fd, 0, SEEK_CUR);
 }
 
 /** fcntl(2) with a number or nothing as its argument. */

@@ -35,6 +35,18 @@ const SYMBOLS = {
     ],
     result: "i32", // pid_t
   },
+  /** On a thread of its own, which may wait for the tracees of another: the event loop lives on meanwhile. */
+  waitidAsync: {
+    name: "waitid",
+    parameters: [
+      "i32", // idtype_t idtype
+      "u32", // id_t id
+      "buffer", // siginfo_t *infop
+      "i32", // int options
+    ],
+    result: "i32",
+    nonblocking: true,
+  },
   process_vm_readv: {
     parameters: [
       "i32", // pid_t pid
@@ -67,6 +79,23 @@ const SYMBOLS = {
     ],
     result: "i32",
   },
+  openatMode: {
+    name: "openat",
+    parameters: [
+      "i32", // int dirfd
+      "buffer", // const char *pathname
+      "i32", // int flags
+      "u32", // mode_t mode
+    ],
+    result: "i32",
+  },
+  mkfifo: {
+    parameters: [
+      "buffer", // const char *pathname
+      "u32", // mode_t mode
+    ],
+    result: "i32",
+  },
   close: { parameters: ["i32" /* int fd */], result: "i32" },
   read: {
     parameters: [
@@ -83,6 +112,23 @@ const SYMBOLS = {
       "usize", // size_t count
     ],
     result: "isize", // ssize_t
+  },
+  pread: {
+    parameters: [
+      "i32", // int fd
+      "buffer", // void *buf
+      "usize", // size_t count
+      "i64", // off_t offset
+    ],
+    result: "isize", // ssize_t
+  },
+  lseek: {
+    parameters: [
+      "i32", // int fd
+      "i64", // off_t offset
+      "i32", // int whence
+    ],
+    result: "i64", // off_t
   },
   fcntl: {
     parameters: [
@@ -143,6 +189,14 @@ const SYMBOLS = {
     ],
     result: "i32",
   },
+  socket: {
+    parameters: [
+      "i32", // int domain
+      "i32", // int type
+      "i32", // int protocol
+    ],
+    result: "i32",
+  },
   sendmsg: {
     parameters: [
       "i32", // int sockfd
@@ -150,6 +204,13 @@ const SYMBOLS = {
       "i32", // int flags
     ],
     result: "isize", // ssize_t
+  },
+  memfd_create: {
+    parameters: [
+      "buffer", // const char *name
+      "u32", // unsigned int flags
+    ],
+    result: "i32",
   },
 
   // Memory of our own: mmap(2), memcpy(3), mprotect(2)
@@ -191,6 +252,22 @@ const SYMBOLS = {
     ],
     result: "i32",
   },
+  sigaction: {
+    parameters: [
+      "i32", // int signum
+      "buffer", // const struct sigaction *act, may be null
+      "buffer", // struct sigaction *oldact, may be null
+    ],
+    result: "i32",
+  },
+  setitimer: {
+    parameters: [
+      "i32", // int which
+      "buffer", // const struct itimerval *new_value
+      "buffer", // struct itimerval *old_value, may be null
+    ],
+    result: "i32",
+  },
   usleep: { parameters: ["u32" /* useconds_t usec */], result: "i32" },
   posix_spawnp: {
     parameters: [
@@ -202,6 +279,13 @@ const SYMBOLS = {
       "buffer", // char *const envp[]
     ],
     result: "i32", // an error number
+  },
+  /** On a thread of its own, for a child that is held up before it runs the program. */
+  posix_spawnpAsync: {
+    name: "posix_spawnp",
+    parameters: ["buffer", "buffer", "buffer", "buffer", "buffer", "buffer"],
+    result: "i32",
+    nonblocking: true,
   },
   posix_spawnattr_init: { parameters: ["buffer" /* posix_spawnattr_t *attr */], result: "i32" },
   posix_spawnattr_destroy: { parameters: ["buffer"], result: "i32" },
@@ -235,6 +319,13 @@ const SYMBOLS = {
       "buffer", // const char *path
       "i32", // int oflag
       "u32", // mode_t mode
+    ],
+    result: "i32",
+  },
+  posix_spawn_file_actions_addclose: {
+    parameters: [
+      "buffer", // posix_spawn_file_actions_t *file_actions
+      "i32", // int fildes
     ],
     result: "i32",
   },

@@ -1,9 +1,17 @@
 /** Descriptors through sockets: sendmsg(2), cmsg(3), SCM_RIGHTS in unix(7). */
 import { Struct } from "../struct.ts";
-import { MSG_DONTWAIT, SCM_RIGHTS, SOL_SOCKET } from "./constants.ts";
+import {
+  AF_UNIX,
+  MSG_DONTWAIT,
+  SCM_RIGHTS,
+  SOCK_CLOEXEC,
+  SOCK_DGRAM,
+  SOCK_NONBLOCK,
+  SOL_SOCKET,
+} from "./constants.ts";
 import { libc } from "./libc.ts";
 import { addressOf } from "./memory.ts";
-import { raw } from "./raw.ts";
+import { orThrow, raw } from "./raw.ts";
 import { cmsghdr, iovec, msghdr } from "./structs.ts";
 
 /** Send one byte with `descriptors` through `socket`, without waiting. Raw value: 1 when sent. */
@@ -30,5 +38,17 @@ export function sendDescriptors(socket: number, descriptors: readonly number[]):
     socket,
     message.bytes,
     MSG_DONTWAIT,
+  );
+}
+
+/**
+ * A socket that nobody can send anything to, nonblocking and close-on-exec: poll(2) and epoll(7) never report it
+ * readable, and a write fails with ENOTCONN, without SIGPIPE. Throws SyscallError.
+ */
+export function openSilence(): number {
+  const type = SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
+  return orThrow(
+    raw(libc().socket(AF_UNIX, type, 0), "socket", AF_UNIX, type, 0),
+    "socket(AF_UNIX, SOCK_DGRAM)",
   );
 }

@@ -19,7 +19,9 @@ import { posixSpawnattr, posixSpawnFileActions, sigset } from "./structs.ts";
 export type SpawnFile =
   /** `flags` as for open(2); O_CREAT makes the file with mode 0o666 less the umask. */
   | { readonly fd: number; readonly path: string; readonly flags: number }
-  | { readonly fd: number; readonly dup: number };
+  | { readonly fd: number; readonly dup: number }
+  /** Closed. */
+  | { readonly close: number };
 
 export interface SpawnOptions {
   /** The whole environment of the new process. */
@@ -33,6 +35,8 @@ export interface SpawnOptions {
   readonly newSession?: boolean;
   /** Lead a new process group in our session. */
   readonly newGroup?: boolean;
+  /** Signals that stay ignored where this program ignores them, bit N - 1 for signal N. */
+  readonly ignored?: bigint;
 }
 
 /**
@@ -43,39 +47,75 @@ export interface SpawnOptions {
  * be run or one of `files` cannot be opened: then there is no child.
  */
 export function spawn(argv: readonly string[], options: SpawnOptions): number {
-  const program = argv[0];
-  if (program === undefined) throw new RangeError("A program to run must be named");
-  const argvVector = new StringVector(argv);
-  const envVector = new StringVector(
-    Object.entries(options.env).map(([name, value]) => `${name}=${value}`),
-  );
-  const actions = new Uint8Array(posixSpawnFileActions.size);
-  const attributes = new Uint8Array(posixSpawnattr.size);
-  const pid = new Int32Array(1);
-  const c = libc();
-  check(c.posix_spawn_file_actions_init(actions), "posix_spawn_file_actions_init");
-  check(c.posix_spawnattr_init(attributes), "posix_spawnattr_init");
-  try {
-    for (const file of options.files ?? []) addFile(actions, file);
-    setAttributes(attributes, options);
-    const error = c.posix_spawnp(
-      new Uint8Array(pid.buffer),
-      cString(program),
-      actions,
-      attributes,
-      argvVector.bytes,
-      envVector.bytes,
-    );
-    check(error, `posix_spawnp(${program})`);
-  } finally {
-    c.posix_spawnattr_destroy(attributes);
-    c.posix_spawn_file_actions_destroy(actions);
-  }
-  return pid[0]!;
+  using call = new PreparedSpawn(argv, options);
+  check(libc().posix_spawnp(...call.args), call.name);
+  return call.pid;
 }
 
+/**
+ * The same on another thread: `files` may hold the child up before it runs the program, for as long as opening one
+ * of them takes. Until the program runs, the child shares this program's memory. Rejects as `spawn` throws.
+ */
+export async function spawnHeldUp(argv: readonly string[], options: SpawnOptions): Promise<number> {
+  using call = new PreparedSpawn(argv, options);
+  check(await libc().posix_spawnpAsync(...call.args), call.name);
+  return call.pid;
+}
+
+/** The arguments of posix_spawnp(3), and all that they point to. */
+class PreparedSpawn implements Disposable {
+  readonly name: string;
+  readonly #program: Uint8Array<ArrayBuffer>;
+  readonly #argv: StringVector;
+  readonly #env: StringVector;
+  readonly #actions = new Uint8Array(posixSpawnFileActions.size);
+  readonly #attributes = new Uint8Array(posixSpawnattr.size);
+  readonly #pid = new Int32Array(1);
+
+  constructor(argv: readonly string[], options: SpawnOptions) {
+    const program = argv[0];
+    if (program === undefined) throw new RangeError("A program to run must be named");
+    this.name = `posix_spawnp(${program})`;
+    this.#program = cString(program);
+    this.#argv = new StringVector(argv);
+    this.#env = new StringVector(
+      Object.entries(options.env).map(([name, value]) => `${name}=${value}`),
+    );
+    const c = libc();
+    check(c.posix_spawn_file_actions_init(this.#actions), "posix_spawn_file_actions_init");
+    check(c.posix_spawnattr_init(this.#attributes), "posix_spawnattr_init");
+    for (const file of options.files ?? []) addFile(this.#actions, file);
+    setAttributes(this.#attributes, options);
+  }
+
+  get args() {
+    return [
+      new Uint8Array(this.#pid.buffer),
+      this.#program,
+      this.#actions,
+      this.#attributes,
+      this.#argv.bytes,
+      this.#env.bytes,
+    ] as const;
+  }
+
+  get pid(): number {
+    return this.#pid[0]!;
+  }
+
+  [Symbol.dispose](): void {
+    libc().posix_spawnattr_destroy(this.#attributes);
+    libc().posix_spawn_file_actions_destroy(this.#actions);
+  }
+}
 function addFile(actions: Uint8Array<ArrayBuffer>, file: SpawnFile): void {
   const c = libc();
+  if ("close" in file) {
+    return check(
+      c.posix_spawn_file_actions_addclose(actions, file.close),
+      "posix_spawn_file_actions_addclose",
+    );
+  }
   if ("dup" in file) {
     // With equal numbers glibc clears close-on-exec, where dup2(2) would do nothing.
     check(
@@ -101,15 +141,16 @@ function setAttributes(attributes: Uint8Array<ArrayBuffer>, options: SpawnOption
     // The group number in the attributes is 0 after init: the child's own PID.
     (options.newGroup === true ? POSIX_SPAWN_SETPGROUP : 0);
   check(c.posix_spawnattr_setflags(attributes, flags), "posix_spawnattr_setflags");
-  check(
-    c.posix_spawnattr_setsigdefault(attributes, new Uint8Array(sigset.size).fill(0xff)),
-    "posix_spawnattr_setsigdefault",
-  );
+  const defaults = new Uint8Array(sigset.size).fill(0xff);
+  new DataView(defaults.buffer).setBigUint64(0, ~(options.ignored ?? 0n) & ALL_SIGNALS, true);
+  check(c.posix_spawnattr_setsigdefault(attributes, defaults), "posix_spawnattr_setsigdefault");
   check(
     c.posix_spawnattr_setsigmask(attributes, new Uint8Array(sigset.size)),
     "posix_spawnattr_setsigmask",
   );
 }
+
+const ALL_SIGNALS = 0xffff_ffff_ffff_ffffn;
 
 /** These functions return the error number; they do not set errno. */
 function check(error: number, call: string): void {

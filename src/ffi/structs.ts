@@ -76,10 +76,13 @@ export const ptraceRseqConfiguration = layout("struct __ptrace_rseq_configuratio
 /**
  * `struct ptrace_syscall_info { __u8 op; __u8 pad[3]; __u32 arch; __u64 instruction_pointer,
  * stack_pointer; union { ... struct { __s64 rval; __u8 is_error; } exit; }; }` — ptrace(2),
- * PTRACE_GET_SYSCALL_INFO. Only what is read at a syscall-exit-stop is named.
+ * PTRACE_GET_SYSCALL_INFO. At entry the union holds `__u64 nr, args[6]`; `entry.args` is the first of them.
  */
 export const ptraceSyscallInfo = layout("struct __ptrace_syscall_info", 88, {
   op: [0, "u8"],
+  arch: [4, "u32"],
+  "entry.nr": [24, "u64"],
+  "entry.args": [32, "u64"],
   "exit.rval": [24, "i64"],
 });
 
@@ -91,6 +94,18 @@ export const ptraceSyscallInfo = layout("struct __ptrace_syscall_info", 88, {
 export const pidfdInfo = layout("struct pidfd_info", 64, {
   mask: [0, "u64"],
   exit_code: [60, "i32"],
+});
+
+/**
+ * `struct sigaction { void (*sa_handler)(int); sigset_t sa_mask; int sa_flags; void (*sa_restorer)(void); }`,
+ * the C library's — sigaction(2)
+ */
+export const sigactionOfLibc = layout("struct sigaction", 152, { sa_flags: [136, "i32"] });
+
+/** `struct itimerval { struct timeval it_interval, it_value; }` — setitimer(2) */
+export const itimerval = layout("struct itimerval", 32, {
+  "it_interval.tv_usec": [8, "i64"],
+  "it_value.tv_usec": [24, "i64"],
 });
 
 // What glibc keeps to itself: <spawn.h>, <signal.h>. Only the sizes are ours to know.

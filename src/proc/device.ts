@@ -34,6 +34,11 @@ export function ptsDevice(index: number): Device {
   return { major: UNIX98_PTY_SLAVE_MAJOR + (index >>> 8), minor: index & 0xff };
 }
 
+/** The inverse of `ptsDevice()`; undefined for a device that is no slave of a Unix98 pty. */
+export function ptsIndex({ major, minor }: Device): number | undefined {
+  return isUnix98Slave(major) ? (major - UNIX98_PTY_SLAVE_MAJOR) * 256 + minor : undefined;
+}
+
 const PTY_SLAVE_MAJOR = 3; // BSD pseudo-terminals, /dev/ttyp0
 const TTY_MAJOR = 4; // virtual consoles, and from minor 64 serial lines
 const TTYAUX_MAJOR = 5;

@@ -24,6 +24,16 @@ export function unlessGone<T>(read: () => T): T | undefined {
   }
 }
 
+/** As {@linkcode unlessGone}; undefined also when the kernel does not let us read it. */
+export function readable<T>(read: () => T | undefined): T | undefined {
+  try {
+    return unlessGone(read);
+  } catch (error) {
+    if (error instanceof Deno.errors.PermissionDenied) return undefined;
+    throw error;
+  }
+}
+
 /**
  * The folder of a process, or of one thread of it: `/proc/4242`, `/proc/4242/task/4243`.
  * /proc/PID itself shows nothing but a zombie once the first thread has exited, even while others live.

@@ -4,6 +4,8 @@ import { readProcText } from "./gone.ts";
 
 /** Bit of `Stat.flags` set for kernel threads (include/linux/sched.h). */
 export const PF_KTHREAD = 0x00200000;
+/** Bit of `flags`: it has not called execve(2) since it was born. */
+export const PF_FORKNOEXEC = 0x00000040;
 /** Bit of `flags`: the thread is ending, and may have closed its files already. */
 export const PF_EXITING = 0x00000004;
 

@@ -80,3 +80,19 @@ export function readStatus(pid: number, tid?: number): Status | undefined {
   const text = readProcText(pid, tid, "status");
   return text === undefined ? undefined : parseStatus(text);
 }
+
+/** How often a thread has given up its processor or lost it; undefined when it is gone. */
+export function readSwitches(pid: number, tid: number): number | undefined {
+  const text = readProcText(pid, tid, "status");
+  if (text === undefined) return undefined;
+  const counts = text.matchAll(/^(?:non)?voluntary_ctxt_switches:\s*(\d+)$/gm);
+  return [...counts].reduce((sum, [, count]) => sum + Number(count), 0);
+}
+
+/**
+ * Whether the thread has a shadow stack: then the processor refuses to return to where no call came from.
+ * Only kernels that have it tell, since 6.6, in `x86_Thread_features`.
+ */
+export function hasShadowStack(pid: number, tid: number): boolean {
+  return /^x86_Thread_features:.*\bshstk\b/m.test(readProcText(pid, tid, "status") ?? "");
+}

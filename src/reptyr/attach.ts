@@ -7,32 +7,66 @@ import { RefusedError, SyscallError } from "../errors.ts";
 import { O_RDWR } from "../ffi/constants.ts";
 import { close, fchown } from "../ffi/descriptor.ts";
 import { usleep } from "../ffi/process.ts";
-import { verbose } from "../log.ts";
-import { readStat } from "../proc/stat.ts";
+import { verbose, writeStderr } from "../log.ts";
+import { isLive, readStat, type Stat } from "../proc/stat.ts";
 import type { Status } from "../proc/status.ts";
 import type { Pty } from "../tty/pty.ts";
+import type { Termios } from "../tty/settings.ts";
 import { setTermios } from "../tty/termios.ts";
 import type { WindowSize } from "../tty/window_size.ts";
 import type { Helpers } from "./helpers.ts";
-import { changeSides, type Mover } from "./change_sides.ts";
+import { loansSoFar } from "../tracee/loan_clock.ts";
+import { refuseAlone } from "./alone.ts";
+import { changeSides, leadsSession, type Mover } from "./change_sides.ts";
+import { descriptorOnControlling, openControlling } from "./controlling.ts";
+import { abandonOnFailure, firstOf } from "./failure.ts";
+import { releaseHeld } from "./hold.ts";
 import { Job } from "./job.ts";
-import type { Member } from "./member.ts";
+import { helpersOf, wholeGroup } from "./job_helpers.ts";
+import { othersOfGroup } from "./job_members.ts";
+import type { JobRecord, ProcessName } from "./job_record.ts";
+import type { LeftBehind } from "./late_prompt.ts";
+import { OldScreen } from "./old_screen.ts";
+import { isDriven, type OldSettings, oldSettings } from "./old_settings.ts";
 import { isForeground } from "./old_shell.ts";
-import { oldSettings } from "./old_settings.ts";
-import { type OldTerminal, sameTerminal } from "./old_terminal.ts";
+import { fdsOn, type OldTerminal } from "./old_terminal.ts";
 import { planJob } from "./plan.ts";
-import type { PreflightFacts } from "./preflight.ts";
+import { type MoveMode, type PreflightFacts, readStats } from "./preflight.ts";
+import { PublishedRecord, readRecords } from "./published_record.ts";
+import { PutAside } from "./put_aside.ts";
+import type { Redraw } from "./redraw.ts";
 import { sharesDescription } from "./sharing.ts";
 import type { SighupShield } from "./sighup_shield.ts";
+import { obstacleInGroup } from "./zombies.ts";
 
 export interface Attachment {
+  /** The shell that the target is a job of, or was before its first move. */
+  readonly shell: ProcessName | undefined;
+  /** Whether the target is still in its old session: zombies.ts. */
+  readonly stays: boolean;
   /** What of the job is changed for as long as we serve its terminal. */
   readonly shields: readonly SighupShield[];
+  /** Whether the program that drives the screen sets it up and paints it by itself, as after `fg`. */
+  readonly paintsItself: boolean;
   /** Of the old terminal; `undefined` when that was hung up. */
   readonly oldSize: WindowSize | undefined;
   /** Those of the job that the new terminal's signals do not reach by themselves. */
   readonly helpers: Helpers;
+  /** Tell the next reptyr that moves the job what there is to know just now. */
+  readonly publish: () => void;
+  /** Where the target was moved alone out of the foreground job of a shell: those whom the shell goes on waiting for. */
+  readonly left?: LeftBehind;
 }
+
+/** How the target is moved: MoveOptions in mod.ts. */
+export interface AttachOptions extends MoveMode {
+  readonly timeoutSeconds: number;
+  /** With "none" no program is asked to put its screen right. */
+  readonly redraw: Redraw;
+}
+
+/** The settings of the new terminal, from those of the old one. */
+export type SettingsFrom = (old: Termios) => Termios;
 
 /** The group that chown(2) leaves as it is: (gid_t) -1. */
 const UNCHANGED = 0xffff_ffff;
@@ -43,59 +77,157 @@ const UNCHANGED = 0xffff_ffff;
  *
  * Throws when it cannot be done, with all of the job as it was before, or TraceeDiedError.
  */
-export function attach(facts: PreflightFacts, pty: Pty, timeoutSeconds: number): Attachment {
-  for (let tries = 1;; tries++) {
-    try {
-      return tryToAttach(facts, pty, timeoutSeconds);
-    } catch (error) {
-      if (!(error instanceof GroupHeldError) || tries === ZOMBIE_TRIES) throw error;
-      usleep(ZOMBIE_PAUSE_US);
-    }
+export function attach(
+  facts: PreflightFacts,
+  pty: Pty,
+  how: AttachOptions,
+  settingsFrom: SettingsFrom,
+): Attachment {
+  releaseHeld([facts.pid, ...facts.members]);
+  const known = readRecords(facts.pid);
+  const attempt = { facts, pty, how, settingsFrom, known };
+  for (let tries = 1; tries < ZOMBIE_TRIES; tries++) {
+    const attachment = tryToAttach({ ...attempt, mayStay: false });
+    if (attachment !== undefined) return attachment;
+    usleep(ZOMBIE_PAUSE_US);
   }
+  return tryToAttach({ ...attempt, mayStay: true })!;
+}
+
+interface Attempt {
+  readonly facts: PreflightFacts;
+  readonly pty: Pty;
+  readonly how: AttachOptions;
+  readonly settingsFrom: SettingsFrom;
+  /** What other reptyrs tell of the job. */
+  readonly known: readonly JobRecord[];
+  /** Whether to leave the target in its session where it cannot leave it. */
+  readonly mayStay: boolean;
 }
 
 /** A parent that lives waits for its children soon: how often, and after how long, to look again. */
 const ZOMBIE_TRIES = 50;
 const ZOMBIE_PAUSE_US = 3000;
 
-/** Nothing has been changed when this is thrown: waiting may help. */
-class GroupHeldError extends RefusedError {}
-
-function refuseZombies({ target, zombiesInGroup }: Job): void {
-  const { pid, stat } = target;
-  if (stat.session === pid || stat.pgrp !== pid || zombiesInGroup.length === 0) return;
-  throw new GroupHeldError(
-    `Cannot move process ${pid}: process ${
-      zombiesInGroup[0]
-    } of its group has ended, and its parent has not ` +
-      "waited for it, which keeps the group from being left",
-    ["Try again when the parent has waited for it: the zombie is gone from `ps` then"],
+/** Throws RefusedError for a target that goes alone: the keys could not be kept from the others of its group. */
+function warnOfStaying(pid: number, zombie: Stat, { alone }: MoveMode): void {
+  if (alone) {
+    throw new RefusedError(
+      `Cannot move process ${pid} alone: process ${zombie.pid} of its group has ended, and its parent has not ` +
+        "waited for it, which keeps the group from being left",
+      [`To move the whole job, run: reptyr ${pid}`],
+    );
+  }
+  writeStderr(
+    `reptyr: warning: Process ${pid} stays in its old session, where /dev/tty is the terminal it comes from: ` +
+      `process ${zombie.pid} of its group has ended, and its parent ${zombie.ppid} has not waited for it; ` +
+      `to move the terminal itself, run: reptyr -T ${pid}`,
   );
 }
 
-function tryToAttach(facts: PreflightFacts, pty: Pty, timeoutSeconds: number): Attachment {
+/** `undefined` when the target cannot leave its session just now, and is not to stay: all is as before then. */
+function tryToAttach(
+  { facts, pty, how, settingsFrom, known, mayStay }: Attempt,
+): Attachment | undefined {
   using cleanup = new DisposableStack();
   try {
-    using job = new Job(facts.pid, facts.members, timeoutSeconds);
+    using job = new Job(facts.pid, facts.members, how.timeoutSeconds, how.alone);
     const { target } = job;
     verbose(`Stopped ${job.members.map(({ pid }) => pid).join(", ")}`);
-    const terminal = target.terminal;
-    if (terminal === undefined) {
+    if (target.terminal === undefined && !how.forceStdio) {
       throw new RefusedError(`Cannot move process ${target.pid}: it has just closed its terminal`);
     }
-    refuseZombies(job);
-    const old = oldSettings(target.pidfd, terminal.fds[0]!, isForeground(target.stat));
-    setTermios(pty.slave, old.termios);
+    const obstacle = obstacleInGroup(job);
+    if (obstacle !== undefined && !mayStay) return undefined;
+    const stays = obstacle !== undefined;
+    if (stays) warnOfStaying(target.pid, obstacle, how);
+    const staying = how.alone ? whoStays(job, facts.command) : [];
+    const found = settingsOf(job);
+    using aside = isDriven(found) && how.redraw !== "none"
+      ? PutAside.ask(job, how.timeoutSeconds)
+      : PutAside.nobody();
+    const old = aside.hasAny ? settingsOf(job) : found;
+    const { terminal } = target;
+    using screen = isDriven(found) && !aside.isScreenRight
+      ? OldScreen.open(target, terminal)
+      : undefined;
+    setTermios(pty.slave, settingsFrom(old.termios));
     giveTo(pty, target.status);
 
     using undo = new DisposableStack();
-    const movers = equip(job, terminal, pty, cleanup, undo);
-    const shields = changeSides(job, movers, terminal, undo);
+    // Before anyone leaves the old terminal: the reptyr that served that looks for it when it is abandoned.
+    const record = undo.use(new PublishedRecord(facts.pid));
+    const hasShell = !leadsSession(target);
+    // What the members would undo by themselves is not to be undone twice.
+    using loans = new DisposableStack();
+    loans.defer(() => job.giveBack());
+    const { shell, isWaiting, shields } = abandonOnFailure(job.members, () => {
+      const movers = equip(job, terminal, pty, how, cleanup, undo);
+      // A shell prompts as soon as it sees its job stop; the last that may fail has been done by then.
+      if (hasShell) screen?.reset();
+      return changeSides(job, movers, { staying, known, stays }, undo);
+    });
     undo.move();
-    return { shields, oldSize: old.size, helpers: helpersOf(job) };
+    if (!hasShell) screen?.reset();
+    tellLoans();
+    const earlier = known.find((record) => record.target === facts.pid);
+    const helpers = stays ? wholeGroup(job) : helpersOf(job, earlier?.groups);
+    const parent = shell ?? earlier?.shell;
+    const publish = () =>
+      record.write({
+        target: facts.pid,
+        ...parent === undefined ? {} : { shell: parent },
+        groups: helpers.groups,
+        shields: shields.map(({ record }) => record).filter((one) => one !== undefined),
+      });
+    publish();
+    return {
+      shell: parent,
+      stays,
+      shields,
+      paintsItself: aside.isScreenRight,
+      oldSize: old.size,
+      helpers,
+      publish,
+      ...shell === undefined || !isWaiting ? {} : { left: leftIn(shell.pid, job, staying) },
+    };
   } catch (error) {
     throw explained(error, facts.pid);
   }
+}
+
+/** How long the members had our registers. */
+function tellLoans(): void {
+  const { count, bare, longestMs, totalMs } = loansSoFar();
+  const microseconds = (milliseconds: number) => Math.round(milliseconds * 1000);
+  verbose(
+    `Registers were on loan ${count} times, at most ${microseconds(longestMs)} us, ` +
+      `together ${microseconds(totalMs)} us, ${bare} times without a safety net`,
+  );
+}
+
+/** The others of the target's group, which is to go alone. Throws RefusedError when it cannot. */
+function whoStays({ target }: Job, command: string): readonly Stat[] {
+  const table = readStats().filter(isLive);
+  refuseAlone({ pid: target.pid, command }, target.stat, table);
+  return othersOfGroup(target.stat, table);
+}
+
+function leftIn(shell: number, { target }: Job, staying: readonly Stat[]): LeftBehind {
+  const groups = staying.map(({ pid }) => readStat(pid)?.pgrp).filter((group) =>
+    group !== undefined
+  );
+  return { pid: target.pid, shell, group: groups[0] ?? target.stat.pgrp };
+}
+
+function settingsOf(job: Job): OldSettings {
+  return oldSettings(job.target.pidfd, job.target.terminal?.fds[0], movesForeground(job));
+}
+
+/** Whether the foreground process group of the old terminal moves, whose settings it then has. */
+function movesForeground({ target, members }: Job): boolean {
+  const { ttyNr, tpgid } = target.stat;
+  return ttyNr !== 0 && members.some(({ stat }) => stat.pgrp === tpgid);
 }
 
 /** For programs that open their terminal again by name. Without privilege the user is our own anyway. */
@@ -109,8 +241,9 @@ function giveTo(pty: Pty, { uids }: Status): void {
 /** Open the new descriptions, and give each member those that it needs. Nothing else of it is changed. */
 function equip(
   job: Job,
-  terminal: OldTerminal,
+  terminal: OldTerminal | undefined,
   pty: Pty,
+  how: MoveMode,
   cleanup: DisposableStack,
   undo: DisposableStack,
 ): Mover[] {
@@ -118,7 +251,10 @@ function equip(
     job.members.map((member) => ({
       pid: member.tracee.mainTid,
       fds: member.fds,
-      moving: descriptorsOn(terminal, member),
+      moving: terminal === undefined || how.alone && member !== job.target
+        ? []
+        : fdsOn(terminal.identity, member.stat.ttyNr, member.fds),
+      forced: how.forceStdio && member === job.target ? STANDARD : [],
     })),
     sharesDescription,
   );
@@ -134,35 +270,34 @@ function equip(
     const plan = moves[index]!;
     const old = member.keepOld(plan, cleanup);
     const needed = plan.descriptions.map(({ index }) => slaves[index]!);
-    const wanted = member === job.target ? [...needed, controllingSlave] : needed;
+    const isTarget = member === job.target;
+    const wanted = isTarget ? [...needed, controllingSlave] : needed;
+    const oldControlling = isTarget ? descriptorOnControlling(member, terminal) : undefined;
+    const isMissing = isTarget && oldControlling === undefined && member.stat.ttyNr !== 0 &&
+      (leadsSession(member) || how.alone && isForeground(member.stat) && job.helpers.length > 0);
+    if (isMissing) {
+      const opened = openControlling(member);
+      cleanup.defer(() => close(opened));
+      wanted.push(opened);
+    }
     // Beside what it is given: at first the sockets that bring it, later a copy of each that is replaced.
     if (wanted.length > 0) member.requireRoom(wanted.length + Math.max(2, wanted.length));
     const given = member.receive(wanted);
     undo.defer(() => member.giveUp(given));
-    return { member, plan, old, given };
+    return {
+      member,
+      plan,
+      old,
+      given,
+      controlling: given[needed.length],
+      oldControlling: oldControlling ?? given[needed.length + 1],
+    };
   });
   return movers;
 }
 
-/** The member's descriptors on the terminal that the target leaves. */
-function descriptorsOn({ identity }: OldTerminal, { terminal }: Member): readonly number[] {
-  return terminal !== undefined && sameTerminal(terminal.identity, identity) ? terminal.fds : [];
-}
-
-/** Members of the target's group that are in another now: where they are, as we number groups. */
-function helpersOf({ target, helpers }: Job): Helpers {
-  const session = target.stat.session;
-  const left = helpers.filter(({ stat }) =>
-    session !== target.pid && stat.pgrp === target.stat.pgrp
-  );
-  const groups = new Set(left.map(({ pid, stat }) => readStat(pid)?.pgrp ?? stat.pgrp));
-  return { session, groups: [...groups], pids: left.map(({ pid }) => pid) };
-}
-
-/** What went wrong first; what then failed in putting things back is a consequence of it. */
-function firstOf(error: unknown): unknown {
-  return error instanceof SuppressedError ? firstOf(error.suppressed) : error;
-}
+/** Standard input, output and error. */
+const STANDARD: readonly number[] = [0, 1, 2];
 
 /**
  * A system call that failed where none should, in words for the user. Putting things back has failed too when the

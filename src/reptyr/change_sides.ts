@@ -7,109 +7,136 @@
  * terminal that is not the controlling one holds nobody back who reads, writes or sets it:
  * __tty_check_change() in drivers/tty/tty_jobctrl.c.
  */
-import { RefusedError } from "../errors.ts";
-import { SIGCONT, SIGHUP } from "../ffi/constants.ts";
+import { RefusedError, RemoteSyscallError } from "../errors.ts";
+import { SIGCONT, SIGHUP, TIOCNOTTY, TIOCSCTTY, TIOCSPGRP } from "../ffi/constants.ts";
 import { kill } from "../ffi/process.ts";
 import { verbose } from "../log.ts";
-import { decodeDevice, isDevTty, terminalName } from "../proc/device.ts";
+import type { Stat } from "../proc/stat.ts";
 import { enterGroupStop } from "../tracee/group_stop.ts";
-import { RemoteSyscalls } from "../tracee/remote_syscalls.ts";
+import { DATA, isError, type RemoteSyscalls } from "../tracee/remote_syscalls.ts";
+import { handOver } from "./handover.ts";
 import type { Job } from "./job.ts";
+import type { JobRecord, ProcessName } from "./job_record.ts";
 import type { Member } from "./member.ts";
 import { controllingShell, isForeground, waitForPrompt } from "./old_shell.ts";
-import type { OldTerminal } from "./old_terminal.ts";
 import type { MovePlan } from "./plan.ts";
-import { forgetHangup, leaveGroup, takeTerminal } from "./session.ts";
-import { SighupShield } from "./sighup_shield.ts";
+import { duplicate } from "./remote_descriptor.ts";
+import { leaveGroup, muteHangup, setForeground, takeTerminal } from "./session.ts";
+import { nameOf, SighupShield } from "./sighup_shield.ts";
 import { discardPending } from "./signal_action.ts";
-import { duplicate, swapDescriptors } from "./swap.ts";
+import { swapDescriptors } from "./swap.ts";
+import { putZombiesOut } from "./zombies.ts";
 
 /** A member with what it is to do, and what it has been given to do it. */
 export interface Mover {
   readonly member: Member;
   readonly plan: MovePlan;
-  /** Descriptors in the member, in the order of `plan.descriptions`; the target has one more. */
+  /** Descriptors in the member, in the order of `plan.descriptions`; the target has more. */
   readonly given: readonly number[];
-  /** Our copies of what they replace, to undo with. */
-  readonly old: readonly number[];
+  /** Of the target: one of those, on the new terminal and readable, and one on the old controlling terminal. */
+  readonly controlling: number | undefined;
+  readonly oldControlling: number | undefined;
+  /** Our copies of what they replace, to undo with; `undefined` where nothing was open. */
+  readonly old: readonly (number | undefined)[];
+}
+
+export interface Change {
+  /** Those of the group who stay where they are, when the target goes alone. */
+  readonly staying: readonly Stat[];
+  /** What other reptyrs, which served the job until now, have changed in it. */
+  readonly known: readonly JobRecord[];
+  /** Whether the target stays in its session and group, and all helpers with it: zombies.ts. */
+  readonly stays: boolean;
 }
 
 /**
  * Bring the job to the terminal of which `movers`, the target first, have descriptors. How to undo each step is
- * put on `undo`. The shields are to be lifted once the shell of the job has ended.
+ * put on `undo`. Returns the shell that has it as a job, if one does, and the shields, which are to be lifted once
+ * that shell has ended; those that are `known` to have been raised in an earlier move are among them.
+ *
+ * When the target goes alone, those `staying` of its group keep the old terminal as they have it, and its shell is not
+ * shown a stop for as long as they are in the foreground: it `isWaiting` then.
  */
 export function changeSides(
   job: Job,
   movers: readonly Mover[],
-  terminal: OldTerminal,
+  { staying, known, stays }: Change,
   undo: DisposableStack,
-): SighupShield[] {
+): {
+  readonly shell: ProcessName | undefined;
+  readonly isWaiting: boolean;
+  readonly shields: readonly SighupShield[];
+} {
   const { target } = job;
-  const stats = job.members.map(({ stat }) => stat);
+  const stats = job.alone ? [target.stat] : job.members.map(({ stat }) => stat);
   const shell = controllingShell(stats.filter(({ pgrp }) => pgrp === target.stat.pgrp));
-  const stopped = shell === undefined ? [] : showStop(job, shell, undo);
+  const isWaiting = staying.length > 0 && isForeground(target.stat) && !target.tracee.foundStopped;
+  if (shell !== undefined && !isWaiting) showStop(job, shell, undo);
   const shields = new Shields(shell, undo);
+  const adopted = adoptShields(job, known);
 
   let group: bigint | undefined;
   for (const mover of movers.filter(({ member }) => member !== target)) {
     const { member } = mover;
-    using remote = RemoteSyscalls.begin(member.tracee);
-    if (isHelper(member, target)) {
-      if (leadsGroup(target)) group = regroup(remote, member, group, undo);
-      shields.raise(remote, member);
-    }
-    swap(remote, mover, undo);
-    if (stopped.includes(member)) continueUnseen(remote);
+    member.within((remote) => {
+      if (isHelper(member, target)) {
+        if (leadsGroup(target) && !stays) group = regroup(remote, member, group, undo);
+        if (!job.alone) shields.raise(remote, member);
+      }
+      swap(remote, mover, undo);
+    });
   }
   const mover = movers.find(({ member }) => member === target)!;
-  moveTarget(job, mover, terminal, shields, stopped.includes(target), undo);
+  if (!stays) putZombiesOut(job, undo);
+  if (job.alone && group !== undefined && isForeground(target.stat)) {
+    leaveForeground(mover, group, undo);
+  }
+  target.within((remote) => moveTarget(remote, job, mover, { shields, stays }, undo));
+  for (const { member } of job.alone ? [] : movers) {
+    if (isHelper(member, target) && leadsSession(member)) releaseOld(job, member, mover.old, undo);
+  }
+  job.settle();
   continueFoundStopped(job);
-  return shields.raised;
+  return {
+    shell: shell === undefined ? undefined : nameOf(shell),
+    isWaiting,
+    shields: [...adopted, ...shields.raised],
+  };
+}
+
+/** The shields of reptyrs that serve the job until now, and cannot lift them any more. */
+function adoptShields(job: Job, known: readonly JobRecord[]): SighupShield[] {
+  return known.flatMap(({ shields }) => shields).flatMap((record) => {
+    const { pid, startTime } = record.process;
+    const member = job.members.find(({ stat }) => stat.pid === pid && stat.startTime === startTime);
+    if (member === undefined) return [];
+    return member.within((remote) => SighupShield.adopt(remote, record)) ?? [];
+  });
 }
 
 function moveTarget(
+  remote: RemoteSyscalls,
   job: Job,
   mover: Mover,
-  terminal: OldTerminal,
-  shields: Shields,
-  stopped: boolean,
+  { shields, stays }: { readonly shields: Shields; readonly stays: boolean },
   undo: DisposableStack,
 ): void {
   const { target } = job;
-  const controlling = mover.given.at(-1)!;
-  const role = {
-    leadsSession: leadsSession(target),
-    leadsGroup: leadsGroup(target),
-    hasTerminal: target.stat.ttyNr !== 0,
-  };
-  using remote = RemoteSyscalls.begin(target.tracee);
-  using cleanup = new DisposableStack();
-  const oldFd = duplicate(remote, controllingFd(target, terminal));
-  cleanup.defer(() => remote.syscall("close", oldFd));
+  const role = { leadsSession: leadsSession(target), leadsGroup: leadsGroup(target) };
+  let oldFd: number | undefined;
+  if (mover.oldControlling !== undefined && !stays) {
+    oldFd = duplicate(remote, mover.oldControlling);
+    target.closeLater(oldFd);
+  }
   if (role.leadsGroup) shields.raise(remote, target);
   // What can be undone comes first: a new session cannot, and closing its terminal sends SIGHUP.
   swap(remote, mover, undo);
-  takeTerminal(remote, { ...role, oldFd }, controlling);
-  remote.syscall("close", controlling);
-  if (stopped) continueUnseen(remote);
-  if (role.leadsSession && role.hasTerminal) forgetHangups(job, remote);
+  mover.given.slice(mover.plan.descriptions.length).forEach((fd) => target.closeLater(fd));
+  if (stays) return;
+  const unmute = muteHangups(job, target, undo);
+  takeTerminal(remote, { ...role, oldFd }, mover.controlling!);
+  unmute.dispose();
   verbose(`Process ${target.pid} has its new terminal`);
-}
-
-/** A descriptor of the target on its controlling terminal; without one, on the terminal that it leaves. */
-function controllingFd({ pid, stat, fds }: Member, terminal: OldTerminal): number {
-  if (stat.ttyNr === 0 || stat.session !== pid) return terminal.fds[0]!;
-  const device = stat.ttyNr >>> 0;
-  const on = fds.find(({ fd, rdev }) =>
-    rdev >>> 0 === device || terminal.fds.includes(fd) && isDevTty(decodeDevice(rdev))
-  );
-  if (on !== undefined) return on.fd;
-  throw new RefusedError(
-    `Cannot move process ${pid}: its controlling terminal is ${
-      terminalName(decodeDevice(device))
-    }, ` +
-      "which it could not give up, for none of its descriptors is open on that",
-  );
 }
 
 /** Whether the member is left behind by the target's setsid() though it is in its group. */
@@ -117,7 +144,37 @@ function isHelper({ stat }: Member, target: Member): boolean {
   return !leadsSession(target) && stat.pgrp === target.stat.pgrp;
 }
 
-function leadsSession({ pid, stat }: Member): boolean {
+/**
+ * Take the terminal that the job has left from a helper that leads the session there, lest it be hung up with that.
+ * `old` are our descriptors for it. Not where the terminal still has another foreground group to serve: TIOCNOTTY would
+ * hang that up. The target is on its new terminal by now: what goes wrong here is no reason to fail.
+ */
+function releaseOld(
+  job: Job,
+  leader: Member,
+  old: Mover["old"],
+  undo: DisposableStack,
+): void {
+  const { ttyNr, tpgid, pgrp } = leader.stat;
+  const oldFd = old.find((fd) => fd !== undefined);
+  if (ttyNr === 0 || tpgid !== pgrp || oldFd === undefined) return;
+  try {
+    leader.within((remote) => {
+      const fd = handOver(remote, leader.pidfd, [oldFd])[0]!;
+      leader.closeLater(fd);
+      const unmute = muteHangups(job, leader, undo);
+      remote.undoIfKilled("ioctl", [fd, TIOCSCTTY, 0]);
+      const result = remote.syscall("ioctl", fd, TIOCNOTTY, 0);
+      if (isError(result)) verbose(`Process ${leader.pid} has given up its old terminal before`);
+      unmute.dispose();
+    });
+  } catch (error) {
+    if (!(error instanceof RefusedError || error instanceof RemoteSyscallError)) throw error;
+    verbose(`Process ${leader.pid} keeps its old terminal: ${error.message}`);
+  }
+}
+
+export function leadsSession({ pid, stat }: Member): boolean {
   return stat.session === pid;
 }
 
@@ -125,44 +182,59 @@ function leadsGroup({ pid, stat }: Member): boolean {
   return stat.pgrp === pid;
 }
 
-/** Do something in a scope of its own. */
-function within(member: Member, action: (remote: RemoteSyscalls) => void): void {
-  using remote = RemoteSyscalls.begin(member.tracee);
-  action(remote);
-}
-
-/** Let the shell see its foreground job stop, and take its terminal back; who was stopped for that. */
-function showStop(job: Job, shell: number, undo: DisposableStack): Member[] {
+/**
+ * Let the shell see its foreground job stop, and take its terminal back: by a stop of its own children alone. It is
+ * told of no others, while a parent within the job would be, with SIGCHLD. The stop is over then, for as long as it
+ * lasts nobody could bring itself back if we were killed.
+ */
+function showStop(job: Job, shell: number, undo: DisposableStack): void {
   const { stat, tracee } = job.target;
-  if (!isForeground(stat) || tracee.foundStopped) return [];
-  const group = job.members.filter((member) =>
-    member.stat.pgrp === stat.pgrp && !member.tracee.foundStopped
+  if (!isForeground(stat) || tracee.foundStopped) return;
+  const children = job.members.filter((member) =>
+    member.stat.ppid === shell && member.stat.pgrp === stat.pgrp && !member.tracee.foundStopped
   );
-  for (const member of group) {
-    undo.defer(() => within(member, continueUnseen));
+  for (const member of children) {
+    undo.defer(() => member.undo(continueUnseen));
     // Somebody else's SIGCONT ends it, and the job with that: there is nothing to wait for.
-    if (!enterGroupStop(member.tracee)) return group;
+    if (!enterGroupStop(member.tracee)) return;
   }
   waitForPrompt(shell, stat.pgrp);
   verbose(`The shell, process ${shell}, has its terminal back`);
-  return group;
+  for (const member of children) member.within(continueUnseen);
 }
 
 /**
  * End a stop of our making. SIGCONT works when it is sent; its handler in the process need not run. None can have been
  * pending before: SIGSTOP discards it, signal(7).
  */
-function continueUnseen(remote: RemoteSyscalls): void {
+export function continueUnseen(remote: RemoteSyscalls): void {
   kill(remote.tracee.pid, SIGCONT);
   discardPending(remote, SIGCONT);
 }
 
 /** A job that the user had stopped runs on the new terminal, as after `fg`. */
-function continueFoundStopped({ target, members }: Job): void {
+function continueFoundStopped({ target, members, alone }: Job): void {
   if (!target.tracee.foundStopped) return;
-  for (const { tracee, stat } of members) {
+  for (const { tracee, stat } of alone ? [target] : members) {
     if (stat.pgrp === target.stat.pgrp && tracee.foundStopped) kill(tracee.pid, SIGCONT);
   }
+}
+
+/** Those who stay are in `group` now: the keyboard of the old terminal goes on being theirs. */
+function leaveForeground(
+  { member, oldControlling }: Mover,
+  group: bigint,
+  undo: DisposableStack,
+): void {
+  const fd = oldControlling!;
+  const before = member.within((remote) => {
+    const before = remote.syscallOrThrow("getpgid", 0);
+    const data = new Uint8Array(new Int32Array([Number(before)]).buffer);
+    remote.undoIfKilled("ioctl", [fd, TIOCSPGRP, DATA], { data });
+    setForeground(remote, fd, group);
+    return before;
+  });
+  undo.defer(() => member.undo((remote) => setForeground(remote, fd, before)));
 }
 
 /** Take a helper out of the target's group; the number, in its PID namespace, of the one it is in then. */
@@ -173,7 +245,8 @@ function regroup(
   undo: DisposableStack,
 ): bigint {
   const before = remote.syscallOrThrow("getpgid", 0);
-  undo.defer(() => within(member, (remote) => remote.syscall("setpgid", 0, before)));
+  remote.undoIfKilled("setpgid", [0, before]);
+  undo.defer(() => member.undo((remote) => remote.syscall("setpgid", 0, before)));
   return leaveGroup(remote, group);
 }
 
@@ -183,20 +256,30 @@ function swap(
   undo: DisposableStack,
 ): void {
   if (plan.descriptions.length === 0) return;
-  swapDescriptors(remote, plan, given.slice(0, plan.descriptions.length));
+  const replacements = given.slice(0, plan.descriptions.length);
+  swapDescriptors(remote, plan, replacements, (fd) => member.closeLater(fd));
   undo.defer(() => member.swapBack(plan, old));
   const numbers = plan.descriptions.flatMap(({ descriptors }) => descriptors.map(({ fd }) => fd));
   verbose(`Moved descriptors ${numbers.join(", ")} of process ${member.pid}`);
 }
 
-/** After a session leader gave up its terminal: its foreground process group is not to hear of it. */
-function forgetHangups({ target, members }: Job, ofTarget: RemoteSyscalls): void {
+/**
+ * Session leader `leader`, and all that hear of it when it gives up its terminal, are not to. What ends that is also on
+ * `undo`.
+ */
+function muteHangups({ members }: Job, leader: Member, undo: DisposableStack): DisposableStack {
+  const unmute = undo.use(new DisposableStack());
   for (const member of members) {
-    if (member.stat.pgrp !== target.stat.tpgid) continue;
-    const pending = pendingSignals(member);
-    if (member === target) forgetHangup(ofTarget, pending);
-    else within(member, (remote) => forgetHangup(remote, pending));
+    if (member !== leader && !isHungUp(member, leader)) continue;
+    const end = member.within((remote) => muteHangup(remote, member.status));
+    unmute.defer(() => member.undo(end));
   }
+  return unmute;
+}
+
+/** Whether a session leader that gives up its terminal, makes the kernel hang up `member`. */
+function isHungUp({ stat }: Member, { stat: leader }: Member): boolean {
+  return leader.session === leader.pid && leader.ttyNr !== 0 && stat.pgrp === leader.tpgid;
 }
 
 /** Shields against the SIGHUP of the shell of the job, if it has one. */
@@ -214,7 +297,7 @@ class Shields {
     const shield = SighupShield.raise(remote, this.shell);
     if (shield === undefined) return;
     this.raised.push(shield);
-    this.undo.defer(() => within(member, (remote) => shield.undo(remote)));
+    this.undo.defer(() => member.undo((remote) => shield.undo(remote)));
   }
 }
 

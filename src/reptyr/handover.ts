@@ -3,7 +3,6 @@
  * /dev/pts, its user may not be allowed to open the file. Instead: a socketpair in the target, one
  * end fetched from there by pidfd_getfd(2), the descriptors sent through it by SCM_RIGHTS, unix(7).
  */
-import { RefusedError } from "../errors.ts";
 import {
   AF_UNIX,
   MSG_CMSG_CLOEXEC,
@@ -21,6 +20,7 @@ import { pidfdGetfd } from "../ffi/process.ts";
 import { orThrow } from "../ffi/raw.ts";
 import { Struct } from "../struct.ts";
 import type { RemoteSyscalls } from "../tracee/remote_syscalls.ts";
+import { duplicate, FIRST_FREE, tooManyFiles } from "./remote_descriptor.ts";
 
 /** SCM_MAX_FD of <net/scm.h>: more go in further messages. */
 const MOST_AT_ONCE = 253;
@@ -33,8 +33,8 @@ const PAYLOAD = 192;
 const CONTROL = 256;
 
 /**
- * Numbers, in the target, of close-on-exec duplicates of our `descriptors`, in the same order. After a
- * throw the target has none of them. `pidfd` stands for the target.
+ * Numbers, in the target, of close-on-exec duplicates of our `descriptors`, in the same order, none of them below
+ * FIRST_FREE. After a throw the target has none of them. `pidfd` stands for the target.
  */
 export function handOver(
   remote: RemoteSyscalls,
@@ -47,8 +47,10 @@ export function handOver(
   if (made === BigInt(-ERRNO.EMFILE)) throw tooManyFiles(remote.tracee.pid);
   remote.check(made, "socketpair(AF_UNIX, SOCK_DGRAM)");
   const [theirs, ours] = readInts(remote.read(8, PAIR));
-  cleanup.defer(() => remote.syscall("close", theirs!));
-  cleanup.defer(() => remote.syscall("close", ours!));
+  for (const end of [theirs!, ours!]) {
+    remote.undoIfKilled("close", [end]);
+    cleanup.defer(() => remote.syscall("close", end));
+  }
   const socket = orThrow(pidfdGetfd(pidfd, ours!), `pidfd_getfd(${pidfd}, ${ours})`);
   cleanup.defer(() => close(socket));
 
@@ -58,21 +60,20 @@ export function handOver(
   for (let start = 0; start < descriptors.length; start += MOST_AT_ONCE) {
     const some = descriptors.slice(start, start + MOST_AT_ONCE);
     orThrow(sendDescriptors(socket, some), `sendmsg(${socket}, SCM_RIGHTS)`);
-    received.push(...receive(remote, theirs!, some.length));
+    const arrived = receive(remote, theirs!, some.length);
+    for (const fd of arrived) remote.undoIfKilled("close", [fd]);
+    received.push(...arrived);
   }
   if (received.length < descriptors.length) {
     throw tooManyFiles(remote.tracee.pid);
   }
+  received.forEach((fd, index) => {
+    if (fd >= FIRST_FREE) return;
+    received[index] = duplicate(remote, fd);
+    remote.syscall("close", fd);
+  });
   undo.move();
   return received;
-}
-
-/** RLIMIT_NOFILE: setrlimit(2). */
-export function tooManyFiles(pid: number): RefusedError {
-  return new RefusedError(
-    `Cannot move process ${pid}: it has as many open files as it may have, and the move needs a few more`,
-    [`Raise its limit, for a moment at least: prlimit --pid ${pid} --nofile=NUMBER`],
-  );
 }
 
 /** recvmsg(2) in the target: the descriptors that came, at most `count`. */

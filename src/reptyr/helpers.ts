@@ -4,26 +4,25 @@
  */
 import { close } from "../ffi/descriptor.ts";
 import { pidfdOpen, pidfdSendSignal } from "../ffi/process.ts";
-import { isLive, readStat } from "../proc/stat.ts";
+import { isLive, readStat, type Stat } from "../proc/stat.ts";
 import { listPids } from "../proc/tasks.ts";
+import type { HelperGroup } from "./job_record.ts";
 
 export interface Helpers {
-  /** The session that they are still in. */
-  readonly session: number;
-  /** The process groups that they are in now. */
-  readonly groups: readonly number[];
+  /** The process groups that they are in now, with the session that they are still in. */
+  readonly groups: readonly HelperGroup[];
   readonly pids: readonly number[];
 }
 
 /** Send `signal` to every process of the helpers' groups, to children that were born since too. */
-export function signalHelpers({ session, groups }: Helpers, signal: number): void {
+export function signalHelpers({ groups }: Helpers, signal: number): void {
   if (groups.length === 0) return;
   for (const pid of listPids()) {
     // A group's number is used again once the group is empty, but not in this session with these members.
     const pidfd = pidfdOpen(pid);
     if (pidfd < 0) continue;
     const stat = readStat(pid);
-    if (stat !== undefined && stat.session === session && groups.includes(stat.pgrp)) {
+    if (stat !== undefined && groups.some((group) => isIn(group, stat))) {
       pidfdSendSignal(pidfd, signal);
     }
     close(pidfd);
@@ -31,11 +30,17 @@ export function signalHelpers({ session, groups }: Helpers, signal: number): voi
 }
 
 /** Those of the helpers that live, with what they are known by from now on: pidfd_open(2). */
-export function watchHelpers({ pids, session }: Helpers, cleanup: DisposableStack): number[] {
+export function watchHelpers({ pids, groups }: Helpers, cleanup: DisposableStack): number[] {
   return pids.map((pid) => ({ pid, pidfd: pidfdOpen(pid) })).filter(({ pid, pidfd }) => {
     if (pidfd < 0) return false;
     cleanup.defer(() => close(pidfd));
     const stat = readStat(pid);
-    return stat !== undefined && isLive(stat) && stat.session === session;
+    return stat !== undefined && isLive(stat) &&
+      groups.some(({ session }) => stat.session === session);
   }).map(({ pidfd }) => pidfd);
+}
+
+/** Whether the process of `stat` is in that group. */
+export function isIn({ session, pgrp }: HelperGroup, stat: Stat): boolean {
+  return stat.session === session && stat.pgrp === pgrp;
 }

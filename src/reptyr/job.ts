@@ -1,9 +1,11 @@
 /** Stopping a whole job: the target, the others that move with it, and the children they just got. */
-import { RefusedError, TraceeDiedError } from "../errors.ts";
+import { RefusedError, SyscallError, TraceeDiedError } from "../errors.ts";
+import { verbose } from "../log.ts";
 import { isLive, readStat, type Stat } from "../proc/stat.ts";
 import { listTids, readChildren } from "../proc/tasks.ts";
-import { jobMembers } from "./job_members.ts";
+import { jobMembers, membersInTheWay } from "./job_members.ts";
 import { Member } from "./member.ts";
+import { usersOf } from "./terminal_users.ts";
 
 /** All processes of a job, stopped. The first is the target. */
 export class Job implements Disposable {
@@ -13,15 +15,18 @@ export class Job implements Disposable {
    * Stop process `pid` and `others`. Those that have ended meanwhile are passed over; children that were
    * born meanwhile are stopped too. Throws as Member.seize() does; nothing is left stopped then.
    */
-  constructor(pid: number, others: readonly number[], timeoutSeconds: number) {
+  constructor(
+    pid: number,
+    others: readonly number[],
+    timeoutSeconds: number,
+    /** The others do not move: they are only to leave the target's group. */
+    readonly alone = false,
+  ) {
     using undo = new DisposableStack();
     undo.defer(() => this[Symbol.dispose]());
     this.#members.set(pid, Member.seize(pid, timeoutSeconds));
-    let wave = others;
-    do {
-      for (const other of wave) this.#add(other, timeoutSeconds);
-      wave = this.#newborn();
-    } while (wave.length > 0);
+    this.#addAll(others, timeoutSeconds);
+    this.#addAll(this.#newborn(), timeoutSeconds);
     undo.move();
   }
 
@@ -39,20 +44,65 @@ export class Job implements Disposable {
   }
 
   /**
-   * Children of members that have ended, are in the target's process group, and have not been waited for. They keep
-   * the group's number in use, for which setsid(2) fails.
+   * Processes of the target's group that have ended and have not been waited for: children of members, and of the
+   * shell that has them as a job. They keep the group's number in use, for which setsid(2) fails.
    */
-  get zombiesInGroup(): readonly number[] {
-    return this.#children()
+  get zombiesInGroup(): readonly Stat[] {
+    const { pgrp } = this.target.stat;
+    const group = this.members.filter(({ stat }) => stat.pgrp === pgrp);
+    const parents = new Set(group.flatMap(({ pid, stat }) => [pid, stat.ppid]));
+    return childrenOf([...parents])
       .map((pid) => readStat(pid))
       .filter((stat) => stat !== undefined)
-      .filter((stat) => !isLive(stat) && stat.pgrp === this.target.stat.pgrp)
-      .map(({ pid }) => pid);
+      .filter((stat) => !isLive(stat) && stat.pgrp === pgrp);
+  }
+
+  /** What has been done to all is to stay: Member.settle(), Member.giveBack(). */
+  settle(): void {
+    for (const member of this.members) member.settle();
+    try {
+      this.giveBack();
+    } catch (error) {
+      if (!(error instanceof SyscallError)) throw error;
+      verbose(error.message);
+      this.abandon();
+    }
+  }
+
+  /** Leave it to the members to come back to themselves: Member.abandon(). */
+  abandon(): void {
+    for (const member of this.members) member.abandon();
+  }
+
+  /** Give all members their registers back. Every one is tried, whatever goes wrong with others. */
+  giveBack(): void {
+    using all = new DisposableStack();
+    for (const member of this.members) all.defer(() => member.giveBack());
   }
 
   [Symbol.dispose](): void {
     for (const member of this.members.toReversed()) member[Symbol.dispose]();
     this.#members.clear();
+  }
+
+  /** Members have run since they were stopped: read again what they are, and stop the children they got. */
+  readAgain(timeoutSeconds: number): void {
+    for (const member of this.members) {
+      try {
+        member.readAgain();
+      } catch (error) {
+        if (!(error instanceof TraceeDiedError) || member === this.target) throw error;
+        this.#members.delete(member.pid);
+        member[Symbol.dispose]();
+      }
+    }
+    this.#addAll(this.#newborn(), timeoutSeconds);
+  }
+
+  #addAll(pids: readonly number[], timeoutSeconds: number): void {
+    for (let wave = pids; wave.length > 0; wave = this.#newborn()) {
+      for (const pid of wave) this.#add(pid, timeoutSeconds);
+    }
   }
 
   #add(pid: number, timeoutSeconds: number): void {
@@ -67,21 +117,22 @@ export class Job implements Disposable {
     }
   }
 
-  #children(): number[] {
-    return this.members.flatMap(({ pid }) =>
-      (listTids(pid) ?? []).flatMap((tid) => readChildren(pid, tid))
-    );
-  }
-
   /** Members that nobody has stopped yet. Only members beget members, and those that are stopped do not. */
   #newborn(): number[] {
-    const table = this.#children()
+    const table = childrenOf(this.members.map(({ pid }) => pid))
       .filter((pid) => !this.#members.has(pid))
       .map((pid) => readStat(pid))
       .filter((stat): stat is Stat => stat !== undefined && isLive(stat));
     const stats = [...this.members.map(({ stat }) => stat), ...table];
-    return jobMembers(this.target.stat, stats, Deno.pid)
+    const users = usersOf(this.target.terminal?.identity);
+    const members = this.alone ? membersInTheWay : jobMembers;
+    return members(this.target.stat, stats, Deno.pid, users)
       .map(({ pid }) => pid)
       .filter((pid) => !this.#members.has(pid));
   }
+}
+
+/** Exact for parents that are stopped: see `readChildren()`. */
+function childrenOf(parents: readonly number[]): number[] {
+  return parents.flatMap((pid) => (listTids(pid) ?? []).flatMap((tid) => readChildren(pid, tid)));
 }

@@ -31,10 +31,16 @@ import { isOrphaned } from "./orphans.ts";
 const FOREGROUND_CHECK_MS = 200;
 
 export interface JobControlOptions {
+  /** Whose keys these are. */
+  readonly source: Typist;
   readonly pty: Pty;
   readonly terminal: UserTerminal;
   readonly rawMode: RawMode;
   readonly helpers: Helpers;
+  /** Stops those of whose stop the old shell must not hear, until the result is disposed of. */
+  readonly hold: () => Disposable;
+  /** Called when our terminal is about to be the shell's. */
+  readonly onLeave: () => void;
   /** Called when our terminal is ours again: the screen shows something else, the size may be another. */
   readonly onReturn: () => void;
   /** Ends the pump's wait, in which the keyboard was not listened to. */
@@ -57,26 +63,28 @@ export class JobControl implements Typist, Disposable {
   }
 
   get listening(): boolean {
-    return this.#timer === undefined;
+    return this.#timer === undefined && this.#options.source.listening;
   }
 
   get hasHeld(): boolean {
-    return this.#held.length > 0 && !this.#stopping && this.listening;
+    const held = this.#held.length > 0 || this.#options.source.hasHeld;
+    return held && !this.#stopping && this.#timer === undefined;
   }
 
-  /** As UserTerminal.readFrom, without the ^Z that we act upon. */
+  /** What the source reads, without the ^Z that we act upon. */
   readonly read = (fd: number, bytes: Uint8Array<ArrayBuffer>): number => {
     if (this.#stopping) return -ERRNO.EAGAIN;
     let count = this.#held.length;
     if (count > 0) bytes.set(this.#held);
-    else count = this.#options.terminal.readFrom(fd, bytes);
+    else count = this.#options.source.read(fd, bytes);
     this.#held = new Uint8Array(0);
     return count <= 0 ? count : this.#actUpon(bytes.subarray(0, count));
   };
 
   /** What was typed up to the signal keys has been passed on. */
-  readonly beforeWait = (): void => {
+  readonly beforeWait = (isIdle: boolean): void => {
     this.#signalHelpers();
+    this.#options.source.beforeWait(isIdle);
     if (!this.#stopping) return;
     this.#stopping = false;
     this.#stop();
@@ -123,23 +131,30 @@ export class JobControl implements Typist, Disposable {
   }
 
   /**
-   * Whether ^Z is for us to act upon: the kernel would ignore it, the job does not want to ignore it itself, and a
-   * shell is there to continue us.
+   * Whether ^Z is for us to act upon: it is a key and no byte of a text, the kernel would ignore it, the job does not
+   * want to ignore it itself, and a shell is there to continue us.
    */
   #canStop(): boolean {
-    const group = foregroundGroup(this.#options.pty.master);
+    const { pty, terminal, helpers } = this.#options;
+    if (!terminal.keyboardIsTerminal) return false;
+    // Without a foreground group the kernel signals nobody: the target has stayed in its session, zombies.ts.
+    const foreground = foregroundGroup(pty.master);
+    const group = foreground ?? helpers.groups[0]?.pgrp;
     const own = readStat(Deno.pid)?.pgrp;
     if (group === undefined || own === undefined) return false;
     const table = listPids().map((pid) => readStat(pid)).filter((stat) => stat !== undefined)
       .filter(isLive);
-    return isOrphaned(group, table) && !isOrphaned(own, table) && !ignoresStop(group);
+    return (foreground === undefined || isOrphaned(group, table)) && !isOrphaned(own, table) &&
+      !ignoresStop(group);
   }
 
   #stop(): void {
-    const { rawMode, helpers } = this.#options;
+    const { rawMode, helpers, hold } = this.#options;
+    using _held = hold();
     const group = foregroundGroup(this.#options.pty.master);
     if (group !== undefined) kill(-group, SIGSTOP);
     signalHelpers(helpers, SIGSTOP);
+    this.#options.onLeave();
     rawMode.suspend();
     // Our whole group, as the kernel would. This stops us here, until SIGCONT.
     kill(0, SIGTSTP);

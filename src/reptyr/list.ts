@@ -1,11 +1,11 @@
 /** `reptyr --list` and `reptyr --why PID`: whether processes can be moved. Only files in /proc are read. */
 
 import { decodeDevice, isTerminal, terminalName } from "../proc/device.ts";
-import { procFolder } from "../proc/gone.ts";
+import { procFolder, readable } from "../proc/gone.ts";
 import { isDeadState, isKernelThread, isLive, readStat, type Stat } from "../proc/stat.ts";
-import { explainAttachFailure, isAttachUnlikely } from "./attach_failure.ts";
+import { explainAttachFailure, isAttachUnlikely } from "../tracee/attach_failure.ts";
 import { oldTerminal } from "./old_terminal.ts";
-import { inspect, readable, readStats, readSurroundings, type Surroundings } from "./preflight.ts";
+import { inspect, readStats, readSurroundings, type Surroundings } from "./preflight.ts";
 import type { TargetFacts } from "./refusals.ts";
 import { type LoginFacts, readLoginFacts, readWarningFacts } from "./warning_facts.ts";
 import { warnings } from "./warnings.ts";

@@ -12,32 +12,45 @@ import { readStat, type Stat } from "../proc/stat.ts";
 import { readStatus, type Status } from "../proc/status.ts";
 import { RemoteSyscalls } from "../tracee/remote_syscalls.ts";
 import { Tracee } from "../tracee/tracee.ts";
-import { handOver, tooManyFiles } from "./handover.ts";
+import { handOver } from "./handover.ts";
 import { type OldTerminal, oldTerminal } from "./old_terminal.ts";
 import type { MovePlan } from "./plan.ts";
 import { attachFailure } from "./preflight.ts";
 import { underSeccomp } from "./refusals.ts";
+import { FIRST_FREE, tooManyFiles } from "./remote_descriptor.ts";
 import { withOwnDescriptors } from "./sharing.ts";
 import { swapDescriptors } from "./swap.ts";
+
+interface Facts {
+  readonly stat: Stat;
+  readonly status: Status;
+  readonly fds: readonly Descriptor[];
+}
+
+function readFacts({ pid, mainTid }: Tracee): Facts {
+  const stat = readStat(pid);
+  const status = readStatus(pid, mainTid);
+  const fds = readFds(pid, mainTid);
+  if (stat === undefined || status === undefined || fds === undefined) {
+    throw new TraceeDiedError(pid);
+  }
+  return { stat, status, fds };
+}
 
 /** A stopped process of the job. Disposing lets it go as it is then. */
 export class Member implements Disposable {
   readonly #cleanup: DisposableStack;
+  readonly #unneeded: number[] = [];
+  #loan: RemoteSyscalls | undefined;
+  #abandoned = false;
   readonly pidfd: number;
-  readonly stat: Stat;
-  readonly status: Status;
-  readonly fds: readonly Descriptor[];
+  #facts: Facts;
 
   private constructor(readonly tracee: Tracee) {
     const { pid, mainTid, tids } = tracee;
     using cleanup = new DisposableStack();
     cleanup.use(tracee);
-    const stat = readStat(pid);
-    const status = readStatus(pid, mainTid);
-    const fds = readFds(pid, mainTid);
-    if (stat === undefined || status === undefined || fds === undefined) {
-      throw new TraceeDiedError(pid);
-    }
+    this.#facts = readFacts(tracee);
     const apart = withOwnDescriptors(mainTid, tids);
     if (apart.length > 0) {
       throw new RefusedError(
@@ -46,10 +59,24 @@ export class Member implements Disposable {
     }
     this.pidfd = openPidfd(pid, mainTid);
     cleanup.defer(() => close(this.pidfd));
-    this.stat = stat;
-    this.status = status;
-    this.fds = fds;
     this.#cleanup = cleanup.move();
+  }
+
+  get stat(): Stat {
+    return this.#facts.stat;
+  }
+
+  get status(): Status {
+    return this.#facts.status;
+  }
+
+  get fds(): readonly Descriptor[] {
+    return this.#facts.fds;
+  }
+
+  /** What it is now, after it ran. Throws TraceeDiedError. */
+  readAgain(): void {
+    this.#facts = readFacts(this.tracee);
   }
 
   /** Stop process `pid`, or say why that is not allowed. Throws as Tracee.seize() does. */
@@ -80,27 +107,77 @@ export class Member implements Disposable {
    */
   requireRoom(count: number): void {
     const limit = readOpenFilesLimit(this.pid, this.tracee.mainTid) ?? Infinity;
-    const used = this.fds.filter(({ fd }) => fd < limit).length;
-    if (limit - used < count) throw tooManyFiles(this.pid);
+    const used = this.fds.filter(({ fd }) => fd >= FIRST_FREE && fd < limit).length;
+    if (limit - FIRST_FREE - used < count) throw tooManyFiles(this.pid);
   }
 
-  /** {@linkcode handOver} in a scope of its own: the process leaves it with its registers its own. */
+  /**
+   * Do something in the process' name. Where it has a safety net, its registers stay on loan for all that follows, up to
+   * {@linkcode giveBack}: as long as they do, what has been done is undone by the process itself if we are killed.
+   */
+  within<T>(action: (remote: RemoteSyscalls) => T): T {
+    if (this.#loan !== undefined) return action(this.#loan);
+    const remote = RemoteSyscalls.begin(this.tracee);
+    if (remote.hasNet) return action(this.#loan = remote);
+    using _ = remote;
+    return action(remote);
+  }
+
+  /** As {@linkcode within}, to undo something; not after {@linkcode abandon}, when the process does that itself. */
+  undo(action: (remote: RemoteSyscalls) => void): void {
+    if (!this.#abandoned) this.within(action);
+  }
+
+  /**
+   * Leave it to the process to undo what has been done, which it does when it is let go. For when requests of ours to it
+   * fail: then we do not know how far it is. It takes the registers to be on loan, and a safety net.
+   */
+  abandon(): void {
+    this.#abandoned = this.#loan !== undefined;
+    this.#loan?.abandon();
+    this.#loan = undefined;
+    this.#unneeded.length = 0;
+  }
+
+  /** Have a descriptor of the process closed by {@linkcode giveBack}. */
+  closeLater(fd: number): void {
+    this.#unneeded.push(fd);
+  }
+
+  /** What has been done is to stay, also if we are killed. */
+  settle(): void {
+    this.#loan?.settle();
+  }
+
+  /** Give the process its registers back, with nothing left open that it needs no more. */
+  giveBack(): void {
+    try {
+      const unneeded = this.#unneeded.splice(0);
+      if (unneeded.length === 0) return;
+      this.within((remote) => unneeded.forEach((fd) => remote.syscall("close", fd)));
+    } finally {
+      const loan = this.#loan;
+      this.#loan = undefined;
+      loan?.[Symbol.dispose]();
+    }
+  }
+
+  /** {@linkcode handOver}. */
   receive(descriptors: readonly number[]): number[] {
     if (descriptors.length === 0) return [];
-    using remote = RemoteSyscalls.begin(this.tracee);
-    return handOver(remote, this.pidfd, descriptors);
+    return this.within((remote) => handOver(remote, this.pidfd, descriptors));
   }
 
   /** Close descriptors that {@linkcode receive} gave. */
   giveUp(descriptors: readonly number[]): void {
     if (descriptors.length === 0) return;
-    using remote = RemoteSyscalls.begin(this.tracee);
-    for (const fd of descriptors) remote.syscall("close", fd);
+    this.undo((remote) => descriptors.forEach((fd) => remote.syscall("close", fd)));
   }
 
-  /** Copies, of our own, of the open file descriptions that `plan` replaces. */
-  keepOld({ descriptions }: MovePlan, cleanup: DisposableStack): number[] {
-    return descriptions.map(({ descriptors: [first] }) => {
+  /** Copies, of our own, of the open file descriptions that `plan` replaces; `undefined` for those that were closed. */
+  keepOld({ descriptions }: MovePlan, cleanup: DisposableStack): (number | undefined)[] {
+    return descriptions.map(({ descriptors: [first], wasClosed }) => {
+      if (wasClosed) return undefined;
       const copy = orThrow(
         pidfdGetfd(this.pidfd, first!.fd),
         `pidfd_getfd(${this.pidfd}, ${first!.fd})`,
@@ -111,13 +188,17 @@ export class Member implements Disposable {
   }
 
   /** Undo a swap with what {@linkcode keepOld} kept. */
-  swapBack(plan: MovePlan, old: readonly number[]): void {
-    using remote = RemoteSyscalls.begin(this.tracee);
-    swapDescriptors(remote, plan, handOver(remote, this.pidfd, old));
+  swapBack(plan: MovePlan, old: readonly (number | undefined)[]): void {
+    this.undo((remote) => {
+      const given = handOver(remote, this.pidfd, old.filter((fd) => fd !== undefined));
+      const replacements = old.map((fd) => fd === undefined ? undefined : given.shift());
+      swapDescriptors(remote, plan, replacements, (fd) => this.closeLater(fd));
+    });
   }
 
   [Symbol.dispose](): void {
-    this.#cleanup.dispose();
+    using _ = this.#cleanup;
+    this.giveBack();
   }
 }
 

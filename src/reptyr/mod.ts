@@ -1,19 +1,21 @@
 /** `reptyr PID`: move a process with its job to this terminal, and serve them there until they end. */
-import { SyscallError } from "../errors.ts";
 import { SIGWINCH } from "../ffi/constants.ts";
 import { close } from "../ffi/descriptor.ts";
 import { pidfdOpen } from "../ffi/process.ts";
 import { orThrow } from "../ffi/raw.ts";
 import { verbose, writeStderr } from "../log.ts";
 import { Pty } from "../tty/pty.ts";
+import { plainTermios, type Termios } from "../tty/settings.ts";
 import { SignalInbox } from "../tty/signal_inbox.ts";
-import { RawMode } from "../tty/raw_mode.ts";
 import { UserTerminal } from "../tty/user_terminal.ts";
-import { getWindowSize, setWindowSize, type WindowSize } from "../tty/window_size.ts";
+import { getWindowSize, setWindowSize } from "../tty/window_size.ts";
 import { attach } from "./attach.ts";
+import { sortSignals } from "./heeded_signals.ts";
 import { signalHelpers } from "./helpers.ts";
+import { enterRawMode, plainness, restoreAtExit, sizeOf } from "./own_terminal.ts";
 import { preflight, type PreflightFacts } from "./preflight.ts";
 import { type Redraw, Redrawer } from "./redraw.ts";
+import { ScreenKeeper } from "./screen_keeper.ts";
 import { ENDING_SIGNALS, serve } from "./serve.ts";
 import { readWarningFacts } from "./warning_facts.ts";
 import { warnings } from "./warnings.ts";
@@ -23,15 +25,21 @@ export interface MoveOptions {
   /** How long the target may take to stop. */
   readonly timeoutSeconds: number;
   readonly redraw: Redraw;
+  /** Descriptors 0 to 2 are replaced whatever they are, also where there is no terminal to leave. */
+  readonly forceStdio: boolean;
+  /** Leave the rest of the job where it is. */
+  readonly alone: boolean;
 }
 
 /**
- * Move process `pid` to the terminal that standard input and output are on. Resolves to the exit status
- * for ours: that of the process, or 128 + N when signal N ended us. Throws when it cannot be moved.
+ * Move process `pid` to the terminal that standard input and output are on, or to one that reads and writes what they
+ * are instead. Resolves to the exit status for ours: that of the process, or 128 + N when signal N ended us. Throws when
+ * it cannot be moved.
  */
-export async function move({ pid, timeoutSeconds, redraw }: MoveOptions): Promise<number> {
-  const facts = preflight(pid);
-  warnAbout(facts);
+export async function move(options: MoveOptions): Promise<number> {
+  const { pid, redraw, alone } = options;
+  const facts = preflight(pid, options);
+  warnAbout(facts, alone);
   using cleanup = new DisposableStack();
   const pidfd = orThrow(pidfdOpen(pid), `pidfd_open(${pid})`);
   cleanup.defer(() => close(pidfd));
@@ -40,17 +48,23 @@ export async function move({ pid, timeoutSeconds, redraw }: MoveOptions): Promis
   verbose(`Opened a new pty: ${pty.name}`);
   // Before the first stop: from here on a signal waits until the target is whole, and ^C is a key. To the end of
   // the program, lest a second SIGHUP of a closing terminal end it before its exit status is out.
-  const signals = new SignalInbox([...ENDING_SIGNALS.keys(), "SIGWINCH"]);
-  const rawMode = cleanup.use(RawMode.enter(terminal.keyboard));
-  restoreAtExit(rawMode, cleanup);
+  const { heeded, ignored } = sortSignals(ENDING_SIGNALS);
+  const signals = new SignalInbox([...heeded, "SIGWINCH"], ignored);
+  const rawMode = cleanup.use(enterRawMode(terminal));
+  const shown = new ScreenKeeper(terminal);
+  restoreAtExit(rawMode, shown, cleanup);
   const size = sizeOf(terminal);
   setWindowSize(pty.slave, size());
 
-  const attachment = attach(facts, pty, timeoutSeconds);
+  const settingsFrom = (old: Termios) => plainTermios(old, plainness(terminal));
+  const attachment = attach(facts, pty, options, settingsFrom);
   pty.releaseSlave();
   const notify = () => signalHelpers(attachment.helpers, SIGWINCH);
-  const redrawer = cleanup.use(new Redrawer({ how: redraw, pty, size, notify }));
-  redrawer.request(attachment.oldSize);
+  // Where there is no screen, nothing has to be painted on it.
+  const how = redraw === "winch" && !terminal.screenIsTerminal ? "none" : redraw;
+  const redrawer = cleanup.use(new Redrawer({ how, pty, size, notify }));
+  const { paintsItself, oldSize } = attachment;
+  if (!paintsItself || redraw !== "winch") redrawer.request(oldSize);
   return await serve({
     target: { pid, pidfd, startTime: facts.stat.startTime },
     attachment,
@@ -58,33 +72,18 @@ export async function move({ pid, timeoutSeconds, redraw }: MoveOptions): Promis
     terminal,
     rawMode,
     signals,
+    screen: shown,
     size,
     repaint: () => redrawer.request(getWindowSize(pty.master)),
   });
 }
 
 /** What the user should know before anything is done. */
-function warnAbout({ pid, members, status, targetSeccomp }: PreflightFacts): void {
-  const known = { pid, uid: status.uids[0], job: [pid, ...members], seccomp: targetSeccomp };
+function warnAbout(
+  { pid, members, status, targetSeccomp }: PreflightFacts,
+  alone: boolean,
+): void {
+  const job = alone ? [pid] : [pid, ...members];
+  const known = { pid, uid: status.uids[0], job, seccomp: targetSeccomp };
   for (const line of warnings(readWarningFacts(known))) writeStderr(`reptyr: warning: ${line}`);
-}
-
-/** The terminal's size at any time; the last one known once it is hung up. Throws when it never had one. */
-function sizeOf({ screen }: UserTerminal): () => WindowSize {
-  let known = getWindowSize(screen);
-  return () => {
-    try {
-      known = getWindowSize(screen);
-    } catch (error) {
-      if (!(error instanceof SyscallError)) throw error;
-    }
-    return known;
-  };
-}
-
-/** Deno.exit() runs no disposers, but dispatches `unload`: an error in a callback ends there. */
-function restoreAtExit(rawMode: RawMode, cleanup: DisposableStack): void {
-  const restore = () => rawMode[Symbol.dispose]();
-  globalThis.addEventListener("unload", restore);
-  cleanup.defer(() => globalThis.removeEventListener("unload", restore));
 }

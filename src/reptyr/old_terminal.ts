@@ -84,6 +84,27 @@ export function oldTerminal(ttyNr: number, fds: readonly Descriptor[]): OldTermi
   return { identity, fds: terminals.filter(isOnIt).map(({ fd }) => fd) };
 }
 
+/**
+ * Descriptors open on terminal `identity`, ascending. One opened as /dev/tty is where the process, whose controlling
+ * terminal is `ttyNr`, has that as its own, as {@linkcode oldTerminal} says.
+ */
+export function fdsOn(
+  identity: TerminalIdentity,
+  ttyNr: number,
+  fds: readonly Descriptor[],
+): readonly number[] {
+  const own = oldTerminal(ttyNr, fds);
+  if (own !== undefined && sameTerminal(own.identity, identity)) return own.fds;
+  return fds.filter((descriptor) =>
+    isOnTerminal(descriptor) && sameTerminal(terminalIdentity(descriptor), identity)
+  ).map(({ fd }) => fd);
+}
+
+/** Whether a process with these descriptors uses terminal `identity`, rather than serve it as its emulator does. */
+export function usesTerminal(identity: TerminalIdentity, fds: readonly Descriptor[]): boolean {
+  return fdsOn(identity, 0, fds).length > 0 && !servedBy(fds).includes(identity.rdev >>> 0);
+}
+
 /** Device numbers of the terminals whose masters are open: `/dev/pts/N` for `tty-index: N`, proc_pid_fdinfo(5). */
 function servedBy(fds: readonly Descriptor[]): number[] {
   return fds.flatMap(({ fdinfo: { ttyIndex } }) =>

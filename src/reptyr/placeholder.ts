@@ -22,17 +22,19 @@ import type { WaitStatus } from "../tracee/wait_status.ts";
  *
  * The child shares the target's memory instead of copying its page tables. Its exit signal is 0: the
  * target gets no SIGCHLD, and its own waits do not see the child, which only `__WALL` reaps. Being
- * traced from birth it is stopped before its first instruction.
+ * traced from birth it is stopped before its first instruction. If this program is killed meanwhile, it ends.
  */
 export function withPlaceholder(remote: RemoteSyscalls, action: (child: bigint) => void): void {
   const { mainTid, options } = remote.tracee;
   setOptions(mainTid, options | PTRACE_O_TRACECLONE);
   let child: bigint;
   try {
-    child = remote.syscallOrThrow("clone", CLONE_VM | CLONE_FS | CLONE_FILES, 0, 0, 0, 0);
+    const stack = remote.stackOfChild;
+    child = remote.syscallOrThrow("clone", CLONE_VM | CLONE_FS | CLONE_FILES, stack, 0, 0, 0);
   } finally {
     setOptions(mainTid, options);
   }
+  remote.undoIfKilled("wait4", [child, 0, __WALL, 0]);
   const pid = remote.eventMessage;
   try {
     action(child);

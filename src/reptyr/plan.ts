@@ -1,5 +1,5 @@
 /** What to do with the descriptors of a job, decided from what /proc shows of them. Pure. */
-import { O_ASYNC, O_CLOEXEC } from "../ffi/constants.ts";
+import { O_ASYNC, O_CLOEXEC, O_NONBLOCK, O_RDWR } from "../ffi/constants.ts";
 import { decodeDevice, decodeKernelDevice } from "../proc/device.ts";
 import type { Descriptor } from "../proc/fds.ts";
 
@@ -22,6 +22,8 @@ export interface MovedDescription {
   readonly index: number;
   /** At least one. */
   readonly descriptors: readonly MovedDescriptor[];
+  /** There is no description to be replaced: nothing is open under these numbers. */
+  readonly wasClosed: boolean;
 }
 
 /** An interest of an epoll instance in a descriptor of the old terminal: epoll_ctl(2). */
@@ -51,30 +53,53 @@ export interface PlannedProcess {
   readonly pid: number;
   readonly fds: readonly Descriptor[];
   readonly moving: readonly number[];
+  /** Numbers that are to be on the new terminal whatever they are now, or nothing. */
+  readonly forced?: readonly number[];
 }
 
 /** Whether descriptor `fd1` of process `pid1` and `fd2` of `pid2` are one open file description: kcmp(2). */
 export type Shared = (pid1: number, fd1: number, pid2: number, fd2: number) => boolean;
 
-/** A new description stands for each old one, shared by all who shared that, in one process or several. */
+/**
+ * A new description stands for each old one, shared by all who shared that, in one process or several. Where the old
+ * one was no terminal's, the new one is open for reading and writing, as a login's is: a pipe was open for one of them.
+ */
 export function planJob(processes: readonly PlannedProcess[], shared: Shared): JobPlan {
-  const known: { readonly pid: number; readonly fd: number; readonly flags: number }[] = [];
-  const moves = processes.map(({ pid, fds, moving }): MovePlan => {
-    const moved = fds.filter(({ fd }) => moving.includes(fd));
+  const flags: number[] = [];
+  const known: { readonly pid: number; readonly fd: number; readonly index: number }[] = [];
+  const moves = processes.map(({ pid, fds, moving, forced = [] }): MovePlan => {
+    const moved = fds.filter(({ fd }) => moving.includes(fd) || forced.includes(fd));
+    const closed = forced.filter((number) => !fds.some(({ fd }) => fd === number));
     const descriptions = new Map<number, MovedDescriptor[]>();
     for (const { fd, fdinfo } of moved) {
-      let index = known.findIndex((first) => shared(first.pid, first.fd, pid, fd));
-      if (index < 0) index = known.push({ pid, fd, flags: fdinfo.flags & ~NOT_OPENED_WITH }) - 1;
+      let index = known.find((first) => shared(first.pid, first.fd, pid, fd))?.index;
+      if (index === undefined) {
+        const open = moving.includes(fd)
+          ? fdinfo.flags & ~NOT_OPENED_WITH
+          : O_RDWR | fdinfo.flags & O_NONBLOCK;
+        index = flags.push(open) - 1;
+        known.push({ pid, fd, index });
+      }
       const descriptors = descriptions.get(index) ?? [];
       descriptors.push({ fd, closeOnExec: (fdinfo.flags & O_CLOEXEC) !== 0 });
       descriptions.set(index, descriptors);
     }
+    const replaced = Array.from(descriptions, ([index, descriptors]): MovedDescription => ({
+      index,
+      descriptors,
+      wasClosed: false,
+    }));
+    const opened = closed.length === 0 ? [] : [{
+      index: flags.push(O_RDWR) - 1,
+      descriptors: closed.map((fd) => ({ fd, closeOnExec: false })),
+      wasClosed: true,
+    }];
     return {
-      descriptions: Array.from(descriptions, ([index, descriptors]) => ({ index, descriptors })),
+      descriptions: [...replaced, ...opened],
       registrations: registrationsOf(fds, moved),
     };
   });
-  return { flags: known.map(({ flags }) => flags), moves };
+  return { flags, moves };
 }
 
 /**

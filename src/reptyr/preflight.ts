@@ -6,19 +6,32 @@
 import type { RefusedError } from "../errors.ts";
 import { readCommand } from "../proc/command.ts";
 import { type Descriptor, readFds } from "../proc/fds.ts";
-import { procFolder, unlessGone } from "../proc/gone.ts";
-import { printable } from "../proc/printable.ts";
+import { readable } from "../proc/gone.ts";
 import { isDeadState, isLive, readStat, type Stat } from "../proc/stat.ts";
-import { readStatus, type Status } from "../proc/status.ts";
+import type { Status } from "../proc/status.ts";
 import { listPids, listTids } from "../proc/tasks.ts";
 import {
-  type AttachFacts,
   explainAttachFailure,
   isAttachForbidden,
   type SelfFacts,
-} from "./attach_failure.ts";
-import { ancestorsOf, descendantsOf, jobMembers, type ProcessEntry } from "./job_members.ts";
+} from "../tracee/attach_failure.ts";
+import {
+  processName,
+  readAttachFacts,
+  readSelfFacts,
+  readYamaLevel,
+} from "../tracee/attach_facts.ts";
+import { refuseAlone } from "./alone.ts";
+import {
+  ancestorsOf,
+  descendantsOf,
+  jobMembers,
+  membersInTheWay,
+  type ProcessEntry,
+} from "./job_members.ts";
 import { isOnTerminal, type OldTerminal, oldTerminal } from "./old_terminal.ts";
+import { isSuspendedReptyr } from "./suspended.ts";
+import { usersOf } from "./terminal_users.ts";
 import { type NamedProcess, refusal, type TargetFacts } from "./refusals.ts";
 
 /** What is known of a target that may be moved, as it was a moment ago. */
@@ -35,21 +48,33 @@ export interface PreflightFacts {
   readonly fds: readonly Descriptor[];
   /** Numbers of the descriptors open on any terminal. */
   readonly terminals: readonly number[];
-  /** The one to move away from, with its descriptors. */
-  readonly oldTerminal: OldTerminal;
-  /** The others of its job, which move with it: `jobMembers()`. */
+  /** The one to move away from, with its descriptors; undefined for a target on none, with --force-stdio. */
+  readonly oldTerminal: OldTerminal | undefined;
+  /** The others of its job, which move with it: `jobMembers()`; when alone, those of `membersInTheWay()`. */
   readonly members: readonly number[];
   /** SECCOMP_MODE_* of the target: with 2 a filter may deny, or punish with death, what we make it call. */
   readonly targetSeccomp: number;
 }
 
+/** How the target is to be moved: MoveOptions in mod.ts. */
+export interface MoveMode {
+  readonly forceStdio: boolean;
+  readonly alone: boolean;
+}
+
 /** The facts about process `pid`. Throws RefusedError, with the reason, when it cannot be moved. */
-export function preflight(pid: number): PreflightFacts {
-  const { target, refused } = inspect(pid);
+export function preflight(pid: number, { forceStdio, alone }: MoveMode): PreflightFacts {
+  const around = readSurroundings();
+  const { target, refused } = inspect(pid, around, forceStdio);
   if (refused !== undefined) throw refused;
-  target?.members.forEach(refuseMember);
+  if (target !== undefined && alone) refuseAlone(target, target.stat, around.table);
+  const members = target === undefined || !alone
+    ? target?.members ?? []
+    : membersInTheWay(target.stat, around.table, Deno.pid).map(({ pid }) => pid);
+  members.forEach(refuseMember);
   const old = target?.fds && oldTerminal(target.stat.ttyNr, target.fds);
-  if (target?.fds === undefined || target.tid === undefined || old === undefined) {
+  const isEnough = old !== undefined || forceStdio;
+  if (target?.fds === undefined || target.tid === undefined || !isEnough) {
     throw new Error(`Process ${pid} was neither refused nor is there enough to move it`);
   }
   const { tid, command, stat, status, fds } = target;
@@ -62,7 +87,7 @@ export function preflight(pid: number): PreflightFacts {
     fds,
     terminals: fds.filter((fd) => isOnTerminal(fd, stat.ttyNr)).map(({ fd }) => fd),
     oldTerminal: old,
-    members: target.members,
+    members,
     targetSeccomp: status.seccomp,
   };
 }
@@ -77,10 +102,11 @@ function refuseMember(pid: number): void {
 export function inspect(
   pid: number,
   around?: Surroundings,
+  needsNoTerminal = false,
 ): { target: TargetFacts | undefined; refused: RefusedError | undefined } {
   try {
     const target = gather(pid, around);
-    return { target, refused: refusal({ pid, target }) };
+    return { target, refused: refusal({ pid, target, needsNoTerminal }) };
   } catch (error) {
     if (!(error instanceof Deno.errors.PermissionDenied)) throw error;
     return { target: undefined, refused: refusal({ pid, target: undefined, isHidden: true }) };
@@ -91,7 +117,7 @@ export function inspect(
 export function attachFailure(pid: number): Error {
   const target = gather(pid);
   // A target that ended meanwhile, or that the checks before would now refuse, is best explained by them.
-  return refusal({ pid, target }) ?? explainAttachFailure(target!);
+  return refusal({ pid, target, needsNoTerminal: true }) ?? explainAttachFailure(target!);
 }
 
 /** What is the same for every target, for one who looks at many. */
@@ -104,53 +130,40 @@ export interface Surroundings {
 }
 
 export function readSurroundings(table = processTable()): Surroundings {
-  const status = readStatus(Deno.pid);
-  if (status === undefined) throw new Error("Cannot read /proc/self/status: is /proc mounted?");
   return {
     table,
     ancestors: ancestorsOf(Deno.pid, table),
-    self: {
-      status,
-      userNamespace: readable(() => Deno.readLinkSync("/proc/self/ns/user")),
-      label: readLabel(Deno.pid),
-    },
+    self: readSelfFacts(),
     yama: readYamaLevel(),
   };
 }
 
 /** Undefined when there is no such process, also when it ends while we look at it. */
-function gather(pid: number, around = readSurroundings()): TargetFacts | undefined {
+export function gather(pid: number, around = readSurroundings()): TargetFacts | undefined {
   const stat = readStat(pid);
   const tids = listTids(pid);
   if (stat === undefined || tids === undefined) return undefined;
   const tid = tids.find((one) => !isDeadState(readStat(pid, one)?.state ?? "X"));
   const command = readCommand(pid, tid);
-  const status = readStatus(pid, tid);
-  const fileOwner = unlessGone(() => Deno.statSync(`/proc/${pid}/stat`).uid);
-  if (command === undefined || status === undefined || fileOwner === undefined) return undefined;
+  const attach = readAttachFacts(pid, tids, tid, around, isSuspendedReptyr);
+  if (command === undefined || attach === undefined) return undefined;
+  const { status } = attach;
 
   const { table } = around;
   const self: ProcessEntry = { ...stat, pid };
-  const members = jobMembers(self, table, Deno.pid);
+  const fds = tid === undefined ? undefined : readable(() => readFds(pid, tid));
+  const terminal = fds && oldTerminal(stat.ttyNr, fds);
+  const members = jobMembers(self, table, Deno.pid, usersOf(terminal?.identity));
   const below = descendantsOf(pid, table);
 
   return {
-    pid,
+    ...attach,
     command,
-    tid,
     stat,
-    status,
-    tracer: findTracer(pid, tids),
-    fileOwner: fileOwner ?? 0,
-    userNamespace: readable(() => Deno.readLinkSync(`${procFolder(pid, tid)}/ns/user`)),
-    hasOtherIds: readIdMap(pid) !== readIdMap(Deno.pid),
-    label: readLabel(pid),
-    yama: around.yama,
-    self: around.self,
     threadOf: status.tgid === pid ? undefined : nameOf(status.tgid, 0),
     isSelf: pid === Deno.pid,
     isAncestor: around.ancestors.includes(pid),
-    fds: tid === undefined ? undefined : readable(() => readFds(pid, tid)),
+    fds,
     members: members.map(({ pid }) => pid),
     descendantsOnTerminals: table
       .filter((entry) => below.has(entry.pid) && entry.ttyNr !== 0)
@@ -171,44 +184,5 @@ export function readStats(): Stat[] {
 }
 
 function nameOf(pid: number, ttyNr: number): NamedProcess {
-  return { pid, command: readable(() => readCommand(pid)) ?? "[ended]", ttyNr };
-}
-
-/** A tracer of any of the threads but this reptyr, which may have seized some of them before it failed. */
-function findTracer(pid: number, tids: readonly number[]): AttachFacts["tracer"] {
-  for (const tid of tids) {
-    const tracer = readStatus(pid, tid)?.tracerPid ?? 0;
-    if (tracer !== 0 && tracer !== Deno.pid) return nameOf(tracer, 0);
-  }
-  return undefined;
-}
-
-function readYamaLevel(): number | undefined {
-  const level = readable(() => Deno.readTextFileSync("/proc/sys/kernel/yama/ptrace_scope"));
-  return level === undefined ? undefined : Number(level);
-}
-
-/** uid_map as user_namespaces(7) shows it to us. */
-function readIdMap(pid: number): string | undefined {
-  return readable(() => Deno.readTextFileSync(`/proc/${pid}/uid_map`));
-}
-
-function readLabel(pid: number): string | undefined {
-  let label: string | undefined;
-  try {
-    label = Deno.readTextFileSync(`/proc/${pid}/attr/current`).replace(/[\n\0]+$/, "");
-  } catch {
-    // Without a security module the file cannot be read (EINVAL); with one, nothing depends on it alone.
-  }
-  return label === undefined || label === "" ? undefined : printable(label);
-}
-
-/** The result of `read`; undefined when what it reads is gone or the kernel does not let us read it. */
-export function readable<T>(read: () => T | undefined): T | undefined {
-  try {
-    return unlessGone(read);
-  } catch (error) {
-    if (error instanceof Deno.errors.PermissionDenied) return undefined;
-    throw error;
-  }
+  return { ...processName(pid), ttyNr };
 }

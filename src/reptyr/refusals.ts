@@ -10,7 +10,7 @@ import {
   canSuspendSeccomp,
   explainAttachFailure,
   isAttachForbidden,
-} from "./attach_failure.ts";
+} from "../tracee/attach_failure.ts";
 import { oldTerminal } from "./old_terminal.ts";
 
 /** A process as a message names it. */
@@ -27,6 +27,8 @@ export interface RefusalFacts {
   readonly target: TargetFacts | undefined;
   /** Whether /proc keeps the process from us: `hidepid` in proc(5). */
   readonly isHidden?: boolean;
+  /** Whether it is to be moved without being on a terminal: --force-stdio. */
+  readonly needsNoTerminal?: boolean;
 }
 
 export interface TargetFacts extends AttachFacts {
@@ -53,32 +55,11 @@ const COMMAND_WIDTH = 40;
  * Why the target cannot be moved, or undefined when nothing speaks against it. What cannot exist or cannot
  * be moved by anyone comes first, then what permission forbids, then what the terminal forbids.
  */
-export function refusal({ pid, target, isHidden }: RefusalFacts): RefusedError | undefined {
-  if (isHidden) {
-    return new RefusedError(
-      `Cannot attach to process ${pid}: permission denied: /proc hides the processes of other users (hidepid)`,
-      [`Run: sudo reptyr ${pid}`],
-    );
-  }
-  if (target === undefined) {
-    return new RefusedError(`Cannot move process ${pid}: no such process`, [
-      "`ps a` lists the processes on terminals",
-    ]);
-  }
-  const subject = `Cannot move process ${named({ pid, command: target.command })}`;
-  if (target.threadOf !== undefined) {
-    return new RefusedError(`${subject}: it is a thread of process ${named(target.threadOf)}`, [
-      `Run: reptyr ${target.threadOf.pid}`,
-    ]);
-  }
-  if (isKernelThread(target.stat)) {
-    return new RefusedError(`${subject}: it is a kernel thread`);
-  }
-  if (target.tid === undefined) {
-    return new RefusedError(`${subject}: it has ended and is a zombie`, [
-      `Nothing of it is left but its exit status, which its parent ${target.stat.ppid} has not read`,
-    ]);
-  }
+export function refusal(facts: RefusalFacts): RefusedError | undefined {
+  const { target, needsNoTerminal } = facts;
+  const none = noProcess(facts);
+  if (none !== undefined || target === undefined) return none;
+  const subject = `Cannot move process ${named(target)}`;
   if (target.isSelf) return new RefusedError(`${subject}: it is this reptyr itself`);
   if (target.isAncestor) {
     return new RefusedError(`${subject}: it is the shell (or an ancestor) this reptyr runs under`, [
@@ -89,7 +70,41 @@ export function refusal({ pid, target, isHidden }: RefusalFacts): RefusedError |
   if (target.status.seccomp !== 0 && !canSuspendSeccomp(target)) {
     return underSeccomp(target, target.self.status.seccomp !== 0);
   }
+  if (needsNoTerminal) return undefined;
   if (oldTerminal(target.stat.ttyNr, target.fds) === undefined) return onNoTerminal(target);
+  return undefined;
+}
+
+/** Why there is no process to speak of; `again` is how reptyr is to be called about another. */
+export function noProcess(
+  { pid, target, isHidden }: RefusalFacts,
+  again = "reptyr",
+): RefusedError | undefined {
+  if (isHidden) {
+    return new RefusedError(
+      `Cannot attach to process ${pid}: permission denied: /proc hides the processes of other users (hidepid)`,
+      [`Run: sudo ${again} ${pid}`],
+    );
+  }
+  if (target === undefined) {
+    return new RefusedError(`Cannot move process ${pid}: no such process`, [
+      "`ps a` lists the processes on terminals",
+    ]);
+  }
+  const subject = `Cannot move process ${named({ pid, command: target.command })}`;
+  if (target.threadOf !== undefined) {
+    return new RefusedError(`${subject}: it is a thread of process ${named(target.threadOf)}`, [
+      `Run: ${again} ${target.threadOf.pid}`,
+    ]);
+  }
+  if (isKernelThread(target.stat)) {
+    return new RefusedError(`${subject}: it is a kernel thread`);
+  }
+  if (target.tid === undefined) {
+    return new RefusedError(`${subject}: it has ended and is a zombie`, [
+      `Nothing of it is left but its exit status, which its parent ${target.stat.ppid} has not read`,
+    ]);
+  }
   return undefined;
 }
 
@@ -111,7 +126,8 @@ export function underSeccomp(
   );
 }
 
-function onNoTerminal(target: TargetFacts): RefusedError {
+/** For a target with no descriptor on any terminal. */
+export function onNoTerminal(target: TargetFacts): RefusedError {
   const standard = (target.fds ?? []).filter(({ fd }) => fd <= 2)
     .map(({ fd, link }) => `${fd} is ${shorten(printable(link), COMMAND_WIDTH)}`);
   const remedies = [
@@ -119,10 +135,9 @@ function onNoTerminal(target: TargetFacts): RefusedError {
       ? "Its descriptors 0, 1 and 2 are closed"
       : `Of its descriptors, ${standard.join(", ")}`,
   ];
+  remedies.push(`To put a terminal in their place, run: reptyr --force-stdio ${target.pid}`);
   const below = target.descendantsOnTerminals;
-  if (below.length === 0) {
-    remedies.push("Only a process that uses a terminal can be moved: `ps a` lists them");
-  } else {
+  if (below.length > 0) {
     const list = listed(below, ({ ttyNr }) => ` on ${terminalName(decodeDevice(ttyNr))}`);
     remedies.push(`Processes below it are on a terminal and may be meant: ${list}`);
   }

@@ -1,21 +1,28 @@
 /** The time after the move: the terminal is served until the job has ended, or we must. */
-import { SIGWINCH } from "../ffi/constants.ts";
+import { SIGCONT, SIGHUP, SIGWINCH } from "../ffi/constants.ts";
+import { describeErrno, ERRNO } from "../ffi/errno.ts";
 import { StopTimeoutError } from "../errors.ts";
 import { verbose, writeStderr } from "../log.ts";
 import { encodeDevice, ptsDevice } from "../proc/device.ts";
 import { isLive, PF_EXITING, readStat } from "../proc/stat.ts";
 import { releaseStrays } from "../tracee/release.ts";
 import type { Pty } from "../tty/pty.ts";
-import { pump } from "../tty/pump.ts";
+import { pump, type Typist } from "../tty/pump.ts";
 import type { SignalInbox } from "../tty/signal_inbox.ts";
 import type { RawMode } from "../tty/raw_mode.ts";
+import { TextInput } from "../tty/text_input.ts";
 import type { UserTerminal } from "../tty/user_terminal.ts";
 import type { WindowSize } from "../tty/window_size.ts";
 import type { Attachment } from "./attach.ts";
-import { exitStatus } from "./exit_status.ts";
+import { exitStatus } from "../proc/exit_status.ts";
 import { signalHelpers, watchHelpers } from "./helpers.ts";
+import { holdChildren } from "./hold.ts";
 import { JobControl } from "./job_control.ts";
+import { LatePrompt } from "./late_prompt.ts";
+import { lostOutput } from "./lost_output.ts";
 import { changeSize } from "./redraw.ts";
+import { readRecords } from "./published_record.ts";
+import type { ScreenKeeper } from "./screen_keeper.ts";
 import type { SighupShield } from "./sighup_shield.ts";
 
 /** Signals that end this program, with what a shell reports then. */
@@ -44,6 +51,7 @@ export interface Service {
   readonly terminal: UserTerminal;
   readonly rawMode: RawMode;
   readonly signals: SignalInbox;
+  readonly screen: ScreenKeeper;
   /** The size of the user's terminal at any time. */
   readonly size: () => WindowSize;
   /** Make the job paint its screen again, at the size that the terminal has now. */
@@ -52,7 +60,9 @@ export interface Service {
 
 /** Serve until the end; the exit status for ours. */
 export async function serve(service: Service): Promise<number> {
-  const { target, attachment: { shields, helpers }, pty, terminal, signals, size } = service;
+  const { target, attachment: { shell, shields, helpers, publish }, pty, terminal, signals } =
+    service;
+  const { screen, size } = service;
   using cleanup = new DisposableStack();
   let status = 0;
   const helperFds = watchHelpers(helpers, cleanup);
@@ -60,22 +70,30 @@ export async function serve(service: Service): Promise<number> {
   const notify = () => signalHelpers(helpers, SIGWINCH);
   const typist = cleanup.use(
     new JobControl({
+      source: typedBy(service, cleanup),
       pty,
       terminal,
       rawMode: service.rawMode,
       helpers,
-      onReturn: service.repaint,
+      hold: () => holdChildren(shell, [target.pid, ...helpers.pids]),
+      onLeave: () => screen.putRight(),
+      onReturn: () => {
+        screen.bringBack();
+        service.repaint();
+      },
       wake: () => signals.wake(),
     }),
   );
+  if (service.attachment.left !== undefined) cleanup.use(new LatePrompt(service.attachment.left));
   const end = await pump({
     terminal,
+    onShown: screen.watch,
     master: pty.master,
     signals,
     endingSignals: [...ENDING_SIGNALS.keys()],
     typist,
     onResize: () => changeSize({ pty, notify }, size()),
-    onAbandoned: () => staysOn(target.pid, pty),
+    onAbandoned: () => staysOn(service),
     isOver: () => living === 0,
     watches: [
       {
@@ -89,21 +107,24 @@ export async function serve(service: Service): Promise<number> {
       ...helperFds.map((fd) => ({ fd, onReadable: () => living-- })),
       ...shields.map((shield) => ({
         fd: shield.shellPidfd,
-        onReadable: () => liftShield(shield),
+        onReadable: () => liftShield(shield, publish),
       })),
     ],
   });
+  screen.putRight();
   switch (end.reason) {
     case "over":
       return status;
     case "pty abandoned":
       leave(service);
       return 0;
+    case "screen gone":
+      return loseOutput(service);
     case "terminal gone":
-      shields.forEach(liftShield);
+      hangUp(service);
       return ENDING_SIGNALS.get("SIGHUP")!;
     case "signal":
-      shields.forEach(liftShield);
+      hangUp(service);
       service.rawMode[Symbol.dispose]();
       writeStderr(
         `reptyr: ended by ${end.signal}: process ${target.pid} is told that its terminal hangs up`,
@@ -112,24 +133,77 @@ export async function serve(service: Service): Promise<number> {
   }
 }
 
+/** Where what is typed comes from: the keyboard, or a text. */
+function typedBy({ terminal, pty, signals }: Service, cleanup: DisposableStack): Typist {
+  const { keyboardIsTerminal, readFrom } = terminal;
+  if (keyboardIsTerminal) {
+    return { listening: true, hasHeld: false, read: readFrom, beforeWait: () => {} };
+  }
+  const onError = (errno: number) => {
+    // Open for writing only: nohup(1) gives its command such an input, to say that there is none.
+    if (errno === ERRNO.EBADF) return;
+    const { reason, code } = describeErrno(errno);
+    writeStderr(`reptyr: cannot read standard input, as if it ended here: ${reason} (${code})`);
+  };
+  return cleanup.use(new TextInput({ pty, readFrom, wake: () => signals.wake(), onError }));
+}
+
+/** Nobody reads standard output any more, or it takes nothing: the target's terminal goes away. */
+function loseOutput(service: Service): number {
+  const { target, terminal, rawMode } = service;
+  const { status, message } = terminal.screenIsTerminal
+    ? { status: ENDING_SIGNALS.get("SIGHUP")!, message: undefined }
+    : lostOutput(terminal.screenErrno);
+  hangUp(service);
+  rawMode[Symbol.dispose]();
+  if (message !== undefined) {
+    writeStderr(`reptyr: ${message}: process ${target.pid} is told that its terminal hangs up`);
+  }
+  return status;
+}
+
 /**
  * Nobody has the slave open. A program may close its terminal and open it again by name: as long as it is the
- * target's controlling terminal, a slave is held for it. Not so when another reptyr has moved the target on.
+ * target's controlling terminal, a slave is held for it. Not so when another reptyr has moved the target on; for a
+ * target that has stayed in its session that one's record tells.
  */
-function staysOn(pid: number, pty: Pty): boolean {
+function staysOn({ target: { pid }, attachment: { stays }, pty }: Service): boolean {
+  if (pty.isTaken) return false;
   const stat = readStat(pid);
   const alive = stat !== undefined && isLive(stat) && (stat.flags & PF_EXITING) === 0;
-  if (alive && stat.ttyNr !== encodeDevice(ptsDevice(pty.index))) return false;
+  const isOnIt = stays ? !isMovedOn(pid) : stat?.ttyNr === encodeDevice(ptsDevice(pty.index));
+  if (alive && !isOnIt) return false;
   pty.holdSlave();
   return true;
 }
 
-/** Another reptyr has moved the target on. */
-function leave({ target, attachment, rawMode }: Service): void {
+function isMovedOn(pid: number): boolean {
+  return readRecords(pid).some(({ target }) => target === pid);
+}
+
+/**
+ * The new terminal goes away, and everyone on it is told so. The target comes first: a script is not to see its child
+ * end, and go on with its next line. The kernel tells it, and its group; to the helpers we pass on what the foreground
+ * gets on any terminal.
+ */
+function hangUp({ attachment: { shields, helpers, publish }, pty }: Service): void {
+  for (const shield of shields) liftShield(shield, publish);
+  pty[Symbol.dispose]();
+  for (const signal of [SIGHUP, SIGCONT]) signalHelpers(helpers, signal);
+}
+
+/** Another reptyr has moved the target on, or has taken its whole terminal. */
+function leave({ target, attachment, rawMode, pty }: Service): void {
   rawMode[Symbol.dispose]();
-  writeStderr(`reptyr: process ${target.pid} has left this terminal`);
-  // Only we know what it did before, but its first shell may still send it a SIGHUP that would end it.
-  if (attachment.shields.some(({ raised }) => raised)) {
+  writeStderr(
+    pty.isTaken
+      ? `reptyr: another reptyr has taken ${pty.name} away from here`
+      : `reptyr: process ${target.pid} has left this terminal`,
+  );
+  // What it did before is still to be put back when its first shell has ended: the other reptyr does that, when it
+  // could read our record.
+  const raised = attachment.shields.some(({ raised }) => raised);
+  if (raised && !isMovedOn(target.pid)) {
     writeStderr("  It goes on ignoring SIGHUP: the shell it was started from lives");
   }
 }
@@ -142,15 +216,16 @@ const RETRY_MS = 1000;
  * Lift a shield, now or as soon as the target can be stopped: a thread in uninterruptible sleep cannot. Other errors
  * leave the target with what it has; they must not end the pump.
  */
-function liftShield(shield: SighupShield): void {
+function liftShield(shield: SighupShield, onLifted: () => void): void {
   releaseStrays();
   try {
     shield.lift(LIFT_SECONDS);
+    onLifted();
     verbose("The target does again what it did about SIGHUP");
   } catch (error) {
     verbose(`SIGHUP stays ignored: ${error instanceof Error ? error.message : error}`);
     if (error instanceof StopTimeoutError) {
-      Deno.unrefTimer(setTimeout(() => liftShield(shield), RETRY_MS));
+      Deno.unrefTimer(setTimeout(() => liftShield(shield, onLifted), RETRY_MS));
     }
   }
 }

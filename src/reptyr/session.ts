@@ -2,19 +2,23 @@
  * Making the target the leader of a session whose controlling terminal is the new one: credentials(7),
  * setsid(2), setpgid(2), ioctl_tty(2).
  */
-import { SIGCONT, SIGHUP, TIOCGPGRP, TIOCNOTTY, TIOCSCTTY, TIOCSPGRP } from "../ffi/constants.ts";
-import { isError, type RemoteSyscalls } from "../tracee/remote_syscalls.ts";
+import { TIOCGPGRP, TIOCNOTTY, TIOCSCTTY, TIOCSPGRP } from "../ffi/constants.ts";
+import type { Status } from "../proc/status.ts";
+import { DATA, isError, type RemoteSyscalls } from "../tracee/remote_syscalls.ts";
+import { hangupSignals } from "./hangup_signals.ts";
 import { withPlaceholder } from "./placeholder.ts";
-import { discardPending } from "./signal_action.ts";
+import { mute } from "./signal_action.ts";
+
+/** sizeof(pid_t) */
+const PID_SIZE = 4;
 
 /** What the target is in its session before the move. */
 export interface SessionRole {
   readonly leadsSession: boolean;
   /** Its process group has its own number. */
   readonly leadsGroup: boolean;
-  readonly hasTerminal: boolean;
-  /** A descriptor of the target on its controlling terminal, if it has one. */
-  readonly oldFd: number;
+  /** For a session leader, a descriptor of the target on its controlling terminal, if it has one. */
+  readonly oldFd: number | undefined;
 }
 
 /**
@@ -23,23 +27,27 @@ export interface SessionRole {
  * in the foreground; for others that is the target's own group.
  *
  * TIOCNOTTY by a session leader sends SIGHUP and SIGCONT to the foreground process group,
- * disassociate_ctty(): the caller takes them back, see {@linkcode forgetHangup}.
+ * disassociate_ctty(): the caller keeps them from it, see {@linkcode muteHangup}.
  *
  * Throws RemoteSyscallError. Until setsid() has succeeded all is put back then.
  */
 export function takeTerminal(remote: RemoteSyscalls, role: SessionRole, newFd: number): void {
   using undo = new DisposableStack();
+  const { oldFd } = role;
   if (!role.leadsSession) {
     startSession(remote, role.leadsGroup, undo);
     setControlling(remote, newFd);
-  } else if (!role.hasTerminal) {
+  } else if (oldFd === undefined) {
     setControlling(remote, newFd);
   } else {
     // Kept in the scratch page: its number is that of the target's PID namespace.
     const foreground = remote.scratch;
-    remote.check(remote.syscall("ioctl", role.oldFd, TIOCGPGRP, foreground), "ioctl(TIOCGPGRP)");
-    remote.check(remote.syscall("ioctl", role.oldFd, TIOCNOTTY, 0), "ioctl(TIOCNOTTY)");
-    undo.defer(() => remote.syscall("ioctl", role.oldFd, TIOCSCTTY, 0));
+    remote.check(remote.syscall("ioctl", oldFd, TIOCGPGRP, foreground), "ioctl(TIOCGPGRP)");
+    const data = remote.read(PID_SIZE);
+    remote.undoIfKilled("ioctl", [oldFd, TIOCSPGRP, DATA], { data });
+    remote.undoIfKilled("ioctl", [oldFd, TIOCSCTTY, 0]);
+    remote.check(remote.syscall("ioctl", oldFd, TIOCNOTTY, 0), "ioctl(TIOCNOTTY)");
+    undo.defer(() => remote.syscall("ioctl", oldFd, TIOCSCTTY, 0));
     setControlling(remote, newFd);
     // Fails when that group has gone, and then the target's own stays in the foreground.
     remote.syscall("ioctl", newFd, TIOCSPGRP, foreground);
@@ -49,17 +57,32 @@ export function takeTerminal(remote: RemoteSyscalls, role: SessionRole, newFd: n
 
 /** Argument 0: never take a terminal away from another session, which 1 does for root. */
 function setControlling(remote: RemoteSyscalls, fd: number): void {
+  // Lest the hang-up of a terminal that nobody serves any more end the target.
+  remote.undoIfKilled("ioctl", [fd, TIOCNOTTY, 0]);
   remote.check(remote.syscall("ioctl", fd, TIOCSCTTY, 0), "ioctl(TIOCSCTTY)");
 }
 
 /**
- * Remove the SIGHUP and SIGCONT that came of giving up the terminal from a process' queues. None of its
- * threads has run since, so both are still there; one that was `pending` before is not ours to take.
+ * Make process group `group`, in the process' PID namespace, the foreground one of its controlling terminal, of which
+ * `fd` is a descriptor: tcsetpgrp(3). Signals are blocked in our scopes, SIGTTOU too, so it works in the background.
  */
-export function forgetHangup(remote: RemoteSyscalls, pending: bigint): void {
-  for (const signal of [SIGHUP, SIGCONT]) {
-    if ((pending & (1n << BigInt(signal - 1))) === 0n) discardPending(remote, signal);
-  }
+export function setForeground(remote: RemoteSyscalls, fd: number, group: bigint): void {
+  const bytes = new Uint8Array(new Int32Array([Number(group)]).buffer);
+  const address = remote.write(bytes);
+  remote.check(remote.syscall("ioctl", fd, TIOCSPGRP, address), "ioctl(TIOCSPGRP)");
+}
+
+/**
+ * Keep from a process the SIGHUP and SIGCONT that come of giving up a terminal, and of the end of the new one if this
+ * program is killed. Returns what ends that; none of the process' threads has run until then. A signal that was
+ * pending before is not ours to take.
+ */
+export function muteHangup(
+  remote: RemoteSyscalls,
+  status: Status,
+): (remote: RemoteSyscalls) => void {
+  const unmute = hangupSignals(status).map((signal) => mute(remote, signal));
+  return (remote) => unmute.forEach((end) => end(remote));
 }
 
 /**
@@ -76,6 +99,7 @@ export function leaveGroup(remote: RemoteSyscalls, group: bigint | undefined): b
 function startSession(remote: RemoteSyscalls, leadsGroup: boolean, undo: DisposableStack): void {
   if (leadsGroup) {
     undo.defer(() => remote.syscall("setpgid", 0, 0));
+    remote.undoIfKilled("setpgid", [0, 0]);
     if (!joinGroupOfLeader(remote)) {
       withPlaceholder(remote, (child) => {
         remote.syscallOrThrow("setpgid", child, child);

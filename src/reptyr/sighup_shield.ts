@@ -5,15 +5,25 @@
  * group, and its new one has the same number after setsid(): that number is its PID. So SIGHUP is
  * ignored while the shell lives, and what the target did about it before is put back when the shell
  * is gone, or when we go and the new terminal's own SIGHUP must tell the target so. Children that the
- * target begets meanwhile inherit the ignoring; so does the target when it calls execve(2).
+ * target begets meanwhile inherit the ignoring; so does the target when it calls execve(2). Another reptyr, which moves
+ * the target on, is told of it: job_record.ts.
  */
 import { SIG_DFL, SIG_IGN, SIGHUP } from "../ffi/constants.ts";
 import { close } from "../ffi/descriptor.ts";
 import { pidfdOpen } from "../ffi/process.ts";
 import { readAuxv } from "../proc/auxv.ts";
+import { isLive, readStat } from "../proc/stat.ts";
 import { RemoteSyscalls } from "../tracee/remote_syscalls.ts";
 import { Tracee } from "../tracee/tracee.ts";
-import { getAction, handlerOf, setAction, setHandler, type SignalAction } from "./signal_action.ts";
+import type { ProcessName, ShieldRecord } from "./job_record.ts";
+import {
+  getAction,
+  handlerOf,
+  setAction,
+  setActionIfKilled,
+  setHandler,
+  type SignalAction,
+} from "./signal_action.ts";
 
 export class SighupShield {
   #saved: SignalAction | undefined;
@@ -24,8 +34,9 @@ export class SighupShield {
     readonly options: number,
     /** Readable when the shell has ended. */
     readonly shellPidfd: number,
+    readonly names: { readonly process: ProcessName; readonly shell: ProcessName },
     /** Tells one program image from the next: its addresses mean nothing after execve(2). */
-    readonly image: string | undefined,
+    readonly image: string,
     saved: SignalAction,
   ) {
     this.#saved = saved;
@@ -39,10 +50,34 @@ export class SighupShield {
     const { pid, options } = remote.tracee;
     const saved = getAction(remote, SIGHUP);
     if (handlerOf(remote, saved) === SIG_IGN) return undefined;
-    const shellPidfd = pidfdOpen(shell);
+    const names = { process: nameOf(pid), shell: nameOf(shell) };
+    const shellPidfd = openProcess(names.shell);
     if (shellPidfd < 0) return undefined;
+    setActionIfKilled(remote, SIGHUP, saved);
     setHandler(remote, SIGHUP, SIG_IGN);
-    return new SighupShield(pid, options, shellPidfd, readAuxv(pid), saved);
+    return new SighupShield(pid, options, shellPidfd, names, imageOf(pid), saved);
+  }
+
+  /**
+   * Take over a shield that another reptyr raised for the target of `remote`, to lift it in its place; now, when that
+   * shell has ended. `undefined` then, and when the target has chosen something else by itself since.
+   */
+  static adopt(remote: RemoteSyscalls, record: ShieldRecord): SighupShield | undefined {
+    const { pid, options } = remote.tracee;
+    if (handlerOf(remote, getAction(remote, SIGHUP)) !== SIG_IGN) return undefined;
+    const shellPidfd = openProcess(record.shell);
+    const action = Uint8Array.fromHex(record.action);
+    const shield = new SighupShield(pid, options, shellPidfd, record, record.image, action);
+    if (shellPidfd >= 0) return shield;
+    shield.undo(remote);
+    return undefined;
+  }
+
+  /** What another reptyr needs to know of it; undefined when it has been lifted. */
+  get record(): ShieldRecord | undefined {
+    if (this.#saved === undefined) return undefined;
+    const { process, shell } = this.names;
+    return { process, shell, action: this.#saved.toHex(), image: this.image };
   }
 
   /** Whether the target's own disposition is still to be put back. */
@@ -69,15 +104,39 @@ export class SighupShield {
     this.#forget();
   }
 
-  /** execve(2) resets a handler to the default: it would be an address in a program that is no more. */
+  /**
+   * execve(2) resets a handler to the default: it would be an address in a program that is no more.
+   *
+   * A signal that comes while the target is traced is queued even if it is ignored, sig_ignored() in kernel/signal.c:
+   * the shell's may be waiting. Setting SIG_IGN anew discards it.
+   */
   #putBack(remote: RemoteSyscalls): void {
     if (this.#saved === undefined) return;
-    if (readAuxv(this.pid) === this.image) setAction(remote, SIGHUP, this.#saved);
+    setHandler(remote, SIGHUP, SIG_IGN);
+    if (imageOf(this.pid) === this.image) setAction(remote, SIGHUP, this.#saved);
     else setHandler(remote, SIGHUP, SIG_DFL);
   }
 
   #forget(): void {
-    if (this.#saved !== undefined) close(this.shellPidfd);
+    if (this.#saved !== undefined && this.shellPidfd >= 0) close(this.shellPidfd);
     this.#saved = undefined;
   }
+}
+
+function imageOf(pid: number): string {
+  return readAuxv(pid) ?? "";
+}
+
+/** A process by a name that is never another's. */
+export function nameOf(pid: number): ProcessName {
+  return { pid, startTime: readStat(pid)?.startTime ?? 0n };
+}
+
+/** A descriptor for that process, and no other of its number; negative when it has ended. */
+function openProcess({ pid, startTime }: ProcessName): number {
+  const pidfd = pidfdOpen(pid);
+  const stat = readStat(pid);
+  if (pidfd < 0 || stat !== undefined && isLive(stat) && stat.startTime === startTime) return pidfd;
+  close(pidfd);
+  return -1;
 }

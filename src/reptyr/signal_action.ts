@@ -1,7 +1,7 @@
 /** The target's signal dispositions, by rt_sigaction(2) in the kernel's own structure. */
 import { SIG_IGN } from "../ffi/constants.ts";
 import { Struct } from "../struct.ts";
-import type { RemoteSyscalls } from "../tracee/remote_syscalls.ts";
+import { DATA, type RemoteSyscalls } from "../tracee/remote_syscalls.ts";
 
 /** A whole `struct sigaction` of the target, handler, flags, restorer and mask. */
 export type SignalAction = Uint8Array<ArrayBuffer>;
@@ -27,6 +27,36 @@ export function setAction(remote: RemoteSyscalls, signal: number, action: Signal
 export function setHandler(remote: RemoteSyscalls, signal: number, handler: bigint): void {
   const { sigaction } = remote.tracee.arch.structs;
   setAction(remote, signal, new Struct(sigaction).set("sa_handler", handler).bytes);
+}
+
+/** If this program is killed, set `action` again; see `RemoteSyscalls.undoIfKilled()`. */
+export function setActionIfKilled(
+  remote: RemoteSyscalls,
+  signal: number,
+  action: SignalAction,
+): void {
+  const { sigsetSize } = remote.tracee.arch;
+  remote.undoIfKilled("rt_sigaction", [signal, DATA, 0, sigsetSize], { data: action });
+}
+
+/**
+ * Ignore `signal` for a while, in which it may come to the target: what does that, and returns what ends it. What came
+ * meanwhile is discarded. If this program is killed, the target ends it by itself; its other threads run
+ * by then, and would take a signal that was not ignored.
+ */
+export function mute(
+  remote: RemoteSyscalls,
+  signal: number,
+): (remote: RemoteSyscalls) => void {
+  const before = getAction(remote, signal);
+  const ignore = new Struct(remote.tracee.arch.structs.sigaction).set("sa_handler", SIG_IGN).bytes;
+  setActionIfKilled(remote, signal, before);
+  setActionIfKilled(remote, signal, ignore);
+  setAction(remote, signal, ignore);
+  return (remote) => {
+    setAction(remote, signal, ignore);
+    setAction(remote, signal, before);
+  };
 }
 
 /** SIG_IGN, SIG_DFL, or the address of a function of the target. */

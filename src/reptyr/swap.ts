@@ -6,62 +6,77 @@
  * after. A disarmed EPOLLONESHOT interest stays disarmed, but for EPOLLERR and EPOLLHUP, which epoll_ctl(2) always
  * adds: it is told of the end of the new terminal once.
  */
-import { EPOLL_CTL_ADD, EPOLL_CTL_DEL, F_DUPFD_CLOEXEC, O_CLOEXEC } from "../ffi/constants.ts";
+import { EPOLL_CTL_ADD, EPOLL_CTL_DEL, O_CLOEXEC } from "../ffi/constants.ts";
 import { ERRNO } from "../ffi/errno.ts";
 import { Struct } from "../struct.ts";
-import type { RemoteSyscalls } from "../tracee/remote_syscalls.ts";
-import { tooManyFiles } from "./handover.ts";
+import { DATA, type RemoteSyscalls } from "../tracee/remote_syscalls.ts";
 import type { MovedDescriptor, MovePlan, Registration } from "./plan.ts";
+import { duplicate } from "./remote_descriptor.ts";
 
 /**
  * Carry out `plan`; `replacements` are the target's descriptors for `plan.descriptions`, in the same
- * order. They and all else that was opened on the way are closed at the end. After a throw all is as it
- * was, but for the replacements, which are the caller's then.
+ * order, none of them below FIRST_FREE; `undefined` for those that are to be closed. The others are closed at the end.
+ * After a throw all is as it was, but for the replacements, which are the caller's then. What else was opened on the way
+ * is given to `closeLater`: until that is closed, all can be undone without us.
  */
 export function swapDescriptors(
   remote: RemoteSyscalls,
   plan: MovePlan,
-  replacements: readonly number[],
+  replacements: readonly (number | undefined)[],
+  closeLater: (fd: number) => void,
 ): void {
-  using cleanup = new DisposableStack();
   using undo = new DisposableStack();
 
   const takenOut = plan.registrations.filter((registration) => {
+    const { epollFd, fd } = registration;
+    const data = eventOf(remote, registration);
+    remote.undoIfKilled("epoll_ctl", [epollFd, EPOLL_CTL_ADD, fd, DATA], { data });
     const found = takeOut(remote, registration);
     if (found) undo.defer(() => putBack(remote, registration));
     return found;
   });
 
-  plan.descriptions.forEach(({ descriptors }, index) => {
+  plan.descriptions.forEach(({ descriptors, wasClosed }, index) => {
+    const replacement = replacements[index];
+    if (replacement === undefined) {
+      for (const { fd } of descriptors) remote.syscall("close", fd);
+      return;
+    }
+    if (wasClosed) {
+      for (const descriptor of descriptors) {
+        undo.defer(() => remote.syscall("close", descriptor.fd));
+        remote.undoIfKilled("close", [descriptor.fd]);
+        duplicateOver(remote, replacement, descriptor);
+      }
+      return;
+    }
     const old = duplicate(remote, descriptors[0]!.fd);
-    cleanup.defer(() => remote.syscall("close", old));
+    closeLater(old);
     for (const descriptor of descriptors) {
       undo.defer(() => duplicateOver(remote, old, descriptor));
-      duplicateOver(remote, replacements[index]!, descriptor);
+      remote.undoIfKilled("dup3", [old, descriptor.fd, dup3Flags(descriptor)]);
+      duplicateOver(remote, replacement, descriptor);
     }
   });
 
   for (const registration of takenOut) {
+    const { epollFd, fd } = registration;
+    remote.undoIfKilled("epoll_ctl", [epollFd, EPOLL_CTL_DEL, fd, remote.scratch]);
     putBack(remote, registration);
     undo.defer(() => takeOut(remote, registration));
   }
   undo.move();
-  for (const replacement of replacements) remote.syscall("close", replacement);
+  for (const replacement of replacements) {
+    if (replacement !== undefined) remote.syscall("close", replacement);
+  }
 }
 
-/** A further descriptor, close-on-exec, for the same open file description: fcntl(2). */
-export function duplicate(remote: RemoteSyscalls, fd: number): number {
-  const result = remote.syscall("fcntl", fd, F_DUPFD_CLOEXEC, 0);
-  if (result === BigInt(-ERRNO.EMFILE)) throw tooManyFiles(remote.tracee.pid);
-  return Number(remote.check(result, `fcntl(${fd}, F_DUPFD_CLOEXEC)`));
+function duplicateOver(remote: RemoteSyscalls, from: number, descriptor: MovedDescriptor): void {
+  remote.syscallOrThrow("dup3", from, descriptor.fd, dup3Flags(descriptor));
 }
 
-function duplicateOver(
-  remote: RemoteSyscalls,
-  from: number,
-  { fd, closeOnExec }: MovedDescriptor,
-): void {
-  remote.syscallOrThrow("dup3", from, fd, closeOnExec ? O_CLOEXEC : 0);
+function dup3Flags({ closeOnExec }: MovedDescriptor): number {
+  return closeOnExec ? O_CLOEXEC : 0;
 }
 
 /** Whether the interest was there: it is not when another descriptor of the same instance showed it. */
@@ -72,10 +87,13 @@ function takeOut(remote: RemoteSyscalls, { epollFd, fd }: Registration): boolean
   return true;
 }
 
-function putBack(remote: RemoteSyscalls, { epollFd, fd, events, data }: Registration): void {
-  const event = new Struct(remote.tracee.arch.structs.epollEvent)
-    .set("events", events)
-    .set("data", data);
-  const address = remote.write(event.bytes);
+function putBack(remote: RemoteSyscalls, registration: Registration): void {
+  const { epollFd, fd } = registration;
+  const address = remote.write(eventOf(remote, registration));
   remote.syscallOrThrow("epoll_ctl", epollFd, EPOLL_CTL_ADD, fd, address);
+}
+
+function eventOf({ tracee }: RemoteSyscalls, { events, data }: Registration) {
+  const { epollEvent } = tracee.arch.structs;
+  return new Struct(epollEvent).set("events", events).set("data", data).bytes;
 }

@@ -1,7 +1,9 @@
 /** Reads what `warnings()` looks at. Nothing is done to the target. */
 
 import { readLoginSession } from "../proc/cgroup.ts";
+import { readable } from "../proc/gone.ts";
 import { killsAtLogout, type LogoutPolicy, readLogoutPolicy } from "../proc/logind.ts";
+import { readStat } from "../proc/stat.ts";
 import { readUsers } from "../proc/users.ts";
 import type { WarningFacts } from "./warnings.ts";
 
@@ -26,10 +28,21 @@ export function readLoginFacts(): LoginFacts {
   };
 }
 
+/** Who is in the session of `pid`, if that leads one, on its terminal. */
+function bereftOf(pid: number, job: readonly number[]): number[] {
+  const leader = readable(() => readStat(pid));
+  if (leader === undefined || leader.session !== pid || leader.ttyNr === 0) return [];
+  return job.filter((one) => {
+    const stat = one === pid ? undefined : readable(() => readStat(one));
+    return stat?.session === pid && stat.ttyNr === leader.ttyNr;
+  });
+}
+
 /** The facts about one target; that of a session that nobody can name is killed or not as the rest is. */
 export function readWarningFacts(known: KnownFacts, login = readLoginFacts()): WarningFacts {
   const session = readLoginSession(known.pid);
   const user = session?.uid === undefined ? undefined : login.users.get(session.uid);
   const { selfUid, selfSession, policy } = login;
-  return { ...known, selfUid, selfSession, session, killed: killsAtLogout(policy, user) };
+  const bereft = bereftOf(known.pid, known.job);
+  return { ...known, bereft, selfUid, selfSession, session, killed: killsAtLogout(policy, user) };
 }

@@ -9,6 +9,8 @@ export interface WarningFacts {
   readonly selfUid: number;
   /** The target and all others of its job. */
   readonly job: readonly number[];
+  /** Those of the job whose controlling terminal the target takes from them, with its own. */
+  readonly bereft: readonly number[];
   /** SECCOMP_MODE_* of the target. */
   readonly seccomp: number;
   /** The login that the target belongs to, and that of this reptyr. */
@@ -20,7 +22,7 @@ export interface WarningFacts {
 
 /** The warnings, each a sentence with what to do about it. */
 export function warnings(facts: WarningFacts): string[] {
-  return [sessionEnds(facts), seccomp(facts)].filter((line) => line !== undefined);
+  return [sessionEnds(facts), bereft(facts), seccomp(facts)].filter((line) => line !== undefined);
 }
 
 /**
@@ -50,6 +52,25 @@ function moveOut({ pid, uid, selfUid, job }: WarningFacts): string {
   if (selfUid === 0) return `busctl ${call}`;
   if (selfUid !== uid) return `sudo busctl ${call}`;
   return `loginctl enable-linger && busctl --user ${call}`;
+}
+
+/** How many processes are named in a line. */
+const NAMED = 8;
+
+/**
+ * A session leader that gives up its terminal takes it from all of the session, TIOCNOTTY in ioctl_tty(2), and the new
+ * one becomes that of the leader alone, __proc_set_tty() in drivers/tty/tty_jobctrl.c. Others get one by being born
+ * after that, in no other way.
+ */
+function bereft({ pid, bereft }: WarningFacts): string | undefined {
+  if (bereft.length === 0) return undefined;
+  const more = bereft.length > NAMED ? ` and ${bereft.length - NAMED} more` : "";
+  const [subject, them, they] = bereft.length === 1
+    ? [`Process ${bereft[0]}`, "it", "it starts"]
+    : [`Processes ${bereft.slice(0, NAMED).join(", ")}${more}`, "them", "they start"];
+  return `${subject}, in the session of process ${pid}, will have no /dev/tty, which only new jobs get: ` +
+    `programs that ask there for a password or a key will fail for ${them}, and for what ${they}; ` +
+    `to move the terminal itself, run: reptyr -T ${pid}`;
 }
 
 function seccomp({ pid, seccomp }: WarningFacts): string | undefined {

@@ -6,11 +6,12 @@
  * failure is a SyscallError.
  */
 import type { Registers } from "../arch/mod.ts";
-import { MAX_REGISTER_SET_SIZE } from "../arch/mod.ts";
+import { MAX_EXTENDED_STATE_SIZE, MAX_REGISTER_SET_SIZE } from "../arch/mod.ts";
 import { TraceeDiedError } from "../errors.ts";
 import {
   NT_ARM_SYSTEM_CALL,
   NT_PRSTATUS,
+  NT_X86_XSTATE,
   PTRACE_CONT,
   PTRACE_DETACH,
   PTRACE_GET_RSEQ_CONFIGURATION,
@@ -122,11 +123,20 @@ export function detach(tid: number, signal = 0): void {
 
 /** The general registers; their length tells the architecture. */
 export function getRegisters(tid: number): Registers {
-  const bytes = new Uint8Array(MAX_REGISTER_SET_SIZE);
+  return getRegisterSet(tid, NT_PRSTATUS, MAX_REGISTER_SET_SIZE);
+}
+
+/** x86's floating-point and vector registers, in the standard form of XSAVE. */
+export function getExtendedState(tid: number): Uint8Array<ArrayBuffer> {
+  return getRegisterSet(tid, NT_X86_XSTATE, MAX_EXTENDED_STATE_SIZE);
+}
+
+function getRegisterSet(tid: number, set: number, size: number): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(size);
   const vector = new Struct(iovec)
     .set("iov_base", addressOf(bytes))
     .set("iov_len", BigInt(bytes.length));
-  requestBuffer(PTRACE_GETREGSET, tid, NT_PRSTATUS, vector.bytes);
+  requestBuffer(PTRACE_GETREGSET, tid, set, vector.bytes);
   return bytes.slice(0, Number(vector.get("iov_len")));
 }
 

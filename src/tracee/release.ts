@@ -1,9 +1,10 @@
 /** Letting threads go, those included that are dead or have not stopped yet. */
-import { architectureOf } from "../arch/mod.ts";
+import { architectureOf, type BlockedCall } from "../arch/mod.ts";
 import { StopTimeoutError, TraceeDiedError } from "../errors.ts";
 import { readStatus } from "../proc/status.ts";
 import { takeBlockedCall } from "./blocked_calls.ts";
 import { detach, getRegisters, setRegisters } from "./ptrace.ts";
+import { insist } from "./insist.ts";
 import { Deadline, statusBefore, statusNow } from "./wait.ts";
 
 /**
@@ -30,14 +31,12 @@ export function releaseThreads(pid: number, tids: readonly number[]): void {
   if (dead.includes(pid)) reapThread(pid, pid);
 }
 
-/**
- * Put right a call that the stop made return EINTR, then let the thread go; whether it lives. `signal` is one that
- * it is in the signal-delivery-stop of.
- */
+/** Whether the thread, which is let go, lives. `signal` is one that it is in the signal-delivery-stop of. */
 function releaseThread(tid: number, signal = 0): boolean {
   try {
-    restart(tid);
-    detach(tid, signal);
+    const blocked = takeBlockedCall(tid);
+    if (blocked !== undefined) restartLate(tid, blocked);
+    insist(() => detach(tid, signal));
     return true;
   } catch (error) {
     if (error instanceof TraceeDiedError) return false;
@@ -45,14 +44,27 @@ function releaseThread(tid: number, signal = 0): boolean {
   }
 }
 
-function restart(tid: number): void {
-  const registers = getRegisters(tid);
+/**
+ * Have the kernel make a call again that the stop made return EINTR. Done as soon as a thread has stopped, it also
+ * serves if this program is killed.
+ */
+export function restart(tid: number): void {
+  const registers = insist(() => getRegisters(tid));
   const arch = architectureOf(registers.length);
-  const blocked = takeBlockedCall(tid);
-  // Where the kernel has decided before the stop it cannot be told to look for handlers again.
-  if (arch?.earlyRestart !== undefined && hasSignalToHandle(tid)) return;
-  const restarted = arch?.withRestart(registers, blocked) ?? registers;
-  if (restarted !== registers) setRegisters(tid, restarted);
+  if (arch === undefined || arch.earlyRestart !== undefined) return;
+  const restarted = arch.withRestart(registers);
+  if (restarted !== registers) insist(() => setRegisters(tid, restarted));
+}
+
+/**
+ * The same where the kernel decides before the stop: it cannot be told to look for handlers once more. So it is done as
+ * late as can be, and not for a thread in which one is about to run.
+ */
+function restartLate(tid: number, blocked: BlockedCall): void {
+  const registers = insist(() => getRegisters(tid));
+  const restarted = architectureOf(registers.length)?.withRestart(registers, blocked) ?? registers;
+  if (restarted === registers || hasSignalToHandle(tid)) return;
+  insist(() => setRegisters(tid, restarted));
 }
 
 /** Whether a handler runs as soon as the thread goes on. */
@@ -102,6 +114,7 @@ export function releaseStrays(): number {
       if (status === undefined) continue;
       strays.delete(tid);
       if (status.kind === "exited" || status.kind === "signaled") continue;
+      restart(tid);
       releaseThread(tid, status.kind === "signal-delivery-stop" ? status.signal : 0);
     } catch (error) {
       if (!(error instanceof TraceeDiedError)) throw error;

@@ -7,7 +7,7 @@
  *     const sid = remote.syscallOrThrow("getsid", 0);
  *
  * From `begin` to the end of the scope no `await` may stand: if this program died in between, the
- * thread would go on at our instruction with our registers.
+ * thread would go on at our instruction with our registers, and only a safety net brings it back.
  */
 import type { Registers, SyscallName } from "../arch/mod.ts";
 import { RemoteSyscallError, SyscallError, TraceeDiedError } from "../errors.ts";
@@ -38,7 +38,10 @@ import {
   setSignalMask,
   skipSyscall,
 } from "./ptrace.ts";
+import { insist } from "./insist.ts";
+import { LoanClock } from "./loan_clock.ts";
 import { readMemory, readMemoryUpTo, writeMemory } from "./remote_memory.ts";
+import { type PushOptions, SafetyNet } from "./safety_net.ts";
 import type { Tracee } from "./tracee.ts";
 import { statusBefore, waitUntilInterrupted } from "./wait.ts";
 import type { WaitStatus } from "./wait_status.ts";
@@ -49,7 +52,13 @@ const MAX_ERRNO = 4095n;
 /** Of `struct rseq`: cpu_id_start and cpu_id, four bytes each, precede the pointer. rseq(2) */
 const RSEQ_CS_OFFSET = 8n;
 
+/** `struct rseq_cs { __u32 version, flags; __u64 start_ip, post_commit_offset, abort_ip; }` */
+const RSEQ_CS_SIZE = 32;
+
 export const SCRATCH_SIZE = 4096;
+
+/** See {@linkcode RemoteSyscalls.undoIfKilled}. */
+export const DATA = Symbol("address of data");
 
 export class RemoteSyscalls implements Disposable {
   readonly #tracee: Tracee;
@@ -58,6 +67,8 @@ export class RemoteSyscalls implements Disposable {
   readonly #originalMask: bigint;
   readonly #instruction: bigint;
   readonly #criticalSection: CriticalSection | undefined;
+  readonly #net: SafetyNet | undefined;
+  #clock: LoanClock | undefined;
   #scratch: bigint | undefined;
   #eventMessage = 0;
   /** Whether the thread was parked at a call that it makes again: see {@linkcode #learnRestart}. */
@@ -66,28 +77,62 @@ export class RemoteSyscalls implements Disposable {
   private constructor(tracee: Tracee) {
     this.#tracee = tracee;
     this.#tid = tracee.mainTid;
-    this.#original = getRegisters(this.#tid);
-    this.#originalMask = getSignalMask(this.#tid);
-    this.#instruction = tracee.syscallInstruction;
+    // In a scope within another the thread is on loan already.
+    const ask = tracee.loans > 0 ? insist : once;
+    this.#original = ask(() => getRegisters(this.#tid));
+    this.#originalMask = ask(() => getSignalMask(this.#tid));
     this.#criticalSection = CriticalSection.save(this.#tid);
+    const abort = this.#criticalSection?.abortAddress(
+      tracee.arch.instructionPointer(this.#original),
+    );
+    const place = tracee.netPlace;
+    this.#net = place &&
+      ask(() => SafetyNet.spread(place, this.#original, this.#originalMask, abort));
+    this.#instruction = this.#net?.instruction ?? tracee.syscallInstruction;
   }
 
   /**
-   * Keep the main thread's registers, signal mask and restartable sequence; nothing of the tracee is
-   * changed before all are in hand. Signals are blocked until the end of the scope, so that no
+   * Keep the main thread's registers, signal mask and restartable sequence. Nothing of these is changed before the
+   * first call. Signals are blocked from then until the end of the scope, so that no
    * handler runs on borrowed registers; they stay queued. SIGSTOP cannot be blocked and takes effect
    * at once.
    */
   static begin(tracee: Tracee): RemoteSyscalls {
-    const remote = new RemoteSyscalls(tracee);
-    setSignalMask(remote.#tid, ALL_SIGNALS);
-    try {
-      remote.#learnRestart();
-    } catch (error) {
-      remote[Symbol.dispose]();
-      throw error;
-    }
-    return remote;
+    return new RemoteSyscalls(tracee);
+  }
+
+  /**
+   * If this program is killed from the next call on, before the scope ends or {@linkcode settle}, have the thread make
+   * call `name` by itself, before those that were asked for earlier. The argument `DATA`
+   * stands for the address of the data that it is given. Without a safety net nothing will be done.
+   */
+  undoIfKilled(
+    name: SyscallName,
+    args: readonly (number | bigint | typeof DATA)[],
+    options?: PushOptions,
+  ): void {
+    this.#net?.push(
+      (address) => this.#call(name, args.map((arg) => arg === DATA ? address : BigInt(arg))),
+      options,
+    );
+  }
+
+  /** Whether this program may be killed during the scope without harm to the thread. */
+  get hasNet(): boolean {
+    return this.#net !== undefined;
+  }
+
+  /** For clone(2): the stack of a child that never is to run, and ends if it does. 0: the one that we use. */
+  get stackOfChild(): bigint {
+    return this.#net?.forChild(this.#call("exit", [0n])) ?? 0n;
+  }
+
+  /** All that has been done is to stay, also if this program is killed. */
+  settle(): void {
+    const net = this.#net;
+    if (net === undefined || this.#clock === undefined) return;
+    net.settle();
+    insist(() => setRegisters(this.#tid, net.beneath(getRegisters(this.#tid))));
   }
 
   /**
@@ -172,15 +217,18 @@ export class RemoteSyscalls implements Disposable {
    * not the stack below the stack pointer: other threads' and coroutines' stacks may lie there.
    */
   get scratch(): bigint {
-    this.#scratch ??= this.syscallOrThrow(
-      "mmap",
-      0,
-      SCRATCH_SIZE,
-      PROT_READ | PROT_WRITE,
-      MAP_PRIVATE | MAP_ANONYMOUS,
-      -1,
-      0,
-    );
+    if (this.#scratch === undefined) {
+      this.#scratch = this.syscallOrThrow(
+        "mmap",
+        0,
+        SCRATCH_SIZE,
+        PROT_READ | PROT_WRITE,
+        MAP_PRIVATE | MAP_ANONYMOUS,
+        -1,
+        0,
+      );
+      this.undoIfKilled("munmap", [this.#scratch, SCRATCH_SIZE], { always: true });
+    }
     return this.#scratch;
   }
 
@@ -194,6 +242,18 @@ export class RemoteSyscalls implements Disposable {
   /** Read from the scratch page. */
   read(length: number, offset = 0): Uint8Array<ArrayBuffer> {
     return readMemory(this.#tid, this.scratch + BigInt(offset), length);
+  }
+
+  /**
+   * Give nothing back: the thread does it itself, by its safety net, when it is let go. Nothing else may be done in the
+   * scope after this.
+   */
+  abandon(): void {
+    if (this.#clock !== undefined && this.#net !== undefined) {
+      this.#tracee.expectReturn(this.#originalMask);
+    }
+    this.#clock = undefined;
+    this.#scratch = undefined;
   }
 
   /** Give everything back. A tracee that died has nothing to be given; other failures are thrown. */
@@ -212,30 +272,63 @@ export class RemoteSyscalls implements Disposable {
   }
 
   #restore(): void {
-    try {
-      this.#criticalSection?.restore();
-    } finally {
-      insist(() => setRegisters(this.#tid, this.#original));
-      // Only the kernel can decide what a signal that came meanwhile makes of the call, and it does so for one that
-      // it has just seen interrupted: the call is entered, and at once interrupted, once more.
-      if (this.#parked) this.#expectSyscallStop(PTRACE_SYSCALL_INFO_ENTRY);
-      insist(() => setSignalMask(this.#tid, this.#originalMask));
-    }
+    if (this.#clock === undefined) return;
     // The kernel looks at -ERESTART* in rax only in get_signal()'s company, and a syscall-exit-stop is
     // past that. An interrupt-stop brings the thread back to where Tracee promises it to be.
     insist(() => interrupt(this.#tid));
     insist(() => resume(this.#tid, PTRACE_CONT));
     const { pid } = this.#tracee;
-    if (waitUntilInterrupted(pid, this.#tid) === undefined) {
-      throw new TraceeDiedError(pid);
+    if (waitUntilInterrupted(pid, this.#tid) === undefined) throw new TraceeDiedError(pid);
+    // The registers last: as long as it has ours, the thread can still bring itself back.
+    try {
+      this.#criticalSection?.restore();
+    } finally {
+      if (this.#parked) this.#interruptOnceMore();
+      else {
+        insist(() => setSignalMask(this.#tid, this.#originalMask));
+        insist(() => setRegisters(this.#tid, this.#original));
+      }
     }
+    this.#clock.stop();
+    this.#tracee.loans--;
+    this.#net?.takeUp();
+  }
+
+  /**
+   * What a signal that came meanwhile makes of the call that the thread was parked at only the kernel can decide, and it
+   * does so for one that it has just seen interrupted: the call is entered, and at once interrupted, once more.
+   */
+  #interruptOnceMore(): void {
+    insist(() => setRegisters(this.#tid, this.#original));
+    this.#expectSyscallStop(PTRACE_SYSCALL_INFO_ENTRY);
+    insist(() => setSignalMask(this.#tid, this.#originalMask));
+    insist(() => interrupt(this.#tid));
+    insist(() => resume(this.#tid, PTRACE_CONT));
+    const { pid } = this.#tracee;
+    if (waitUntilInterrupted(pid, this.#tid) === undefined) throw new TraceeDiedError(pid);
   }
 
   #prepare(name: SyscallName, args: readonly (number | bigint)[]): void {
+    if (this.#clock === undefined && this.#tracee.arch.earlyRestart !== undefined) {
+      this.#lend();
+      this.#learnRestart();
+    }
+    const call = this.#call(name, args.map(BigInt));
+    const registers = this.#net?.beneath(call) ?? call;
+    insist(() => setRegisters(this.#tid, registers));
+    if (this.#clock === undefined) this.#lend();
+  }
+
+  /** From here on the thread is on loan. */
+  #lend(): void {
+    this.#clock = new LoanClock(this.#net !== undefined);
+    this.#tracee.loans++;
+    insist(() => setSignalMask(this.#tid, ALL_SIGNALS));
+  }
+
+  #call(name: SyscallName, args: readonly bigint[]): Registers {
     const { arch } = this.#tracee;
-    const number = arch.syscallNumbers[name];
-    const call = arch.withSyscall(this.#original, this.#instruction, number, args.map(BigInt));
-    insist(() => setRegisters(this.#tid, call));
+    return arch.withSyscall(this.#original, this.#instruction, arch.syscallNumbers[name], args);
   }
 
   /** Run to the next stop of any kind but the end. */
@@ -270,21 +363,8 @@ export class RemoteSyscalls implements Disposable {
   }
 }
 
-/** How often what must not fail is tried. */
-const TRIES = 3;
-
-/**
- * A request to a thread that has our registers: also when the kernel, or who stands in for it, says no at first. What
- * an injected call has done is known only once its result has been read.
- */
-function insist<T>(action: () => T): T {
-  for (let tries = 1;; tries++) {
-    try {
-      return action();
-    } catch (error) {
-      if (!(error instanceof SyscallError) || tries === TRIES) throw error;
-    }
-  }
+function once<T>(action: () => T): T {
+  return action();
 }
 
 /** Whether a raw result is a negated error number. */
@@ -326,5 +406,16 @@ class CriticalSection {
 
   restore(): void {
     writeMemory(this.tid, this.address, this.pointer);
+  }
+
+  /** Where the kernel would send the thread, were it interrupted at `instruction`; `undefined` if it is not inside. */
+  abortAddress(instruction: bigint): bigint | undefined {
+    const section = new DataView(this.pointer.buffer).getBigUint64(0, true);
+    const bytes = readMemoryUpTo(this.tid, section, RSEQ_CS_SIZE);
+    if (bytes.length < RSEQ_CS_SIZE) return undefined;
+    const view = new DataView(bytes.buffer);
+    const [start, length] = [view.getBigUint64(8, true), view.getBigUint64(16, true)];
+    const offset = instruction - start;
+    return offset >= 0n && offset < length ? view.getBigUint64(24, true) : undefined;
   }
 }

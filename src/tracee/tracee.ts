@@ -3,13 +3,21 @@ import { type Architecture, architectureOf } from "../arch/mod.ts";
 import { RefusedError, SyscallError, TraceeDiedError } from "../errors.ts";
 import { PTRACE_O_TRACESYSGOOD } from "../ffi/constants.ts";
 import { ERRNO } from "../ffi/errno.ts";
+import { usleep } from "../ffi/process.ts";
+import { readStatus } from "../proc/status.ts";
 import { listTids } from "../proc/tasks.ts";
 import { noteBlockedCall } from "./blocked_calls.ts";
 import { getRegisters, interrupt, seize } from "./ptrace.ts";
-import { leaveAsStrays, releaseThreads } from "./release.ts";
+import { leaveAsStrays, releaseThreads, restart } from "./release.ts";
+import { findReturnSitesEarly } from "./return_sites.ts";
+import { findNetPlace, type NetPlace } from "./safety_net.ts";
 import { findSyscallInstruction } from "./syscall_instruction.ts";
 import { Deadline, hasExited, waitUntilInterrupted } from "./wait.ts";
 import type { WaitStatus } from "./wait_status.ts";
+
+/** A dozen system calls take microseconds; a machine may stand still. */
+const RETURN_SECONDS = 0.5;
+const RETURN_PAUSE_US = 50;
 
 export interface SeizeOptions {
   /** How long all threads together may take to stop. */
@@ -29,16 +37,22 @@ export interface SeizeOptions {
  */
 export class Tracee implements Disposable {
   readonly arch: Architecture;
+  /** Scopes in which the main thread has registers that are not its own. */
+  loans = 0;
+  #tids: readonly number[];
   #attached = true;
   #instruction: bigint | undefined;
+  #returnsTo: bigint | undefined;
+  #netPlace: NetPlace | null | undefined;
 
   private constructor(
     readonly pid: number,
     readonly options: number,
-    readonly tids: readonly number[],
+    tids: readonly number[],
     /** Whether the process was found job-stopped, in state T. */
     readonly foundStopped: boolean,
   ) {
+    this.#tids = tids;
     this.arch = architectureOfThread(pid, this.mainTid);
   }
 
@@ -51,21 +65,44 @@ export class Tracee implements Disposable {
    */
   static seize(pid: number, { timeoutSeconds, options = 0 }: SeizeOptions): Tracee {
     const traceOptions = PTRACE_O_TRACESYSGOOD | options;
+    findReturnSitesEarly(pid);
     const deadline = new Deadline(timeoutSeconds);
     const asked = new Set<number>();
-    const stopped = new Map<number, WaitStatus>();
+    const stopped = new Set<number>();
     const leaveOthers = () => leaveAsStrays(pid, [...asked].filter((tid) => !stopped.has(tid)));
     try {
-      stopAllThreads(pid, traceOptions, deadline, asked, stopped);
+      const found = stopAllThreads(pid, traceOptions, deadline, asked, stopped);
       leaveOthers();
       if (stopped.size === 0) throw new TraceeDiedError(pid);
-      const foundStopped = [...stopped.values()].some(({ kind }) => kind === "group-stop");
-      return new Tracee(pid, traceOptions, [...stopped.keys()], foundStopped);
+      const foundStopped = found.some(({ kind }) => kind === "group-stop");
+      return new Tracee(pid, traceOptions, [...stopped], foundStopped);
     } catch (error) {
       leaveOthers();
-      releaseThreads(pid, [...stopped.keys()]);
+      releaseThreads(pid, [...stopped]);
       throw error;
     }
+  }
+
+  get tids(): readonly number[] {
+    return this.#tids;
+  }
+
+  /**
+   * After its threads ran for a while: those of `tids` stand still again, those of `strays` do not. Stop the ones that
+   * were born meanwhile, as {@linkcode seize} does.
+   */
+  stopAgain(tids: readonly number[], strays: readonly number[], timeoutSeconds: number): void {
+    const asked = new Set([...tids, ...strays]);
+    const stopped = new Set(tids);
+    try {
+      stopAllThreads(this.pid, this.options, new Deadline(timeoutSeconds), asked, stopped);
+    } finally {
+      leaveAsStrays(this.pid, [...asked].filter((tid) => !stopped.has(tid)));
+      this.#tids = [...stopped];
+      // Found for where the main thread stood.
+      this.#instruction = this.#netPlace = undefined;
+    }
+    if (asked.size === 0) throw new TraceeDiedError(this.pid);
   }
 
   /** The thread that injected calls run on: the leader, unless that one has exited. */
@@ -84,6 +121,14 @@ export class Tracee implements Disposable {
     return this.#instruction;
   }
 
+  /** Where a safety net can be spread for the main thread, if it can. */
+  get netPlace(): NetPlace | undefined {
+    if (this.#netPlace === undefined) {
+      this.#netPlace = findNetPlace(this.pid, this.mainTid, this.arch) ?? null;
+    }
+    return this.#netPlace ?? undefined;
+  }
+
   /**
    * Let all threads go on as they were found: running, in their system calls, or job-stopped.
    * Returns at once when they are let go already.
@@ -91,7 +136,25 @@ export class Tracee implements Disposable {
   detach(): void {
     if (!this.#attached) return;
     this.#attached = false;
-    releaseThreads(this.pid, this.tids);
+    if (this.#returnsTo === undefined) releaseThreads(this.pid, this.tids);
+    else this.#detachReturning(this.#returnsTo);
+  }
+
+  /** The main thread will give itself its registers back once it is let go, and `mask`, which tells when it has. */
+  expectReturn(mask: bigint): void {
+    this.#returnsTo = mask;
+  }
+
+  /** The other threads only once that is done: what is undone on the way is not for them to see. */
+  #detachReturning(mask: bigint): void {
+    using rest = new DisposableStack();
+    rest.defer(() => releaseThreads(this.pid, this.tids.filter((tid) => tid !== this.mainTid)));
+    releaseThreads(this.pid, [this.mainTid]);
+    const deadline = new Deadline(RETURN_SECONDS);
+    while (!deadline.passed) {
+      if ((readStatus(this.pid, this.mainTid)?.sigBlocked ?? mask) === mask) return;
+      usleep(RETURN_PAUSE_US);
+    }
   }
 
   [Symbol.dispose](): void {
@@ -101,16 +164,17 @@ export class Tracee implements Disposable {
 
 /**
  * New threads may be born while the others are being stopped: go on until a pass finds none. `asked` are those that
- * we are the tracer of, `stopped` those among them that did stop.
+ * we are the tracer of, `stopped` those among them that did stop; what the new ones were stopped in is returned.
  */
 function stopAllThreads(
   pid: number,
   options: number,
   deadline: Deadline,
   asked: Set<number>,
-  stopped: Map<number, WaitStatus>,
-): void {
-  const seen = new Set<number>();
+  stopped: Set<number>,
+): WaitStatus[] {
+  const seen = new Set(asked);
+  const stops: WaitStatus[] = [];
   for (let found = true; found;) {
     const fresh = (listTids(pid) ?? []).filter((tid) => !seen.has(tid));
     found = fresh.length > 0;
@@ -121,9 +185,13 @@ function stopAllThreads(
     }
     for (const tid of fresh.filter((tid) => asked.has(tid))) {
       const status = waitUntilInterrupted(pid, tid, deadline);
-      if (status !== undefined) stopped.set(tid, status);
+      if (status === undefined) continue;
+      stopped.add(tid);
+      stops.push(status);
+      restart(tid);
     }
   }
+  return stops;
 }
 
 /** Whether the thread was there to be asked. */

@@ -30,3 +30,11 @@ export function decodeWaitStatus(status: number): WaitStatus {
   if (signal === (SIGTRAP | SYSGOOD)) return { kind: "syscall-stop" };
   return { kind: "signal-delivery-stop", signal };
 }
+
+/** The whole status of a syscall-stop: for a loop that sees hundreds of thousands in a second and makes no object of each. */
+const SYSCALL_STOP = (SIGTRAP | SYSGOOD) << 8 | 0x7f;
+
+/** Whether {@linkcode decodeWaitStatus} would say `syscall-stop`. */
+export function isSyscallStop(status: number): boolean {
+  return status === SYSCALL_STOP;
+}

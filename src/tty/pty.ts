@@ -1,8 +1,11 @@
 /** A pseudoterminal of our own: pty(7), pts(4). */
 import { RefusedError, SyscallError } from "../errors.ts";
 import {
+  F_GETFL,
   F_SETFD,
+  F_SETFL,
   FD_CLOEXEC,
+  O_ASYNC,
   O_CLOEXEC,
   O_NOCTTY,
   O_NONBLOCK,
@@ -11,6 +14,7 @@ import {
   POLLIN,
   TIOCGPTN,
   TIOCGPTPEER,
+  TIOCPKT,
   TIOCSPTLCK,
 } from "../ffi/constants.ts";
 import { close, fcntl, ioctl, ioctlGet, ioctlStruct, open, PollSet } from "../ffi/descriptor.ts";
@@ -19,17 +23,20 @@ import { layout, Struct } from "../struct.ts";
 
 const int = layout("int", 4, { value: [0, "i32"] });
 
+function indexOf(master: number): number {
+  return ioctlGet(master, TIOCGPTN, int, `ioctl(${master}, TIOCGPTN)`).get("value");
+}
+
 export class Pty implements Disposable {
   #slave: number | undefined;
+  #closed = false;
 
   private constructor(
     /** The master's descriptor: nonblocking, close-on-exec. */
     readonly master: number,
     /** N of `/dev/pts/N`. */
     readonly index: number,
-  ) {
-    this.holdSlave();
-  }
+  ) {}
 
   /** Make a new one. Throws RefusedError where the system has none to give. */
   static open(): Pty {
@@ -37,8 +44,10 @@ export class Pty implements Disposable {
       const master = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
       const call = `ioctl(${master}, TIOCSPTLCK)`;
       orThrow(ioctlStruct(master, TIOCSPTLCK, new Struct(int)), call);
-      const index = ioctlGet(master, TIOCGPTN, int, `ioctl(${master}, TIOCGPTN)`).get("value");
-      return new Pty(master, index);
+      const index = indexOf(master);
+      const pty = new Pty(master, index);
+      pty.holdSlave();
+      return pty;
     } catch (cause) {
       if (!(cause instanceof SyscallError)) throw cause;
       throw new RefusedError(
@@ -47,6 +56,22 @@ export class Pty implements Disposable {
         { cause },
       );
     }
+  }
+
+  /**
+   * The pty of a master that somebody else has made: `master` becomes nonblocking, and tells nobody by SIGIO and
+   * nothing by packets any more, TIOCPKT in ioctl_tty(2). No slave is held. Throws SyscallError.
+   */
+  static adopt(master: number): Pty {
+    const flags = orThrow(fcntl(master, F_GETFL), `fcntl(${master}, F_GETFL)`);
+    orThrow(fcntl(master, F_SETFL, flags & ~O_ASYNC | O_NONBLOCK), `fcntl(${master}, F_SETFL)`);
+    orThrow(ioctlStruct(master, TIOCPKT, new Struct(int)), `ioctl(${master}, TIOCPKT)`);
+    return new Pty(master, indexOf(master));
+  }
+
+  /** Whether the master under our descriptor is another one by now: `reptyr -T` has taken ours. */
+  get isTaken(): boolean {
+    return indexOf(this.master) !== this.index;
   }
 
   get name(): string {
@@ -88,11 +113,16 @@ export class Pty implements Disposable {
    * it: a work queue does that, which n_tty_poll() in drivers/tty/n_tty.c waits for where nothing is left to be read.
    */
   settle(): void {
+    this.hasUnread();
+  }
+
+  /** Whether the slave has something for its readers: of a line in canonical mode, only when it is ended. */
+  hasUnread(): boolean {
     const slave = this.openSlave(O_RDONLY);
     try {
       const set = new PollSet(1);
       set.watch(0, slave, POLLIN);
-      set.poll(0);
+      return set.poll(0) > 0 && (set.reported(0) & POLLIN) !== 0;
     } finally {
       close(slave);
     }
@@ -104,8 +134,13 @@ export class Pty implements Disposable {
     return this.#slave;
   }
 
-  /** Close both sides. Programs still on the slave get SIGHUP, then end of file: pty(7). */
+  /**
+   * Close both sides, once. Programs still on the slave have SIGHUP then, and get end of file: pty(7). The kernel
+   * signals the session's leader and the foreground process group, __tty_hangup() in drivers/tty/tty_io.c.
+   */
   [Symbol.dispose](): void {
+    if (this.#closed) return;
+    this.#closed = true;
     this.releaseSlave();
     close(this.master);
   }

@@ -2,7 +2,7 @@
  * The bytes between the user's terminal and the pty, until it is over with the processes behind it, the
  * terminal goes away, or a signal asks to stop.
  */
-import { POLLIN, POLLOUT } from "../ffi/constants.ts";
+import { POLLERR, POLLHUP, POLLIN, POLLOUT } from "../ffi/constants.ts";
 import { PollSet, read, write } from "../ffi/descriptor.ts";
 import { ERRNO } from "../ffi/errno.ts";
 import { Channel, type Transfer } from "./channel.ts";
@@ -13,6 +13,8 @@ export interface PumpOptions<Ending extends Deno.Signal> {
   /** Never blocks, so that a stopped screen stops nothing else. */
   readonly terminal: UserTerminal;
   readonly typist: Typist;
+  /** Called with all that was written to the screen. */
+  readonly onShown: (bytes: Uint8Array) => void;
   /** The pty's master, nonblocking. */
   readonly master: number;
   /** Whether those whom the terminal serves have ended: then what they wrote is passed on, and that is all. */
@@ -38,8 +40,8 @@ export interface Typist {
   readonly hasHeld: boolean;
   /** As UserTerminal.readFrom. */
   readonly read: Transfer;
-  /** Called when nothing is under way, before each wait. */
-  readonly beforeWait: () => void;
+  /** Called before each wait. `isIdle`: all that was read has been passed on. */
+  readonly beforeWait: (isIdle: boolean) => void;
 }
 
 /** A further descriptor to look at, and what to do, once, when it is readable. */
@@ -52,6 +54,7 @@ export interface Watch {
 export type PumpEnd<Ending extends Deno.Signal> =
   | { readonly reason: "over" }
   | { readonly reason: "terminal gone" }
+  | { readonly reason: "screen gone" }
   | { readonly reason: "pty abandoned" }
   | { readonly reason: "signal"; readonly signal: Ending };
 
@@ -92,7 +95,7 @@ class Pump<Ending extends Deno.Signal> {
     this.#options = options;
     const { terminal, master } = options;
     this.#typed = new Channel(terminal.keyboard, master, options.typist.read, write);
-    this.#shown = new Channel(master, terminal.screen, read, terminal.writeTo);
+    this.#shown = new Channel(master, terminal.screen, read, this.#show);
     this.#watches = [...options.watches];
     this.#poll = new PollSet(WATCHES + this.#watches.length);
   }
@@ -105,7 +108,7 @@ class Pump<Ending extends Deno.Signal> {
         if (signal !== undefined) return { reason: "signal", signal };
         if (signals.take("SIGWINCH")) onResize();
       }
-      this.#options.typist.beforeWait();
+      this.#options.typist.beforeWait(this.#typed.pending === 0);
 
       this.#watch();
       await this.#wait();
@@ -116,17 +119,24 @@ class Pump<Ending extends Deno.Signal> {
     }
   }
 
+  readonly #show: Transfer = (fd, bytes) => {
+    const count = this.#options.terminal.writeTo(fd, bytes);
+    if (count > 0) this.#options.onShown(bytes.subarray(0, count));
+    return count;
+  };
+
   #watch(): void {
-    const { terminal: { keyboard, screen }, master, signals } = this.#options;
+    const { terminal: { keyboard, keyboardIsTerminal, screen }, master, signals } = this.#options;
     const poll = this.#poll;
-    // Also without POLLIN: a terminal that hangs up is to be noticed while nobody reads it.
+    // Also without POLLIN: a terminal that hangs up is to be noticed while nobody reads it. A pipe that has come to
+    // its end says so for ever.
     const reading = this.#options.typist.listening && this.#typed.pending === 0;
-    poll.watch(KEYBOARD, keyboard, reading ? POLLIN : 0);
+    poll.watch(KEYBOARD, reading || keyboardIsTerminal ? keyboard : -1, reading ? POLLIN : 0);
     // An abandoned master reports POLLHUP without end, which has to wait until the screen has taken all.
     const masterEvents = (this.#shown.pending === 0 ? POLLIN : 0) |
       (this.#typed.pending > 0 ? POLLOUT : 0);
     poll.watch(MASTER, masterEvents === 0 ? -1 : master, masterEvents);
-    poll.watch(SCREEN, this.#shown.pending > 0 ? screen : -1, POLLOUT);
+    poll.watch(SCREEN, screen, this.#shown.pending > 0 ? POLLOUT : 0);
     poll.watch(SIGNALS, signals.descriptor, POLLIN);
     this.#watches.forEach((watch, index) => poll.watch(WATCHES + index, watch?.fd ?? -1, POLLIN));
   }
@@ -149,7 +159,7 @@ class Pump<Ending extends Deno.Signal> {
   }
 
   /** Move what can be moved; why the pumping is over, if it is. */
-  #transfer(): "over" | "terminal gone" | "pty abandoned" | undefined {
+  #transfer(): Exclude<PumpEnd<Ending>["reason"], "signal"> | undefined {
     const poll = this.#poll;
     const typing = poll.reported(KEYBOARD) !== 0 || this.#options.typist.hasHeld;
     const over = this.#options.isOver();
@@ -163,9 +173,11 @@ class Pump<Ending extends Deno.Signal> {
     const master = showing ? this.#shown.fill(over) : "again";
     const screen = this.#shown.drain();
     if (this.#typed.passed + this.#shown.passed !== before) this.#lastTransfer = performance.now();
-    if (keyboard === "end" || screen === "end") return "terminal gone";
+    if (keyboard === "end") return "terminal gone";
+    if (screen === "end") return "screen gone";
     if (master === "full" || this.#shown.pending > 0) return undefined;
     if (over) return "over";
+    if ((poll.reported(SCREEN) & (POLLERR | POLLHUP)) !== 0) return "screen gone";
     return master === "end" && !this.#options.onAbandoned() ? "pty abandoned" : undefined;
   }
 

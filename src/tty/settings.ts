@@ -57,13 +57,28 @@ function copyOf(settings: Termios): Termios {
   return new Struct(termios2, settings.bytes.slice());
 }
 
-/** `settings` changed so that every byte passes unseen in both directions: cfmakeraw(3). */
-export function rawTermios(settings: Termios): Termios {
+/** `settings` without echo, and without a carriage return in front of each newline that is written. */
+export function plainTermios(
+  settings: Termios,
+  { noEcho, noReturns }: { readonly noEcho: boolean; readonly noReturns: boolean },
+): Termios {
+  const plain = copyOf(settings);
+  const [lflag, oflag] = [noEcho ? ECHO | ECHONL : 0, noReturns ? ONLCR : 0];
+  plain.set("c_lflag", (plain.get("c_lflag") & ~lflag) >>> 0);
+  plain.set("c_oflag", (plain.get("c_oflag") & ~oflag) >>> 0);
+  return plain;
+}
+
+/**
+ * `settings` changed so that every byte passes unseen in both directions: cfmakeraw(3). With `inputOnly`, so that it
+ * does when typed.
+ */
+export function rawTermios(settings: Termios, inputOnly = false): Termios {
   const raw = copyOf(settings);
   const iflag = IGNBRK | BRKINT | PARMRK | ISTRIP | INLCR | IGNCR | ICRNL | IXON;
   const lflag = ECHO | ECHONL | ICANON | ISIG | IEXTEN;
   raw.set("c_iflag", (raw.get("c_iflag") & ~iflag) >>> 0);
-  raw.set("c_oflag", (raw.get("c_oflag") & ~OPOST) >>> 0);
+  if (!inputOnly) raw.set("c_oflag", (raw.get("c_oflag") & ~OPOST) >>> 0);
   raw.set("c_lflag", (raw.get("c_lflag") & ~lflag) >>> 0);
   raw.set("c_cflag", ((raw.get("c_cflag") & ~(CSIZE | PARENB)) | CS8) >>> 0);
   raw.bytes[CC + VMIN] = 1;

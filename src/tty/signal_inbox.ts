@@ -9,13 +9,18 @@ export class SignalInbox {
   readonly #arrived = new Set<Deno.Signal>();
   readonly #pipe = pipe();
   #onArrival: (() => void) | undefined;
+  #sleeper: (() => void) | undefined;
   #woken = false;
 
-  /** Listen from now on to the end of the program, in place of the signals' default actions. */
-  constructor(signals: readonly Deno.Signal[]) {
+  /**
+   * Listen from now on to the end of the program, in place of the signals' default actions. Nothing is done about the
+   * `ignored` ones: without a listener Deno would end the program by some of them.
+   */
+  constructor(signals: readonly Deno.Signal[], ignored: readonly Deno.Signal[] = []) {
     for (const signal of signals) {
       Deno.addSignalListener(signal, () => this.#arrive(signal));
     }
+    for (const signal of ignored) Deno.addSignalListener(signal, () => {});
   }
 
   /** Readable after {@linkcode wake}, which every signal calls: ends a poll(2) that runs on another thread. */
@@ -63,9 +68,28 @@ export class SignalInbox {
     this.#onArrival = undefined;
   }
 
+  /**
+   * Settles at the next arrival, at once when there is any to be taken, or when `other` does. Not Promise.race(): that
+   * would leave something behind at a promise that never settles each time.
+   */
+  async arrivalOr(other: Promise<unknown>): Promise<void> {
+    if (this.hasAny) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#sleeper = resolve;
+    other.then(() => resolve(), () => resolve());
+    await promise;
+    this.#sleeper = undefined;
+  }
+
+  /** End what {@linkcode arrivalOr} waits for, if anybody waits. */
+  wakeSleeper(): void {
+    this.#sleeper?.();
+  }
+
   #arrive(signal: Deno.Signal): void {
     this.#arrived.add(signal);
     this.wake();
     this.#onArrival?.();
+    this.wakeSleeper();
   }
 }

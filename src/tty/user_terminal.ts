@@ -1,22 +1,31 @@
-/** The terminal that this program was started on. */
+/** The terminal that this program was started on, or what stands in its place. */
 import {
   O_CLOEXEC,
   O_NOCTTY,
   O_NONBLOCK,
   O_RDONLY,
   O_WRONLY,
-  POLLIN,
   POLLOUT,
+  TCGETS2,
   TIOCGDEV,
 } from "../ffi/constants.ts";
-import { close, ioctlGet, open, PollSet, read, write } from "../ffi/descriptor.ts";
+import { close, ioctlGet, ioctlStruct, read, write } from "../ffi/descriptor.ts";
 import { ERRNO } from "../ffi/errno.ts";
-import { SyscallError } from "../errors.ts";
-import { layout } from "../struct.ts";
+import { termios2 } from "../ffi/structs.ts";
+import { layout, Struct } from "../struct.ts";
 import type { Transfer } from "./channel.ts";
+import {
+  isReady,
+  readWhenReady,
+  redirectedInput,
+  redirectedOutput,
+  type Stream,
+  tryOpen,
+} from "./redirected.ts";
 
 /**
- * Both directions of the terminal behind standard input and output, never blocking.
+ * Both directions of the terminal behind standard input and output, never blocking. Each of the two may be a file, a
+ * pipe or the like instead: redirected.ts.
  *
  * O_NONBLOCK belongs to the open file description, which we share with the shell: setting it there would
  * break the shell. So the terminal is opened once more; after `su`, when it belongs to another user, as /dev/tty,
@@ -25,18 +34,51 @@ import type { Transfer } from "./channel.ts";
  */
 export class UserTerminal implements Disposable {
   readonly keyboard: number;
+  readonly keyboardIsTerminal: boolean;
   readonly screen: number;
+  readonly screenIsTerminal: boolean;
   readonly readFrom: Transfer;
   readonly writeTo: Transfer;
   readonly #opened: number[] = [];
 
   constructor(stdin = 0, stdout = 1) {
-    const keyboard = this.#openAgain(stdin, O_RDONLY);
-    const screen = this.#openAgain(stdout, O_WRONLY);
-    this.keyboard = keyboard ?? stdin;
-    this.screen = screen ?? stdout;
-    this.readFrom = keyboard === undefined ? readWhenReady : read;
-    this.writeTo = screen === undefined ? writeWhenReady : write;
+    this.keyboardIsTerminal = isTerminal(stdin);
+    this.screenIsTerminal = isTerminal(stdout);
+    const input = this.keyboardIsTerminal
+      ? this.#terminal(stdin, O_RDONLY, read, readWhenReady)
+      : this.#redirected(redirectedInput(stdin));
+    const output = this.screenIsTerminal
+      ? this.#terminal(stdout, O_WRONLY, write, writeWhenReady)
+      : this.#redirected(redirectedOutput(stdout));
+    [this.keyboard, this.readFrom] = [input.fd, input.transfer];
+    [this.screen, this.writeTo] = [output.fd, this.#watched(output.transfer)];
+  }
+
+  /** The error number of the last write that failed; undefined when none has. */
+  get screenErrno(): number | undefined {
+    return this.#screenErrno;
+  }
+
+  #screenErrno: number | undefined;
+
+  #watched(writeTo: Transfer): Transfer {
+    return (fd, bytes) => {
+      const count = writeTo(fd, bytes);
+      if (count < 0 && count !== -ERRNO.EAGAIN && count !== -ERRNO.EINTR) {
+        this.#screenErrno = -count;
+      }
+      return count;
+    };
+  }
+
+  #terminal(fd: number, access: number, transfer: Transfer, whenReady: Transfer): Stream {
+    const opened = this.#openAgain(fd, access);
+    return opened === undefined ? { fd, transfer: whenReady } : { fd: opened, transfer };
+  }
+
+  #redirected(stream: Stream & { readonly opened: boolean }): Stream {
+    if (stream.opened) this.#opened.push(stream.fd);
+    return stream;
   }
 
   [Symbol.dispose](): void {
@@ -51,15 +93,6 @@ export class UserTerminal implements Disposable {
   }
 }
 
-function tryOpen(path: string, flags: number): number | undefined {
-  try {
-    return open(path, flags);
-  } catch (error) {
-    if (error instanceof SyscallError) return undefined;
-    throw error;
-  }
-}
-
 function openIfSame(path: string, flags: number, fd: number): number | undefined {
   const opened = tryOpen(path, flags);
   if (opened === undefined || deviceOf(opened) === deviceOf(fd)) return opened;
@@ -67,21 +100,15 @@ function openIfSame(path: string, flags: number, fd: number): number | undefined
   return undefined;
 }
 
+function isTerminal(fd: number): boolean {
+  return ioctlStruct(fd, TCGETS2, new Struct(termios2)) >= 0;
+}
+
 const unsigned = layout("unsigned int", 4, { value: [0, "u32"] });
 
 /** The number of the terminal itself, also behind /dev/tty: TIOCGDEV in ioctl_tty(2). */
 function deviceOf(fd: number): number {
   return ioctlGet(fd, TIOCGDEV, unsigned, `ioctl(${fd}, TIOCGDEV)`).get("value");
-}
-
-function isReady(fd: number, event: number): boolean {
-  const set = new PollSet(1);
-  set.watch(0, fd, event);
-  return set.poll(0) > 0;
-}
-
-function readWhenReady(fd: number, bytes: Uint8Array<ArrayBuffer>): number {
-  return isReady(fd, POLLIN) ? read(fd, bytes) : -ERRNO.EAGAIN;
 }
 
 /** POLLOUT promises room for some bytes, not for all that wait: a small piece at a time. */

@@ -102,4 +102,55 @@ describe("a shell that leads its session, with its foreground job", () => {
     moved.line("kill %2; wait; exit 4");
     job.expectEnd(moved, 4);
   });
+
+  // TIOCNOTTY takes it from the whole session, and there is no way to give it back to any but the leader.
+  requires("bash")(
+    "only new jobs have /dev/tty; the one there before works without, and is named",
+    () => {
+      const inner =
+        "while read -r word; do if (: < /dev/tty); then echo yes; else echo no; fi; done";
+      using old = typeInShell(`bash --norc -c '${inner}' 2>&1`);
+      const [job0] = waitUntil("the job", () => {
+        const pids = descendantsOf(old.pid);
+        return pids.length === 1 && pids;
+      });
+      untilForeground(job0!);
+      untilBlocked(job0!);
+      using job = new MovedJob(old, [old.pid, job0!]);
+      using moved = job.move(old.pid, { columns: 300 });
+      moved.expect(
+        `warning: Process ${job0}, in the session of process ${old.pid}, will have no /dev/tty`,
+      );
+      moved.expect(`run: reptyr -T ${old.pid}`);
+      assertEquals([old.pid, job0!].map((pid) => statOf(pid).ttyNr === 0), [false, true]);
+      moved.line("ask");
+      moved.expect(/\/dev\/tty: No such device or address\r\nno\r\n/);
+      moved.press("^Z");
+      moved.expect(/\[1\]\+ +Stopped/);
+      moved.expect(PROMPT);
+      moved.line(`bash --norc -c '${inner}'`);
+      waitUntil("the new job", () => statOf(old.pid).tpgid !== old.pid);
+      moved.line("ask");
+      moved.expect("ask\r\nyes\r\n");
+      moved.press("^D");
+      moved.expect(PROMPT);
+      moved.line("fg");
+      untilInForeground(old.pid, job0!);
+      moved.press("^C");
+      moved.expect(PROMPT);
+      moved.line("exit 4");
+      job.expectEnd(moved, 4);
+    },
+  );
+
+  requires("bash")("nothing is said of a shell without jobs", () => {
+    using old = typeInShell("echo $((6 * 7))");
+    old.expect("42\r\n");
+    old.expect(PROMPT);
+    using job = new MovedJob(old, [old.pid]);
+    using moved = job.move(old.pid);
+    moved.line("exit 4");
+    job.expectEnd(moved, 4);
+    assert(!moved.output.includes("warning"));
+  });
 });

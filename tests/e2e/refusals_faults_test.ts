@@ -14,7 +14,7 @@ import {
   startOn,
   Untouched,
 } from "../support/input_run.ts";
-import { requires, victim } from "../support/programs.ts";
+import { isX86_64, requires, requiresThat, victim } from "../support/programs.ts";
 import { waitUntil } from "../support/terminal.ts";
 
 interface Fault {
@@ -62,7 +62,7 @@ describe("a system call that fails before the target is changed", () => {
     {
       call: "ptrace",
       error: "EPERM",
-      when: ["1..2", "2..3", "3..4", "4..5", "5..6", "6..7", "8..9"],
+      when: ["1..2", "2..3", "3..8", "4..5", "5..6", "6..7", "8..9"],
     },
     { call: "ptrace", error: "EIO", when: ["1..2", "4..5", "4+"] },
   ];
@@ -116,6 +116,24 @@ describe("a system call that can be done without", () => {
       );
     }
   }
+});
+
+describe("ptrace(2) that never works again", () => {
+  afterEach(assertNoneLeft);
+
+  const onX86_64 = isX86_64 ? requires("strace") : requiresThat(false, "there is no safety net");
+  onX86_64("leaves it to a session leader to undo what has been done", () => {
+    for (const when of ["33+", "52+", "71+", "90+"]) {
+      using target = start("session leader");
+      const before = new Untouched(target.pid);
+      const fault = { call: "ptrace", error: "EIO", when: [] };
+      const [message] = refused([target.pid], { prefix: failing(fault, when) });
+      assertMatch(message!, /\(EIO\)/);
+      before.assert();
+      target.terminal.line("hello");
+      target.terminal.expect("line: hello");
+    }
+  });
 });
 
 describe("a target that may open hardly any more files", () => {

@@ -119,7 +119,7 @@ describe("reptyr and processes that nobody can move", () => {
     assertEquals(refused([sleeper.pid]), [
       "Target is not connected to a terminal",
       "Of its descriptors, 0 is /dev/null, 1 is /dev/null, 2 is /dev/null",
-      "Only a process that uses a terminal can be moved: `ps a` lists them",
+      `To put a terminal in their place, run: reptyr --force-stdio ${sleeper.pid}`,
     ]);
     target.assert();
   });
@@ -148,7 +148,7 @@ describe("reptyr and processes that nobody can move", () => {
       const lines = refused([server.pid]);
       assertEquals(lines[0], "Target is not connected to a terminal");
       assertMatch(
-        lines[2]!,
+        lines[3]!,
         new RegExp(
           "^Processes below it are on a terminal and may be meant: " +
             `${sleeper} \\(sleep 1001\\) on pts/\\d+$`,

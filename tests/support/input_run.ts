@@ -89,7 +89,7 @@ export function assertMessage(lines: readonly string[]): void {
 }
 
 /**
- * Run `reptyr ARGS`, which must fail with exit status `status` and one message. Returns its lines: the
+ * Run `reptyr ARGS`, which must fail with exit status `status` and one message, warnings apart. Returns its lines: the
  * first without `reptyr: `, the others without what they are indented by.
  */
 export function refused(
@@ -99,7 +99,8 @@ export function refused(
   const { terminal, settings } = startOn(args, options);
   using _ = terminal;
   const ended = terminal.expectExit();
-  const lines = linesOf(terminal.output);
+  // What is to be known before a move comes before the reason why it fails.
+  const lines = linesOf(terminal.output).filter((line) => !line.startsWith("reptyr: warning: "));
   assertEquals(ended, { kind: "exited", status: options.status ?? 1 }, terminal.output);
   assertMessage(lines);
   assertEquals(settingsOf(terminal), settings, "The user's terminal is not as it was");

@@ -5,13 +5,11 @@ import { readFds } from "../../src/proc/fds.ts";
 import { isLive, readStat, type Stat } from "../../src/proc/stat.ts";
 import { readStatus } from "../../src/proc/status.ts";
 import { getTermios } from "../../src/tty/termios.ts";
-import { type Child, descendantsOf, ProcessHandle } from "./child.ts";
+import { type Child, childrenOf, descendantsOf, ProcessHandle } from "./child.ts";
 import { PROMPT, type Shape, SHELL } from "./e2e_target.ts";
 import { assertNothingLeft, type Snapshot, snapshot, type SnapshotOptions } from "./leftovers.ts";
 import { reptyrPath } from "./reptyr.ts";
 import { Terminal, type TerminalOptions, waitUntil } from "./terminal.ts";
-
-const CHILD_BIT = 1n << 16n; // SIGCHLD, 17
 
 /** A new terminal on which `argv` leads the session, or is a job that an interactive shell has in the foreground. */
 export function startOnTerminal(shape: Shape, argv: readonly string[]): Terminal {
@@ -86,11 +84,17 @@ export class MovedJob implements Disposable {
   }
 
   /** Run `reptyr target` on a new terminal, which is returned: all is as moveBy() says. */
-  move(target: number, options: TerminalOptions & { readonly args?: readonly string[] } = {}) {
+  move(
+    target: number,
+    { args = [], stays = false, ...options }: TerminalOptions & {
+      readonly args?: readonly string[];
+      readonly stays?: boolean;
+    } = {},
+  ) {
     const moved = new Terminal({ label: "reptyr", ...options });
     try {
-      const argv = [reptyrPath, ...options.args ?? [], String(target)];
-      this.moveBy(target, moved, () => moved.spawn(argv));
+      const argv = [reptyrPath, ...args, String(target)];
+      this.moveBy(target, moved, () => moved.spawn(argv), stays);
       return moved;
     } catch (error) {
       moved[Symbol.dispose]();
@@ -100,14 +104,19 @@ export class MovedJob implements Disposable {
 
   /**
    * `start` starts a reptyr that moves process `target` to `moved`. When this returns all of the job are there, and
-   * none of them is otherwise than it was before.
+   * none of them is otherwise than it was before. `stays`: the target is still in its old session.
    */
-  moveBy(target: number, moved: Terminal, start: () => Child | undefined): void {
+  moveBy(
+    target: number,
+    moved: Terminal,
+    start: () => Child | undefined,
+    stays = false,
+  ): void {
     const before = this.pids.map((pid) => snapshot(pid, this.options));
     if (this.#first.length === 0) this.#first = before;
     const shielded = shieldedMembers(target, this.pids);
     const stat = statOf(target);
-    const foreground = stat.session === target ? stat.tpgid : target;
+    const foreground = stat.session === target && stat.tpgid > 0 ? stat.tpgid : target;
     const old = terminalsOf(target);
     this.#settings.set(moved, getTermios(moved.master).bytes);
     const reptyr = start();
@@ -116,6 +125,11 @@ export class MovedJob implements Disposable {
     waitUntil(`process ${target} to lead a session on another terminal`, () => {
       ended();
       const { ttyNr, session, tpgid } = statOf(target);
+      if (stays) {
+        return session === stat.session && terminalsOf(target).every((name) =>
+          !old.includes(name)
+        ) && this.pids.every((pid) => readStatus(pid)?.tracerPid === 0);
+      }
       return ttyNr !== 0 && ttyNr !== stat.ttyNr && session === target && tpgid === foreground &&
         this.pids.every((pid) => readStatus(pid)?.tracerPid === 0);
     });
@@ -136,6 +150,15 @@ export class MovedJob implements Disposable {
         return status?.sigIgnored.toString(16) === facts.ignored &&
           status.sigCaught.toString(16) === facts.caught;
       });
+    }
+  }
+
+  /** Each of them is what it was before the first move, SIGHUP included: their shell has ended. */
+  expectAsBefore(): void {
+    this.expectOwnHangup();
+    for (const before of this.#first) {
+      const ourChildren = childrenOf(Deno.pid).sort();
+      assertNothingLeft({ ...before, facts: { ...before.facts, ourChildren } });
     }
   }
 
@@ -188,9 +211,6 @@ function served(before: Snapshot, reptyr: Child | undefined, isShielded: boolean
   const hangup = 1n << BigInt(SIGHUP - 1);
   const ignored = BigInt(`0x${facts.ignored}`) | (isShielded ? hangup : 0n);
   const caught = BigInt(`0x${facts.caught}`) & (isShielded ? ~hangup : -1n);
-  // The shell is shown a stop of its job. A parent in the job is told of it too, and may be blocking SIGCHLD.
-  const child = (readStatus(before.pid)?.sharedPending ?? 0n) & CHILD_BIT;
-  const pending = BigInt(`0x${facts.sharedPending}`) | child;
   const ours = [...facts.ourChildren, ...reptyr === undefined ? [] : [reptyr.pid]].sort();
   return {
     ...before,
@@ -198,7 +218,6 @@ function served(before: Snapshot, reptyr: Child | undefined, isShielded: boolean
       ...facts,
       ignored: ignored.toString(16),
       caught: caught.toString(16),
-      sharedPending: pending.toString(16),
       ourChildren: ours,
     },
   };

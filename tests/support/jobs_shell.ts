@@ -6,13 +6,13 @@ import type { MovedJob } from "./jobs_moved.ts";
 import { reptyrPath } from "./reptyr.ts";
 import { descendantsOf } from "./child.ts";
 import { Terminal, type TerminalOptions, waitUntil } from "./terminal.ts";
-import { untilState } from "./victim.ts";
 
 /** A new terminal with a shell in which `reptyr target` has just moved the whole of `job`. */
 export function moveInShell(
   job: MovedJob,
   target: number,
   options: TerminalOptions = {},
+  stays = false,
 ): Terminal {
   const shell = Terminal.start(SHELL, { label: "new shell", ...options });
   try {
@@ -20,7 +20,7 @@ export function moveInShell(
     job.moveBy(target, shell, () => {
       shell.line(`${reptyrPath} ${target}`);
       return undefined;
-    });
+    }, stays);
     return shell;
   } catch (error) {
     shell[Symbol.dispose]();
@@ -40,7 +40,10 @@ export function stopByKey(shell: Terminal, job: MovedJob): void {
   shell.press("^Z");
   shell.expect(/\[1\]\+ +Stopped +\S*reptyr \d+/);
   shell.expect(PROMPT);
-  for (const pid of job.pids) untilState(pid, "T");
+  // Children of the old shell are held by reptyr: that shell is not to hear of a stop.
+  for (const pid of job.pids) {
+    waitUntil(`process ${pid} to be stopped`, () => /[Tt]/.test(readStat(pid)?.state ?? ""));
+  }
 }
 
 /** `fg` or `bg`: all of the job go on. */

@@ -3,6 +3,7 @@
  * programs use. It draws characters only, knows no colours, and never answers a question.
  */
 
+import { rendered } from "../../src/tty/rendition.ts";
 import { type Token, tokenize } from "./control_sequences.ts";
 
 /** DEC Special Graphics, which programs switch to for lines: `ESC ( 0`. Characters from 0x60 on. */
@@ -22,7 +23,8 @@ export class Screen {
   #columns: number;
   #cells: Row[];
   #cursor: Cursor = { row: 0, column: 0 };
-  #saved: Cursor = { row: 0, column: 0 };
+  /** DECSC: the main and the alternate screen each have a place for it. */
+  #saved: [main: Cursor, alternate: Cursor] = [{ row: 0, column: 0 }, { row: 0, column: 0 }];
   /** First and last row of the scrolling region: DECSTBM. */
   #top = 0;
   #bottom: number;
@@ -38,6 +40,13 @@ export class Screen {
   #last = " ";
   #rest = "";
   #title = "";
+  /** Private modes that are not as they are at first. */
+  #privateModes = new Set<number>();
+  #keypad = false;
+  #modifiedKeys = false;
+  #attributes = 0;
+  #cursorStyle = 0;
+  #keyboardFlags = 0;
 
   constructor(rows: number, columns: number) {
     this.#rows = rows;
@@ -77,6 +86,27 @@ export class Screen {
   /** Whether the alternate screen is shown, as full-screen programs have it. */
   get alternate(): boolean {
     return this.#main !== undefined;
+  }
+
+  /**
+   * What is not as it is on a new terminal, beside the alternate screen: private modes as `?25`, `keypad`, `region`
+   * and so on.
+   */
+  get modes(): ReadonlySet<string> {
+    const others: readonly (readonly [string, boolean])[] = [
+      ["keypad", this.#keypad],
+      [">4", this.#modifiedKeys],
+      ["region", this.#top > 0 || this.#bottom < this.#rows - 1],
+      ["attributes", this.#attributes !== 0],
+      ["insert", this.#insert],
+      ["line drawing", this.#graphics[this.#shift] === true],
+      ["cursor style", this.#cursorStyle !== 0],
+      ["keyboard flags", this.#keyboardFlags !== 0],
+    ];
+    return new Set([
+      ...[...this.#privateModes].map((mode) => `?${mode}`),
+      ...others.filter(([, on]) => on).map(([name]) => name),
+    ]);
   }
 
   /** Another size. Rows leave at the top, as far as the cursor's row stays; columns at the right. */
@@ -182,10 +212,16 @@ export class Screen {
         this.#fillWithE();
         break;
       case "7":
-        this.#saved = { ...this.#cursor };
+        this.#saved[this.alternate ? 1 : 0] = { ...this.#cursor };
         break;
-      case "8":
-        this.#moveTo(this.#saved.row, this.#saved.column);
+      case "8": {
+        const { row, column } = this.#saved[this.alternate ? 1 : 0];
+        this.#moveTo(row, column);
+        break;
+      }
+      case "=":
+      case ">":
+        this.#keypad = final === "=";
         break;
       case "D":
         this.#index();
@@ -213,8 +249,25 @@ export class Screen {
       return;
     }
     if (marker === "?" && (final === "J" || final === "K")) marker = "";
+    if (marker === ">" && final === "m" && numbers[0] === 4) {
+      this.#modifiedKeys = (numbers[1] ?? 0) !== 0;
+    }
+    if (final === "u" && marker !== "") {
+      this.#keyboardFlags = marker === "<" ? 0 : numbers[0] ?? 0;
+    }
     if (marker !== "") return;
     switch (final) {
+      case "m":
+        this.#attributes = rendered(
+          this.#attributes,
+          new TextEncoder().encode(parameters),
+          0,
+          parameters.length,
+        );
+        break;
+      case " q":
+        this.#cursorStyle = numbers[0] ?? 0;
+        break;
       case "A":
         // Up and down stop at the region's edge when they start within it.
         this.#moveTo(Math.max(row >= this.#top ? this.#top : 0, row - count), column);
@@ -296,10 +349,10 @@ export class Screen {
         this.#setRegion(count, numbers[1] ?? 0);
         break;
       case "s":
-        this.#saved = { ...this.#cursor };
+        this.#escape("7");
         break;
       case "u":
-        this.#moveTo(this.#saved.row, this.#saved.column);
+        this.#escape("8");
         break;
       case "!p":
         this.#insert = false;
@@ -308,11 +361,18 @@ export class Screen {
         this.#shift = 0;
         this.#top = 0;
         this.#bottom = this.#rows - 1;
+        this.#keypad = false;
+        this.#attributes = 0;
+        for (const mode of [1, 7, 25]) this.#privateModes.delete(mode);
         break;
     }
   }
 
   #privateMode(mode: number, on: boolean): void {
+    if (![47, 1047, 1048, 1049].includes(mode)) {
+      if (on === (mode === 7 || mode === 25)) this.#privateModes.delete(mode);
+      else this.#privateModes.add(mode);
+    }
     switch (mode) {
       case 7:
         this.#autoWrap = on;
@@ -402,7 +462,11 @@ export class Screen {
     this.#insert = false;
     this.#graphics = [false, false];
     this.#shift = 0;
-    this.#saved = { row: 0, column: 0 };
+    this.#saved = [{ row: 0, column: 0 }, { row: 0, column: 0 }];
+    this.#privateModes.clear();
+    this.#keypad = this.#modifiedKeys = false;
+    this.#attributes = 0;
+    this.#cursorStyle = this.#keyboardFlags = 0;
     this.#moveTo(0, 0);
   }
 

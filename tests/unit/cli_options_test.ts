@@ -3,15 +3,25 @@ import { describe, it } from "@std/testing/bdd";
 import { chooseCommand, type CommandName } from "../../src/cli/command_name.ts";
 import { helpText } from "../../src/cli/help.ts";
 import { REPTYR_OPTIONS, REPTYR_PLANNED } from "../../src/cli/option_table.ts";
-import { parseProcout, parseReptyr } from "../../src/cli/options.ts";
+import { parseReptyr } from "../../src/cli/options.ts";
+import { parseProcout } from "../../src/cli/procout_options.ts";
 import { wantsVerbose } from "../../src/cli/run.ts";
 import { VERSION } from "../../src/cli/version.ts";
 import { UsageError } from "../../src/errors.ts";
 
 const move = (
   pid: number,
-  { verbose = false, timeoutSeconds = 10, redraw = "winch" } = {},
-) => ({ kind: "move", verbose, options: { pid, timeoutSeconds, redraw } });
+  { verbose = false, timeoutSeconds = 10, redraw = "winch", forceStdio = false, alone = false } =
+    {},
+) => ({ kind: "move", verbose, options: { pid, timeoutSeconds, redraw, forceStdio, alone } });
+
+const newTerminal = (place: "on" | "beside", command: string[], verbose = false) => ({
+  kind: "new terminal",
+  verbose,
+  options: { command, place },
+});
+
+const steal = (...args: Parameters<typeof move>) => ({ ...move(...args), kind: "steal" });
 
 describe("parseReptyr", () => {
   const right: [string[], unknown][] = [
@@ -32,11 +42,39 @@ describe("parseReptyr", () => {
       ["-V", "--redraw=winch", "7", "--timeout", "1"],
       move(7, { verbose: true, timeoutSeconds: 1 }),
     ],
+    [["-s", "7"], move(7, { forceStdio: true })],
+    [["7", "--force-stdio"], move(7, { forceStdio: true })],
+    [["-1", "7"], move(7, { alone: true })],
+    [["--alone", "7"], move(7, { alone: true })],
+    [["-V1s", "7"], move(7, { verbose: true, alone: true, forceStdio: true })],
+    [["-l"], newTerminal("beside", [])],
+    [["-L"], newTerminal("on", [])],
+    [["-l", "ls", "-la", "--foo"], newTerminal("beside", ["ls", "-la", "--foo"])],
+    [["-L", "bash", "-c", "x"], newTerminal("on", ["bash", "-c", "x"])],
+    [["-VL", "a", "-l"], newTerminal("on", ["a", "-l"], true)],
+    [["-l", "-V", "a", "-h"], newTerminal("beside", ["a", "-h"], true)],
+    [["-V", "-LL", "--", "-a", "--", "b"], newTerminal("on", ["-a", "--", "b"], true)],
+    [["-l", "--"], newTerminal("beside", [])],
+    [["-L", ""], newTerminal("on", [""])],
+    [["-L", "-", "x"], newTerminal("on", ["-", "x"])],
+    [["-L", "42"], newTerminal("on", ["42"])],
+    [["-lh", "x"], { kind: "help" }],
+    [["-L", "--version"], { kind: "version" }],
+    [["-T", "7"], steal(7)],
+    [["7", "--steal"], steal(7)],
+    [["-VT", "7"], steal(7, { verbose: true })],
+    [
+      ["-T", "--redraw=none", "--timeout=2", "7"],
+      steal(7, { redraw: "none", timeoutSeconds: 2 }),
+    ],
     [["--list"], { kind: "list", json: false }],
     [["--json", "--list", "-V"], { kind: "list", json: true }],
     [["--why", "4242"], { kind: "why", pid: 4242, json: false }],
     [["--json", "--why=4242"], { kind: "why", pid: 4242, json: true }],
     [["--list", "--why=0", "-h"], { kind: "help" }],
+    [["--install"], { kind: "install", folder: undefined }],
+    [["--install=/opt/bin"], { kind: "install", folder: "/opt/bin" }],
+    [["-V", "--install=a b"], { kind: "install", folder: "a b" }],
     [["--help"], { kind: "help" }],
     [["-h", "not a pid", "nor this"], { kind: "help" }],
     [["-Vh"], { kind: "help" }],
@@ -51,6 +89,14 @@ describe("parseReptyr", () => {
   const wrong: [string[], string][] = [
     [[], "no PID given"],
     [["-V"], "no PID given"],
+    [["--install="], "option '--install' needs a value: DIR"],
+    [
+      ["--install", "/opt"],
+      "option '--install' goes with nothing else, and '/opt' is given; for a folder write --install=DIR",
+    ],
+    [["--install", "--list"], "option '--install' goes with nothing else, and '--list' is given"],
+    [["--timeout", "--install"], "option '--timeout' needs a value: SECONDS"],
+    [["--", "--install"], "'--install' is not a PID: it is not a number"],
     [["--"], "no PID given"],
     [["0"], "'0' is not a PID: no process has number 0"],
     [["000"], "'000' is not a PID: no process has number 0"],
@@ -115,11 +161,34 @@ describe("parseReptyr", () => {
     [["--help=false", "5"], "option '--help' takes no value"],
     [["-V5"], "option '--verbose' takes no value"],
     [["-V=5"], "option '--verbose' takes no value"],
-    [["-l", "ls", "-la", "--foo"], "option '-l' is not available in this version"],
-    [["-1", "5"], "option '-1' is not available in this version"],
-    [["--install=dir"], "option '--install' is not available in this version"],
-    [["-VT", "5"], "option '-T' is not available in this version"],
-    [["--foo", "-T", "5"], "unknown option '--foo'"],
+    [["-l", "-L", "ls"], "options '-l' and '-L' exclude each other"],
+    [["-Ll"], "options '-L' and '-l' exclude each other"],
+    [["-l", "-s", "5"], "options '-l' and '--force-stdio' exclude each other"],
+    [["-1", "-L", "5"], "options '-L' and '--alone' exclude each other"],
+    [["-L", "--timeout", "5", "ls"], "options '-L' and '--timeout' exclude each other"],
+    [["--timeout", "-l"], "option '--timeout' needs a value: SECONDS"],
+    [["-l", "--list"], "options '-l' and '--list' exclude each other"],
+    [["-l", "--foo", "ls"], "unknown option '--foo'"],
+    [["-lx", "ls"], "unknown option '-x'"],
+    [["-T", "-l"], "options '-l' and '--steal' exclude each other"],
+    [["5", "-l"], "unknown option '-l'"],
+    [["--list", "-s"], "options '--list' and '--force-stdio' exclude each other"],
+    [["--why=5", "-1"], "options '--why' and '--alone' exclude each other"],
+    [["-1"], "no PID given"],
+    [["-11"], "'-11' is not a PID: it is negative"],
+    [["-12"], "'-12' is not a PID: it is negative"],
+    [["-1", "-5"], "'-5' is not a PID: it is negative"],
+    [["--alone=yes", "5"], "option '--alone' takes no value"],
+    [["--foo", "-s", "5"], "unknown option '--foo'"],
+    [["-T"], "no PID given"],
+    [["-T=5"], "option '--steal' takes no value"],
+    [["--steal=yes", "5"], "option '--steal' takes no value"],
+    [["-T", "5", "6"], "one PID is needed, and '6' is given after it"],
+    [["-T", "--json", "5"], "option '--json' is for '--list' and '--why'"],
+    [["--list", "-T"], "options '--list' and '--steal' exclude each other"],
+    [["-T", "--why=5"], "options '--why' and '--steal' exclude each other"],
+    [["-T", "-s", "5"], "options '--steal' and '--force-stdio' exclude each other"],
+    [["-1", "-T", "5"], "options '--steal' and '--alone' exclude each other"],
   ];
   for (const [args, message] of wrong) {
     it(`refuses ${JSON.stringify(args)}`, () => {
@@ -137,11 +206,9 @@ describe("parseReptyr", () => {
 });
 
 describe("parseProcout", () => {
-  it("knows help and version, and nothing else until it is built", () => {
+  it("knows help and version", () => {
     assertEquals(parseProcout(["-h"]), { kind: "help" });
     assertEquals(parseProcout(["--version"]), { kind: "version" });
-    assertEquals(parseProcout(["4242", "-V"]), { kind: "procout", verbose: true });
-    assertEquals(parseProcout(["--", "ls", "--help"]), { kind: "procout", verbose: false });
   });
 });
 

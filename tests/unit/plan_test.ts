@@ -114,6 +114,43 @@ describe("planJob: open file descriptions", () => {
   });
 });
 
+describe("planJob: descriptors that are forced", () => {
+  const forced = (open: Readonly<Record<number, Open>>) => {
+    const shared: Shared = (_pid1, fd1, _pid2, fd2) => open[fd1]![0] === open[fd2]![0];
+    return planJob([{ ...process(1, open), forced: [0, 1, 2] }], shared);
+  };
+
+  it("get one that can be read and written, nonblocking as it was, and share it as they did", () => {
+    const plan = forced({
+      0: ["pipe", O_NONBLOCK],
+      1: ["file", O_WRONLY | O_APPEND],
+      2: ["file", O_WRONLY | O_APPEND],
+      3: ["file", O_WRONLY | O_APPEND],
+      4: ["tty", O_WRONLY],
+    });
+    assertEquals(plan.flags, [O_RDWR | O_NONBLOCK, O_RDWR, O_WRONLY]);
+    assertEquals(descriptions(plan), [["0: 0", "1: 1 2", "2: 4"]]);
+    assertEquals(plan.moves[0]!.descriptions.map(({ wasClosed }) => wasClosed), [
+      false,
+      false,
+      false,
+    ]);
+  });
+
+  it("are as any other where they are on the terminal", () => {
+    const plan = forced({ 0: ["tty", 0], 1: ["tty1", O_WRONLY | O_CLOEXEC], 2: ["file", 0] });
+    assertEquals(plan.flags, [0, O_WRONLY, O_RDWR]);
+    assertEquals(descriptions(plan), [["0: 0", "1: 1+", "2: 2"]]);
+  });
+
+  it("share one where they were closed", () => {
+    const plan = forced({ 1: ["file", O_WRONLY], 5: ["file", O_WRONLY] });
+    assertEquals(plan.flags, [O_RDWR, O_RDWR]);
+    assertEquals(descriptions(plan), [["0: 1", "1: 0 2"]]);
+    assertEquals(plan.moves[0]!.descriptions.map(({ wasClosed }) => wasClosed), [false, true]);
+  });
+});
+
 describe("planJob: flags", () => {
   it("keeps access and status flags, but close-on-exec and O_ASYNC", () => {
     const flags = O_RDWR | O_NONBLOCK | O_APPEND;

@@ -3,6 +3,7 @@ import { describe, it } from "@std/testing/bdd";
 import {
   ancestorsOf,
   descendantsOf,
+  earlierHelpers,
   jobMembers,
   type ProcessEntry,
 } from "../../src/reptyr/job_members.ts";
@@ -70,8 +71,75 @@ describe("jobMembers", () => {
     assertEquals(members(SHELL, [SHELL, job]), [500]);
     assertEquals(members({ ...SHELL, ttyNr: 0 }, [SHELL, job]), []);
   });
+  it("finds a descendant that uses its terminal, whatever its own is", () => {
+    const target = { ...VIM, ttyNr: 0 };
+    const table = [
+      target,
+      entry(201, 200, 201, 201, 9),
+      entry(202, 200, 202, 202, 0),
+      entry(203, 1, 1, 1),
+    ];
+    assertEquals(jobMembers(target, table, SELF, () => true).map(({ pid }) => pid), [201, 202]);
+    assertEquals(jobMembers(target, table, SELF, (pid) => pid === 202).map(({ pid }) => pid), [
+      202,
+    ]);
+  });
   it("sorts by number", () => {
     assertEquals(members(VIM, [entry(203, 1, 200, 100), entry(201, 1, 200, 100), VIM]), [201, 203]);
+  });
+});
+
+describe("a job that was moved before", () => {
+  // The shell 100 on pts/3 had 200 | 201 | 202 as a job, with 203 below; now 200 leads a session on pts/4.
+  const PTS4 = PTS3 + 1;
+  const target = entry(200, 100, 200, 200, PTS4);
+  const helpers = [entry(201, 100, 201, 100), entry(202, 100, 201, 100), entry(203, 200, 201, 100)];
+  const later = entry(204, 200, 200, 200, PTS4);
+  const server = entry(300, 400, 300, 400, 9);
+  const table = [SHELL, target, ...helpers, later, server];
+  const users = (...pids: number[]) => (pid: number) => pids.includes(pid);
+  const found = (table: ProcessEntry[], uses: (pid: number) => boolean, of = target) =>
+    jobMembers(of, table, SELF, uses).map(({ pid }) => pid);
+
+  it("is still one", () => {
+    assertEquals(found(table, users(200, 201, 202, 203, 204)), [201, 202, 203, 204]);
+    assertEquals(earlierHelpers(target, table, users(201, 202)).map(({ pid }) => pid), [
+      201,
+      202,
+      203,
+    ]);
+  });
+  it("has also those of its group who use no terminal", () => {
+    assertEquals(found(table, users(200, 202)), [201, 202, 203, 204]);
+  });
+  it("is still one when the shell has ended", () => {
+    const orphans = [target, ...helpers, later].map((one) => (
+      { ...one, ppid: one.ppid === 100 ? 1 : one.ppid, ttyNr: one.session === 100 ? 0 : one.ttyNr }
+    ));
+    assertEquals(found([INIT, ...orphans], users(200, 201, 202), orphans[0]), [201, 202, 203, 204]);
+  });
+  it("has the script whose command the target is, though that leads the old session", () => {
+    const script = entry(100, 50, 100, 100);
+    const command = entry(200, 100, 200, 200, PTS4);
+    assertEquals(found([INIT, script, command], users(100, 200), command), [100]);
+  });
+  it("leaves the shell, its other jobs and the terminal's server, none of which uses the terminal", () => {
+    const other = entry(250, 100, 250, 100);
+    assertEquals(found([...table, other], users(200, 201)), [201, 202, 203, 204]);
+  });
+  it("leaves daemons, and children of a shell without a terminal of its own", () => {
+    const daemon = entry(260, 100, 260, 260, 0);
+    assertEquals(found([SHELL, target, daemon], () => true), [100]);
+    const su = { ...target, ttyNr: 0 };
+    assertEquals(found([SHELL, su, daemon], () => true, su), []);
+  });
+  it("counts no helper that called setsid() itself, or is below one that did", () => {
+    const own = [entry(210, 200, 210, 210, 0), entry(211, 210, 210, 210, 0)];
+    assertEquals(found([SHELL, target, ...own], users(210, 211)), [210, 211]);
+    assertEquals(
+      earlierHelpers(target, [target, ...own], users(210, 211)).map(({ pid }) => pid),
+      [],
+    );
   });
 });
 

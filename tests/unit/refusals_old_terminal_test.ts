@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import type { Descriptor } from "../../src/proc/fds.ts";
 import { encodeDevice } from "../../src/proc/device.ts";
-import { isOnTerminal, oldTerminal } from "../../src/reptyr/old_terminal.ts";
+import { fdsOn, isOnTerminal, oldTerminal, usesTerminal } from "../../src/reptyr/old_terminal.ts";
 
 const DEVPTS = 26;
 const DEVTMPFS = 6;
@@ -227,5 +227,38 @@ describe("isOnTerminal", () => {
       answers([MASTER, ODD_MASTER, PTMX, DEV_NULL, FILE, SOCKET, PIPE, DISK]),
       Array(8).fill(false),
     );
+  });
+});
+
+describe("fdsOn", () => {
+  const all = { 0: onPts(4), 1: onPts(3), 2: DEAD_3, 3: DISK, 4: DEV_TTY, 5: onPts(3), 6: FILE };
+  const on = (place: Place, ttyNr: number, places: Record<number, Place> = all) =>
+    fdsOn(identity(place), ttyNr, descriptors(places));
+
+  it("finds those on the terminal, whatever the controlling one is", () => {
+    assertEquals(on(onPts(3), pts(4)), [1, 5]);
+    assertEquals(on(DEAD_3, pts(4)), [2]);
+  });
+  it("has /dev/tty with the controlling terminal alone", () => {
+    assertEquals(on(onPts(4), pts(4)), [0, 4]);
+    assertEquals(on(onPts(3), pts(3)), [1, 4, 5]);
+  });
+  it("tells a terminal from one of the same number elsewhere", () => {
+    assertEquals(on(onPts(3, { dev: DEVPTS + 1 }), pts(4)), []);
+  });
+});
+
+describe("usesTerminal", () => {
+  const uses = (places: Record<number, Place>) =>
+    usesTerminal(identity(onPts(3)), descriptors(places));
+
+  it("is for whoever has it open", () => {
+    assertEquals(uses({ 7: onPts(3), 8: SOCKET }), true);
+    assertEquals(uses({ 0: onPts(4), 1: PIPE }), false);
+    assertEquals(uses({}), false);
+  });
+  it("is not for its emulator, which may have both ends", () => {
+    assertEquals(uses({ 3: MASTER, 4: onPts(3) }), false);
+    assertEquals(uses({ 3: ODD_MASTER }), false);
   });
 });

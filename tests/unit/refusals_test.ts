@@ -8,7 +8,7 @@ import {
   explainAttachFailure,
   isAttachForbidden,
   isAttachUnlikely,
-} from "../../src/reptyr/attach_failure.ts";
+} from "../../src/tracee/attach_failure.ts";
 import { attachFailure, preflight } from "../../src/reptyr/preflight.ts";
 import { refusal, type TargetFacts } from "../../src/reptyr/refusals.ts";
 
@@ -146,7 +146,7 @@ describe("refusal", () => {
       [
         "Target is not connected to a terminal",
         "Of its descriptors, 0 is /dev/null, 1 is /tmp/a\\nb",
-        "Only a process that uses a terminal can be moved: `ps a` lists them",
+        "To put a terminal in their place, run: reptyr --force-stdio 4242",
       ],
     ],
     [
@@ -159,6 +159,7 @@ describe("refusal", () => {
       [
         "Target is not connected to a terminal",
         "Its descriptors 0, 1 and 2 are closed",
+        "To put a terminal in their place, run: reptyr --force-stdio 4242",
         "Processes below it are on a terminal and may be meant: 4300 (less) on pts/3",
       ],
     ],
@@ -460,7 +461,7 @@ describe("explainAttachFailure", () => {
 describe("preflight", () => {
   const refusedBy = (pid: number) => {
     try {
-      preflight(pid);
+      preflight(pid, { forceStdio: false, alone: false });
       return undefined;
     } catch (error) {
       return (error as Error).message;

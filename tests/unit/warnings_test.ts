@@ -9,6 +9,7 @@ function facts(changes: Partial<WarningFacts> = {}): WarningFacts {
     uid: 1000,
     selfUid: 1000,
     job: [4242],
+    bereft: [],
     seccomp: 0,
     session: undefined,
     selfSession: undefined,
@@ -51,6 +52,16 @@ describe("warnings", () => {
     ["nothing in the same session", { session: THREE, selfSession: THREE }, []],
     ["nothing where systemd leaves processes alone", { session: THREE, killed: false }, []],
     ["nothing about our own session", { selfSession: FOUR }, []],
+    ["that one of its session loses /dev/tty", { bereft: [4250] }, [
+      "Process 4250, in the session of process 4242, will have no /dev/tty, which only new jobs get: " +
+      "programs that ask there for a password or a key will fail for it, and for what it starts; " +
+      "to move the terminal itself, run: reptyr -T 4242",
+    ]],
+    ["so of many, naming some", { bereft: [1, 2, 3, 4, 5, 6, 7, 8, 9] }, [
+      "Processes 1, 2, 3, 4, 5, 6, 7, 8 and 1 more, in the session of process 4242, will have no " +
+      "/dev/tty, which only new jobs get: programs that ask there for a password or a key will fail " +
+      "for them, and for what they start; to move the terminal itself, run: reptyr -T 4242",
+    ]],
     ["that a seccomp filter is suspended", { seccomp: 2 }, [
       "Process 4242 is under seccomp: its filter is suspended while it is moved, and holds again " +
       "as soon as it goes on",

@@ -30,10 +30,14 @@ export interface AttachFacts {
   /** Level of kernel.yama.ptrace_scope; undefined in a kernel without Yama. */
   readonly yama: number | undefined;
   readonly self: SelfFacts;
+  /** The command line to repeat with more privilege, where it is not `reptyr PID`. */
+  readonly again?: string;
 }
 
-/** The same of this reptyr. */
+/** The same of this program. */
 export interface SelfFacts {
+  /** What the user calls it: `reptyr` unless it is another. */
+  readonly program?: string;
   readonly status: Status;
   readonly userNamespace: string | undefined;
   readonly label: string | undefined;
@@ -136,11 +140,11 @@ function otherUser(facts: AttachFacts): Obstacle | undefined {
   const ourGid = facts.self.status.gids[0];
   let why: string;
   if (uid !== ourUid) {
-    why = `it belongs to another user (uid ${uid}; this reptyr runs as uid ${ourUid})`;
+    why = `it belongs to another user (uid ${uid}; this ${nameOf(facts)} runs as uid ${ourUid})`;
   } else if (euid !== ourUid || suid !== ourUid) {
     why = `it runs a set-user-ID program (uids ${uid}, ${euid}, ${suid})`;
   } else if (gid !== ourGid) {
-    why = `it belongs to another group (gid ${gid}; this reptyr runs as gid ${ourGid})`;
+    why = `it belongs to another group (gid ${gid}; this ${nameOf(facts)} runs as gid ${ourGid})`;
   } else {
     why = `it runs a set-group-ID program (gids ${gid}, ${egid}, ${sgid})`;
   }
@@ -151,7 +155,7 @@ function otherUser(facts: AttachFacts): Obstacle | undefined {
 function otherUserNamespace(facts: AttachFacts): Obstacle | undefined {
   if (inSameNamespace(facts)) return undefined;
   const remedies = [
-    "Run reptyr as root outside of the container or sandbox that it or the target is in",
+    `Run ${nameOf(facts)} as root outside of the container or sandbox that it or the target is in`,
   ];
   if (facts.userNamespace === undefined && !facts.hasOtherIds) {
     // Unreadable for everyone who may not trace it, so this alone says little without CAP_SYS_PTRACE.
@@ -176,27 +180,32 @@ function moreCapabilities(facts: AttachFacts): Obstacle | undefined {
   if (hasCapSysPtrace(facts)) return undefined;
   if ((facts.status.capPermitted & ~facts.self.status.capPermitted) === 0n) return undefined;
   return {
-    why: "it has capabilities that this reptyr does not have",
+    why: `it has capabilities that this ${nameOf(facts)} does not have`,
     remedies: [asRoot(facts)],
     certain: inSameNamespace(facts),
   };
 }
 
-function ownSeccomp({ self }: AttachFacts): Obstacle | undefined {
-  if (self.status.seccomp === 0) return undefined;
+function ownSeccomp(facts: AttachFacts): Obstacle | undefined {
+  if (facts.self.status.seccomp === 0) return undefined;
   return {
-    why: "a seccomp filter on this reptyr, such as that of a container, may forbid ptrace",
+    why: `a seccomp filter on this ${
+      nameOf(facts)
+    }, such as that of a container, may forbid ptrace`,
     remedies: [
-      "Run reptyr outside of the container or sandbox, or allow ptrace in it (docker run --cap-add=SYS_PTRACE)",
+      `Run ${
+        nameOf(facts)
+      } outside of the container or sandbox, or allow ptrace in it (docker run --cap-add=SYS_PTRACE)`,
     ],
     certain: false,
   };
 }
 
-function otherLabel({ label, self }: AttachFacts): Obstacle | undefined {
+function otherLabel(facts: AttachFacts): Obstacle | undefined {
+  const { label, self } = facts;
   if (label === undefined || label === self.label) return undefined;
   return {
-    why: `a security module may protect it: its label is ${label}, that of this reptyr ${
+    why: `a security module may protect it: its label is ${label}, that of this ${nameOf(facts)} ${
       self.label ?? "none"
     }`,
     remedies: ["The log of the kernel (`sudo dmesg`) or of auditd says which rule forbids it"],
@@ -217,6 +226,10 @@ function lastGuess(facts: AttachFacts): Obstacle {
     remedies: [asRoot(facts)],
     certain: false,
   };
+}
+
+function nameOf({ self }: AttachFacts): string {
+  return self.program ?? "reptyr";
 }
 
 function hasCapSysPtrace({ self }: AttachFacts): boolean {
@@ -243,8 +256,9 @@ function inSameNamespace(facts: AttachFacts): boolean {
 }
 
 /** Root itself, without CAP_SYS_PTRACE, is in a container: sudo would not help it. */
-function asRoot({ pid, self }: AttachFacts): string {
+function asRoot(facts: AttachFacts): string {
+  const { pid, self, again = `${nameOf(facts)} ${pid}` } = facts;
   return self.status.uids[1] === 0
-    ? "Run reptyr with the capability CAP_SYS_PTRACE (docker run --cap-add=SYS_PTRACE)"
-    : `Run: sudo reptyr ${pid}`;
+    ? `Run ${nameOf(facts)} with the capability CAP_SYS_PTRACE (docker run --cap-add=SYS_PTRACE)`
+    : `Run: sudo ${again}`;
 }

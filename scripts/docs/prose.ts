@@ -1,0 +1,82 @@
+/**
+ * What the man pages say beyond --help. Text in `backquotes` becomes bold; a section is a list of paragraphs.
+ */
+import type { CommandName } from "../../src/cli/command_name.ts";
+
+export interface Example {
+  readonly command: string;
+  readonly what: string;
+}
+
+export interface Prose {
+  /** After the dash of the NAME section: no capital, no full stop. */
+  readonly summary: string;
+  /** Paragraphs that follow the description of --help. */
+  readonly description: readonly string[];
+  readonly examples: readonly Example[];
+  readonly environment: readonly { readonly name: string; readonly what: string }[];
+  readonly notes: readonly string[];
+  /** `name(section)`, the pages of others. */
+  readonly seeAlso: readonly string[];
+}
+
+export const PROSE: Readonly<Record<CommandName, Prose>> = {
+  reptyr: {
+    summary: "move a running process to this terminal",
+    description: [
+      "From then on the program is on this terminal: its keys, signals and window size come from here, and when it " +
+      "ends `reptyr` ends with its exit status. The shell it was started from sees a stopped job. Closing that " +
+      "shell or its terminal does not end the program.",
+      "All threads are stopped for a moment and go on where they were: a call that a thread was in is not cut " +
+      "short. Open files, sockets and pipes are not touched.",
+    ],
+    examples: [
+      { command: "reptyr --list", what: "Find the process." },
+      { command: "reptyr 4242", what: "Move it to this terminal." },
+      { command: "reptyr --why 4242", what: "Ask beforehand what would hinder that." },
+    ],
+    environment: [
+      { name: "NO_COLOR", what: "When it is set and not empty, nothing is written in colour." },
+      { name: "HOME", what: "`--install` without DIR installs below it." },
+      { name: "PATH", what: "`--install` says when the folder is not on it." },
+    ],
+    notes: [
+      "The kernel decides who may move what: a user's own processes, unless the Yama module forbids it " +
+      "(`/proc/sys/kernel/yama/ptrace_scope`), and any process for root. What is refused is refused with the " +
+      "reason and with what to do about it.",
+      "While the old shell lives, the program ignores SIGHUP, because that shell may send one when it is closed. " +
+      "What the program did about SIGHUP before comes back when the shell ends, or when the new terminal is closed.",
+    ],
+    seeAlso: ["ptrace(2)", "pidfd_getfd(2)", "pty(7)", "nohup(1)", "screen(1)", "tmux(1)"],
+  },
+  procout: {
+    summary: "mirror what running processes write",
+    description: [
+      "The processes go on as before: their signals reach them, job control works, no call is cut short, and when " +
+      "`procout` ends, by whatever, they are what they were. Every system call of theirs takes longer, as under " +
+      "strace(1).",
+      "Bytes are taken when a call has returned, as many as it says: writes that fail or go in part are right, and " +
+      "every thread is watched. What comes out of a pipe by splice(2) or tee(2), and what is written by io_uring, " +
+      "cannot be seen; it is named once.",
+    ],
+    examples: [
+      { command: "procout 4242", what: "See what process 4242 writes, until it ends or ^C." },
+      {
+        command: "procout -f --format=line 4242",
+        what: "With its children, and who wrote what when.",
+      },
+      {
+        command: "procout --format=cast -o demo.cast -- ./demo.sh",
+        what: "Record a command for asciinema.",
+      },
+    ],
+    environment: [
+      { name: "NO_COLOR", what: "When it is set and not empty, nothing is written in colour." },
+    ],
+    notes: [
+      "A process can have one tracer only: one that is under a debugger or strace(1) cannot be watched.",
+      "A shell's own `echo >&2` is a write to descriptor 1, which the shell has redirected for that moment.",
+    ],
+    seeAlso: ["ptrace(2)", "reptyr(1)", "strace(1)", "asciinema(1)"],
+  },
+};

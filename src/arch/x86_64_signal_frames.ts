@@ -1,0 +1,146 @@
+/** Signal frames of x86_64: <asm/ucontext.h>, <asm/sigcontext.h>, sigreturn(2). */
+import { layout, Struct } from "../struct.ts";
+import type { Registers, SignalFrames } from "./arch.ts";
+import { get, getSigned, type RegisterName, set } from "./x86_64_registers.ts";
+
+/**
+ * What stands on the stack of a handler: its return address, and what rt_sigreturn(2) sets. The C library's
+ * `ucontext_t` is longer than the kernel's, which ends with eight bytes of mask.
+ */
+export const SIGNAL_FRAME = layout("struct signal_frame", 976, {
+  "pretcode": [0, "u64"],
+  "uc.uc_flags": [8, "u64"],
+  "uc.uc_stack.ss_flags": [32, "i32"],
+  "uc.uc_mcontext.gregs[REG_R8]": [48, "u64"],
+  "uc.uc_mcontext.gregs[REG_R9]": [56, "u64"],
+  "uc.uc_mcontext.gregs[REG_R10]": [64, "u64"],
+  "uc.uc_mcontext.gregs[REG_R11]": [72, "u64"],
+  "uc.uc_mcontext.gregs[REG_R12]": [80, "u64"],
+  "uc.uc_mcontext.gregs[REG_R13]": [88, "u64"],
+  "uc.uc_mcontext.gregs[REG_R14]": [96, "u64"],
+  "uc.uc_mcontext.gregs[REG_R15]": [104, "u64"],
+  "uc.uc_mcontext.gregs[REG_RDI]": [112, "u64"],
+  "uc.uc_mcontext.gregs[REG_RSI]": [120, "u64"],
+  "uc.uc_mcontext.gregs[REG_RBP]": [128, "u64"],
+  "uc.uc_mcontext.gregs[REG_RBX]": [136, "u64"],
+  "uc.uc_mcontext.gregs[REG_RDX]": [144, "u64"],
+  "uc.uc_mcontext.gregs[REG_RAX]": [152, "u64"],
+  "uc.uc_mcontext.gregs[REG_RCX]": [160, "u64"],
+  "uc.uc_mcontext.gregs[REG_RSP]": [168, "u64"],
+  "uc.uc_mcontext.gregs[REG_RIP]": [176, "u64"],
+  "uc.uc_mcontext.gregs[REG_EFL]": [184, "u64"],
+  "uc.uc_mcontext.gregs[REG_CSGSFS]": [192, "u64"],
+  "uc.uc_mcontext.fpregs": [232, "u64"],
+  "uc.uc_sigmask.__val[0]": [304, "u64"],
+});
+
+const KERNEL_SIZE = SIGNAL_FRAME.fields["uc.uc_sigmask.__val[0]"][0] + 8;
+
+/** Set from the frame under their own names. CS and SS share a field. */
+const GENERAL: readonly RegisterName[] = [
+  ...["r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"] as const,
+  ...["rdi", "rsi", "rbp", "rbx", "rdx", "rax", "rcx", "rsp", "rip"] as const,
+];
+
+// <asm/ucontext.h>: the frame has the XSAVE form; SS is in it, and is to be taken as it is.
+const UC_FP_XSTATE = 1n;
+const UC_SIGCONTEXT_SS = 2n;
+const UC_STRICT_RESTORE_SS = 4n;
+
+/**
+ * No mode that sigaltstack(2) has: rt_sigreturn(2) ignores that it cannot be set, restore_altstack() in
+ * kernel/signal.c, and the alternate stack, which no other process can read, stays what it is.
+ */
+const NO_ALTERNATE_STACK_MODE = 0x40;
+
+// <asm/sigcontext.h>: `struct _fpx_sw_bytes`, in the 48 bytes of FXSAVE that are left to programs, and
+// the word behind the XSAVE area.
+const FP_XSTATE_MAGIC1 = 0x46505853;
+const FP_XSTATE_MAGIC2 = 0x46505845;
+const MAGIC2_SIZE = 4;
+const SW_BYTES = layout("struct _fpx_sw_bytes", 48, {
+  magic1: [0, "u32"],
+  extended_size: [4, "u32"],
+  xfeatures: [8, "u64"],
+  xstate_size: [16, "u32"],
+});
+const SW_BYTES_OFFSET = 464;
+const XSTATE_BV_OFFSET = 512;
+
+/**
+ * The tiles of AMX stand at the end. A process without permission for them, arch_prctl(ARCH_REQ_XCOMP_PERM), has the
+ * set's whole size in ptrace(2), but may not have it in a frame: with a longer one the kernel would restore SSE
+ * registers only.
+ */
+const AMX_TILES = 0x60000n;
+const SIZE_WITHOUT_AMX = 2696;
+
+// include/linux/errno.h: interrupted calls that are to be made again.
+const ERESTARTS: ReadonlySet<bigint> = new Set([-512n, -513n, -514n, -516n]);
+const SYSCALL_LENGTH = 2n;
+
+export const signalFrames: SignalFrames = {
+  returningSyscall: Uint8Array.of(0x0f, 0x05, 0xc3),
+  // mov $15,%rax; syscall - as the C libraries have it; or with %eax.
+  sigreturns: [
+    Uint8Array.of(0x48, 0xc7, 0xc0, 0x0f, 0, 0, 0, 0x0f, 0x05),
+    Uint8Array.of(0xb8, 0x0f, 0, 0, 0, 0x0f, 0x05),
+  ],
+  redZone: 128n,
+  extendedStateAlignment: 64n,
+
+  stackPointer: (registers) => get(registers, "rsp"),
+
+  withStackPointer: (registers, address) => changed(registers, { rsp: address }),
+
+  withInstructionPointer: (registers, address) => changed(registers, { rip: address }),
+
+  resumed(registers) {
+    const number = getSigned(registers, "orig_rax");
+    if (number < 0n || !ERESTARTS.has(getSigned(registers, "rax"))) return registers;
+    return changed(registers, { rip: get(registers, "rip") - SYSCALL_LENGTH, rax: number });
+  },
+
+  frame(registers, mask, sigreturn, extendedState = 0n) {
+    const frame = new Struct(SIGNAL_FRAME)
+      .set("pretcode", sigreturn)
+      .set("uc.uc_flags", UC_FP_XSTATE | UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS)
+      .set("uc.uc_stack.ss_flags", NO_ALTERNATE_STACK_MODE)
+      .set("uc.uc_mcontext.gregs[REG_EFL]", get(registers, "eflags"))
+      .set("uc.uc_mcontext.gregs[REG_CSGSFS]", get(registers, "cs") | get(registers, "ss") << 48n)
+      .set("uc.uc_mcontext.fpregs", extendedState)
+      .set("uc.uc_sigmask.__val[0]", mask);
+    for (const name of GENERAL) frame.set(fieldOf(name), get(registers, name));
+    return frame.bytes.slice(0, KERNEL_SIZE);
+  },
+
+  extendedState(image) {
+    const features = new DataView(image.buffer, image.byteOffset).getBigUint64(
+      SW_BYTES_OFFSET,
+      true,
+    );
+    const used = new DataView(image.buffer, image.byteOffset).getBigUint64(XSTATE_BV_OFFSET, true);
+    const withTiles = (used & AMX_TILES) !== 0n;
+    const size = withTiles ? image.length : Math.min(image.length, SIZE_WITHOUT_AMX);
+    const area = new Uint8Array(size + MAGIC2_SIZE);
+    area.set(image.subarray(0, size));
+    const software = new Struct(SW_BYTES)
+      .set("magic1", FP_XSTATE_MAGIC1)
+      .set("extended_size", area.length)
+      .set("xfeatures", withTiles ? features : features & ~AMX_TILES)
+      .set("xstate_size", size);
+    area.set(software.bytes, SW_BYTES_OFFSET);
+    new DataView(area.buffer).setUint32(size, FP_XSTATE_MAGIC2, true);
+    return area;
+  },
+};
+
+function fieldOf(name: RegisterName) {
+  return `uc.uc_mcontext.gregs[REG_${name.toUpperCase()}]` as "uc.uc_mcontext.gregs[REG_RAX]";
+}
+
+function changed(registers: Registers, values: Partial<Record<RegisterName, bigint>>): Registers {
+  const copy = registers.slice();
+  for (const [name, value] of Object.entries(values)) set(copy, name as RegisterName, value);
+  return copy;
+}

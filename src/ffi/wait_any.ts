@@ -1,0 +1,33 @@
+/** Waiting for any of very many tracees: waitpid(2), waitid(2). Nothing here allocates from call to call. */
+import { __WALL, P_ALL, WEXITED, WNOHANG, WNOWAIT, WUNTRACED } from "./constants.ts";
+import { libc } from "./libc.ts";
+
+const status = new Int32Array(1);
+const statusBytes = new Uint8Array(status.buffer);
+
+/** The wait status that the last successful call of this module got. */
+export function lastStatus(): number {
+  return status[0]!;
+}
+
+/** Who has a status by now: its tid, which is taken with it; 0 when nobody has, -1 when nobody is left to wait for. */
+export function waitAnyNow(): number {
+  return libc().waitpid(-1, statusBytes, WNOHANG | __WALL);
+}
+
+/**
+ * The next one that has a status, this thread waiting for it. -1 when a signal came, whose handler does not restart
+ * calls, or when nobody is left; what the error is need not be known, and asking might wait again.
+ */
+export function waitAny(): number {
+  return libc().waitpid(-1, statusBytes, __WALL);
+}
+
+/** A siginfo_t, which nobody looks at. It must not be collected while another thread waits with it. */
+const unread = new Uint8Array(128);
+
+/** Settles when anybody has a status, which is not taken. On another thread: the event loop lives on meanwhile. */
+export async function anyStatus(): Promise<void> {
+  const options = WEXITED | WUNTRACED | WNOWAIT | __WALL;
+  await libc().waitidAsync(P_ALL, 0, unread, options);
+}

@@ -1,0 +1,109 @@
+/**
+ * Starting a command that is watched from its first instruction. posix_spawn(3) knows no stop before execve(2), and
+ * fork(2) is out of the question; but it opens files first, and opening a named pipe waits for its other end.
+ */
+import { RefusedError, SyscallError } from "../errors.ts";
+import { O_CLOEXEC, O_NONBLOCK, O_PATH, O_RDONLY, O_WRONLY, SIGKILL } from "../ffi/constants.ts";
+import { close, makeFifo, open } from "../ffi/descriptor.ts";
+import { kill, usleep } from "../ffi/process.ts";
+import { type SpawnFile, spawnHeldUp } from "../ffi/spawn.ts";
+import { readStatus } from "../proc/status.ts";
+import { listTids, readChildren } from "../proc/tasks.ts";
+import { Deadline } from "../tracee/wait.ts";
+
+/** How long this machine may take to start a process. */
+const START_SECONDS = 20;
+const PAUSE_US = 200;
+/** Descriptor of the pipe in the child: higher than those that it is to have. */
+const GATE = 9;
+
+const SIGPIPE_BIT = 1n << 12n;
+
+/** A child that waits to become the program. Disposed of before it was let go, it never does. */
+export interface HeldUp extends Disposable {
+  readonly pid: number;
+  /** Let it run the program. Throws RefusedError when that cannot be run. */
+  letGo(): Promise<void>;
+}
+
+/** Start `argv`, with `files` besides our own descriptors 0 to 2, held up before it becomes that program. */
+export async function startHeldUp(
+  argv: readonly string[],
+  files: readonly SpawnFile[],
+): Promise<HeldUp> {
+  const gate = openGate();
+  const before = new Set(ownChildren());
+  const gatePath = `/proc/${Deno.pid}/fd/${gate}`;
+  const started = spawnHeldUp(argv, {
+    env: Deno.env.toObject(),
+    files: [{ fd: GATE, path: gatePath, flags: O_RDONLY }, { close: GATE }, ...files],
+    // The runtime itself ignores SIGPIPE, whatever it was started with.
+    ignored: (readStatus(Deno.pid)?.sigIgnored ?? 0n) & ~SIGPIPE_BIT,
+  });
+  let failure: unknown;
+  started.catch((error) => failure = error);
+  const deadline = new Deadline(START_SECONDS);
+  for (;;) {
+    const pid = ownChildren().find((child) => !before.has(child));
+    if (pid !== undefined) return heldUp(pid, gate, started, argv[0]!);
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    if (failure !== undefined) throw explain(failure, argv[0]!);
+    if (deadline.passed) throw new RefusedError(`Cannot run ${argv[0]}: it does not start`);
+  }
+}
+
+function heldUp(pid: number, gate: number, started: Promise<number>, program: string): HeldUp {
+  let waiting = true;
+  return {
+    pid,
+    async letGo() {
+      await letGo(gate, started, program);
+      waiting = false;
+    },
+    [Symbol.dispose]() {
+      if (waiting) kill(pid, SIGKILL);
+    },
+  };
+}
+
+async function letGo(gate: number, started: Promise<number>, program: string): Promise<void> {
+  const deadline = new Deadline(START_SECONDS);
+  for (;;) {
+    try {
+      // ENXIO until the child waits at the other end.
+      close(open(`/proc/self/fd/${gate}`, O_WRONLY | O_NONBLOCK | O_CLOEXEC));
+      break;
+    } catch (error) {
+      if (!(error instanceof SyscallError) || deadline.passed) throw error;
+      usleep(PAUSE_US);
+    }
+  }
+  try {
+    await started;
+  } catch (error) {
+    throw explain(error, program);
+  } finally {
+    close(gate);
+  }
+}
+
+/** A named pipe that has no name any more, as a descriptor for neither end. */
+function openGate(): number {
+  const folder = Deno.makeTempDirSync({ prefix: "procout-" });
+  try {
+    const path = `${folder}/gate`;
+    if (!makeFifo(path)) throw new RefusedError(`Cannot make a named pipe in ${folder}`);
+    return open(path, O_PATH | O_CLOEXEC);
+  } finally {
+    Deno.removeSync(folder, { recursive: true });
+  }
+}
+
+function ownChildren(): number[] {
+  return (listTids(Deno.pid) ?? []).flatMap((tid) => readChildren(Deno.pid, tid));
+}
+
+function explain(error: unknown, program: string): unknown {
+  if (!(error instanceof SyscallError)) return error;
+  return new RefusedError(`Cannot run ${program}: ${error.reason}`, [], { cause: error });
+}

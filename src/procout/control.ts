@@ -1,0 +1,92 @@
+/** The signals to this program, and what else ends a watch, as an engine asks for them. */
+import { SIGALRM, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGWINCH } from "../ffi/constants.ts";
+import { PollSet } from "../ffi/descriptor.ts";
+import { interruptCallsBy } from "../ffi/interruption.ts";
+import { SignalInbox } from "../tty/signal_inbox.ts";
+import type { Control } from "./engine.ts";
+
+/** How long a listener may take to run after its signal broke a call. */
+const LISTENER_MS = 50;
+
+const NUMBERS = {
+  SIGALRM,
+  SIGHUP,
+  SIGINT,
+  SIGQUIT,
+  SIGTERM,
+  SIGWINCH,
+} as const satisfies Partial<Record<Deno.Signal, number>>;
+
+export type ControlSignal = keyof typeof NUMBERS;
+
+export interface ControlOptions {
+  /** What to do about each signal that is listened for. */
+  readonly onSignal: Partial<Readonly<Record<ControlSignal, "stop" | (() => void)>>>;
+  /** Whether there is another reason to stop. */
+  readonly isOver: () => boolean;
+  /** What somebody has to empty, as long as there is nothing else to do. */
+  readonly well?: Well;
+}
+
+export interface Well {
+  readonly nap: (() => void) | undefined;
+  empty(): void;
+  filled(): Promise<unknown> | undefined;
+}
+
+export class SignalControl implements Control {
+  readonly #options: ControlOptions;
+  readonly #signals: ControlSignal[];
+  readonly #inbox: SignalInbox;
+  readonly #emptySet = new PollSet(1);
+  #turn: Promise<number> | undefined;
+  #filled: Promise<unknown> | undefined;
+  /** The signal that asked for the end. */
+  stoppedBy: ControlSignal | undefined;
+
+  constructor(options: ControlOptions) {
+    this.#options = options;
+    this.#signals = [...Object.keys(options.onSignal) as ControlSignal[], "SIGALRM"];
+    this.#inbox = new SignalInbox(this.#signals);
+    for (const signal of this.#signals) interruptCallsBy(NUMBERS[signal]);
+  }
+
+  get stopping(): boolean {
+    if (this.#inbox.hasAny) this.#act();
+    return this.stoppedBy !== undefined || this.#options.isOver();
+  }
+
+  async turn(interrupted: boolean): Promise<void> {
+    if (interrupted) await this.#inbox.arrival(LISTENER_MS);
+    else {
+      this.#turn ??= this.#emptySet.pollAsync(0).finally(() => this.#turn = undefined);
+      await this.#turn;
+    }
+    this.#act();
+  }
+
+  async sleep(until: Promise<unknown>): Promise<void> {
+    const well = this.#options.well;
+    // One promise for each time it fills up, so that what waits for it does not pile up.
+    this.#filled ??= well?.filled()?.finally(() => {
+      this.#filled = undefined;
+      this.#inbox.wakeSleeper();
+    });
+    await this.#inbox.arrivalOr(until);
+    well?.empty();
+  }
+
+  get nap(): (() => void) | undefined {
+    return this.#options.well?.nap;
+  }
+
+  #act(): void {
+    this.#inbox.settle();
+    for (const signal of this.#signals) {
+      if (!this.#inbox.take(signal)) continue;
+      const action = this.#options.onSignal[signal];
+      if (action === "stop") this.stoppedBy ??= signal;
+      else action?.();
+    }
+  }
+}

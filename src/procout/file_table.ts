@@ -1,0 +1,78 @@
+/** The descriptors of a process as far as they matter, asked for once and forgotten when a call changes them. */
+import { KCMP_FILE } from "../ffi/constants.ts";
+import { kcmp } from "../ffi/process.ts";
+import { decodeDevice, type Device } from "../proc/device.ts";
+import { readStat } from "../proc/stat.ts";
+import { fileKey, type StandInFacts, streamOf } from "./descriptors.ts";
+import type { StandInOutputs, Stream, WatchRequest } from "./engine.ts";
+
+const NONE = -1;
+
+/** One table of descriptors, which several processes may share: clone(2), CLONE_FILES. */
+export class FileTable {
+  readonly #streams = new Map<number, Stream | typeof NONE>();
+  readonly #request: Pick<WatchRequest, "choice" | "standIn">;
+
+  constructor(request: Pick<WatchRequest, "choice" | "standIn">) {
+    this.#request = request;
+  }
+
+  /** Which output a write to `fd` by thread `tid` belongs to; -1 when it is not watched. */
+  streamOf(pid: number, tid: number, fd: number): Stream | typeof NONE {
+    let stream = this.#streams.get(fd);
+    if (stream === undefined) {
+      const { choice, standIn } = this.#request;
+      stream = streamOf(fd, choice, {
+        isSameDescription: (one, other) => {
+          const order = kcmp(tid, tid, KCMP_FILE, one, other);
+          return order < 0 ? undefined : order === 0;
+        },
+        fileKey: (one) => readFileKey(pid, tid, one),
+        standIn: standIn && standInFacts(standIn, pid, tid),
+      }) ?? NONE;
+      this.#streams.set(fd, stream);
+    }
+    return stream;
+  }
+
+  /** `fd` is another file from now on, or none. What is the same file as 1 or 2 is anew to be asked when these change. */
+  change(fd: number): void {
+    if (fd === 1 || fd === 2) this.#streams.clear();
+    else this.#streams.delete(fd);
+  }
+
+  /** The same for all from `first` to `last`. */
+  changeRange(first: number, last: number): void {
+    if (first <= 2) return this.#streams.clear();
+    for (const fd of this.#streams.keys()) {
+      if (fd >= first && fd <= last) this.#streams.delete(fd);
+    }
+  }
+}
+
+function standInFacts(standIn: StandInOutputs, pid: number, tid: number): StandInFacts {
+  const { command, stdout, stderr } = standIn;
+  const isSame = (fd: number, own: number) => kcmp(tid, Deno.pid, KCMP_FILE, fd, own) === 0;
+  return {
+    isCommand: pid === command,
+    sameAs: (fd) => isSame(fd, stdout) ? 1 : isSame(fd, stderr) ? 2 : undefined,
+    fileKeys: [stdout, stderr].map((own) => readFileKey(Deno.pid, Deno.pid, own)),
+  };
+}
+
+function readFileKey(pid: number, tid: number, fd: number): string | undefined {
+  try {
+    const path = `/proc/${pid}/task/${tid}/fd/${fd}`;
+    const { dev, ino, rdev, isCharDevice } = Deno.statSync(path);
+    const device = isCharDevice ? decodeDevice(rdev ?? 0) : undefined;
+    const identity = { dev, ino: ino ?? 0, device, link: Deno.readLinkSync(path) };
+    return fileKey(identity, controllingTerminal(pid));
+  } catch {
+    return undefined; // not open, or not to be seen: then it is nobody's equal
+  }
+}
+
+function controllingTerminal(pid: number): Device | undefined {
+  const ttyNr = readStat(pid)?.ttyNr ?? 0;
+  return ttyNr === 0 ? undefined : decodeDevice(ttyNr);
+}

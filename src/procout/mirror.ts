@@ -1,0 +1,88 @@
+/** Takes what an engine sees, has it formatted, and writes it where it belongs. */
+import { writeStderr } from "../log.ts";
+import { shellStatus } from "../proc/exit_status.ts";
+import type { Control, Receiver, WatchEvent } from "./engine.ts";
+import type { Format } from "./formats/format.ts";
+import type { Output } from "./output.ts";
+import type { Stats } from "./stats.ts";
+
+export interface MirrorOptions {
+  readonly format: Format;
+  readonly stdout: Output;
+  /** For what the target writes to its stderr; the same as `stdout` where all goes to one place. */
+  readonly stderr: Output;
+  readonly stats: Stats;
+  /** Called when an event was taken. */
+  readonly onEvent?: (event: WatchEvent) => void;
+}
+
+export class Mirror implements Receiver {
+  readonly #options: MirrorOptions;
+  readonly #lossesTold = new Set<string>();
+  /** Exit statuses, as a shell's `$?`, of processes that have ended. */
+  readonly statuses = new Map<number, number>();
+  control: Control | undefined;
+
+  constructor(options: MirrorOptions) {
+    this.#options = options;
+    this.#write(options.format.begin(), 1);
+  }
+
+  /** Whether there is nobody left to write for, or no way to. */
+  get isOver(): boolean {
+    const { stdout, stderr } = this.#options;
+    return [stdout, stderr].some((output) => output.isGone || output.failure !== undefined);
+  }
+
+  get blocked(): boolean {
+    return this.#options.stdout.isBlocked || this.#options.stderr.isBlocked;
+  }
+
+  /** Settles when everything is written, when that cannot be, or when the user wants an end. */
+  async room(): Promise<void> {
+    for (const output of new Set([this.#options.stdout, this.#options.stderr])) {
+      while (output.isBlocked && this.control?.stopping !== true) {
+        await this.control?.sleep(output.ready());
+        await this.control?.turn(false);
+        output.retry();
+      }
+    }
+  }
+
+  receive(event: WatchEvent): void {
+    const { format, stats, onEvent } = this.#options;
+    stats.count(event);
+    if (event.kind === "unseen") tellUnseen(event.pid, event.call);
+    else if (event.kind === "lost") this.#tellLost(event);
+    else if (event.kind === "end" && event.status !== undefined) {
+      this.statuses.set(event.pid, shellStatus(event.status));
+    }
+    this.#write(format.event(event), "stream" in event ? event.stream : 1);
+    onEvent?.(event);
+  }
+
+  /** What stands after the last event. */
+  finish(): void {
+    this.#write(this.#options.format.end(), 1);
+    this.#options.stdout.retry();
+    this.#options.stderr.retry();
+  }
+
+  #write(bytes: Uint8Array<ArrayBuffer> | undefined, stream: number): void {
+    if (bytes === undefined || bytes.length === 0) return;
+    (stream === 2 ? this.#options.stderr : this.#options.stdout).write(bytes);
+  }
+
+  /** Each kind once for a descriptor: the numbers are in --stats and in the formats that have a place for them. */
+  #tellLost({ pid, fd, count, why }: WatchEvent & { kind: "lost" }): void {
+    const key = `${pid} ${fd} ${why}`;
+    if (this.#lossesTold.has(key)) return;
+    this.#lossesTold.add(key);
+    const what = count === 0 ? "Bytes" : `${count} bytes`;
+    writeStderr(`procout: ${what} that process ${pid} wrote to descriptor ${fd} are lost: ${why}`);
+  }
+}
+
+function tellUnseen(pid: number, call: string): void {
+  writeStderr(`procout: What process ${pid} writes by ${call} cannot be shown`);
+}

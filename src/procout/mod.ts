@@ -1,0 +1,185 @@
+/** Mirrors what processes write, until they end or the user has seen enough. */
+import { SIGHUP, SIGPIPE, SIGTERM } from "../ffi/constants.ts";
+import { kill } from "../ffi/process.ts";
+import { verbose, writeStderr } from "../log.ts";
+import { startHeldUp } from "./command.ts";
+import { type ControlOptions, SignalControl } from "./control.ts";
+import type { Control, DescriptorChoice, Engine } from "./engine.ts";
+import { CastFormat } from "./formats/cast.ts";
+import type { Format } from "./formats/format.ts";
+import { HexFormat } from "./formats/hex.ts";
+import { JsonFormat } from "./formats/json.ts";
+import { LineFormat } from "./formats/line.ts";
+import { RawFormat } from "./formats/raw.ts";
+import { Mirror } from "./mirror.ts";
+import { Output } from "./output.ts";
+import { preflight } from "./preflight.ts";
+import { PtraceEngine } from "./ptrace/engine.ts";
+import { StandIn } from "./stand_in.ts";
+import { Stats } from "./stats.ts";
+import { TargetTerminal } from "./target_terminal.ts";
+
+export type FormatName = "raw" | "line" | "json" | "cast" | "hex";
+export type ColorChoice = "auto" | "always" | "never";
+export type EngineChoice = "auto" | "ptrace";
+
+export interface MirrorRequest {
+  readonly target:
+    | { readonly kind: "processes"; readonly pids: readonly number[] }
+    | { readonly kind: "command"; readonly argv: readonly string[] };
+  readonly follow: boolean;
+  readonly choice: DescriptorChoice;
+  /** A file for the mirror in place of our standard output. */
+  readonly output: { readonly path: string; readonly append: boolean } | undefined;
+  readonly format: FormatName;
+  readonly color: ColorChoice;
+  readonly engine: EngineChoice;
+  readonly redraw: boolean;
+  readonly stats: boolean;
+}
+
+/** Exit status for a mirror that has gaps. */
+const EXIT_LOST = 3;
+
+/** Watch until the end; the exit status. Throws RefusedError for what cannot be watched or written. */
+export async function mirror(request: MirrorRequest): Promise<number> {
+  return request.target.kind === "processes"
+    ? await mirrorProcesses(request, preflight(request.target.pids))
+    : await mirrorCommand(request, request.target.argv);
+}
+
+async function mirrorProcesses(request: MirrorRequest, pids: readonly number[]): Promise<number> {
+  using session = new Session(request, new TargetTerminal(pids));
+  const control = session.listen({
+    SIGINT: "stop",
+    SIGTERM: "stop",
+    SIGHUP: "stop",
+    SIGQUIT: "stop",
+  });
+  {
+    const { follow, choice } = request;
+    using engine = new PtraceEngine({ pids, follow, choice }, session.mirror, control);
+    session.name(engine);
+    engine.attach();
+    using _redrawing = request.redraw ? session.terminal.redraw() : undefined;
+    await engine.run();
+  }
+  return session.finish() ?? 0;
+}
+
+async function mirrorCommand(request: MirrorRequest, argv: readonly string[]): Promise<number> {
+  using standIn = request.output === undefined ? new StandIn() : undefined;
+  // The terminal is the one that both are on. A file that cannot be written is to be known before there is a child.
+  using session = new Session(request, new TargetTerminal([Deno.pid]));
+  using held = await startHeldUp(argv, standIn?.files ?? []);
+  const { pid } = held;
+  // The keyboard's signals reach the command by themselves; those sent to this program alone are passed on.
+  const control = session.listen({
+    SIGINT: () => {},
+    SIGQUIT: () => {},
+    SIGTERM: () => kill(pid, SIGTERM),
+    SIGHUP: () => kill(pid, SIGHUP),
+    SIGWINCH: () => standIn?.resize(),
+  }, standIn);
+  {
+    const { choice } = request;
+    // Nobody but us would see what its children write: these outputs are watched wherever they are.
+    const given = standIn === undefined || request.follow || choice.numbers !== undefined
+      ? undefined
+      : { command: pid, stdout: standIn.stdout, stderr: standIn.stderr };
+    const follow = request.follow || given !== undefined;
+    using engine = new PtraceEngine(
+      { pids: [pid], follow, choice, standIn: given },
+      session.mirror,
+      control,
+    );
+    session.name(engine);
+    engine.attachHeldUp(pid);
+    await held.letGo();
+    await engine.run();
+    // As it would without us: whoever writes to a reader that has gone away hears so.
+    if (session.isReaderGone) kill(pid, SIGPIPE);
+  }
+  return session.finish() ?? session.mirror.statuses.get(pid) ?? 0;
+}
+
+/** What both kinds of watch have around them. */
+class Session implements Disposable {
+  readonly mirror: Mirror;
+  readonly #request: MirrorRequest;
+  readonly #outputs: Output[];
+  readonly #stats = new Stats();
+  readonly #started = performance.now();
+  #engine = "";
+
+  constructor(request: MirrorRequest, readonly terminal: TargetTerminal) {
+    this.#request = request;
+    const { output } = request;
+    const stdout = output === undefined
+      ? Output.standard(1)
+      : Output.file(output.path, output.append);
+    // Whatever is more than the bytes themselves belongs together.
+    const together = output !== undefined || request.format !== "raw";
+    const stderr = together ? stdout : Output.standard(2);
+    this.#outputs = together ? [stdout] : [stdout, stderr];
+    const format = makeFormat(request, terminal);
+    this.mirror = new Mirror({ format, stdout, stderr, stats: this.#stats });
+  }
+
+  /** Signals to this program from now on; a watch also ends when there is nobody to write for. */
+  listen(onSignal: ControlOptions["onSignal"], standIn?: StandIn): Control {
+    const isOver = () => this.mirror.isOver;
+    const control = new SignalControl({ onSignal, isOver, ...(standIn && { well: standIn }) });
+    this.mirror.control = control;
+    return control;
+  }
+
+  name({ name }: Engine): void {
+    this.#engine = name;
+    verbose(`Engine: ${name}`);
+  }
+
+  get isReaderGone(): boolean {
+    return this.#outputs.some(({ isGone }) => isGone);
+  }
+
+  /** The targets run free by now. Their own exit status counts where this is undefined. Throws RefusedError. */
+  finish(): number | undefined {
+    this.mirror.finish();
+    for (const { failure } of this.#outputs) if (failure !== undefined) throw failure;
+    if (this.#request.stats) {
+      const seconds = (performance.now() - this.#started) / 1000;
+      writeStderr(`procout: ${this.#stats.text(this.#engine, seconds)}`);
+    }
+    if (this.#request.target.kind === "command") return undefined;
+    return this.#stats.losses > 0 ? EXIT_LOST : 0;
+  }
+
+  [Symbol.dispose](): void {
+    for (const output of this.#outputs) output[Symbol.dispose]();
+  }
+}
+
+function makeFormat({ format, color, output }: MirrorRequest, terminal: TargetTerminal): Format {
+  const shownOn = format === "raw" ? Deno.stderr : Deno.stdout;
+  const auto = output === undefined && shownOn.isTerminal() && !Deno.noColor;
+  const red = color === "always" || color === "auto" && auto;
+  switch (format) {
+    case "raw":
+      return new RawFormat(red);
+    case "line":
+      return new LineFormat(red);
+    case "hex":
+      return new HexFormat(red);
+    case "json":
+      return new JsonFormat();
+    case "cast": {
+      const env = { TERM: Deno.env.get("TERM") ?? "", SHELL: Deno.env.get("SHELL") ?? "" };
+      return new CastFormat(
+        performance.timeOrigin + performance.now(),
+        () => terminal.describe(),
+        env,
+      );
+    }
+  }
+}

@@ -1,0 +1,91 @@
+/** Looks at the targets before any of them is touched: what cannot be watched is said with its reason. */
+import { RefusedError } from "../errors.ts";
+import { readCommand } from "../proc/command.ts";
+import { readable } from "../proc/gone.ts";
+import { shorten } from "../proc/printable.ts";
+import { isDeadState, isKernelThread, readStat } from "../proc/stat.ts";
+import { readStatus } from "../proc/status.ts";
+import { listTids } from "../proc/tasks.ts";
+import {
+  processName,
+  readAttachFacts,
+  readSelfFacts,
+  readYamaLevel,
+} from "../tracee/attach_facts.ts";
+import {
+  type AttachFacts,
+  explainAttachFailure,
+  isAttachForbidden,
+} from "../tracee/attach_failure.ts";
+
+/** The processes to watch, each once. Throws RefusedError for the first that cannot be. */
+export function preflight(pids: readonly number[]): number[] {
+  const each = [...new Set(pids)];
+  for (const pid of each) {
+    const { refused } = inspect(pid);
+    if (refused !== undefined) throw refused;
+  }
+  return each;
+}
+
+/** The error to throw after the kernel refused to let us trace `pid`. Reads everything anew. */
+export function attachFailure(pid: number): RefusedError {
+  const { refused, facts } = inspect(pid);
+  return refused ?? (facts === undefined ? noSuchProcess(pid) : explainAttachFailure(facts));
+}
+
+function inspect(pid: number): { refused?: RefusedError; facts?: AttachFacts } {
+  try {
+    return inspectVisible(pid);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.PermissionDenied)) throw error;
+    const why = "permission denied: /proc hides the processes of other users (hidepid)";
+    return {
+      refused: new RefusedError(`Cannot watch process ${pid}: ${why}`, [
+        `Run: sudo procout ${pid}`,
+      ]),
+    };
+  }
+}
+
+function inspectVisible(pid: number): { refused?: RefusedError; facts?: AttachFacts } {
+  const stat = readStat(pid);
+  const tids = listTids(pid);
+  if (stat === undefined || tids === undefined) return { refused: noSuchProcess(pid) };
+  const tid = tids.find((one) => !isDeadState(readStat(pid, one)?.state ?? "X"));
+  const command = readCommand(pid, tid);
+  const attach = readAttachFacts(pid, tids, tid, {
+    self: readSelfFacts("procout"),
+    yama: readYamaLevel(),
+  });
+  if (command === undefined || attach === undefined) return { refused: noSuchProcess(pid) };
+  const facts = { ...attach, command };
+  const refuse = (why: string, ...remedies: string[]) => ({
+    refused: new RefusedError(
+      `Cannot watch process ${pid} (${shorten(command, 40)}): ${why}`,
+      remedies,
+    ),
+    facts,
+  });
+  const { tgid } = attach.status;
+  if (tgid !== pid) {
+    const { command } = processName(tgid);
+    return refuse(
+      `it is a thread of process ${tgid} (${shorten(command, 40)})`,
+      `Run: procout ${tgid}`,
+    );
+  }
+  if (isKernelThread(stat)) return refuse("it is a kernel thread");
+  if (tid === undefined) return refuse("it has ended and is a zombie");
+  if (pid === Deno.pid) return refuse("it is this procout itself");
+  return isAttachForbidden(facts) ? { refused: explainAttachFailure(facts), facts } : { facts };
+}
+
+/** Whether this program traces thread `tid` already: a new thread of a traced one is from its first moment. */
+export function isTracedByUs(tid: number): boolean {
+  return readable(() => readStatus(tid))?.tracerPid === Deno.pid;
+}
+
+function noSuchProcess(pid: number): RefusedError {
+  return new RefusedError(`Cannot watch process ${pid}: no such process`);
+}

@@ -1,0 +1,166 @@
+/**
+ * The engine that needs nothing but ptrace(2): every thread stops before and after each of its calls, and what it wrote
+ * is read from its memory.
+ */
+import { TraceeDiedError } from "../../errors.ts";
+import {
+  PTRACE_O_EXITKILL,
+  PTRACE_O_TRACECLONE,
+  PTRACE_O_TRACEEXEC,
+  PTRACE_O_TRACEFORK,
+  PTRACE_O_TRACESYSGOOD,
+  PTRACE_O_TRACEVFORK,
+} from "../../ffi/constants.ts";
+import { setAlarmInterval } from "../../ffi/interruption.ts";
+import { usleep } from "../../ffi/process.ts";
+import { anyStatus, lastStatus, waitAny, waitAnyNow } from "../../ffi/wait_any.ts";
+import { verbose } from "../../log.ts";
+import { interrupt } from "../../tracee/ptrace.ts";
+import { Deadline } from "../../tracee/wait.ts";
+import type { Control, Engine, Receiver, WatchRequest } from "../engine.ts";
+import { attachAll, seizeThread } from "./attach.ts";
+import { Stops } from "./stops.ts";
+
+/** Longest time in milliseconds that this thread sleeps, or works, without a turn of the event loop. */
+const SLICE_MS = 40;
+/** The clock is asked every so many stops. */
+const STOPS_PER_LOOK = 64;
+/** A thread in an uninterruptible call cannot be waited for; the kernel lets it go when this program ends. */
+const DETACH_SECONDS = 5;
+const DETACH_PAUSE_US = 100;
+
+export class PtraceEngine implements Engine {
+  readonly name = "ptrace";
+  readonly #request: WatchRequest;
+  readonly #receiver: Receiver;
+  readonly #control: Control;
+  readonly #stops: Stops;
+  readonly #options: number;
+  #ticking = false;
+  #announced = false;
+  /** Whether to look for who is left: after a wait that failed. */
+  #looking = false;
+  #anyStatus: Promise<void> | undefined;
+
+  constructor(request: WatchRequest, receiver: Receiver, control: Control) {
+    this.#request = request;
+    this.#receiver = receiver;
+    this.#control = control;
+    this.#stops = new Stops(request, receiver);
+    const follow = request.follow ? PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK : 0;
+    this.#options = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC | follow;
+  }
+
+  attach(): void {
+    attachAll(this.#stops, this.#request, this.#options);
+  }
+
+  /**
+   * Watch `pid`, a child of ours that is held up before execve(2), from there on. Should this program die before, it
+   * dies, too: nobody else knows of it.
+   */
+  attachHeldUp(pid: number): void {
+    if (!seizeThread(pid, pid, this.#options | PTRACE_O_EXITKILL)) throw new TraceeDiedError(pid);
+    this.#stops.add(pid, pid).optionsAfterExec = this.#options;
+  }
+
+  async run(): Promise<void> {
+    let lastTurn = performance.now();
+    let looks = 0;
+    let stopsSinceSleep = 0;
+    while (!this.#stops.isEmpty) {
+      if (this.#receiver.blocked) await this.#receiver.room();
+      if (this.#control.stopping) return;
+      const tid = this.#next();
+      if (tid < 0) return;
+      if (tid > 0) {
+        this.#stops.handle(tid, lastStatus());
+        stopsSinceSleep++;
+        if (++looks % STOPS_PER_LOOK !== 0 || performance.now() - lastTurn < SLICE_MS) continue;
+        await this.#control.turn(false);
+      } else {
+        await this.#control.turn(true);
+        if (stopsSinceSleep === 0 && !this.#control.stopping) await this.#idle();
+        stopsSinceSleep = 0;
+      }
+      lastTurn = performance.now();
+    }
+  }
+
+  /**
+   * The next thread with a status; 0 when a signal came first, or the clock's tick; -1 when nobody is left. Usually one
+   * call, which sleeps until there is one: looking whether there is before only costs.
+   */
+  #next(): number {
+    const nap = this.#stops.underWay > 0 ? this.#control.nap : undefined;
+    if (this.#looking || nap !== undefined || !this.#announced || this.#stops.hasEarly) {
+      this.#looking = false;
+      const tid = waitAnyNow();
+      if (tid !== 0) return tid;
+      this.#stops.resolveEarly();
+      if (!this.#announced) this.#announce();
+    }
+    if (nap !== undefined) return this.#napUntilNext(nap);
+    this.#tick(true);
+    const tid = waitAny();
+    if (tid > 0) return tid;
+    this.#looking = true;
+    return 0;
+  }
+
+  #napUntilNext(nap: () => void): number {
+    const end = performance.now() + SLICE_MS;
+    for (;;) {
+      nap();
+      const tid = waitAnyNow();
+      if (tid !== 0 || performance.now() > end) return tid;
+    }
+  }
+
+  /** Sleep, without waking up in between, until a thread has a status or a signal comes. */
+  async #idle(): Promise<void> {
+    this.#tick(false);
+    this.#anyStatus ??= anyStatus().finally(() => this.#anyStatus = undefined);
+    await this.#control.sleep(this.#anyStatus);
+  }
+
+  /**
+   * While this thread sleeps in waitpid(2) no listener runs; a signal breaks it, but one that comes just before it
+   * begins does not. So a clock breaks it, too, as long as stops come.
+   */
+  #tick(on: boolean): void {
+    if (on !== this.#ticking) setAlarmInterval(on ? SLICE_MS : 0);
+    this.#ticking = on;
+  }
+
+  /** Once, when no thread is on its way to its first stop any more. */
+  #announce(): void {
+    for (const thread of this.#stops.table.threads) if (!thread.started) return;
+    this.#announced = true;
+    verbose(`Watching ${this.#stops.table.size} threads with ptrace`);
+  }
+
+  /** Let every thread go, in the state it is in and in the call it is in. */
+  [Symbol.dispose](): void {
+    this.#tick(false);
+    this.#stops.detaching = true;
+    for (const thread of this.#stops.table.threads) {
+      try {
+        interrupt(thread.tid);
+      } catch (error) {
+        if (!(error instanceof TraceeDiedError)) throw error;
+      }
+    }
+    const deadline = new Deadline(DETACH_SECONDS);
+    while (!this.#stops.isEmpty) {
+      const tid = waitAnyNow();
+      if (tid < 0) return;
+      if (tid > 0) this.#stops.handle(tid, lastStatus());
+      else if (deadline.passed) return;
+      else {
+        this.#stops.resolveEarly();
+        usleep(DETACH_PAUSE_US);
+      }
+    }
+  }
+}

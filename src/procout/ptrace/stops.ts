@@ -1,0 +1,400 @@
+/**
+ * What is done at each stop of a thread. Two rules: every stop is answered at once by letting the thread go on as it
+ * would have without us, and nothing but bytes is taken from it.
+ */
+import { architectureOf } from "../../arch/mod.ts";
+import {
+  CLONE_THREAD,
+  KCMP_FILES,
+  PTRACE_EVENT_CLONE,
+  PTRACE_EVENT_EXEC,
+  PTRACE_EVENT_FORK,
+  PTRACE_EVENT_VFORK,
+  PTRACE_SYSCALL_INFO_ENTRY,
+  PTRACE_SYSCALL_INFO_EXIT,
+  SIGSTOP,
+  SIGTSTP,
+  SIGTTIN,
+  SIGTTOU,
+  SIGWINCH,
+} from "../../ffi/constants.ts";
+import { close } from "../../ffi/descriptor.ts";
+import { kcmp } from "../../ffi/process.ts";
+import { SyscallError, TraceeDiedError } from "../../errors.ts";
+import { readStatus } from "../../proc/status.ts";
+import {
+  detach,
+  getEventMessage,
+  getRegisters,
+  interrupt,
+  setOptions,
+  setRegisters,
+} from "../../tracee/ptrace.ts";
+import { readMemory } from "../../tracee/remote_memory.ts";
+import { listen, resumeToSyscall, SyscallStop } from "../../tracee/syscall_stop.ts";
+import { decodeWaitStatus, isSyscallStop, type WaitStatus } from "../../tracee/wait_status.ts";
+import { type Call, callTable, socketcall } from "../calls.ts";
+import type { Receiver, WatchRequest } from "../engine.ts";
+import { FileTable } from "../file_table.ts";
+import { Payload } from "./payload.ts";
+import { Process, type Thread, ThreadTable } from "./table.ts";
+
+/** Signals whose default action is job control's stop. */
+const STOP_SIGNALS: readonly number[] = [SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU];
+
+export class Stops {
+  readonly table = new ThreadTable();
+  /** How many threads are in the midst of a call that is watched. */
+  underWay = 0;
+  /** Whether threads are let go at their stops. */
+  detaching = false;
+  readonly #request: WatchRequest;
+  readonly #receiver: Receiver;
+  readonly #stop = new SyscallStop();
+  readonly #payload: Payload;
+  /** New processes that are not to be watched, and have not stopped yet. */
+  readonly #unwanted = new Set<number>();
+  /** New threads whose first stop came before their parent's, which tells what they are; with their wait status. */
+  readonly #early = new Map<number, number>();
+
+  constructor(request: WatchRequest, receiver: Receiver) {
+    this.#request = request;
+    this.#receiver = receiver;
+    this.#payload = new Payload(
+      (thread, call, bytes) => {
+        const { fd, stream, tid, process: { pid } } = thread;
+        const kind = directionOf(call);
+        receiver.receive({ kind, time: now(), pid, tid, fd, stream, bytes });
+      },
+      (thread, call, count, why) => {
+        const { fd, stream, tid, process: { pid } } = thread;
+        const event = { kind: "lost", time: now(), pid, tid, fd, stream, count } as const;
+        receiver.receive({ ...event, why: `${call.name}: ${why}` });
+      },
+    );
+  }
+
+  /** Whether nobody is left to wait for. */
+  get isEmpty(): boolean {
+    return this.table.size === 0 && this.#unwanted.size === 0 && this.#early.size === 0;
+  }
+
+  /** Whether there are new threads that nobody has told of yet. */
+  get hasEarly(): boolean {
+    return this.#early.size > 0;
+  }
+
+  /** Find out by /proc about new threads whose parent does not tell: for when there is nothing else to do. */
+  resolveEarly(): void {
+    for (const [tid, status] of this.#early) {
+      this.#early.delete(tid);
+      if (this.#newborn(tid)) this.handle(tid, status);
+      else letGo(tid);
+    }
+  }
+
+  /** A thread that we are the tracer of, of process `pid`. */
+  add(pid: number, tid: number): Thread {
+    const process = this.table.process(pid) ??
+      new Process(pid, new FileTable(this.#request));
+    return this.table.add(tid, process);
+  }
+
+  /** `tid` has wait status `status`. */
+  handle(tid: number, status: number): void {
+    const thread = this.table.thread(tid);
+    if (thread !== undefined && isSyscallStop(status)) return this.#syscallStop(thread);
+    const what = decodeWaitStatus(status);
+    if (what.kind === "exited" || what.kind === "signaled") return this.#ended(tid, status);
+    if (thread === undefined) {
+      if (this.#unwanted.delete(tid)) letGo(tid);
+      else this.#early.set(tid, status);
+      return;
+    }
+    this.#stopped(thread, what);
+  }
+
+  #stopped(known: Thread, what: WaitStatus): void {
+    const { tid } = known;
+    switch (what.kind) {
+      case "syscall-stop":
+        return this.#syscallStop(known);
+      case "signal-delivery-stop":
+        return this.#signalStop(known, what.signal);
+      case "group-stop":
+        known.started = true;
+        if (this.detaching) return this.#release(known);
+        listen(tid);
+        return;
+      case "interrupt-stop":
+        return this.#interruptStop(known);
+      case "event-stop":
+        this.#event(known, what.event);
+        if (this.detaching) return this.#release(known);
+        return this.#goOn(known);
+      case "exited":
+      case "signaled":
+        return;
+    }
+  }
+
+  #goOn(thread: Thread, signal = 0): void {
+    thread.started = true;
+    // Any stop takes a pending interrupt away (ptrace_stop() in kernel/signal.c), and the next may never come.
+    if (this.detaching) unlessDead(() => interrupt(thread.tid));
+    // One that is gone by now, by SIGKILL, has its end reported.
+    resumeToSyscall(thread.tid, signal);
+  }
+
+  #release(thread: Thread, signal = 0): void {
+    letGo(thread.tid, signal);
+    this.#forget(thread);
+  }
+
+  #forget(thread: Thread): boolean {
+    this.#leave(thread);
+    const isLast = this.table.remove(thread);
+    const { pidfd } = thread.process;
+    if (isLast && pidfd !== undefined && pidfd >= 0) close(pidfd);
+    return isLast;
+  }
+
+  // ---- System calls ----
+
+  #syscallStop(thread: Thread): void {
+    switch (this.#stop.read(thread.tid)) {
+      case PTRACE_SYSCALL_INFO_ENTRY:
+        // Also when detaching: an interrupt may be pending, would make the call return EINTR, and nobody put it right.
+        this.#leave(thread);
+        this.#entry(thread);
+        break;
+      case PTRACE_SYSCALL_INFO_EXIT: {
+        const { result } = this.#stop;
+        if (thread.call !== undefined) this.#exit(thread, thread.call, result);
+        this.#leave(thread);
+        // A call that our PTRACE_INTERRUPT broke can be put right only at the stop that follows.
+        if (this.detaching && result >= 0) return this.#release(thread);
+      }
+    }
+    this.#goOn(thread);
+  }
+
+  #entry(thread: Thread): void {
+    const table = callTable(this.#stop.arch);
+    let call = table?.calls[this.#stop.number];
+    if (table === undefined || call === undefined) return;
+    this.#stop.copyArguments(thread.args);
+    thread.table = table;
+    if (call.effect === "socketcall") call = readSocketcall(thread);
+    if (call !== undefined && this.#matters(thread, call)) {
+      thread.call = call;
+      this.underWay++;
+    }
+  }
+
+  #leave(thread: Thread): void {
+    if (thread.call !== undefined) this.underWay--;
+    thread.call = undefined;
+  }
+
+  /** Whether there is something to do when the call returns; notes then which output it is about. */
+  #matters(thread: Thread, call: Call): boolean {
+    if (call.effect === "unseen" && call.fd === undefined) return true;
+    if (!("fd" in call)) return call.effect !== "socketcall";
+    if (call.effect === "change") return true;
+    thread.fd = thread.low(call.fd!) | 0;
+    if (directionOf(call) === "input") {
+      thread.stream = 0;
+      return this.#request.choice.stdin && thread.fd === 0;
+    }
+    const { process, tid, fd } = thread;
+    const stream = process.files.streamOf(process.pid, tid, fd);
+    if (stream < 0) return false;
+    thread.stream = stream as 1 | 2;
+    return true;
+  }
+
+  #exit(thread: Thread, call: Call, result: number): void {
+    const { files } = thread.process;
+    switch (call.effect) {
+      // close(2): whatever error it returns, the descriptor is gone.
+      case "change":
+        return files.change(thread.low(call.fd) | 0);
+      case "change range":
+        return files.changeRange(thread.low(0), thread.low(1));
+      case "unshare":
+        thread.process.files = new FileTable(this.#request);
+        return;
+      case "unseen":
+        if (result >= 0) this.#tellUnseen(thread.process, call);
+        return;
+      case "clone":
+      case "socketcall":
+        return;
+      default:
+        if (result > 0 && !this.#payload.deliver(thread, call, result)) {
+          this.#tellUnseen(thread.process, call);
+        }
+    }
+  }
+
+  #tellUnseen({ pid, unseen }: Process, { name }: Call): void {
+    if (unseen.has(name)) return;
+    unseen.add(name);
+    this.#receiver.receive({ kind: "unseen", time: now(), pid, call: name });
+  }
+
+  // ---- Everything else ----
+
+  #signalStop(thread: Thread, signal: number): void {
+    // A traced thread is woken for signals, too, that the kernel would have dropped unseen: its call must not
+    // return EINTR for one that nobody handles. For job control's stops it would have.
+    if (!STOP_SIGNALS.includes(signal)) restartCall(thread.tid);
+    if (signal === SIGWINCH) {
+      this.#receiver.receive({ kind: "resize", time: now(), pid: thread.process.pid });
+    }
+    if (this.detaching) return this.#release(thread, signal);
+    this.#goOn(thread, signal);
+  }
+
+  #interruptStop(thread: Thread): void {
+    if (thread.interrupted || this.detaching) restartCall(thread.tid);
+    thread.interrupted = false;
+    if (this.detaching) return this.#release(thread);
+    this.#goOn(thread);
+  }
+
+  #event(thread: Thread, event: number): void {
+    switch (event) {
+      case PTRACE_EVENT_CLONE:
+      case PTRACE_EVENT_FORK:
+      case PTRACE_EVENT_VFORK: {
+        const born = messageOf(thread.tid);
+        if (born === undefined || this.table.thread(born) !== undefined) return;
+        if (event === PTRACE_EVENT_CLONE && makesThread(thread)) {
+          this.table.add(born, thread.process);
+        } else this.#newProcess(born, thread.process);
+        this.#handleEarly(born);
+        return;
+      }
+      case PTRACE_EVENT_EXEC:
+        this.#executed(thread);
+    }
+  }
+
+  /** Its first stop came before this one, by which it is known what it is. */
+  #handleEarly(born: number): void {
+    const status = this.#early.get(born);
+    if (status === undefined) return;
+    this.#early.delete(born);
+    this.handle(born, status);
+  }
+
+  /** Whether a thread that only /proc tells of is to be watched. */
+  #newborn(tid: number): boolean {
+    const status = readStatus(tid);
+    if (status === undefined) return false;
+    const process = this.table.process(status.tgid);
+    if (process === undefined) return this.#newProcess(tid, undefined);
+    this.table.add(tid, process);
+    return true;
+  }
+
+  /** Whether it is to be watched. */
+  #newProcess(pid: number, parent: Process | undefined): boolean {
+    if (!this.#request.follow) {
+      // A process made by clone(2) with another signal than SIGCHLD: the kernel took it for a thread.
+      if (parent !== undefined) this.#unwanted.add(pid);
+      return false;
+    }
+    const shares = parent !== undefined && kcmp(parent.pid, pid, KCMP_FILES, 0, 0) === 0;
+    const files = shares ? parent.files : new FileTable(this.#request);
+    this.table.add(pid, new Process(pid, files));
+    return true;
+  }
+
+  /** execve(2) ends all other threads, gives the one that made it the number of the first, and closes descriptors. */
+  #executed(thread: Thread): void {
+    const { process } = thread;
+    const former = messageOf(thread.tid);
+    const before = former === undefined ? undefined : this.table.thread(former);
+    if (before !== undefined && before !== thread) {
+      this.#leave(before);
+      this.table.remove(before);
+    }
+    this.#leave(thread);
+    thread.started = true;
+    const options = thread.optionsAfterExec;
+    if (options !== undefined) unlessDead(() => setOptions(thread.tid, options));
+    process.files = new FileTable(this.#request);
+  }
+
+  #ended(tid: number, status: number): void {
+    this.#unwanted.delete(tid);
+    this.#early.delete(tid);
+    const thread = this.table.thread(tid);
+    if (thread === undefined) return;
+    const { pid } = thread.process;
+    if (!this.#forget(thread)) return;
+    const own = tid === pid ? status : undefined;
+    this.#receiver.receive({ kind: "end", time: now(), pid, status: own });
+  }
+}
+
+function now(): number {
+  return performance.timeOrigin + performance.now();
+}
+
+function directionOf(call: Call): "output" | "input" {
+  return "direction" in call ? call.direction : "output";
+}
+
+/** Let `tid` go for good; one that is dead needs no letting go. */
+function letGo(tid: number, signal = 0): void {
+  unlessDead(() => detach(tid, signal));
+}
+
+function unlessDead<T>(act: () => T): T | undefined {
+  try {
+    return act();
+  } catch (error) {
+    if (error instanceof TraceeDiedError || error instanceof SyscallError) return undefined;
+    throw error;
+  }
+}
+
+/** See `withRestart` of src/arch: a call that only the stop made return EINTR is made again. */
+function restartCall(tid: number): void {
+  unlessDead(() => {
+    const registers = getRegisters(tid);
+    const restarted = architectureOf(registers.length)?.withRestart(registers) ?? registers;
+    if (restarted !== registers) setRegisters(tid, restarted);
+  });
+}
+
+function messageOf(tid: number): number | undefined {
+  return unlessDead(() => getEventMessage(tid));
+}
+
+/** Whether the clone call that `thread` is in makes a thread and no process. */
+function makesThread(thread: Thread): boolean {
+  const { call } = thread;
+  if (call?.effect !== "clone") return true;
+  if (call.flags === "argument") return (thread.low(0) & CLONE_THREAD) !== 0;
+  const address = BigInt(thread.high(0)) << 32n | BigInt(thread.low(0));
+  const flags = unlessDead(() => readMemory(thread.tid, address, 4));
+  return flags === undefined ||
+    (new DataView(flags.buffer).getUint32(0, true) & CLONE_THREAD) !== 0;
+}
+
+/** The call behind socketcall(2), with its own arguments put in place. */
+function readSocketcall(thread: Thread): Call | undefined {
+  const call = socketcall(thread.low(0));
+  if (call === undefined) return undefined;
+  const bytes = unlessDead(() => readMemory(thread.tid, BigInt(thread.low(1)), 12));
+  if (bytes === undefined) return undefined;
+  const view = new DataView(bytes.buffer);
+  thread.args.fill(0);
+  for (let index = 0; index < 3; index++) thread.args[2 * index] = view.getUint32(4 * index, true);
+  return call;
+}

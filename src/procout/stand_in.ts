@@ -1,0 +1,81 @@
+/**
+ * What a command has for its standard output while the user is shown the mirror of it instead: a terminal where the
+ * user's is one, so that the command writes as it would there, else /dev/zero, which takes everything and which, unlike
+ * /dev/null, hardly anybody writes to on purpose.
+ */
+import { O_CLOEXEC, O_RDWR, O_WRONLY, POLLIN } from "../ffi/constants.ts";
+import { close, open, PollSet, read } from "../ffi/descriptor.ts";
+import type { SpawnFile } from "../ffi/spawn.ts";
+import { Pty } from "../tty/pty.ts";
+import { getTermios, setTermios } from "../tty/termios.ts";
+import { getWindowSize, trySetWindowSize } from "../tty/window_size.ts";
+
+/** How long a nap is when nothing comes. */
+const NAP_MS = 1;
+
+export class StandIn implements Disposable {
+  readonly files: readonly SpawnFile[];
+  /** The same open file descriptions as the command's, in this program. */
+  readonly stdout: number;
+  readonly stderr: number;
+  readonly #pty: Pty | undefined;
+  readonly #likeFd: number = 1;
+  readonly #set = new PollSet(1);
+  readonly #buffer = new Uint8Array(1 << 16);
+
+  constructor() {
+    const terminals = [1, 2].filter((fd) => (fd === 1 ? Deno.stdout : Deno.stderr).isTerminal());
+    const [like] = terminals;
+    if (like !== undefined) {
+      this.#likeFd = like;
+      this.#pty = Pty.open();
+      this.resize();
+      setTermios(this.#pty.slave, getTermios(like));
+    }
+    const [stdout, stderr] = ([1, 2] as const).map((fd) =>
+      terminals.includes(fd)
+        ? this.#pty!.openSlave(O_RDWR)
+        : open("/dev/zero", O_WRONLY | O_CLOEXEC)
+    );
+    this.stdout = stdout!;
+    this.stderr = stderr!;
+    this.files = [{ fd: 1, dup: this.stdout }, { fd: 2, dup: this.stderr }];
+  }
+
+  /** The terminal is a well that somebody has to empty; undefined where there is none. */
+  get nap(): (() => void) | undefined {
+    return this.#pty === undefined ? undefined : () => this.#empty(NAP_MS);
+  }
+
+  /** Throw away what has been written to the terminal by now. */
+  empty(): void {
+    if (this.#pty !== undefined) this.#empty(0);
+  }
+
+  /** Settles when there is something to be thrown away; undefined without a terminal. */
+  filled(): Promise<unknown> | undefined {
+    if (this.#pty === undefined) return undefined;
+    const set = new PollSet(1);
+    set.watch(0, this.#pty.master, POLLIN);
+    // The set has to live as long as the call.
+    return set.pollAsync(-1).finally(() => set.reported(0));
+  }
+
+  /** The user's terminal may have another size. */
+  resize(): void {
+    if (this.#pty === undefined) return;
+    trySetWindowSize(this.#pty.master, getWindowSize(this.#likeFd));
+  }
+
+  [Symbol.dispose](): void {
+    close(this.stdout);
+    close(this.stderr);
+    this.#pty?.[Symbol.dispose]();
+  }
+
+  #empty(milliseconds: number): void {
+    this.#set.watch(0, this.#pty!.master, POLLIN);
+    if (this.#set.poll(milliseconds) <= 0) return;
+    while (read(this.#pty!.master, this.#buffer) > 0);
+  }
+}

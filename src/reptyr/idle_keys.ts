@@ -1,0 +1,97 @@
+/**
+ * The keyboard of a terminal that programs come to and leave. Keys that mean a signal are for the programs on it. While
+ * there are none the kernel would tell nobody: then they are for us and our job, as on the terminal that we run on.
+ */
+import { SyscallError } from "../errors.ts";
+import { SIGTSTP } from "../ffi/constants.ts";
+import { ERRNO } from "../ffi/errno.ts";
+import { kill } from "../ffi/process.ts";
+import { readStat } from "../proc/stat.ts";
+import { foregroundGroup } from "../tty/foreground.ts";
+import type { Pty } from "../tty/pty.ts";
+import type { Typist } from "../tty/pump.ts";
+import type { RawMode } from "../tty/raw_mode.ts";
+import { SignalKeys } from "../tty/signal_keys.ts";
+import { getTermios } from "../tty/termios.ts";
+import type { UserTerminal } from "../tty/user_terminal.ts";
+
+/** In the background: how often to look whether the shell has put us in the foreground again. */
+const FOREGROUND_CHECK_MS = 200;
+
+export interface IdleKeysOptions {
+  readonly pty: Pty;
+  readonly terminal: UserTerminal;
+  readonly rawMode: RawMode;
+  /** Ends the pump's wait, in which the keyboard was not listened to. */
+  readonly wake: () => void;
+}
+
+export class IdleKeys implements Typist, Disposable {
+  readonly hasHeld = false;
+  readonly #options: IdleKeysOptions;
+  readonly #keys = new SignalKeys();
+  #signal: number | undefined;
+  #timer: number | undefined;
+
+  constructor(options: IdleKeysOptions) {
+    this.#options = options;
+  }
+
+  get listening(): boolean {
+    return this.#timer === undefined;
+  }
+
+  /** As UserTerminal.readFrom, without a key that is for us and what was typed with it. */
+  readonly read = (fd: number, bytes: Uint8Array<ArrayBuffer>): number => {
+    const count = this.#options.terminal.readFrom(fd, bytes);
+    if (count <= 0) return count;
+    const key = this.#findKey(bytes.subarray(0, count));
+    if (key === undefined || !this.#isUnused()) return count;
+    this.#signal = key.signal;
+    return key.index === 0 ? -ERRNO.EAGAIN : key.index;
+  };
+
+  readonly beforeWait = (): void => {
+    const signal = this.#signal;
+    this.#signal = undefined;
+    if (signal === SIGTSTP) this.#stop();
+    else if (signal !== undefined) kill(0, signal);
+  };
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer);
+  }
+
+  #findKey(bytes: Uint8Array) {
+    try {
+      return this.#keys.find(bytes, getTermios(this.#options.pty.master))[0];
+    } catch (error) {
+      if (error instanceof SyscallError) return undefined;
+      throw error;
+    }
+  }
+
+  #isUnused(): boolean {
+    return foregroundGroup(this.#options.pty.master) === undefined;
+  }
+
+  /** Our whole group, as the kernel would; this stops us here, until SIGCONT. */
+  #stop(): void {
+    this.#options.rawMode.suspend();
+    kill(0, SIGTSTP);
+    const check = () => this.#isForeground() && this.#return();
+    if (!check()) this.#timer = setInterval(check, FOREGROUND_CHECK_MS);
+  }
+
+  #isForeground(): boolean {
+    return foregroundGroup(this.#options.terminal.keyboard) === readStat(Deno.pid)?.pgrp;
+  }
+
+  #return(): true {
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+    this.#options.rawMode.resume();
+    this.#options.wake();
+    return true;
+  }
+}

@@ -1,0 +1,207 @@
+/**
+ * `reptyr -l` and `reptyr -L`: a new terminal, served on the user's own, for programs that are told its name or are
+ * started on it.
+ */
+import { CommandError, RefusedError, SyscallError } from "../errors.ts";
+import { O_CLOEXEC, O_NOCTTY, O_RDWR } from "../ffi/constants.ts";
+import { close, open } from "../ffi/descriptor.ts";
+import { pidfdOpen } from "../ffi/process.ts";
+import { orThrow } from "../ffi/raw.ts";
+import { spawn } from "../ffi/spawn.ts";
+import { verbose, writeStderr } from "../log.ts";
+import { statusNow } from "../tracee/wait.ts";
+import { Pty } from "../tty/pty.ts";
+import { pump, type PumpEnd } from "../tty/pump.ts";
+import { RawMode } from "../tty/raw_mode.ts";
+import type { Termios } from "../tty/settings.ts";
+import { SignalInbox } from "../tty/signal_inbox.ts";
+import { getTermios, setTermios } from "../tty/termios.ts";
+import { UserTerminal } from "../tty/user_terminal.ts";
+import { setWindowSize } from "../tty/window_size.ts";
+import { IdleKeys } from "./idle_keys.ts";
+import { restoreAtExit, sizeOf } from "./own_terminal.ts";
+import { ScreenKeeper } from "./screen_keeper.ts";
+import { changeSize } from "./redraw.ts";
+import { ENDING_SIGNALS } from "./serve.ts";
+
+export interface NewTerminalOptions {
+  /** COMMAND with its arguments; may be empty. */
+  readonly command: readonly string[];
+  /**
+   * `on`: COMMAND leads a session that the new terminal controls. `beside`: it runs as we do, on the user's terminal,
+   * and finds the new one by name.
+   */
+  readonly place: "on" | "beside";
+}
+
+/** Where COMMAND finds the name of the new terminal. */
+const NAME_VARIABLE = "REPTYR_PTY";
+
+/**
+ * Make a terminal, print its name, and serve it: until COMMAND has ended, and whoever else it brought to a terminal
+ * beside it has left that; without COMMAND until a signal ends us. The exit status for ours: that of COMMAND as a shell has it, or 128 + N when signal N ended us. Throws CommandError when
+ * COMMAND cannot be run, with the user's terminal untouched.
+ */
+export async function newTerminal({ command, place }: NewTerminalOptions): Promise<number> {
+  using cleanup = new DisposableStack();
+  const terminal = cleanup.use(new UserTerminal());
+  const pty = cleanup.use(Pty.open());
+  requireName(pty);
+  const size = sizeOf(terminal);
+  const settings = getTermios(terminal.keyboard);
+  setTermios(pty.slave, settings);
+  setWindowSize(pty.slave, size());
+  const signals = new SignalInbox([...ENDING_SIGNALS.keys(), "SIGWINCH"]);
+  printName(pty);
+
+  const program = command.length === 0 ? undefined : Program.start(command, place, pty, cleanup);
+  const rawMode = cleanup.use(RawMode.enter(terminal.keyboard));
+  const screen = new ScreenKeeper(terminal);
+  restoreAtExit(rawMode, screen, cleanup);
+  const wake = () => signals.wake();
+  // ^C and ^\\ at a terminal are for its foreground job, and that is COMMAND with us: it decides whether to end.
+  const forProgram = program?.place === "beside" ? COMMAND_DECIDES : [];
+  const endingSignals = [...ENDING_SIGNALS.keys()].filter((one) => !forProgram.includes(one));
+  const onEnd = () => {
+    program?.reap();
+    for (const signal of forProgram) signals.take(signal);
+    endingSignals.push(...forProgram);
+    // From now on the master tells when nobody is on the terminal any more.
+    pty.releaseSlave();
+  };
+  const typist = program?.place === "on"
+    ? { listening: true, hasHeld: false, read: terminal.readFrom, beforeWait: () => {} }
+    : cleanup.use(new IdleKeys({ pty, terminal, rawMode, wake }));
+  const end = await pump({
+    terminal,
+    onShown: screen.watch,
+    master: pty.master,
+    signals,
+    endingSignals,
+    typist,
+    onResize: () => changeSize({ pty, notify: () => {} }, size()),
+    onAbandoned: () => {
+      if (program?.status !== undefined) return false;
+      holdAgain(pty, settings);
+      return true;
+    },
+    isOver: () => program?.place === "on" && program.status !== undefined,
+    watches: program === undefined ? [] : [{ fd: program.pidfd, onReadable: onEnd }],
+  });
+  screen.putRight();
+  rawMode[Symbol.dispose]();
+  return finish(end, program);
+}
+
+type EndingSignal = Parameters<typeof ENDING_SIGNALS.get>[0];
+
+const COMMAND_DECIDES: readonly EndingSignal[] = ["SIGINT", "SIGQUIT"];
+
+function finish(end: PumpEnd<EndingSignal>, program: Program | undefined): number {
+  switch (end.reason) {
+    case "over":
+    case "pty abandoned":
+      return program?.status ?? 0;
+    case "terminal gone":
+    case "screen gone":
+      program?.tell("SIGHUP");
+      return ENDING_SIGNALS.get("SIGHUP")!;
+    case "signal": {
+      const { signal } = end;
+      program?.tell(signal);
+      if (signal !== "SIGINT") writeStderr(`reptyr: ended by ${signal}`);
+      return ENDING_SIGNALS.get(signal)!;
+    }
+  }
+}
+
+/** COMMAND, our child. */
+class Program {
+  #status: number | undefined;
+
+  private constructor(
+    readonly pid: number,
+    readonly pidfd: number,
+    readonly place: NewTerminalOptions["place"],
+  ) {}
+
+  static start(
+    command: readonly string[],
+    place: NewTerminalOptions["place"],
+    pty: Pty,
+    cleanup: DisposableStack,
+  ): Program {
+    const env = { ...Deno.env.toObject(), [NAME_VARIABLE]: pty.name };
+    // By name: glibc opens it after setsid(2), and so it becomes the controlling terminal.
+    const onIt = {
+      newSession: true,
+      files: [{ fd: 0, path: pty.name, flags: O_RDWR }, { fd: 1, dup: 0 }, { fd: 2, dup: 0 }],
+    };
+    const pid = run(command, { env, ...place === "on" ? onIt : {} });
+    const pidfd = orThrow(pidfdOpen(pid), `pidfd_open(${pid})`);
+    cleanup.defer(() => close(pidfd));
+    verbose(`Started process ${pid}: ${command.join(" ")}`);
+    return new Program(pid, pidfd, place);
+  }
+
+  /** As a shell's `$?`; undefined until {@linkcode reap} has found it ended. */
+  get status(): number | undefined {
+    return this.#status;
+  }
+
+  reap(): void {
+    const status = statusNow(this.pid, this.pid);
+    if (status?.kind === "exited") this.#status = status.status;
+    if (status?.kind === "signaled") this.#status = 128 + status.signal;
+  }
+
+  /** We go. Whoever is on the new terminal is told of that by its hang-up. */
+  tell(signal: Deno.Signal): void {
+    if (this.place === "beside" && this.#status === undefined) Deno.kill(this.pid, signal);
+  }
+}
+
+/** spawn() with the answer that shells give when it fails. */
+function run(command: readonly string[], options: Parameters<typeof spawn>[1]): number {
+  try {
+    return spawn(command, options);
+  } catch (cause) {
+    if (!(cause instanceof SyscallError)) throw cause;
+    const isMissing = cause.code === "ENOENT" || cause.code === "ENOTDIR";
+    throw new CommandError(
+      `Cannot run ${command[0]}: ${cause.reason} (${cause.code})`,
+      isMissing ? 127 : 126,
+      { cause },
+    );
+  }
+}
+
+/** Others open the terminal by its name: in a sandbox /dev/pts may be another one than that behind /dev/ptmx. */
+function requireName({ name }: Pty): void {
+  try {
+    close(open(name, O_RDWR | O_NOCTTY | O_CLOEXEC));
+  } catch (cause) {
+    if (!(cause instanceof SyscallError)) throw cause;
+    throw new RefusedError(
+      `Cannot use the new terminal by its name: ${cause.message}`,
+      ["Is /dev/pts the file system that /dev/ptmx belongs to? See pts(4)"],
+      { cause },
+    );
+  }
+}
+
+/** On stdout, for scripts to read. */
+function printName({ name }: Pty): void {
+  const line = new TextEncoder().encode(`Opened a new pty: ${name}\n`);
+  for (let done = 0; done < line.length;) done += Deno.stdout.writeSync(line.subarray(done));
+}
+
+/**
+ * A program that led a session on the terminal has ended: the kernel hung up whoever had it open, us too, and put back
+ * its first settings, disassociate_ctty() and tty_ldisc_hangup(). For the next program it is as for the first.
+ */
+function holdAgain(pty: Pty, settings: Termios): void {
+  pty.releaseSlave();
+  pty.holdSlave();
+  setTermios(pty.slave, settings);
+}

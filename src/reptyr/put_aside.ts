@@ -1,0 +1,84 @@
+/**
+ * A full-screen program switches its terminal: alternate screen, cursor keys, mouse, pasting. Nobody but the program
+ * knows what it has set, for the kernel does not look and a terminal does not tell. So it is asked for what it does
+ * at ^Z: it takes all back on the old terminal. On the new one it goes on as after `fg`, and sets all again.
+ */
+import { SIGCONT, SIGSTOP, SIGTSTP, SIGWINCH } from "../ffi/constants.ts";
+import { kill } from "../ffi/process.ts";
+import { verbose } from "../log.ts";
+import { readStatus } from "../proc/status.ts";
+import { suspendItself } from "../tracee/suspend.ts";
+import type { Job } from "./job.ts";
+import { whomToAsk } from "./whom_to_ask.ts";
+
+/** Programs take milliseconds. Some catch SIGTSTP and do not stop: they are moved as they are. */
+const LONGEST_WAIT_S = 1;
+
+/** Members that were asked. Disposing tells them that they go on: before they are let go. */
+export class PutAside implements Disposable {
+  readonly #asked: DisposableStack;
+
+  private constructor(
+    asked: DisposableStack,
+    /** Whether any were asked: the terminal's settings may be others now. */
+    readonly hasAny: boolean,
+    /** Whether the old terminal is as the shell needs it. */
+    readonly isScreenRight: boolean,
+  ) {
+    this.#asked = asked;
+  }
+
+  /**
+   * Ask those members of `job` who drive its terminal. They have run when this returns; all of the job are stopped, and
+   * known again. Throws as Job.readAgain() and suspendItself() do.
+   */
+  static ask(job: Job, timeoutSeconds: number): PutAside {
+    using asked = new DisposableStack();
+    const candidates = job.members.filter(({ tracee }) => !tracee.foundStopped)
+      .map(({ stat, status }) => ({
+        ...stat,
+        catchesStop: (status.sigCaught & signalBit(SIGTSTP)) !== 0n,
+      }));
+    const members = whomToAsk(candidates, job.target.stat.tpgid)
+      .map((pid) => job.members.find((member) => member.pid === pid)!);
+    const refused = members.filter(({ pid, tracee }) => {
+      // The size may be another: told before it paints. Told later, amid a key, less loses that.
+      asked.defer(() => [SIGWINCH, SIGCONT].forEach((signal) => kill(pid, signal)));
+      const done = suspendItself(tracee, LONGEST_WAIT_S, timeoutSeconds);
+      verbose(`Process ${pid} ${done ? "has put its screen right" : "did not stop as for ^Z"}`);
+      return !done;
+    });
+    if (members.length > 0) {
+      clearStops(job);
+      job.readAgain(timeoutSeconds);
+    }
+    return new PutAside(
+      asked.move(),
+      members.length > 0,
+      members.length > 0 && refused.length === 0,
+    );
+  }
+
+  /** When nobody is to be asked. */
+  static nobody(): PutAside {
+    return new PutAside(new DisposableStack(), false, false);
+  }
+
+  [Symbol.dispose](): void {
+    this.#asked.dispose();
+  }
+}
+
+/** Some stop their whole group by SIGSTOP. Those who were stopped by us have it before them still. */
+function clearStops({ members }: Job): void {
+  for (const { pid, status } of members) {
+    const before = status.sigPending | status.sharedPending;
+    const now = readStatus(pid);
+    const pending = now === undefined ? 0n : now.sigPending | now.sharedPending;
+    if ((pending & ~before & (signalBit(SIGSTOP) | signalBit(SIGTSTP))) !== 0n) kill(pid, SIGCONT);
+  }
+}
+
+function signalBit(signal: number): bigint {
+  return 1n << BigInt(signal - 1);
+}

@@ -1,0 +1,87 @@
+/** `reptyr -T PID`: take over the whole terminal that a process runs on, and serve it until all have left it. */
+import { close } from "../ffi/descriptor.ts";
+import { pidfdOpen } from "../ffi/process.ts";
+import { orThrow } from "../ffi/raw.ts";
+import { verbose, writeStderr } from "../log.ts";
+import { encodeDevice, ptsDevice } from "../proc/device.ts";
+import { Pty } from "../tty/pty.ts";
+import { RawMode } from "../tty/raw_mode.ts";
+import { SignalInbox } from "../tty/signal_inbox.ts";
+import { UserTerminal } from "../tty/user_terminal.ts";
+import { getWindowSize } from "../tty/window_size.ts";
+import type { MoveOptions } from "./mod.ts";
+import { restoreAtExit, sizeOf } from "./own_terminal.ts";
+import { ScreenKeeper } from "./screen_keeper.ts";
+import { readStats } from "./preflight.ts";
+import { Redrawer } from "./redraw.ts";
+import { ENDING_SIGNALS } from "./serve.ts";
+import { SlaveGuard } from "./slave_guard.ts";
+import { type StealFacts, stealPreflight } from "./steal_preflight.ts";
+import { serveStolen } from "./steal_serve.ts";
+import { HungUpMaster } from "./steal_losers.ts";
+import { stealFailure } from "./stolen_terminal.ts";
+import { takeMaster } from "./steal_take.ts";
+import { readWarningFacts } from "./warning_facts.ts";
+import { warnings } from "./warnings.ts";
+
+/**
+ * Take the terminal of process `pid`, with all that runs on it, to the one that standard input and output are on.
+ * Resolves to the exit status for ours: that of the process if it has ended, else 0, or 128 + N when signal N ended
+ * us. Throws when it cannot be taken; all is as it was then.
+ */
+export async function steal({ pid, timeoutSeconds, redraw }: MoveOptions): Promise<number> {
+  using cleanup = new DisposableStack();
+  const facts = stealPreflight(pid);
+  cleanup.defer(() => close(facts.master));
+  warnAbout(facts);
+  const pidfd = openPidfd(facts);
+  cleanup.defer(() => close(pidfd));
+  const terminal = cleanup.use(new UserTerminal());
+  // Before the first stop: see move().
+  const signals = new SignalInbox([...ENDING_SIGNALS.keys(), "SIGWINCH"]);
+  const rawMode = cleanup.use(RawMode.enter(terminal.keyboard));
+  const screen = new ScreenKeeper(terminal);
+  restoreAtExit(rawMode, screen, cleanup);
+  const size = sizeOf(terminal);
+
+  const guard = cleanup.use(new SlaveGuard(facts.master));
+  const replacement = cleanup.use(new HungUpMaster());
+  const losses = takeMaster(facts, replacement.descriptor, timeoutSeconds);
+  replacement.watch(losses);
+  for (const { pid, fds } of losses) {
+    verbose(`Took the terminal from process ${pid}, descriptors ${fds.join(", ")}`);
+  }
+  const pty = Pty.adopt(facts.master);
+  verbose(`Serving ${pty.name}`);
+  const redrawer = cleanup.use(new Redrawer({ how: redraw, pty, size, notify: () => {} }));
+  redrawer.request(getWindowSize(pty.master));
+  return await serveStolen({
+    target: { pid, pidfd, startTime: facts.target.stat.startTime },
+    session: facts.wanted.session,
+    pty,
+    guard,
+    terminal,
+    rawMode,
+    signals,
+    screen,
+    size,
+  });
+}
+
+function openPidfd({ target }: StealFacts): number {
+  try {
+    return orThrow(pidfdOpen(target.pid), `pidfd_open(${target.pid})`);
+  } catch (error) {
+    throw stealFailure(error, target);
+  }
+}
+
+/** What the user should know before anything is done. Nothing is injected into those who are on the terminal. */
+function warnAbout({ target, wanted }: StealFacts): void {
+  const device = encodeDevice(ptsDevice(wanted.index));
+  const job = readStats().filter(({ ttyNr, session }) =>
+    ttyNr >>> 0 === device && session === wanted.session
+  ).map(({ pid }) => pid);
+  const known = { pid: target.pid, uid: target.status.uids[0], job, seccomp: 0 };
+  for (const line of warnings(readWarningFacts(known))) writeStderr(`reptyr: warning: ${line}`);
+}

@@ -1,0 +1,114 @@
+/**
+ * The time after `reptyr -T`: keys and output pass as they are, for job control is that of the shell on the stolen
+ * terminal; until everyone has left it, or we must.
+ */
+import { POLLIN } from "../ffi/constants.ts";
+import { close, PollSet } from "../ffi/descriptor.ts";
+import { pidfdOpen } from "../ffi/process.ts";
+import { writeStderr } from "../log.ts";
+import { encodeDevice, ptsDevice } from "../proc/device.ts";
+import { isLive, PF_EXITING, readStat } from "../proc/stat.ts";
+import type { Pty } from "../tty/pty.ts";
+import { pump } from "../tty/pump.ts";
+import type { RawMode } from "../tty/raw_mode.ts";
+import type { SignalInbox } from "../tty/signal_inbox.ts";
+import type { UserTerminal } from "../tty/user_terminal.ts";
+import type { WindowSize } from "../tty/window_size.ts";
+import { exitStatus } from "../proc/exit_status.ts";
+import { changeSize } from "./redraw.ts";
+import type { ScreenKeeper } from "./screen_keeper.ts";
+import { ENDING_SIGNALS } from "./serve.ts";
+import type { SlaveGuard } from "./slave_guard.ts";
+
+export interface StolenService {
+  readonly target: {
+    readonly pid: number;
+    readonly pidfd: number;
+    readonly startTime: bigint;
+  };
+  /** Whose controlling terminal it is. */
+  readonly session: number | undefined;
+  readonly pty: Pty;
+  readonly guard: SlaveGuard;
+  readonly terminal: UserTerminal;
+  readonly rawMode: RawMode;
+  readonly signals: SignalInbox;
+  readonly screen: ScreenKeeper;
+  /** The size of the user's terminal at any time. */
+  readonly size: () => WindowSize;
+}
+
+/** Serve until the end; the exit status for ours. */
+export async function serveStolen(service: StolenService): Promise<number> {
+  const { target, session, pty, guard, terminal, rawMode, signals, screen, size } = service;
+  using cleanup = new DisposableStack();
+  const leader = session === undefined ? -1 : pidfdOpen(session);
+  if (leader >= 0) cleanup.defer(() => close(leader));
+  cleanup.defer(() => pty.releaseSlave());
+  let status: number | undefined;
+  const noteEnd = () => status ??= exitStatus(target.pid, target.pidfd, target.startTime);
+  const end = await pump({
+    terminal,
+    onShown: screen.watch,
+    master: pty.master,
+    signals,
+    endingSignals: [...ENDING_SIGNALS.keys()],
+    typist: {
+      listening: true,
+      hasHeld: false,
+      read: terminal.readFrom,
+      beforeWait: () => guard.check(),
+    },
+    onResize: () => changeSize({ pty, notify: () => {} }, size()),
+    onAbandoned: () => isStillUsed(session, pty),
+    isOver: () => false,
+    watches: [
+      { fd: target.pidfd, onReadable: noteEnd },
+      // The end of its leader hangs a terminal up: then the master is to tell.
+      { fd: leader, onReadable: () => pty.releaseSlave() },
+    ],
+  });
+  screen.putRight();
+  switch (end.reason) {
+    case "over":
+    case "pty abandoned":
+      rawMode[Symbol.dispose]();
+      if (pty.isTaken) writeStderr(`reptyr: another reptyr has taken ${pty.name} away from here`);
+      else if (hasEnded(target)) noteEnd();
+      return status ?? 0;
+    case "screen gone":
+    case "terminal gone":
+      return ENDING_SIGNALS.get("SIGHUP")!;
+    case "signal":
+      rawMode[Symbol.dispose]();
+      writeStderr(
+        `reptyr: ended by ${end.signal}: the programs on ${pty.name} are told that it hangs up`,
+      );
+      return ENDING_SIGNALS.get(end.signal)!;
+  }
+}
+
+/**
+ * Nobody has the slave open. A program may close its terminal and open it again by name: as long as it is the
+ * controlling terminal of a session with a leader, a slave is held for it.
+ */
+function isStillUsed(session: number | undefined, pty: Pty): boolean {
+  if (pty.isTaken) return false;
+  const leader = session === undefined ? undefined : readStat(session);
+  const alive = leader !== undefined && isLive(leader) && (leader.flags & PF_EXITING) === 0;
+  if (!alive || leader.ttyNr >>> 0 !== encodeDevice(ptsDevice(pty.index))) return false;
+  pty.holdSlave();
+  return true;
+}
+
+/** How long a process may take from leaving its terminal, as it ends, to having ended. */
+const ENDING_MS = 1000;
+
+/** Whether the target has ended; one that is about to is waited for. */
+function hasEnded({ pid, pidfd }: StolenService["target"]): boolean {
+  const stat = readStat(pid);
+  const ending = stat === undefined || !isLive(stat) || (stat.flags & PF_EXITING) !== 0;
+  const set = new PollSet(1);
+  set.watch(0, pidfd, POLLIN);
+  return set.poll(ending ? ENDING_MS : 0) > 0;
+}

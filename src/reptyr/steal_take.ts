@@ -1,0 +1,210 @@
+/**
+ * Taking a pty's master away from all who hold it, in one synchronous piece: stop them, put another master under
+ * their descriptors, let them go.
+ */
+import { RefusedError, TraceeDiedError } from "../errors.ts";
+import { verbose } from "../log.ts";
+import { findMasterHolders } from "../proc/masters.ts";
+import { isLive, readStat } from "../proc/stat.ts";
+import { readSwitches } from "../proc/status.ts";
+import { listTids } from "../proc/tasks.ts";
+import { abandonOnFailure } from "./failure.ts";
+import { Member } from "./member.ts";
+import { type MovePlan, planJob } from "./plan.ts";
+import type { StealFacts } from "./steal_preflight.ts";
+import { isSameMaster } from "./stolen_master.ts";
+import { stealFailure, subject } from "./stolen_terminal.ts";
+import { swapDescriptors } from "./swap.ts";
+
+/** Who was made to give up what. */
+export interface Loss {
+  readonly pid: number;
+  readonly fds: readonly number[];
+  /** {@linkcode runsOf} it, from before it went on. */
+  readonly runs: number;
+}
+
+/** One descriptor of a stopped process. */
+export interface Held {
+  readonly pidfd: number;
+  readonly tid: number;
+  readonly fd: number;
+}
+
+/**
+ * After this nobody but us holds the master of `facts`: where it was, `replacement` is. Throws when it cannot be done,
+ * with all as it was before. Nothing is written meanwhile: among those who are stopped may be the program that our own
+ * terminal belongs to.
+ */
+export function takeMaster(
+  facts: StealFacts,
+  replacement: number,
+  timeoutSeconds: number,
+): Loss[] {
+  const { master, wanted, target } = facts;
+  try {
+    const losses = replace({
+      pids: facts.holders,
+      index: wanted.index,
+      isWanted: (held) => isSameMaster(held, master, wanted),
+      before: master,
+      replacement,
+    }, timeoutSeconds);
+    if (losses.length > 0) return losses;
+    throw new RefusedError(`${subject(target)}: the program behind it has just closed it`);
+  } catch (error) {
+    throw stealFailure(error, target);
+  }
+}
+
+export interface Replacing {
+  /** Who holds the master; their children are looked at, too. */
+  readonly pids: readonly number[];
+  /** N of the slave's `/dev/pts/N`. */
+  readonly index: number;
+  /** Whether a descriptor on a master of that index is to be replaced. */
+  readonly isWanted: (held: Held) => boolean;
+  /** Our own descriptor of what is replaced, to undo with. */
+  readonly before: number;
+  /** What takes its place. */
+  readonly replacement: number;
+}
+
+/** Replace a master in all who hold it; who lost it. After a throw all is as it was. */
+export function replace(what: Replacing, timeoutSeconds: number): Loss[] {
+  const holders = new Holders(what, timeoutSeconds);
+  const losses = letGoOnFailure(holders, () => replaceIn(holders, what));
+  try {
+    holders[Symbol.dispose]();
+  } catch (error) {
+    // Done is done: to call it a failure would hang the terminal up.
+    verbose(`Cannot let all go that were stopped: ${error}`);
+  }
+  return losses;
+}
+
+function letGoOnFailure<T>(holders: Holders, action: () => T): T {
+  using undo = new DisposableStack();
+  undo.use(holders);
+  const result = action();
+  undo.move();
+  return result;
+}
+
+function replaceIn(holders: Holders, what: Replacing): Loss[] {
+  using undo = new DisposableStack();
+  const { moves } = planJob(
+    holders.members.map((member) => ({
+      pid: member.tracee.mainTid,
+      fds: member.fds,
+      moving: descriptorsOf(member, what),
+    })),
+    () => true, // no two descriptions are masters of one terminal
+  );
+  const movers = holders.members.map((member, index) => ({ member, plan: moves[index]! }))
+    .filter(({ plan }) => plan.descriptions.length > 0);
+  abandonOnFailure(holders.members, () => replaceWith(what, movers, undo));
+  undo.move();
+  return movers.map(({ member, plan }) => ({
+    pid: member.pid,
+    fds: plan.descriptions.flatMap(({ descriptors }) => descriptors.map(({ fd }) => fd)),
+    runs: runsOf(member.pid),
+  }));
+}
+
+/** How to put back what has been done is on `undo`. */
+function replaceWith(
+  what: Replacing,
+  movers: readonly { readonly member: Member; readonly plan: MovePlan }[],
+  undo: DisposableStack,
+): void {
+  const given = movers.map(({ member }) =>
+    unlessDead(() => {
+      // At first the sockets that bring it, later a copy of what is replaced.
+      member.requireRoom(3);
+      const given = member.receive([what.replacement]);
+      undo.defer(() => member.giveUp(given));
+      return given;
+    })
+  );
+  movers.forEach(({ member, plan }, index) =>
+    unlessDead(() => {
+      swap(member, plan, given[index] ?? []);
+      undo.defer(() => member.swapBack(plan, [what.before]));
+    })
+  );
+  for (const { member } of movers) unlessDead(() => member.settle());
+}
+
+/** How often the threads of a process have left a processor: once more after they have run. */
+export function runsOf(pid: number): number {
+  return (listTids(pid) ?? []).reduce((sum, tid) => sum + (readSwitches(pid, tid) ?? 0), 0);
+}
+
+/** All processes that may have a descriptor on the master, stopped. */
+class Holders implements Disposable {
+  readonly #members = new Map<number, Member>();
+
+  constructor({ pids, index }: Replacing, timeoutSeconds: number) {
+    using undo = new DisposableStack();
+    undo.defer(() => this[Symbol.dispose]());
+    let wave = pids;
+    while (wave.length > 0) {
+      for (const pid of wave) this.#stop(pid, timeoutSeconds);
+      // Those that were forked meanwhile; who is stopped forks no more.
+      wave = findMasterHolders(index).holders.map(({ pid }) => pid)
+        .filter((pid) => !this.#members.has(pid) && this.#descendsFromMember(pid));
+    }
+    undo.move();
+  }
+
+  get members(): readonly Member[] {
+    return [...this.#members.values()];
+  }
+
+  [Symbol.dispose](): void {
+    using stack = new DisposableStack();
+    for (const member of this.members) stack.use(member);
+    this.#members.clear();
+  }
+
+  /** One that ends meanwhile holds nothing any more. */
+  #stop(pid: number, timeoutSeconds: number): void {
+    try {
+      this.#members.set(pid, Member.seize(pid, timeoutSeconds));
+    } catch (error) {
+      const stat = readStat(pid);
+      const ended = stat === undefined || !isLive(stat);
+      if (!(error instanceof TraceeDiedError || error instanceof RefusedError) || !ended) {
+        throw error;
+      }
+    }
+  }
+
+  #descendsFromMember(pid: number): boolean {
+    const parent = readStat(pid)?.ppid ?? 0;
+    return parent > 0 && (this.#members.has(parent) || this.#descendsFromMember(parent));
+  }
+}
+
+function swap(member: Member, plan: MovePlan, given: readonly number[]): void {
+  if (given.length === 0) return;
+  member.within((remote) => swapDescriptors(remote, plan, given, (fd) => member.closeLater(fd)));
+}
+
+/** The member's descriptors that are to be replaced. */
+function descriptorsOf({ tracee, pidfd, fds }: Member, { index, isWanted }: Replacing): number[] {
+  return fds.filter(({ fd, fdinfo }) =>
+    fdinfo.ttyIndex === index && isWanted({ pidfd, tid: tracee.mainTid, fd })
+  ).map(({ fd }) => fd);
+}
+
+/** Who dies of something else meanwhile holds nothing any more: that is no failure. */
+function unlessDead<T>(action: () => T): T | undefined {
+  try {
+    return action();
+  } catch (error) {
+    if (error instanceof TraceeDiedError) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,19 @@
+/** Requests that must not fail. */
+import { SyscallError } from "../errors.ts";
+
+/** How often what must not fail is tried. */
+const TRIES = 3;
+
+/**
+ * A request to a thread that has our registers, or whose call is to be put right: also when the kernel, or who stands
+ * in for it, says no at first. What an injected call has done is known only once its result has been read.
+ */
+export function insist<T>(action: () => T): T {
+  for (let tries = 1;; tries++) {
+    try {
+      return action();
+    } catch (error) {
+      if (!(error instanceof SyscallError) || tries === TRIES) throw error;
+    }
+  }
+}

@@ -1,0 +1,112 @@
+/**
+ * Where in a tracee the code stands that its safety net needs: a system call instruction that returns, and
+ * a call of rt_sigreturn(2). The C library has both.
+ */
+import { type Architecture, ARCHITECTURES } from "../arch/mod.ts";
+import { type Mapping, readMaps } from "../proc/maps.ts";
+import { readMemoryUpTo } from "./remote_memory.ts";
+
+export interface ReturnSites {
+  readonly syscall: bigint;
+  readonly sigreturn: bigint;
+}
+
+const CHUNK = 1 << 18;
+/** A program without a C library may have the code in tens of megabytes of its own. */
+const MOST_BYTES = 1 << 24;
+
+/** Offsets in the files of mappings, which other processes of the job have mapped too. */
+const known = new Map<string, number | undefined>();
+
+/** The sites in process `pid`, of which `tid` is a thread that lives; `undefined` when one is not there. */
+export function findReturnSites(
+  pid: number,
+  tid: number,
+  arch: Architecture,
+  maps = readMaps(pid, tid) ?? [],
+): ReturnSites | undefined {
+  if (arch.signalFrames === undefined) return undefined;
+  const { returningSyscall, sigreturns } = arch.signalFrames;
+  const mappings = inSearchOrder(maps).filter(({ end }) => end <= 1n << BigInt(arch.addressBits));
+  const syscall = search(tid, mappings, [returningSyscall]);
+  const sigreturn = search(tid, mappings, sigreturns);
+  return syscall === undefined || sigreturn === undefined ? undefined : { syscall, sigreturn };
+}
+
+/**
+ * Look for the sites while the process still runs, so that little of the search is left for when it stands still.
+ * What keeps this from being done is told later, if it matters.
+ */
+export function findReturnSitesEarly(pid: number): void {
+  try {
+    for (const arch of ARCHITECTURES) findReturnSites(pid, pid, arch);
+  } catch {
+    // Gone, or not ours to read.
+  }
+}
+
+/** C libraries first, then the smallest: what is mapped from a file, or is the program's own. */
+function inSearchOrder(mappings: readonly Mapping[]): Mapping[] {
+  const rank = ({ path }: Mapping) => /\/(libc[.-]|libpthread|ld-musl)[^/]*$/.test(path) ? 0 : 1;
+  const size = ({ start, end }: Mapping) => Number(end - start);
+  return mappings
+    .filter(({ executable, readable, path }) => executable && readable && path !== "[vsyscall]")
+    .toSorted((a, b) => rank(a) - rank(b) || size(a) - size(b));
+}
+
+function search(
+  tid: number,
+  mappings: readonly Mapping[],
+  patterns: readonly Uint8Array[],
+): bigint | undefined {
+  let left = MOST_BYTES;
+  for (const mapping of mappings) {
+    const key = mapping.inode === 0n
+      ? undefined
+      : `${mapping.dev} ${mapping.inode} ${mapping.offset} ${
+        patterns.map((bytes) => bytes.toHex())
+      }`;
+    if (key !== undefined && known.has(key)) {
+      const offset = known.get(key);
+      if (offset === undefined) continue;
+      const address = mapping.start + BigInt(offset);
+      if (patterns.some((pattern) => standsAt(tid, address, pattern))) return address;
+    }
+    const offset = searchMapping(tid, mapping, patterns, left);
+    if (key !== undefined) known.set(key, offset);
+    if (offset !== undefined) return mapping.start + BigInt(offset);
+    left -= Number(mapping.end - mapping.start);
+    if (left <= 0) return undefined;
+  }
+  return undefined;
+}
+
+function standsAt(tid: number, address: bigint, pattern: Uint8Array): boolean {
+  const bytes = readMemoryUpTo(tid, address, pattern.length);
+  return bytes.length === pattern.length && pattern.every((byte, index) => bytes[index] === byte);
+}
+
+function searchMapping(
+  tid: number,
+  { start, end }: Mapping,
+  patterns: readonly Uint8Array[],
+  most: number,
+): number | undefined {
+  const overlap = Math.max(...patterns.map(({ length }) => length)) - 1;
+  const size = Math.min(Number(end - start), most);
+  for (let from = 0; from < size; from += CHUNK - overlap) {
+    const bytes = readMemoryUpTo(tid, start + BigInt(from), Math.min(CHUNK, size - from));
+    for (const pattern of patterns) {
+      const found = indexOfBytes(bytes, pattern);
+      if (found >= 0) return from + found;
+    }
+  }
+  return undefined;
+}
+
+/** The engine searches text much faster than bytes. ISO 8859-1, as far as it matters here: one character a byte. */
+function indexOfBytes(bytes: Uint8Array, pattern: Uint8Array): number {
+  return LATIN1.decode(bytes).indexOf(LATIN1.decode(pattern));
+}
+
+const LATIN1 = new TextDecoder("iso-8859-1");

@@ -1,0 +1,178 @@
+/**
+ * What becomes of a thread on loan when this program is killed: the kernel lets it go on with our registers.
+ * So behind every injected call stands a stack of signal frames. If nobody stops the thread after the call, it
+ * returns from there into rt_sigreturn(2), which gives it all of its registers and its signal mask; before the
+ * last frame there may be others, each of which makes one more call, to undo what has been done so far.
+ *
+ * The frames lie at the far end of the main thread's stack, which is the last place that a program uses; the
+ * bytes there are put back.
+ *
+ * What it cannot give back: a timed call begins its time anew, and a handler that ran meanwhile does not end
+ * the call that the thread is in.
+ */
+import type { Architecture, Registers, SignalFrames } from "../arch/mod.ts";
+import { type Mapping, readMaps } from "../proc/maps.ts";
+import { hasShadowStack } from "../proc/status.ts";
+import { ALL_SIGNALS, getExtendedState } from "./ptrace.ts";
+import { readMemory, writeMemory } from "./remote_memory.ts";
+import { findReturnSites, type ReturnSites } from "./return_sites.ts";
+
+/** Where a net can be spread in a process. */
+export interface NetPlace {
+  readonly tid: number;
+  readonly arch: Architecture;
+  readonly sites: ReturnSites;
+  /** The first byte of the main thread's stack as it is mapped, and the end of it. */
+  readonly stack: { readonly start: bigint; readonly end: bigint };
+}
+
+/** `undefined` where there can be none: see `--verbose` of the move. */
+export function findNetPlace(
+  pid: number,
+  tid: number,
+  arch: Architecture,
+): NetPlace | undefined {
+  if (arch.signalFrames === undefined || hasShadowStack(pid, tid)) return undefined;
+  const maps = readMaps(pid, tid) ?? [];
+  const stack = maps.find(({ path, writable }: Mapping) => path === "[stack]" && writable);
+  const sites = findReturnSites(pid, tid, arch, maps);
+  return sites === undefined || stack === undefined ? undefined : { tid, arch, sites, stack };
+}
+
+/** The most that frames may take. */
+const LARGEST = 1 << 14;
+const ALIGNMENT = 16n;
+
+export class SafetyNet {
+  readonly #tid: number;
+  readonly #frames: SignalFrames;
+  readonly #sites: ReturnSites;
+  readonly #bottom: bigint;
+  readonly #top: bigint;
+  /** What stood between `#bottom` and `#top`. */
+  readonly #before: Uint8Array<ArrayBuffer>;
+  /** Addresses of the frames, the last one to be used first. */
+  readonly #stack: bigint[] = [];
+  /** How many of them are left when nothing is to be undone. */
+  #always = 1;
+  #lowest: bigint;
+
+  private constructor(
+    place: NetPlace,
+    frames: SignalFrames,
+    bottom: bigint,
+    size: number,
+  ) {
+    this.#tid = place.tid;
+    this.#frames = frames;
+    this.#sites = place.sites;
+    this.#bottom = bottom;
+    this.#top = bottom + BigInt(size);
+    this.#lowest = this.#top;
+    this.#before = readMemory(this.#tid, bottom, size);
+  }
+
+  /**
+   * Lay the frame that gives the thread `original` and `mask`, of which nothing is changed yet; `undefined` when
+   * the stack is in use down to its end.
+   */
+  static spread(
+    place: NetPlace,
+    original: Registers,
+    mask: bigint,
+    abort: bigint | undefined,
+  ): SafetyNet | undefined {
+    const { tid, arch, stack } = place;
+    const frames = arch.signalFrames!;
+    const state = frames.extendedState(getExtendedState(tid));
+    const pointer = frames.stackPointer(original);
+    const onIt = pointer > stack.start && pointer <= stack.end;
+    const room = (onIt ? pointer - frames.redZone : stack.end) - stack.start;
+    const size = room < LARGEST ? Number(room & ~0xfffn) : LARGEST;
+    if (size < state.length + MARGIN) return undefined;
+    const net = new SafetyNet(place, frames, stack.start, size);
+    const stateAt = alignDown(net.#top - BigInt(state.length), frames.extendedStateAlignment);
+    writeMemory(tid, stateAt, state);
+    const restarted = frames.resumed(arch.withRestart(original));
+    const resumed = abort === undefined
+      ? restarted
+      : frames.withInstructionPointer(restarted, abort);
+    net.#lay(frames.frame(resumed, mask, place.sites.sigreturn, stateAt), stateAt);
+    return net;
+  }
+
+  /** The instruction to make injected calls at. */
+  get instruction(): bigint {
+    return this.#sites.syscall;
+  }
+
+  /** `call` with what stands behind it. */
+  beneath(call: Registers): Registers {
+    return this.#frames.withStackPointer(call, this.#stack.at(-1)!);
+  }
+
+  /**
+   * Have `call` made, too, before all that has been asked for so far. False when there is no room left.
+   */
+  push(
+    call: (data: bigint) => Registers,
+    { data = new Uint8Array(0), always = false }: PushOptions = {},
+  ): boolean {
+    const above = this.#stack.at(-1)!;
+    const dataAt = alignDown(this.#lowest - BigInt(data.length), ALIGNMENT);
+    if (dataAt - BigInt(MARGIN) < this.#bottom) return false;
+    const registers = this.#frames.withStackPointer(call(dataAt), above);
+    if (data.length > 0) writeMemory(this.#tid, dataAt, data);
+    this.#lay(this.#frames.frame(registers, ALL_SIGNALS, this.#sites.sigreturn), dataAt);
+    if (always && this.#always === this.#stack.length - 1) this.#always++;
+    return true;
+  }
+
+  /** Nothing of what was done is to be undone any more. */
+  settle(): void {
+    this.#stack.length = this.#always;
+  }
+
+  /**
+   * A stack pointer for a thread that is about to be cloned, and to end by itself if nobody is there any more to do
+   * it: registers `exit` are those of its last call. `undefined` when there is no room left.
+   */
+  forChild(exit: Registers): bigint | undefined {
+    if (this.#lowest - BigInt(MARGIN) < this.#bottom) return undefined;
+    return this.#write(
+      this.#frames.frame(exit, ALL_SIGNALS, this.#sites.sigreturn),
+      this.#lowest,
+    );
+  }
+
+  /** Put back the bytes that the frames lie on. They are of no use any more. */
+  takeUp(): void {
+    const used = Number(this.#lowest - this.#bottom);
+    writeMemory(this.#tid, this.#lowest, this.#before.slice(used));
+  }
+
+  #lay(frame: Uint8Array<ArrayBuffer>, below: bigint): void {
+    this.#stack.push(this.#write(frame, below));
+  }
+
+  #write(frame: Uint8Array<ArrayBuffer>, below: bigint): bigint {
+    const address = alignDown(below - BigInt(frame.length), ALIGNMENT);
+    writeMemory(this.#tid, address, frame);
+    this.#lowest = address;
+    return address;
+  }
+}
+
+export interface PushOptions {
+  /** For the call to work on: it is given the address. */
+  readonly data?: Uint8Array<ArrayBuffer> | undefined;
+  /** Also after {@linkcode SafetyNet.settle}. For the first ones that are pushed. */
+  readonly always?: boolean;
+}
+
+/** For one frame of any architecture, with alignment. */
+const MARGIN = 512;
+
+function alignDown(address: bigint, alignment: bigint): bigint {
+  return address & ~(alignment - 1n);
+}

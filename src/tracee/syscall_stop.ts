@@ -1,0 +1,59 @@
+/**
+ * What a thread in a syscall-stop is about to do, or has done: PTRACE_GET_SYSCALL_INFO in ptrace(2). One buffer for
+ * all stops, read in 32-bit words: whoever traces every call of a program cannot afford objects and bigints.
+ */
+import { PTRACE_GET_SYSCALL_INFO, PTRACE_LISTEN, PTRACE_SYSCALL } from "../ffi/constants.ts";
+import { libc } from "../ffi/libc.ts";
+import { ptraceSyscallInfo } from "../ffi/structs.ts";
+
+const ARCH_WORD = ptraceSyscallInfo.fields.arch[0] / 4;
+const NUMBER_WORD = ptraceSyscallInfo.fields["entry.nr"][0] / 4;
+const ARGUMENT_WORD = ptraceSyscallInfo.fields["entry.args"][0] / 4;
+const RESULT_WORD = ptraceSyscallInfo.fields["exit.rval"][0] / 4;
+
+/** Arguments of a system call as pairs of 32-bit words, low and high. */
+export const ARGUMENT_WORDS = 12;
+
+export class SyscallStop {
+  readonly #bytes = new Uint8Array(ptraceSyscallInfo.size);
+  readonly #words = new Uint32Array(this.#bytes.buffer);
+  readonly #size = BigInt(ptraceSyscallInfo.size);
+
+  /** Look at `tid`: PTRACE_SYSCALL_INFO_ENTRY, _EXIT or another op; -1 when the kernel tells nothing. */
+  read(tid: number): number {
+    const length = libc().ptraceBuffer(PTRACE_GET_SYSCALL_INFO, tid, this.#size, this.#bytes);
+    return length < 0 ? -1 : this.#bytes[0]!;
+  }
+
+  /** AUDIT_ARCH_* */
+  get arch(): number {
+    return this.#words[ARCH_WORD]!;
+  }
+
+  /** At entry: the number of the call. */
+  get number(): number {
+    return this.#words[NUMBER_WORD]!;
+  }
+
+  /** At entry: write the arguments into `words`, {@linkcode ARGUMENT_WORDS} long. */
+  copyArguments(words: Uint32Array): void {
+    for (let index = 0; index < ARGUMENT_WORDS; index++) {
+      words[index] = this.#words[ARGUMENT_WORD + index]!;
+    }
+  }
+
+  /** At exit: the result, or a negated errno. Exact up to 2^53. */
+  get result(): number {
+    return (this.#words[RESULT_WORD + 1]! | 0) * 0x1_0000_0000 + this.#words[RESULT_WORD]!;
+  }
+}
+
+/** Let `tid` run to its next syscall-stop, with `signal` when it is in the signal-delivery-stop of that; false when it is gone. */
+export function resumeToSyscall(tid: number, signal = 0): boolean {
+  return libc().ptrace(PTRACE_SYSCALL, tid, 0n, signal === 0 ? 0n : BigInt(signal)) === 0;
+}
+
+/** Leave `tid`, in a group-stop, in it, as if nobody traced it: SIGCONT ends it. False when it is gone. */
+export function listen(tid: number): boolean {
+  return libc().ptrace(PTRACE_LISTEN, tid, 0n, 0n) === 0;
+}

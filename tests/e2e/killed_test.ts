@@ -1,0 +1,174 @@
+/**
+ * reptyr killed with SIGKILL in the middle of an attach: strace(1) sends it when it asks for its Nth ptrace request,
+ * and so on. What the target is then, it becomes by itself.
+ */
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { afterEach, describe } from "@std/testing/bdd";
+import { SIGCONT } from "../../src/ffi/constants.ts";
+import { readFds } from "../../src/proc/fds.ts";
+import { readStat } from "../../src/proc/stat.ts";
+import { readStatus } from "../../src/proc/status.ts";
+import { assertNoneLeft, type Shape, Target } from "../support/e2e_target.ts";
+import { startOn } from "../support/input_run.ts";
+import { isX86_64, requires, requiresThat, victim } from "../support/programs.ts";
+import { waitUntil } from "../support/terminal.ts";
+import { untilAllBlocked } from "../support/victim.ts";
+
+const SIGUSR1 = 10;
+
+/** Run reptyr on `target` and kill it when it is about to make its call `call` of this number. */
+function killAt(target: Target, call: string, number: number): void {
+  const strace = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", `trace=${call}`];
+  const prefix = [
+    ...strace,
+    "-e",
+    "signal=none",
+    "-e",
+    `inject=${call}:signal=SIGKILL:when=${number}`,
+  ];
+  const { terminal } = startOn([target.pid], { prefix });
+  using _ = terminal;
+  const end = terminal.expectExit();
+  assertEquals(end, { kind: "signaled", signal: 9 }, `${call} ${number}: ${terminal.describe()}`);
+}
+
+/** What a target consists of that a killed reptyr may not have changed, as far as it is the same in both shapes. */
+function factsOf(pid: number) {
+  const status = readStatus(pid);
+  const stat = readStat(pid);
+  return {
+    tracer: status?.tracerPid,
+    sets: [status?.sigBlocked, status?.sigIgnored, status?.sigCaught, status?.sigPending],
+    shared: status?.sharedPending,
+    group: stat?.pgrp,
+    files: Deno.readTextFileSync(`/proc/${pid}/maps`).split("\n").filter((line) =>
+      line.includes("/") || line.includes("[")
+    ).map((line) => line.replace(/.*\[(heap|stack)\]$/, "$1")),
+  };
+}
+
+/** Descriptors, with what they are open on. */
+function descriptorsOf(pid: number): string[] {
+  return (readFds(pid, pid) ?? []).map(({ fd, dev, ino, rdev, fdinfo }) =>
+    `${fd} ${dev} ${ino} ${rdev} ${fdinfo.flags}`
+  );
+}
+
+/** The target is what it was; but for descriptors that it had just got, and has not been told to use. */
+function assertSame(target: Target, before: ReturnType<typeof factsOf>, fds: readonly string[]) {
+  const same = () =>
+    JSON.stringify(factsOf(target.pid), bigints) === JSON.stringify(before, bigints);
+  try {
+    waitUntil("the old state", same);
+  } catch {
+    assertEquals(factsOf(target.pid), before);
+  }
+  const now = descriptorsOf(target.pid);
+  assertEquals(now.filter((fd) => fds.includes(fd)), fds, "descriptors that it had");
+  assert(now.length <= fds.length + 4, now.join("\n"));
+}
+
+/** The net is spread on x86_64 only. */
+function onX86_64(...programs: readonly string[]): ReturnType<typeof requires> {
+  return isX86_64 ? requires(...programs) : requiresThat(false, "there is no safety net here");
+}
+
+const bigints = (_: string, value: unknown) => typeof value === "bigint" ? `${value}` : value;
+
+function command(shape: Shape): Target {
+  return Target.start(shape, [victim("command")], (terminal) => terminal.expect("ready"));
+}
+
+interface Moment {
+  readonly call: string;
+  readonly numbers: readonly number[];
+}
+
+/** Spread over all of the attach up to shortly before its end. */
+const MOMENTS: readonly Moment[] = [
+  { call: "ptrace", numbers: [3, 7, 10, 16, 27, 44, 58, 71, 80, 88] },
+  { call: "process_vm_writev", numbers: [1, 3, 8, 15] },
+  { call: "sendmsg", numbers: [1] },
+  { call: "pidfd_getfd", numbers: [2] },
+];
+
+describe("reptyr is killed while it moves", () => {
+  afterEach(assertNoneLeft);
+
+  for (const { call, numbers } of MOMENTS) {
+    onX86_64("strace", "cc")(`a session leader: it is what it was: ${call} ${numbers}`, () => {
+      for (const number of numbers) {
+        using target = command("session leader");
+        const [before, fds] = [factsOf(target.pid), descriptorsOf(target.pid)];
+        const { ttyNr, tpgid } = target.stat;
+        killAt(target, call, number);
+        assertSame(target, before, fds);
+        assertEquals([target.stat.ttyNr, target.stat.tpgid], [ttyNr, tpgid], `${call} ${number}`);
+        target.terminal.line("hello");
+        target.terminal.expect("line: hello");
+      }
+    });
+  }
+
+  onX86_64("strace", "cc")("a shell's job: it is one, and comes back by fg", () => {
+    for (const number of [3, 20, 47, 62, 76, 84]) {
+      using target = command("foreground job");
+      const [before, fds] = [factsOf(target.pid), descriptorsOf(target.pid)];
+      const { session, ttyNr } = target.stat;
+      killAt(target, "ptrace", number);
+      // The shell may have seen it stop; and a job in the background that reads is stopped as ever.
+      const foreground = () => target.stat.tpgid === target.stat.pgrp;
+      if (!foreground()) {
+        target.terminal.expect("Stopped");
+        target.terminal.line("fg");
+        waitUntil("the job to be in the foreground", foreground);
+      }
+      assertSame(target, before, fds);
+      assertEquals([target.stat.session, target.stat.ttyNr], [session, ttyNr], `${number}`);
+      target.terminal.line("hello");
+      target.terminal.expect("line: hello");
+    }
+  });
+
+  for (const shape of ["session leader", "foreground job"] as const) {
+    onX86_64("strace", "cc")(
+      `and all registers of a program that computes are its own: ${shape}`,
+      () => {
+        for (const number of [9, 26, 52, 70, 85]) {
+          using target = Target.start(
+            shape,
+            [victim("registers")],
+            (terminal) => terminal.expect("ready"),
+          );
+          killAt(target, "ptrace", number);
+          assertEquals(readStatus(target.pid)?.tracerPid, 0);
+          if (shape === "foreground job") {
+            target.handle.signal(SIGCONT);
+          }
+          for (let times = 0; times < 2; times++) {
+            target.handle.signal(SIGUSR1);
+            const [text] = target.terminal.expect(/rounds \d+ corrupt \d+/);
+            assertMatch(text, /corrupt 0$/, `ptrace ${number}`);
+          }
+        }
+      },
+    );
+  }
+
+  onX86_64("strace", "cc")("and a call that it was in is made to its end", () => {
+    for (const call of ["poll", "futex", "epoll_wait", "read"]) {
+      for (const number of [24, 40]) {
+        using target = Target.start(
+          "session leader",
+          [victim("blocked"), call],
+          (terminal) => terminal.expect("ready"),
+        );
+        untilAllBlocked(target.pid);
+        killAt(target, "ptrace", number);
+        target.terminal.line("go");
+        const [text] = target.terminal.expect(/result=\S+ errno=\S+ handled=\d+/);
+        assertMatch(text, /^result=[01] errno=0 handled=0$/, `${call} ${number}`);
+      }
+    }
+  });
+});

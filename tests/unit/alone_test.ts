@@ -1,0 +1,66 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { RefusedError } from "../../src/errors.ts";
+import { refuseAlone } from "../../src/reptyr/alone.ts";
+import { membersInTheWay, othersOfGroup, type ProcessEntry } from "../../src/reptyr/job_members.ts";
+
+const PTS1 = 34817;
+
+const entry = (pid: number, ppid: number, pgrp: number, session: number, ttyNr = PTS1) =>
+  ({ pid, ppid, pgrp, session, ttyNr }) satisfies ProcessEntry;
+
+const shell = entry(100, 1, 100, 100);
+const script = entry(200, 100, 200, 100);
+const child = entry(201, 200, 200, 100);
+const grandchild = entry(202, 201, 200, 100, 0);
+const own = entry(203, 200, 200, 100);
+const job = entry(300, 200, 300, 100);
+const table = [grandchild, own, shell, script, child, job];
+const SELF = own.pid;
+const pids = (entries: readonly ProcessEntry[]) => entries.map(({ pid }) => pid);
+
+describe("membersInTheWay", () => {
+  it("is the rest of the group of its leader, but this reptyr", () => {
+    assertEquals(pids(membersInTheWay(script, table, SELF)), [201, 202]);
+  });
+  it("is nobody for who leads no group, or nobody else is in it, or leads the session", () => {
+    assertEquals(pids(membersInTheWay(child, table, SELF)), []);
+    assertEquals(pids(membersInTheWay(job, table, SELF)), []);
+    const leader = entry(400, 1, 400, 400);
+    assertEquals(pids(membersInTheWay(leader, [leader, entry(401, 400, 400, 400)], SELF)), []);
+  });
+});
+
+describe("othersOfGroup", () => {
+  it("is all of the group but the target, whoever leads it", () => {
+    assertEquals(pids(othersOfGroup(child, table)), [200, 202, 203]);
+  });
+});
+
+describe("refuseAlone", () => {
+  const refused = (target: ProcessEntry, among: readonly ProcessEntry[]) => {
+    const call = () => refuseAlone({ pid: target.pid, command: "bash" }, target, among);
+    const { message, remedies } = assertThrows(call, RefusedError);
+    return [message, ...remedies];
+  };
+
+  it("refuses a session leader with others on its terminal", () => {
+    assertEquals(refused(shell, [shell, script]), [
+      "Cannot move process 100 (bash) alone: it leads the session of another process, which would " +
+      "lose the terminal with it (200)",
+      "To move them with it, run: reptyr 100",
+      "To take over the whole terminal, run: reptyr --steal 100",
+    ]);
+    assertEquals(
+      refused(shell, table)[0],
+      "Cannot move process 100 (bash) alone: it leads the session of 4 other processes, which " +
+        "would lose the terminal with it (203, 200, 201, 300)",
+    );
+  });
+  it("lets go who leads no session, is alone in it, or has no terminal to give up", () => {
+    refuseAlone({ pid: 200, command: "bash" }, script, table);
+    refuseAlone({ pid: 100, command: "bash" }, shell, [shell, grandchild]);
+    const daemon = entry(500, 1, 500, 500, 0);
+    refuseAlone({ pid: 500, command: "d" }, daemon, [daemon, entry(501, 500, 500, 500, 0)]);
+  });
+});
