@@ -76,12 +76,17 @@ function openPidfd({ target }: StealFacts): number {
   }
 }
 
-/** What the user should know before anything is done. Nothing is injected into those who are on the terminal. */
+/**
+ * What the user should know before anything is done. Nothing is injected into those who are on the terminal, and it stays
+ * the /dev/tty of them all.
+ */
 function warnAbout({ target, wanted }: StealFacts): void {
   const device = encodeDevice(ptsDevice(wanted.index));
   const job = readStats().filter(({ ttyNr, session }) =>
     ttyNr >>> 0 === device && session === wanted.session
   ).map(({ pid }) => pid);
   const known = { pid: target.pid, uid: target.status.uids[0], job, seccomp: 0 };
-  for (const line of warnings(readWarningFacts(known))) writeStderr(`reptyr: warning: ${line}`);
+  for (const line of warnings({ ...readWarningFacts(known), bereft: [] })) {
+    writeStderr(`reptyr: warning: ${line}`);
+  }
 }
