@@ -88,7 +88,7 @@ export function noProcess(
   }
   if (target === undefined) {
     return new RefusedError(`Cannot move process ${pid}: no such process`, [
-      "`ps a` lists the processes on terminals",
+      "`reptyr --list` lists the processes on terminals",
     ]);
   }
   const subject = `Cannot move process ${named({ pid, command: target.command })}`;
