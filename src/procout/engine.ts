@@ -27,6 +27,8 @@ export interface WatchRequest {
   readonly follow: boolean;
   readonly choice: DescriptorChoice;
   readonly standIn?: StandInOutputs | undefined;
+  /** Not to be watched, though `follow` comes to them: see own_readers.ts. */
+  readonly apart?: ReadonlySet<number>;
 }
 
 /** Which of the target's outputs a descriptor is, or 0: its input. */

@@ -14,6 +14,7 @@ import { RawFormat } from "./formats/raw.ts";
 import { Mirror } from "./mirror.ts";
 import { Output } from "./output.ts";
 import { preflight } from "./preflight.ts";
+import { leftOutText, ownReaders, refuseReaders } from "./own_readers.ts";
 import { PtraceEngine } from "./ptrace/engine.ts";
 import { StandIn } from "./stand_in.ts";
 import { Stats } from "./stats.ts";
@@ -50,6 +51,9 @@ export async function mirror(request: MirrorRequest): Promise<number> {
 
 async function mirrorProcesses(request: MirrorRequest, pids: readonly number[]): Promise<number> {
   using session = new Session(request, new TargetTerminal(pids));
+  const { follow, choice } = request;
+  const apart = ownReaders(session.descriptors, pids, follow);
+  refuseReaders(pids, apart);
   const control = session.listen({
     SIGINT: "stop",
     SIGTERM: "stop",
@@ -57,9 +61,9 @@ async function mirrorProcesses(request: MirrorRequest, pids: readonly number[]):
     SIGQUIT: "stop",
   });
   {
-    const { follow, choice } = request;
-    using engine = new PtraceEngine({ pids, follow, choice }, session.mirror, control);
+    using engine = new PtraceEngine({ pids, follow, choice, apart }, session.mirror, control);
     session.name(engine);
+    if (apart.size > 0) writeStderr(`procout: ${leftOutText(apart)}`);
     engine.attach();
     using _redrawing = request.redraw ? session.terminal.redraw() : undefined;
     await engine.run();
@@ -137,6 +141,11 @@ class Session implements Disposable {
   name({ name }: Engine): void {
     this.#engine = name;
     verbose(`Engine: ${name}`);
+  }
+
+  /** What the mirror is written to. */
+  get descriptors(): number[] {
+    return this.#outputs.map(({ descriptor }) => descriptor);
   }
 
   get isReaderGone(): boolean {

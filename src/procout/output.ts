@@ -70,6 +70,11 @@ export class Output implements Disposable {
     }
   }
 
+  /** What it writes to. */
+  get descriptor(): number {
+    return this.#fd;
+  }
+
   /** Whether its reader has gone away: there is nobody to write for. */
   get isGone(): boolean {
     return this.#isGone;
