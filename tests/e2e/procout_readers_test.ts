@@ -8,10 +8,10 @@ import { Terminal } from "../support/terminal.ts";
 /** Has the target's input and the mirror's reading end both. */
 const SUPERVISOR = `
 import subprocess, sys
-target = subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
-mirror = subprocess.Popen([sys.argv[1], str(target.pid)], stdout=subprocess.PIPE)
-status = lambda: open("/proc/%d/status" % target.pid).read()
-while "TracerPid:\\t0\\n" in status() and mirror.poll() is None: pass
+pipe = subprocess.PIPE
+target = subprocess.Popen(["cat"], stdin=pipe, stdout=subprocess.DEVNULL)
+mirror = subprocess.Popen([sys.argv[1], "-V", str(target.pid)], stdout=pipe, stderr=pipe)
+while b"Watching" not in mirror.stderr.readline(): assert mirror.poll() is None
 target.stdin.write(b"seen\\n")
 target.stdin.close()
 print(mirror.stdout.read(), mirror.wait(), target.wait())
