@@ -88,9 +88,10 @@ async function mirrorCommand(request: MirrorRequest, argv: readonly string[]): P
   {
     const { choice } = request;
     // Nobody but us would see what its children write: these outputs are watched wherever they are.
-    const given = standIn === undefined || request.follow || choice.numbers !== undefined
+    const command = request.follow ? undefined : pid;
+    const given = standIn === undefined || choice.numbers !== undefined
       ? undefined
-      : { command: pid, stdout: standIn.stdout, stderr: standIn.stderr };
+      : { command, stdout: standIn.stdout, stderr: standIn.stderr };
     const follow = request.follow || given !== undefined;
     using engine = new PtraceEngine(
       { pids: [pid], follow, choice, standIn: given },

@@ -281,6 +281,15 @@ describe("procout -- COMMAND", () => {
     }
   });
 
+  it("has the outputs of its children apart, too, with --follow", () => {
+    const script = "echo out; echo err >&2; (echo child >&2; :); echo piped | cat";
+    for (const [options, stdout] of [[[], "piped\n"], [["-f"], "piped\npiped\n"]] as const) {
+      using procout = Procout.start([...options, "--", "sh", "-c", script]);
+      procout.expectEnd();
+      assertEquals([procout.stdout, procout.stderr], [`out\n${stdout}`, "err\nchild\n"]);
+    }
+  });
+
   it("leaves it its own output with --output, and its environment and arguments as they are", () => {
     using procout = Procout.start(["-o", "FOLDER/mirror", "--", "env", "-u", "_", "A= $B", "env"], {
       env: { LANG: "C" },
