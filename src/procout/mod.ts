@@ -1,5 +1,6 @@
 /** Mirrors what processes write, until they end or the user has seen enough. */
-import { SIGHUP, SIGPIPE, SIGTERM } from "../ffi/constants.ts";
+import { POLLERR, POLLHUP, SIGHUP, SIGPIPE, SIGTERM } from "../ffi/constants.ts";
+import { PollSet } from "../ffi/descriptor.ts";
 import { kill } from "../ffi/process.ts";
 import { verbose, writeStderr } from "../log.ts";
 import { startHeldUp } from "./command.ts";
@@ -59,7 +60,7 @@ async function mirrorProcesses(request: MirrorRequest, pids: readonly number[]):
     SIGTERM: "stop",
     SIGHUP: "stop",
     SIGQUIT: "stop",
-  });
+  }, { over: () => session.readerGone() });
   {
     using engine = new PtraceEngine({ pids, follow, choice, apart }, session.mirror, control);
     session.name(engine);
@@ -84,7 +85,7 @@ async function mirrorCommand(request: MirrorRequest, argv: readonly string[]): P
     SIGTERM: () => kill(pid, SIGTERM),
     SIGHUP: () => kill(pid, SIGHUP),
     SIGWINCH: () => standIn?.resize(),
-  }, standIn);
+  }, standIn && { well: standIn });
   {
     const { choice } = request;
     // Nobody but us would see what its children write: these outputs are watched wherever they are.
@@ -132,9 +133,12 @@ class Session implements Disposable {
   }
 
   /** Signals to this program from now on; a watch also ends when there is nobody to write for. */
-  listen(onSignal: ControlOptions["onSignal"], standIn?: StandIn): Control {
+  listen(
+    onSignal: ControlOptions["onSignal"],
+    others?: Pick<ControlOptions, "well" | "over">,
+  ): Control {
     const isOver = () => this.mirror.isOver;
-    const control = new SignalControl({ onSignal, isOver, ...(standIn && { well: standIn }) });
+    const control = new SignalControl({ onSignal, isOver, ...others });
     this.mirror.control = control;
     return control;
   }
@@ -147,6 +151,16 @@ class Session implements Disposable {
   /** What the mirror is written to. */
   get descriptors(): number[] {
     return this.#outputs.map(({ descriptor }) => descriptor);
+  }
+
+  /** Settles when a reader has gone away, or for no reason: before the target writes again, which may be never. */
+  async readerGone(): Promise<void> {
+    const set = new PollSet(this.#outputs.length);
+    this.descriptors.forEach((fd, index) => set.watch(index, fd, 0));
+    await set.pollAsync(-1);
+    this.#outputs.forEach((output, index) => {
+      if ((set.reported(index) & (POLLERR | POLLHUP)) !== 0) output.giveUp();
+    });
   }
 
   get isReaderGone(): boolean {
@@ -176,7 +190,7 @@ function makeFormat({ format, color, output }: MirrorRequest, terminal: TargetTe
   const red = color === "always" || color === "auto" && auto;
   switch (format) {
     case "raw":
-      return new RawFormat(red);
+      return new RawFormat(red, output === undefined && Deno.stdout.isTerminal());
     case "line":
       return new LineFormat(red);
     case "hex":

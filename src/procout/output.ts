@@ -80,6 +80,11 @@ export class Output implements Disposable {
     return this.#isGone;
   }
 
+  /** Nobody reads any more: found out without a write. */
+  giveUp(): void {
+    this.#isGone = true;
+  }
+
   /** Why nothing can be written any more. */
   get failure(): RefusedError | undefined {
     return this.#failure;
