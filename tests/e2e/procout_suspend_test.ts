@@ -1,5 +1,5 @@
 /** `procout -- COMMAND` as a job of a shell, and what another program makes of its recording. */
-import { assertEquals, assertMatch } from "@std/assert";
+import { assertEquals } from "@std/assert";
 import { afterEach, describe } from "@std/testing/bdd";
 import { readStat } from "../../src/proc/stat.ts";
 import { assertNoneLeft } from "../support/e2e_target.ts";
@@ -50,6 +50,7 @@ describe("asciinema", () => {
     procout.expectEnd();
     using player = Terminal.start(["asciinema", "cat", procout.path("cast")]);
     assertEquals(player.expectExit(), { kind: "exited", status: 0 });
-    assertMatch(player.output, /^café \x1b\[1mbold\x1b\[0m\r+\n\ufffd\r+\n$/);
+    // The player's own terminal adds a carriage return to those in the recording.
+    assertEquals(player.output.replace(/\r+/g, ""), "café \x1b[1mbold\x1b[0m\n\ufffd\n");
   });
 });
