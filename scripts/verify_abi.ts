@@ -5,6 +5,7 @@
  * assembly that `cc -S` prints, and read back from there. A target whose compiler or headers are not
  * installed is skipped and named; a number the compiler contradicts, or a name it does not know, fails.
  */
+import * as aarch64 from "../src/arch/aarch64.ts";
 import * as i386 from "../src/arch/i386.ts";
 import * as x86_64 from "../src/arch/x86_64.ts";
 import * as signalFrames from "../src/arch/x86_64_signal_frames.ts";
@@ -78,6 +79,13 @@ export const TABLE: readonly { on: readonly TargetName[]; facts: () => Fact[] }[
   { on: ["aarch64"], facts: () => ownCallFacts("aarch64") },
   // Each file of src/arch describes its own processor.
   {
+    on: ["aarch64"],
+    facts: () => [
+      ...architectureFacts("src/arch/aarch64.ts", aarch64.aarch64, aarch64.USER_REGS),
+      ...callFacts("src/arch/aarch64.ts", aarch64.EINTR_AFTER_STOP),
+    ],
+  },
+  {
     on: ["x86_64"],
     facts: () => architectureFacts("src/arch/x86_64.ts", x86_64.x86_64, x86_64.USER_REGS),
   },
@@ -102,12 +110,11 @@ export function factsOf(target: TargetName): Fact[] {
 
 /** Numbers of the calls that the executable makes itself. */
 function ownCallFacts(target: keyof typeof SYSCALL_NUMBERS): Fact[] {
-  return Object.entries(SYSCALL_NUMBERS[target]).map(([name, ours]) => ({
-    file: "src/ffi/syscall_numbers.ts",
-    name: `${target}.${name}`,
-    ours,
-    c: `__NR_${name}`,
-  }));
+  return callFacts("src/ffi/syscall_numbers.ts", SYSCALL_NUMBERS[target]);
+}
+
+function callFacts(file: string, numbers: Readonly<Record<string, number>>): Fact[] {
+  return Object.entries(numbers).map(([name, ours]) => ({ file, name, ours, c: `__NR_${name}` }));
 }
 
 type AnyLayout = Layout<Record<string, readonly [number, Scalar]>>;
@@ -130,6 +137,7 @@ const EXPRESSIONS: Readonly<Record<string, string>> = {
 const AUDIT_ARCHITECTURES: Readonly<Record<string, string>> = {
   x86_64: "(long long)(unsigned int)AUDIT_ARCH_X86_64",
   i386: "(long long)(unsigned int)AUDIT_ARCH_I386",
+  aarch64: "(long long)(unsigned int)AUDIT_ARCH_AARCH64",
 };
 
 /** Every number exported by a module is a constant with its C name. Throws on anything else. */

@@ -83,6 +83,16 @@ export interface AbiStructs {
   readonly epollEvent: AbiLayout<"events" | "data">;
 }
 
+/** The call that a thread was seen blocked in, before it was asked to stop: proc_pid_syscall(5). */
+export interface BlockedCall {
+  readonly number: bigint;
+  /** Six. */
+  readonly args: readonly bigint[];
+  readonly stackPointer: bigint;
+  /** Of the instruction after the one that entered the kernel. */
+  readonly instructionPointer: bigint;
+}
+
 /**
  * Signal frames with which a thread gives itself its registers back: the stack of sigreturn(2). Absent where
  * this executable does not know how to write one.
@@ -143,6 +153,15 @@ export interface Architecture {
   readonly structs: AbiStructs;
   /** `SIG_SETMASK`-style sets are 8 bytes on every Linux architecture that has 64 signals. */
   readonly sigsetSize: 8;
+  /**
+   * Of processors whose kernel decides about an interrupted call before the stop, and shows only what has come of it:
+   * one that will be made again stands before its instruction, and gets the number of restart_syscall(2) where
+   * that is needed no sooner than it moves on; of one that has failed the first argument is gone.
+   */
+  readonly earlyRestart?: {
+    /** `registers` with another number for the call that comes next. */
+    withNumber(registers: Registers, number: bigint): Registers;
+  };
 
   /** Address of the next instruction. */
   instructionPointer(registers: Registers): bigint;
@@ -161,9 +180,10 @@ export interface Architecture {
   /**
    * Registers with which a thread that was stopped inside a system call goes on as if it had not
    * been: `registers` itself where the kernel already restarts the call, a changed copy where it
-   * would have returned EINTR although no signal was delivered.
+   * would have returned EINTR although no signal was delivered. `blocked` is the call it was seen in last, which
+   * processors with `earlyRestart` need.
    */
-  withRestart(registers: Registers): Registers;
+  withRestart(registers: Registers, blocked?: BlockedCall): Registers;
 
   readonly signalFrames?: SignalFrames;
 }

@@ -1,12 +1,20 @@
 /** The architectures this executable can trace, told apart by the size of the register set. */
 import type { Architecture } from "./arch.ts";
+import { aarch64 } from "./aarch64.ts";
 import { i386 } from "./i386.ts";
 import { x86_64 } from "./x86_64.ts";
 
-export type { Architecture, Registers, SignalFrames, SyscallName, WatchedCall } from "./arch.ts";
+export type {
+  Architecture,
+  BlockedCall,
+  Registers,
+  SignalFrames,
+  SyscallName,
+  WatchedCall,
+} from "./arch.ts";
 
 /** All that this executable knows. */
-export const ARCHITECTURES: readonly Architecture[] = [x86_64, i386];
+export const ARCHITECTURES: readonly Architecture[] = [x86_64, i386, aarch64];
 
 /** At least as long as any NT_PRSTATUS set; the kernel says how much of it is used. */
 export const MAX_REGISTER_SET_SIZE = 512;
@@ -21,3 +29,8 @@ export const MAX_EXTENDED_STATE_SIZE = 1 << 14;
 export function architectureOf(size: number): Architecture | undefined {
   return ARCHITECTURES.find((arch) => arch.registerSetSize === size);
 }
+
+/** Whether threads may have to be asked what call they are blocked in before they are stopped. */
+export const ASK_BEFORE_STOP = ARCHITECTURES.some((arch) =>
+  arch.name === Deno.build.arch && arch.earlyRestart !== undefined
+);

@@ -40,6 +40,7 @@ export const PTRACE_SYSCALL_INFO_EXIT = 2;
 
 // <elf.h>
 export const NT_PRSTATUS = 1;
+export const NT_ARM_SYSTEM_CALL = 0x404;
 export const NT_X86_XSTATE = 0x202;
 
 // <sys/wait.h>

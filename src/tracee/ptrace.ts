@@ -9,6 +9,7 @@ import type { Registers } from "../arch/mod.ts";
 import { MAX_EXTENDED_STATE_SIZE, MAX_REGISTER_SET_SIZE } from "../arch/mod.ts";
 import { TraceeDiedError } from "../errors.ts";
 import {
+  NT_ARM_SYSTEM_CALL,
   NT_PRSTATUS,
   NT_X86_XSTATE,
   PTRACE_CONT,
@@ -145,6 +146,15 @@ export function setRegisters(tid: number, registers: Registers): void {
     .set("iov_base", addressOf(registers))
     .set("iov_len", BigInt(registers.length));
   requestBuffer(PTRACE_SETREGSET, tid, NT_PRSTATUS, vector.bytes);
+}
+
+/** In a syscall-entry-stop of aarch64: let the kernel make no call. */
+export function skipSyscall(tid: number): void {
+  const number = Int32Array.of(-1);
+  const vector = new Struct(iovec)
+    .set("iov_base", addressOf(new Uint8Array(number.buffer)))
+    .set("iov_len", BigInt(number.byteLength));
+  requestBuffer(PTRACE_SETREGSET, tid, NT_ARM_SYSTEM_CALL, vector.bytes);
 }
 
 const SIGSET_SIZE = 8;

@@ -1,6 +1,8 @@
 /** Letting threads go, those included that are dead or have not stopped yet. */
-import { architectureOf } from "../arch/mod.ts";
+import { architectureOf, type BlockedCall } from "../arch/mod.ts";
 import { StopTimeoutError, TraceeDiedError } from "../errors.ts";
+import { readStatus } from "../proc/status.ts";
+import { takeBlockedCall } from "./blocked_calls.ts";
 import { detach, getRegisters, setRegisters } from "./ptrace.ts";
 import { insist } from "./insist.ts";
 import { Deadline, statusBefore, statusNow } from "./wait.ts";
@@ -32,6 +34,8 @@ export function releaseThreads(pid: number, tids: readonly number[]): void {
 /** Whether the thread, which is let go, lives. `signal` is one that it is in the signal-delivery-stop of. */
 function releaseThread(tid: number, signal = 0): boolean {
   try {
+    const blocked = takeBlockedCall(tid);
+    if (blocked !== undefined) restartLate(tid, blocked);
     insist(() => detach(tid, signal));
     return true;
   } catch (error) {
@@ -46,8 +50,29 @@ function releaseThread(tid: number, signal = 0): boolean {
  */
 export function restart(tid: number): void {
   const registers = insist(() => getRegisters(tid));
-  const restarted = architectureOf(registers.length)?.withRestart(registers) ?? registers;
+  const arch = architectureOf(registers.length);
+  if (arch === undefined || arch.earlyRestart !== undefined) return;
+  const restarted = arch.withRestart(registers);
   if (restarted !== registers) insist(() => setRegisters(tid, restarted));
+}
+
+/**
+ * The same where the kernel decides before the stop: it cannot be told to look for handlers once more. So it is done as
+ * late as can be, and not for a thread in which one is about to run.
+ */
+function restartLate(tid: number, blocked: BlockedCall): void {
+  const registers = insist(() => getRegisters(tid));
+  const restarted = architectureOf(registers.length)?.withRestart(registers, blocked) ?? registers;
+  if (restarted === registers || hasSignalToHandle(tid)) return;
+  insist(() => setRegisters(tid, restarted));
+}
+
+/** Whether a handler runs as soon as the thread goes on. */
+function hasSignalToHandle(tid: number): boolean {
+  const status = readStatus(tid);
+  if (status === undefined) return false;
+  const { sigPending, sharedPending, sigBlocked, sigCaught } = status;
+  return ((sigPending | sharedPending) & ~sigBlocked & sigCaught) !== 0n;
 }
 
 /** SIGKILL takes effect at once, but on another processor. */

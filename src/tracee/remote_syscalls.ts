@@ -36,6 +36,7 @@ import {
   resume,
   setRegisters,
   setSignalMask,
+  skipSyscall,
 } from "./ptrace.ts";
 import { insist } from "./insist.ts";
 import { LoanClock } from "./loan_clock.ts";
@@ -63,7 +64,7 @@ export const DATA = Symbol("address of data");
 export class RemoteSyscalls implements Disposable {
   readonly #tracee: Tracee;
   readonly #tid: number;
-  readonly #original: Registers;
+  #original: Registers;
   readonly #originalMask: bigint;
   readonly #instruction: bigint;
   readonly #criticalSection: CriticalSection | undefined;
@@ -71,6 +72,8 @@ export class RemoteSyscalls implements Disposable {
   #clock: LoanClock | undefined;
   #scratch: bigint | undefined;
   #eventMessage = 0;
+  /** Whether the thread was parked at a call that it makes again: see {@linkcode #learnRestart}. */
+  #parked = false;
 
   private constructor(tracee: Tracee) {
     this.#tracee = tracee;
@@ -131,6 +134,26 @@ export class RemoteSyscalls implements Disposable {
     if (net === undefined || this.#clock === undefined) return;
     net.settle();
     insist(() => setRegisters(this.#tid, net.beneath(getRegisters(this.#tid))));
+  }
+
+  /**
+   * Where the kernel shows only as the thread moves on with which number an interrupted call will be made again, let
+   * it move on to that call, and skip it: the number belongs to what is put back in the end.
+   */
+  #learnRestart(): void {
+    const { earlyRestart, syscallInstruction, instructionPointer } = this.#tracee.arch;
+    if (earlyRestart === undefined) return;
+    const next = readMemoryUpTo(
+      this.#tid,
+      instructionPointer(this.#original),
+      syscallInstruction.length,
+    );
+    if (!syscallInstruction.every((byte, index) => next[index] === byte)) return;
+    const number = this.#expectSyscallStop(PTRACE_SYSCALL_INFO_ENTRY);
+    skipSyscall(this.#tid);
+    this.#expectSyscallStop(PTRACE_SYSCALL_INFO_EXIT);
+    this.#original = earlyRestart.withNumber(this.#original, number);
+    this.#parked = true;
   }
 
   /**
@@ -282,8 +305,11 @@ export class RemoteSyscalls implements Disposable {
     try {
       this.#criticalSection?.restore();
     } finally {
-      insist(() => setSignalMask(this.#tid, this.#originalMask));
-      insist(() => setRegisters(this.#tid, this.#original));
+      if (this.#parked) this.#interruptOnceMore();
+      else {
+        insist(() => setSignalMask(this.#tid, this.#originalMask));
+        insist(() => setRegisters(this.#tid, this.#original));
+      }
     }
     this.#clock.stop();
     this.#clock = undefined;
@@ -291,11 +317,33 @@ export class RemoteSyscalls implements Disposable {
     this.#net?.takeUp();
   }
 
+  /**
+   * What a signal that came meanwhile makes of the call that the thread was parked at only the kernel can decide, and it
+   * does so for one that it has just seen interrupted: the call is entered, and at once interrupted, once more.
+   */
+  #interruptOnceMore(): void {
+    insist(() => setRegisters(this.#tid, this.#original));
+    this.#expectSyscallStop(PTRACE_SYSCALL_INFO_ENTRY);
+    insist(() => setSignalMask(this.#tid, this.#originalMask));
+    insist(() => interrupt(this.#tid));
+    insist(() => resume(this.#tid, PTRACE_CONT));
+    const { pid } = this.#tracee;
+    if (waitUntilInterrupted(pid, this.#tid) === undefined) throw new TraceeDiedError(pid);
+  }
+
   #prepare(name: SyscallName, args: readonly (number | bigint)[]): void {
+    if (this.#clock === undefined && this.#tracee.arch.earlyRestart !== undefined) {
+      this.#lend();
+      this.#learnRestart();
+    }
     const call = this.#call(name, args.map(BigInt));
     const registers = this.#net?.beneath(call) ?? call;
     insist(() => setRegisters(this.#tid, registers));
-    if (this.#clock !== undefined) return;
+    if (this.#clock === undefined) this.#lend();
+  }
+
+  /** From here on the thread is on loan. */
+  #lend(): void {
     this.#clock = new LoanClock(this.#net !== undefined);
     this.#tracee.loans++;
     insist(() => setSignalMask(this.#tid, ALL_SIGNALS));
@@ -317,7 +365,7 @@ export class RemoteSyscalls implements Disposable {
   }
 
   /**
-   * Run to the next syscall-stop; its kind, and the result at an exit. On the way there may be group-stops and
+   * Run to the next syscall-stop; its kind, the number at an entry and the result at an exit. On the way there may be group-stops and
    * left-over interrupts, and SIGSTOP, which alone comes through a full mask. It starts a group-stop; that does not
    * keep a traced thread from being resumed, and is in force once the thread is let go.
    */

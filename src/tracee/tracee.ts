@@ -6,6 +6,7 @@ import { ERRNO } from "../ffi/errno.ts";
 import { usleep } from "../ffi/process.ts";
 import { readStatus } from "../proc/status.ts";
 import { listTids } from "../proc/tasks.ts";
+import { noteBlockedCall } from "./blocked_calls.ts";
 import { getRegisters, interrupt, seize } from "./ptrace.ts";
 import { leaveAsStrays, releaseThreads, restart } from "./release.ts";
 import { findReturnSitesEarly } from "./return_sites.ts";
@@ -239,6 +240,7 @@ function askToStop(pid: number, tid: number, options: number): boolean {
     throw error;
   }
   try {
+    noteBlockedCall(pid, tid);
     interrupt(tid);
   } catch (error) {
     // It ended in between, but we are its tracer now, and it is ours to wait for.

@@ -1,0 +1,33 @@
+/** /proc/PID/task/TID/syscall: proc_pid_syscall(5). */
+import { readProcText } from "./gone.ts";
+
+export interface BlockedCall {
+  readonly number: bigint;
+  /** Six. */
+  readonly args: readonly bigint[];
+  readonly stackPointer: bigint;
+  readonly instructionPointer: bigint;
+}
+
+/** The call that a thread sleeps in; `undefined` for one that runs, or is blocked outside of any call. */
+export function parseBlockedCall(text: string): BlockedCall | undefined {
+  const words = text.trim().split(" ");
+  if (words.length !== 9) return undefined;
+  const [number, ...values] = words.map(BigInt);
+  return {
+    number: number!,
+    args: values.slice(0, 6),
+    stackPointer: values[6]!,
+    instructionPointer: values[7]!,
+  };
+}
+
+/** As {@linkcode parseBlockedCall}; also `undefined` when the thread is gone, or the kernel does not tell. */
+export function readBlockedCall(pid: number, tid: number): BlockedCall | undefined {
+  try {
+    return parseBlockedCall(readProcText(pid, tid, "syscall") ?? "");
+  } catch (error) {
+    if (error instanceof Deno.errors.PermissionDenied) return undefined;
+    throw error;
+  }
+}
