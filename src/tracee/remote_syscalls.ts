@@ -149,9 +149,9 @@ export class RemoteSyscalls implements Disposable {
       syscallInstruction.length,
     );
     if (!syscallInstruction.every((byte, index) => next[index] === byte)) return;
-    const number = this.#expectSyscallStop(PTRACE_SYSCALL_INFO_ENTRY);
+    const number = finish(this.#expectSyscallStop(PTRACE_SYSCALL_INFO_ENTRY));
     skipSyscall(this.#tid);
-    this.#expectSyscallStop(PTRACE_SYSCALL_INFO_EXIT);
+    finish(this.#expectSyscallStop(PTRACE_SYSCALL_INFO_EXIT));
     this.#original = earlyRestart.withNumber(this.#original, number);
     this.#parked = true;
   }
@@ -323,7 +323,7 @@ export class RemoteSyscalls implements Disposable {
    */
   #interruptOnceMore(): void {
     insist(() => setRegisters(this.#tid, this.#original));
-    this.#expectSyscallStop(PTRACE_SYSCALL_INFO_ENTRY);
+    finish(this.#expectSyscallStop(PTRACE_SYSCALL_INFO_ENTRY));
     insist(() => setSignalMask(this.#tid, this.#originalMask));
     insist(() => interrupt(this.#tid));
     insist(() => resume(this.#tid, PTRACE_CONT));
