@@ -146,6 +146,11 @@ export class Member implements Disposable {
     if (!this.#abandoned) this.within(action);
   }
 
+  /** {@linkcode undo} in steps. */
+  *stepsUndoing(action: (remote: RemoteSyscalls) => Steps<void>): Steps<void> {
+    if (!this.#abandoned) yield* this.stepsWithin(action);
+  }
+
   /**
    * Leave it to the process to undo what has been done, which it does when it is let go. For when requests of ours to it
    * fail: then we do not know how far it is. It takes the registers to be on loan, and a safety net.

@@ -14,6 +14,7 @@ import { pidfdOpen } from "../ffi/process.ts";
 import { readAuxv } from "../proc/auxv.ts";
 import { isLive, readStat } from "../proc/stat.ts";
 import { RemoteSyscalls } from "../tracee/remote_syscalls.ts";
+import { finish, type Steps } from "../tracee/steps.ts";
 import { Tracee } from "../tracee/tracee.ts";
 import type { ProcessName, ShieldRecord } from "./job_record.ts";
 import {
@@ -46,15 +47,15 @@ export class SighupShield {
    * Make the target of `remote` ignore SIGHUP as long as process `shell` lives; `undefined` when it does already, or
    * that shell has ended. Not for a target that has a SIGHUP pending: ignoring would discard it.
    */
-  static raise(remote: RemoteSyscalls, shell: number): SighupShield | undefined {
+  static *raise(remote: RemoteSyscalls, shell: number): Steps<SighupShield | undefined> {
     const { pid, options } = remote.tracee;
-    const saved = getAction(remote, SIGHUP);
+    const saved = yield* getAction(remote, SIGHUP);
     if (handlerOf(remote, saved) === SIG_IGN) return undefined;
     const names = { process: nameOf(pid), shell: nameOf(shell) };
     const shellPidfd = openProcess(names.shell);
     if (shellPidfd < 0) return undefined;
     setActionIfKilled(remote, SIGHUP, saved);
-    setHandler(remote, SIGHUP, SIG_IGN);
+    yield* setHandler(remote, SIGHUP, SIG_IGN);
     return new SighupShield(pid, options, shellPidfd, names, imageOf(pid), saved);
   }
 
@@ -64,7 +65,7 @@ export class SighupShield {
    */
   static adopt(remote: RemoteSyscalls, record: ShieldRecord): SighupShield | undefined {
     const { pid, options } = remote.tracee;
-    if (handlerOf(remote, getAction(remote, SIGHUP)) !== SIG_IGN) return undefined;
+    if (handlerOf(remote, finish(getAction(remote, SIGHUP))) !== SIG_IGN) return undefined;
     const shellPidfd = openProcess(record.shell);
     const action = Uint8Array.fromHex(record.action);
     const shield = new SighupShield(pid, options, shellPidfd, record, record.image, action);
@@ -94,7 +95,7 @@ export class SighupShield {
     if (this.#saved === undefined) return;
     using tracee = Tracee.seize(this.pid, { timeoutSeconds, options: this.options });
     using remote = RemoteSyscalls.begin(tracee);
-    if (handlerOf(remote, getAction(remote, SIGHUP)) === SIG_IGN) this.#putBack(remote);
+    if (handlerOf(remote, finish(getAction(remote, SIGHUP))) === SIG_IGN) this.#putBack(remote);
     this.#forget();
   }
 
@@ -112,9 +113,12 @@ export class SighupShield {
    */
   #putBack(remote: RemoteSyscalls): void {
     if (this.#saved === undefined) return;
-    setHandler(remote, SIGHUP, SIG_IGN);
-    if (imageOf(this.pid) === this.image) setAction(remote, SIGHUP, this.#saved);
-    else setHandler(remote, SIGHUP, SIG_DFL);
+    finish(setHandler(remote, SIGHUP, SIG_IGN));
+    finish(
+      imageOf(this.pid) === this.image
+        ? setAction(remote, SIGHUP, this.#saved)
+        : setHandler(remote, SIGHUP, SIG_DFL),
+    );
   }
 
   #forget(): void {

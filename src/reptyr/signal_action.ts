@@ -2,6 +2,7 @@
 import { SIG_IGN } from "../ffi/constants.ts";
 import { Struct } from "../struct.ts";
 import { DATA, type RemoteSyscalls } from "../tracee/remote_syscalls.ts";
+import type { Steps } from "../tracee/steps.ts";
 
 /** A whole `struct sigaction` of the target, handler, flags, restorer and mask. */
 export type SignalAction = Uint8Array<ArrayBuffer>;
@@ -10,23 +11,33 @@ const NEW = 0;
 const OLD = 256;
 
 /** What the target does about `signal`. */
-export function getAction(remote: RemoteSyscalls, signal: number): SignalAction {
+export function* getAction(remote: RemoteSyscalls, signal: number): Steps<SignalAction> {
   const { arch } = remote.tracee;
-  const old = remote.scratch + BigInt(OLD);
-  remote.syscallOrThrow("rt_sigaction", signal, 0, old, arch.sigsetSize);
+  const old = (yield* remote.mapScratch()) + BigInt(OLD);
+  yield* remote.callOrThrow("rt_sigaction", signal, 0, old, arch.sigsetSize);
   return remote.read(arch.structs.sigaction.size, OLD);
 }
 
 /** Replace what the target does about `signal`. */
-export function setAction(remote: RemoteSyscalls, signal: number, action: SignalAction): void {
+export function* setAction(
+  remote: RemoteSyscalls,
+  signal: number,
+  action: SignalAction,
+): Steps<void> {
   const { arch } = remote.tracee;
-  remote.syscallOrThrow("rt_sigaction", signal, remote.write(action, NEW), 0, arch.sigsetSize);
+  yield* remote.mapScratch();
+  const address = remote.write(action, NEW);
+  yield* remote.callOrThrow("rt_sigaction", signal, address, 0, arch.sigsetSize);
 }
 
 /** Make `handler`, SIG_IGN or SIG_DFL, what the target does about `signal`. */
-export function setHandler(remote: RemoteSyscalls, signal: number, handler: bigint): void {
+export function* setHandler(
+  remote: RemoteSyscalls,
+  signal: number,
+  handler: bigint,
+): Steps<void> {
   const { sigaction } = remote.tracee.arch.structs;
-  setAction(remote, signal, new Struct(sigaction).set("sa_handler", handler).bytes);
+  yield* setAction(remote, signal, new Struct(sigaction).set("sa_handler", handler).bytes);
 }
 
 /** If this program is killed, set `action` again; see `RemoteSyscalls.undoIfKilled()`. */
@@ -44,18 +55,18 @@ export function setActionIfKilled(
  * meanwhile is discarded. If this program is killed, the target ends it by itself; its other threads run
  * by then, and would take a signal that was not ignored.
  */
-export function mute(
+export function* mute(
   remote: RemoteSyscalls,
   signal: number,
-): (remote: RemoteSyscalls) => void {
-  const before = getAction(remote, signal);
+): Steps<(remote: RemoteSyscalls) => Steps<void>> {
+  const before = yield* getAction(remote, signal);
   const ignore = new Struct(remote.tracee.arch.structs.sigaction).set("sa_handler", SIG_IGN).bytes;
   setActionIfKilled(remote, signal, before);
   setActionIfKilled(remote, signal, ignore);
-  setAction(remote, signal, ignore);
-  return (remote) => {
-    setAction(remote, signal, ignore);
-    setAction(remote, signal, before);
+  yield* setAction(remote, signal, ignore);
+  return function* (remote) {
+    yield* setAction(remote, signal, ignore);
+    yield* setAction(remote, signal, before);
   };
 }
 
@@ -69,8 +80,8 @@ export function handlerOf(remote: RemoteSyscalls, action: SignalAction): bigint 
  * Remove `signal` from the target's queues, blocked or not: setting a signal to be ignored discards
  * it where it is pending, signal(7) and POSIX sigaction(). The disposition is left as it was.
  */
-export function discardPending(remote: RemoteSyscalls, signal: number): void {
-  const before = getAction(remote, signal);
-  setHandler(remote, signal, SIG_IGN);
-  setAction(remote, signal, before);
+export function* discardPending(remote: RemoteSyscalls, signal: number): Steps<void> {
+  const before = yield* getAction(remote, signal);
+  yield* setHandler(remote, signal, SIG_IGN);
+  yield* setAction(remote, signal, before);
 }

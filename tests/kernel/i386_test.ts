@@ -187,15 +187,15 @@ describe("a 32-bit process", () => {
     {
       using tracee = Tracee.seize(victim.pid, OPTIONS);
       using remote = RemoteSyscalls.begin(tracee);
-      const action = getAction(remote, SIGHUP);
+      const action = finish(getAction(remote, SIGHUP));
       assertEquals(action.length, 20);
       assertEquals(handlerOf(remote, action), SIG_DFL);
-      setHandler(remote, SIGHUP, SIG_IGN);
+      finish(setHandler(remote, SIGHUP, SIG_IGN));
       assert(ignored());
-      assertEquals(handlerOf(remote, getAction(remote, SIGHUP)), SIG_IGN);
-      setAction(remote, SIGHUP, action);
+      assertEquals(handlerOf(remote, finish(getAction(remote, SIGHUP))), SIG_IGN);
+      finish(setAction(remote, SIGHUP, action));
       assert(!ignored());
-      assertEquals(getAction(remote, SIGHUP), action);
+      assertEquals(finish(getAction(remote, SIGHUP)), action);
     }
     assertNothingLeft(before);
   });
@@ -205,7 +205,7 @@ describe("a 32-bit process", () => {
     {
       using tracee = Tracee.seize(victim.pid, OPTIONS);
       using remote = RemoteSyscalls.begin(tracee);
-      discardPending(remote, SIGUSR1);
+      finish(discardPending(remote, SIGUSR1));
     }
     kill(victim.pid, SIGUSR1);
     victim.expect(/rounds \d+ corrupt 0\r/);
