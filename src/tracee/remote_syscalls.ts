@@ -10,7 +10,7 @@
  * thread would go on at our instruction with our registers, and only a safety net brings it back.
  */
 import type { Registers, SyscallName } from "../arch/mod.ts";
-import { RemoteSyscallError, SyscallError, TraceeDiedError } from "../errors.ts";
+import { RemoteSyscallError, TraceeDiedError } from "../errors.ts";
 import {
   MAP_ANONYMOUS,
   MAP_PRIVATE,
@@ -29,7 +29,6 @@ import {
   ALL_SIGNALS,
   getEventMessage,
   getRegisters,
-  getRseqAddress,
   getSignalMask,
   getSyscallInfo,
   interrupt,
@@ -38,10 +37,11 @@ import {
   setSignalMask,
   skipSyscall,
 } from "./ptrace.ts";
+import { CriticalSection } from "./critical_section.ts";
 import { insist } from "./insist.ts";
 import { LoanClock } from "./loan_clock.ts";
 import { readMemory, readMemoryUpTo, writeMemory } from "./remote_memory.ts";
-import { type PushOptions, SafetyNet } from "./safety_net.ts";
+import { type PushOptions, SafetyNet, SCRATCH_SIZE } from "./safety_net.ts";
 import { finish, type Steps } from "./steps.ts";
 import type { Tracee } from "./tracee.ts";
 import { statusBefore, waitUntilInterrupted } from "./wait.ts";
@@ -49,14 +49,6 @@ import type { WaitStatus } from "./wait_status.ts";
 
 /** The kernel's results from -4095 to -1 are error numbers: syscall(2). */
 const MAX_ERRNO = 4095n;
-
-/** Of `struct rseq`: cpu_id_start and cpu_id, four bytes each, precede the pointer. rseq(2) */
-const RSEQ_CS_OFFSET = 8n;
-
-/** `struct rseq_cs { __u32 version, flags; __u64 start_ip, post_commit_offset, abort_ip; }` */
-const RSEQ_CS_SIZE = 32;
-
-export const SCRATCH_SIZE = 4096;
 
 /** See {@linkcode RemoteSyscalls.undoIfKilled}. */
 export const DATA = Symbol("address of data");
@@ -68,7 +60,7 @@ export class RemoteSyscalls implements Disposable {
   readonly #originalMask: bigint;
   readonly #instruction: bigint;
   readonly #criticalSection: CriticalSection | undefined;
-  readonly #net: SafetyNet | undefined;
+  #net: SafetyNet | undefined;
   #clock: LoanClock | undefined;
   #scratch: bigint | undefined;
   #eventMessage = 0;
@@ -224,28 +216,30 @@ export class RemoteSyscalls implements Disposable {
   }
 
   /**
-   * Address of a page of the tracee that is ours until the end of the scope. A mapping of its own,
-   * not the stack below the stack pointer: other threads' and coroutines' stacks may lie there.
+   * Address of as much memory of the tracee as a page, which is ours until the end of the scope: beside the safety net;
+   * without one a mapping of its own, not the stack below the stack pointer, where other threads' and coroutines'
+   * stacks may lie.
    */
   get scratch(): bigint {
-    return this.#scratch ?? finish(this.mapScratch());
+    return finish(this.mapScratch());
   }
 
   /** {@linkcode scratch} in steps. */
   *mapScratch(): Steps<bigint> {
-    if (this.#scratch === undefined) {
-      this.#scratch = yield* this.callOrThrow(
-        "mmap",
-        0,
-        SCRATCH_SIZE,
-        PROT_READ | PROT_WRITE,
-        MAP_PRIVATE | MAP_ANONYMOUS,
-        -1,
-        0,
-      );
-      this.undoIfKilled("munmap", [this.#scratch, SCRATCH_SIZE], { always: true });
-    }
-    return this.#scratch;
+    const scratch = this.#net?.scratch ?? this.#scratch;
+    if (scratch !== undefined) return scratch;
+    const mapped = yield* this.callOrThrow(
+      "mmap",
+      0,
+      SCRATCH_SIZE,
+      PROT_READ | PROT_WRITE,
+      MAP_PRIVATE | MAP_ANONYMOUS,
+      -1,
+      0,
+    );
+    this.#scratch = mapped;
+    this.undoIfKilled("munmap", [mapped, SCRATCH_SIZE], { always: true });
+    return mapped;
   }
 
   /** Write to the scratch page. */
@@ -270,6 +264,7 @@ export class RemoteSyscalls implements Disposable {
     }
     this.#clock = undefined;
     this.#scratch = undefined;
+    this.#net = undefined;
   }
 
   /** Give everything back. A tracee that died has nothing to be given; other failures are thrown. */
@@ -293,7 +288,12 @@ export class RemoteSyscalls implements Disposable {
   }
 
   *#restore(): Steps<void> {
-    if (this.#clock === undefined) return;
+    if (this.#clock !== undefined) yield* this.#restoreRegisters(this.#clock);
+    this.#net?.takeUp();
+    this.#net = undefined;
+  }
+
+  *#restoreRegisters(clock: LoanClock): Steps<void> {
     // The kernel looks at -ERESTART* in rax only in get_signal()'s company, and a syscall-exit-stop is
     // past that. An interrupt-stop brings the thread back to where Tracee promises it to be.
     insist(() => interrupt(this.#tid));
@@ -311,10 +311,9 @@ export class RemoteSyscalls implements Disposable {
         insist(() => setRegisters(this.#tid, this.#original));
       }
     }
-    this.#clock.stop();
+    clock.stop();
     this.#clock = undefined;
     this.#tracee.loans--;
-    this.#net?.takeUp();
   }
 
   /**
@@ -398,48 +397,4 @@ export function isError(result: bigint): boolean {
 
 function formatArgument(arg: number | bigint): string {
   return arg > 0xffff ? `0x${arg.toString(16)}` : `${arg}`;
-}
-
-/**
- * The thread's pointer to its restartable sequence, rseq(2). Running elsewhere makes the kernel clear
- * it; without the pointer a thread that was stopped inside a sequence would finish it as if it had
- * never left its processor.
- */
-class CriticalSection {
-  private constructor(
-    readonly tid: number,
-    readonly address: bigint,
-    readonly pointer: Uint8Array<ArrayBuffer>,
-  ) {}
-
-  /** `undefined` when the thread is in no sequence. */
-  static save(tid: number): CriticalSection | undefined {
-    const rseq = getRseqAddress(tid);
-    if (rseq === undefined) return undefined;
-    try {
-      const address = rseq + RSEQ_CS_OFFSET;
-      const pointer = readMemory(tid, address, 8);
-      return pointer.every((byte) => byte === 0)
-        ? undefined
-        : new CriticalSection(tid, address, pointer);
-    } catch (error) {
-      if (error instanceof SyscallError) return undefined;
-      throw error;
-    }
-  }
-
-  restore(): void {
-    writeMemory(this.tid, this.address, this.pointer);
-  }
-
-  /** Where the kernel would send the thread, were it interrupted at `instruction`; `undefined` if it is not inside. */
-  abortAddress(instruction: bigint): bigint | undefined {
-    const section = new DataView(this.pointer.buffer).getBigUint64(0, true);
-    const bytes = readMemoryUpTo(this.tid, section, RSEQ_CS_SIZE);
-    if (bytes.length < RSEQ_CS_SIZE) return undefined;
-    const view = new DataView(bytes.buffer);
-    const [start, length] = [view.getBigUint64(8, true), view.getBigUint64(16, true)];
-    const offset = instruction - start;
-    return offset >= 0n && offset < length ? view.getBigUint64(24, true) : undefined;
-  }
 }

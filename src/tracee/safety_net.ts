@@ -41,6 +41,8 @@ export function findNetPlace(
 
 /** The most that frames may take. */
 const LARGEST = 1 << 14;
+/** For the arguments of injected calls. */
+export const SCRATCH_SIZE = 4096;
 const ALIGNMENT = 16n;
 
 export class SafetyNet {
@@ -49,7 +51,9 @@ export class SafetyNet {
   readonly #sites: ReturnSites;
   readonly #bottom: bigint;
   readonly #top: bigint;
-  /** What stood between `#bottom` and `#top`. */
+  /** SCRATCH_SIZE bytes above the frames that injected calls may use; `undefined` when they would lack that room. */
+  readonly scratch: bigint | undefined;
+  /** What stood from `#bottom` to the end of the scratch, or of the frames. */
   readonly #before: Uint8Array<ArrayBuffer>;
   /** Addresses of the frames, the last one to be used first. */
   readonly #stack: bigint[] = [];
@@ -62,6 +66,7 @@ export class SafetyNet {
     frames: SignalFrames,
     bottom: bigint,
     size: number,
+    scratchSize: number,
   ) {
     this.#tid = place.tid;
     this.#frames = frames;
@@ -69,7 +74,8 @@ export class SafetyNet {
     this.#bottom = bottom;
     this.#top = bottom + BigInt(size);
     this.#lowest = this.#top;
-    this.#before = readMemory(this.#tid, bottom, size);
+    this.scratch = scratchSize === 0 ? undefined : this.#top;
+    this.#before = readMemory(this.#tid, bottom, size + scratchSize);
   }
 
   /**
@@ -90,7 +96,8 @@ export class SafetyNet {
     const room = (onIt ? pointer - frames.redZone : stack.end) - stack.start;
     const size = room < LARGEST ? Number(room & ~0xfffn) : LARGEST;
     if (size < state.length + MARGIN) return undefined;
-    const net = new SafetyNet(place, frames, stack.start, size);
+    const scratchSize = room < LARGEST + SCRATCH_SIZE ? 0 : SCRATCH_SIZE;
+    const net = new SafetyNet(place, frames, stack.start, size, scratchSize);
     const stateAt = alignDown(net.#top - BigInt(state.length), frames.extendedStateAlignment);
     writeMemory(tid, stateAt, state);
     const restarted = frames.resumed(arch.withRestart(original));
@@ -145,7 +152,7 @@ export class SafetyNet {
     );
   }
 
-  /** Put back the bytes that the frames lie on. They are of no use any more. */
+  /** Put back the bytes that the frames and the scratch lie on. They are of no use any more. */
   takeUp(): void {
     const used = Number(this.#lowest - this.#bottom);
     writeMemory(this.#tid, this.#lowest, this.#before.slice(used));

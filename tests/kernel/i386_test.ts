@@ -22,7 +22,8 @@ import {
 import { Struct } from "../../src/struct.ts";
 import { getRegisters } from "../../src/tracee/ptrace.ts";
 import { readMemory } from "../../src/tracee/remote_memory.ts";
-import { RemoteSyscalls, SCRATCH_SIZE } from "../../src/tracee/remote_syscalls.ts";
+import { RemoteSyscalls } from "../../src/tracee/remote_syscalls.ts";
+import { SCRATCH_SIZE } from "../../src/tracee/safety_net.ts";
 import { findSyscallInstruction } from "../../src/tracee/syscall_instruction.ts";
 import { finish } from "../../src/tracee/steps.ts";
 import { Tracee } from "../../src/tracee/tracee.ts";
