@@ -123,38 +123,42 @@ export function detach(tid: number, signal = 0): void {
 
 /** The general registers; their length tells the architecture. */
 export function getRegisters(tid: number): Registers {
-  return getRegisterSet(tid, NT_PRSTATUS, MAX_REGISTER_SET_SIZE);
+  return getRegisterSet(tid, NT_PRSTATUS);
 }
 
 /** x86's floating-point and vector registers, in the standard form of XSAVE. */
 export function getExtendedState(tid: number): Uint8Array<ArrayBuffer> {
-  return getRegisterSet(tid, NT_X86_XSTATE, MAX_EXTENDED_STATE_SIZE);
+  return getRegisterSet(tid, NT_X86_XSTATE);
 }
 
-function getRegisterSet(tid: number, set: number, size: number): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(size);
-  const vector = new Struct(iovec)
-    .set("iov_base", addressOf(bytes))
-    .set("iov_len", BigInt(bytes.length));
-  requestBuffer(PTRACE_GETREGSET, tid, set, vector.bytes);
-  return bytes.slice(0, Number(vector.get("iov_len")));
+/** One for all requests, which are made while somebody stands still. */
+const VECTOR = new Struct(iovec);
+
+function vectorOf(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+  return VECTOR.set("iov_base", addressOf(bytes)).set("iov_len", BigInt(bytes.length)).bytes;
+}
+
+const REGISTER_SETS = new Uint8Array(Math.max(MAX_REGISTER_SET_SIZE, MAX_EXTENDED_STATE_SIZE));
+
+function getRegisterSet(tid: number, set: number): Uint8Array<ArrayBuffer> {
+  requestBuffer(PTRACE_GETREGSET, tid, set, vectorOf(REGISTER_SETS));
+  return REGISTER_SETS.slice(0, Number(VECTOR.get("iov_len")));
 }
 
 /** Replace the general registers. */
 export function setRegisters(tid: number, registers: Registers): void {
-  const vector = new Struct(iovec)
-    .set("iov_base", addressOf(registers))
-    .set("iov_len", BigInt(registers.length));
-  requestBuffer(PTRACE_SETREGSET, tid, NT_PRSTATUS, vector.bytes);
+  requestBuffer(PTRACE_SETREGSET, tid, NT_PRSTATUS, vectorOf(registers));
 }
 
 /** In a syscall-entry-stop of aarch64: let the kernel make no call. */
 export function skipSyscall(tid: number): void {
   const number = Int32Array.of(-1);
-  const vector = new Struct(iovec)
-    .set("iov_base", addressOf(new Uint8Array(number.buffer)))
-    .set("iov_len", BigInt(number.byteLength));
-  requestBuffer(PTRACE_SETREGSET, tid, NT_ARM_SYSTEM_CALL, vector.bytes);
+  requestBuffer(
+    PTRACE_SETREGSET,
+    tid,
+    NT_ARM_SYSTEM_CALL,
+    vectorOf(new Uint8Array(number.buffer)),
+  );
 }
 
 const SIGSET_SIZE = 8;

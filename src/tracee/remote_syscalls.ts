@@ -64,6 +64,8 @@ export class RemoteSyscalls implements Disposable {
   #clock: LoanClock | undefined;
   #scratch: bigint | undefined;
   #eventMessage = 0;
+  /** Whether a call has not been seen to end: a failure of ours may have left it between its entry and its exit. */
+  #mayBeInside = false;
   /** Whether the thread was parked at a call that it makes again: see {@linkcode #learnRestart}. */
   #parked = false;
 
@@ -160,8 +162,9 @@ export class RemoteSyscalls implements Disposable {
   /** {@linkcode syscall} in steps, for {@linkcode overlap}. */
   *call(name: SyscallName, ...args: readonly (number | bigint)[]): Steps<bigint> {
     this.#prepare(name, args);
-    if ((yield* this.#runToSyscallStop()).op === PTRACE_SYSCALL_INFO_EXIT) {
-      // Of a call before this one, which a failure of ours had left half done.
+    const mayBeInside = this.#mayBeInside;
+    yield* this.#runToSyscallStop();
+    if (mayBeInside && this.#syscallInfo().op === PTRACE_SYSCALL_INFO_EXIT) {
       this.#prepare(name, args);
       yield* this.#expectSyscallStop(PTRACE_SYSCALL_INFO_ENTRY);
     }
@@ -355,6 +358,7 @@ export class RemoteSyscalls implements Disposable {
 
   /** Run to the next stop of any kind but the end. */
   *#resume(signal: number): Steps<WaitStatus> {
+    this.#mayBeInside = true;
     insist(() => resume(this.#tid, PTRACE_SYSCALL, signal));
     yield;
     const { pid } = this.#tracee;
@@ -364,14 +368,13 @@ export class RemoteSyscalls implements Disposable {
   }
 
   /**
-   * Run to the next syscall-stop; its kind, the number at an entry and the result at an exit. On the way there may be group-stops and
-   * left-over interrupts, and SIGSTOP, which alone comes through a full mask. It starts a group-stop; that does not
+   * Run to the next syscall-stop. On the way there may be group-stops and left-over interrupts, and SIGSTOP, which alone comes through a full mask. It starts a group-stop; that does not
    * keep a traced thread from being resumed, and is in force once the thread is let go.
    */
-  *#runToSyscallStop(): Steps<{ op: number; result: bigint }> {
+  *#runToSyscallStop(): Steps<void> {
     for (let signal = 0;;) {
       const status = yield* this.#resume(signal);
-      if (status.kind === "syscall-stop") return insist(() => getSyscallInfo(this.#tid));
+      if (status.kind === "syscall-stop") return;
       if (status.kind === "event-stop") {
         this.#eventMessage = insist(() => getEventMessage(this.#tid));
       }
@@ -379,8 +382,15 @@ export class RemoteSyscalls implements Disposable {
     }
   }
 
+  /** The kind of the syscall-stop, the number at an entry and the result at an exit. */
+  #syscallInfo(): { op: number; result: bigint } {
+    return insist(() => getSyscallInfo(this.#tid));
+  }
+
   *#expectSyscallStop(op: number): Steps<bigint> {
-    const info = yield* this.#runToSyscallStop();
+    yield* this.#runToSyscallStop();
+    const info = this.#syscallInfo();
+    if (info.op === PTRACE_SYSCALL_INFO_EXIT) this.#mayBeInside = false;
     if (info.op === op) return info.result;
     throw new Error(`Expected syscall-stop ${op} of thread ${this.#tid}, got ${info.op}`);
   }
