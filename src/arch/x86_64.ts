@@ -78,6 +78,7 @@ export const x86_64: Architecture = {
   syscallNumbers: {
     clone: 56,
     close: 3,
+    close_range: 436,
     dup3: 292,
     epoll_ctl: 233,
     exit: 60,

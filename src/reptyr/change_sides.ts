@@ -73,7 +73,8 @@ export function changeSides(
   const shell = controllingShell(stats.filter(({ pgrp }) => pgrp === target.stat.pgrp));
   const isWaiting = staying.length > 0 && isForeground(target.stat) && !target.tracee.foundStopped;
   if (shell !== undefined && !isWaiting) showStop(job, shell, undo);
-  const shields = new Shields(shell, undo);
+  const shellName = shell === undefined ? undefined : nameOf(shell);
+  const shields = new Shields(shellName, undo);
   const adopted = adoptShields(job, known);
 
   const mover = movers.find(({ member }) => member === target)!;
@@ -109,7 +110,7 @@ export function changeSides(
   job.settle();
   continueFoundStopped(job);
   return {
-    shell: shell === undefined ? undefined : nameOf(shell),
+    shell: shellName,
     isWaiting,
     shields: [...adopted, ...shields.raised],
   };
@@ -248,7 +249,9 @@ function regroup(helpers: readonly Member[], undo: DisposableStack): bigint | un
     member: Member,
     group: bigint | undefined,
   ): Steps<boolean> {
-    const before = yield* remote.callOrThrow("getpgid", 0);
+    // In its own PID namespace; kernels without those do not tell.
+    const known = member.status.nsPgid.at(-1);
+    const before = known ?? (yield* remote.callOrThrow("getpgid", 0));
     remote.undoIfKilled("setpgid", [0, before]);
     undo.defer(() => member.undo((remote) => remote.syscall("setpgid", 0, before)));
     return group !== undefined && (yield* joinGroup(remote, group));
@@ -308,7 +311,7 @@ function isHungUp({ stat }: Member, { stat: leader }: Member): boolean {
 class Shields {
   readonly raised: SighupShield[] = [];
 
-  constructor(readonly shell: number | undefined, readonly undo: DisposableStack) {}
+  constructor(readonly shell: ProcessName | undefined, readonly undo: DisposableStack) {}
 
   /**
    * For a process whose group has the number that the shell knows the job by; and for one whose group is orphaned
@@ -316,7 +319,8 @@ class Shields {
    */
   *raise(remote: RemoteSyscalls, member: Member): Steps<void> {
     if (this.shell === undefined || (pendingSignals(member) & SIGHUP_BIT) !== 0n) return;
-    const shield = yield* SighupShield.raise(remote, this.shell);
+    const process = { pid: member.pid, startTime: member.stat.startTime };
+    const shield = yield* SighupShield.raise(remote, { process, shell: this.shell });
     if (shield === undefined) return;
     this.raised.push(shield);
     this.undo.defer(() => member.undo((remote) => shield.undo(remote)));

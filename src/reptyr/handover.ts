@@ -21,7 +21,7 @@ import { orThrow } from "../ffi/raw.ts";
 import { Struct } from "../struct.ts";
 import type { RemoteSyscalls } from "../tracee/remote_syscalls.ts";
 import type { Steps } from "../tracee/steps.ts";
-import { duplicate, FIRST_FREE, tooManyFiles } from "./remote_descriptor.ts";
+import { closeAll, duplicate, FIRST_FREE, tooManyFiles } from "./remote_descriptor.ts";
 
 /** SCM_MAX_FD of <net/scm.h>: more go in further messages. */
 const MOST_AT_ONCE = 253;
@@ -72,7 +72,8 @@ export function* handOver(
     received[index] = yield* duplicate(remote, fd);
     yield* remote.call("close", fd);
   }
-  while (ends.length > 0) yield* remote.call("close", ends.pop()!);
+  yield* closeAll(remote, ends);
+  ends.length = 0;
   undo.move();
   return received;
 }

@@ -19,7 +19,7 @@ import { type OldTerminal, oldTerminal } from "./old_terminal.ts";
 import type { MovePlan } from "./plan.ts";
 import { attachFailure } from "./preflight.ts";
 import { underSeccomp } from "./refusals.ts";
-import { FIRST_FREE, tooManyFiles } from "./remote_descriptor.ts";
+import { closeAll, FIRST_FREE, tooManyFiles } from "./remote_descriptor.ts";
 import { withOwnDescriptors } from "./sharing.ts";
 import { swapDescriptors } from "./swap.ts";
 
@@ -205,7 +205,7 @@ export class Member implements Disposable {
   /** Close descriptors that {@linkcode receive} gave. */
   giveUp(descriptors: readonly number[]): void {
     if (descriptors.length === 0) return;
-    this.undo((remote) => descriptors.forEach((fd) => remote.syscall("close", fd)));
+    this.undo((remote) => finish(closeAll(remote, descriptors)));
   }
 
   /** Copies, of our own, of the open file descriptions that `plan` replaces; `undefined` for those that were closed. */
@@ -234,10 +234,6 @@ export class Member implements Disposable {
     using _ = this.#cleanup;
     this.giveBack();
   }
-}
-
-function* closeAll(remote: RemoteSyscalls, fds: readonly number[]): Steps<void> {
-  for (const fd of fds) yield* remote.call("close", fd);
 }
 
 /** What has come of an attempt. */

@@ -2,7 +2,7 @@
 import { RefusedError } from "../errors.ts";
 import { F_DUPFD_CLOEXEC } from "../ffi/constants.ts";
 import { ERRNO } from "../ffi/errno.ts";
-import type { RemoteSyscalls } from "../tracee/remote_syscalls.ts";
+import { isError, type RemoteSyscalls } from "../tracee/remote_syscalls.ts";
 import type { Steps } from "../tracee/steps.ts";
 
 /**
@@ -17,6 +17,26 @@ export function* duplicate(remote: RemoteSyscalls, fd: number): Steps<number> {
   const copy = Number(remote.check(result, `fcntl(${fd}, F_DUPFD_CLOEXEC)`));
   remote.undoIfKilled("close", [copy]);
   return copy;
+}
+
+/** Close `fds`, all of which are ours; those with numbers in a row by one call, where the kernel has close_range(2). */
+export function* closeAll(remote: RemoteSyscalls, fds: readonly number[]): Steps<void> {
+  for (const run of inARow(fds)) {
+    const last = run.at(-1)!;
+    if (run.length > 1 && !isError(yield* remote.call("close_range", run[0]!, last, 0))) continue;
+    for (const fd of run) yield* remote.call("close", fd);
+  }
+}
+
+/** Ascending, in as few runs as can be. */
+function inARow(fds: readonly number[]): number[][] {
+  const runs: number[][] = [];
+  for (const fd of fds.toSorted((a, b) => a - b)) {
+    const run = runs.at(-1);
+    if (run?.at(-1) === fd - 1) run.push(fd);
+    else runs.push([fd]);
+  }
+  return runs;
 }
 
 /** RLIMIT_NOFILE: setrlimit(2). */

@@ -18,10 +18,11 @@ import { finish, type Steps } from "../tracee/steps.ts";
 import { Tracee } from "../tracee/tracee.ts";
 import type { ProcessName, ShieldRecord } from "./job_record.ts";
 import {
+  exchangeAction,
   getAction,
   handlerOf,
+  ignoring,
   setAction,
-  setActionIfKilled,
   setHandler,
   type SignalAction,
 } from "./signal_action.ts";
@@ -44,18 +45,25 @@ export class SighupShield {
   }
 
   /**
-   * Make the target of `remote` ignore SIGHUP as long as process `shell` lives; `undefined` when it does already, or
+   * Make the target of `remote`, which is `names.process`, ignore SIGHUP as long as `names.shell` lives; `undefined` when it does already, or
    * that shell has ended. Not for a target that has a SIGHUP pending: ignoring would discard it.
    */
-  static *raise(remote: RemoteSyscalls, shell: number): Steps<SighupShield | undefined> {
+  static *raise(
+    remote: RemoteSyscalls,
+    names: { readonly process: ProcessName; readonly shell: ProcessName },
+  ): Steps<SighupShield | undefined> {
     const { pid, options } = remote.tracee;
-    const saved = yield* getAction(remote, SIGHUP);
-    if (handlerOf(remote, saved) === SIG_IGN) return undefined;
-    const names = { process: nameOf(pid), shell: nameOf(shell) };
     const shellPidfd = openProcess(names.shell);
     if (shellPidfd < 0) return undefined;
-    setActionIfKilled(remote, SIGHUP, saved);
-    yield* setHandler(remote, SIGHUP, SIG_IGN);
+    using unneeded = new DisposableStack();
+    unneeded.defer(() => close(shellPidfd));
+    const saved = yield* exchangeAction(remote, SIGHUP, ignoring(remote));
+    if (handlerOf(remote, saved) === SIG_IGN) {
+      // Its flags and its mask are to stay, too.
+      yield* setAction(remote, SIGHUP, saved);
+      return undefined;
+    }
+    unneeded.move();
     return new SighupShield(pid, options, shellPidfd, names, imageOf(pid), saved);
   }
 

@@ -2,6 +2,7 @@
 import { SIG_IGN } from "../ffi/constants.ts";
 import { Struct } from "../struct.ts";
 import { DATA, type RemoteSyscalls } from "../tracee/remote_syscalls.ts";
+import { readMemory } from "../tracee/remote_memory.ts";
 import type { Steps } from "../tracee/steps.ts";
 
 /** A whole `struct sigaction` of the target, handler, flags, restorer and mask. */
@@ -40,14 +41,32 @@ export function* setHandler(
   yield* setAction(remote, signal, new Struct(sigaction).set("sa_handler", handler).bytes);
 }
 
-/** If this program is killed, set `action` again; see `RemoteSyscalls.undoIfKilled()`. */
-export function setActionIfKilled(
+/**
+ * Replace what the target does about `signal`; what it did before, which it does again by itself if this program is
+ * killed. What came until then is discarded first where `action` ignores it and `discards` is set.
+ */
+export function* exchangeAction(
   remote: RemoteSyscalls,
   signal: number,
   action: SignalAction,
-): void {
-  const { sigsetSize } = remote.tracee.arch;
-  remote.undoIfKilled("rt_sigaction", [signal, DATA, 0, sigsetSize], { data: action });
+  { discards = false } = {},
+): Steps<SignalAction> {
+  const { arch } = remote.tracee;
+  const { size } = arch.structs.sigaction;
+  const set = [signal, DATA, 0, arch.sigsetSize] as const;
+  // Filled by the very call that makes it needed.
+  const kept = remote.undoIfKilled("rt_sigaction", set, { data: new Uint8Array(size) });
+  if (discards) remote.undoIfKilled("rt_sigaction", set, { data: action });
+  const old = kept ?? (yield* remote.mapScratch()) + BigInt(OLD);
+  yield* remote.mapScratch();
+  const address = remote.write(action, NEW);
+  yield* remote.callOrThrow("rt_sigaction", signal, address, old, arch.sigsetSize);
+  return readMemory(remote.tracee.mainTid, old, size);
+}
+
+/** An action that ignores a signal. */
+export function ignoring({ tracee }: RemoteSyscalls): SignalAction {
+  return new Struct(tracee.arch.structs.sigaction).set("sa_handler", SIG_IGN).bytes;
 }
 
 /**
@@ -59,11 +78,8 @@ export function* mute(
   remote: RemoteSyscalls,
   signal: number,
 ): Steps<(remote: RemoteSyscalls) => Steps<void>> {
-  const before = yield* getAction(remote, signal);
-  const ignore = new Struct(remote.tracee.arch.structs.sigaction).set("sa_handler", SIG_IGN).bytes;
-  setActionIfKilled(remote, signal, before);
-  setActionIfKilled(remote, signal, ignore);
-  yield* setAction(remote, signal, ignore);
+  const ignore = ignoring(remote);
+  const before = yield* exchangeAction(remote, signal, ignore, { discards: true });
   return function* (remote) {
     yield* setAction(remote, signal, ignore);
     yield* setAction(remote, signal, before);

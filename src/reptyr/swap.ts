@@ -12,7 +12,7 @@ import { Struct } from "../struct.ts";
 import { DATA, type RemoteSyscalls } from "../tracee/remote_syscalls.ts";
 import { finish, type Steps } from "../tracee/steps.ts";
 import type { MovedDescriptor, MovePlan, Registration } from "./plan.ts";
-import { duplicate } from "./remote_descriptor.ts";
+import { closeAll, duplicate } from "./remote_descriptor.ts";
 
 /**
  * Carry out `plan`; `replacements` are the target's descriptors for `plan.descriptions`, in the same
@@ -68,9 +68,7 @@ export function* swapDescriptors(
     undo.defer(() => finish(takeOut(remote, registration)));
   }
   undo.move();
-  for (const replacement of replacements) {
-    if (replacement !== undefined) yield* remote.call("close", replacement);
-  }
+  yield* closeAll(remote, replacements.filter((fd) => fd !== undefined));
 }
 
 function* duplicateOver(

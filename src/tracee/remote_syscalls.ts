@@ -99,14 +99,15 @@ export class RemoteSyscalls implements Disposable {
   /**
    * If this program is killed from the next call on, before the scope ends or {@linkcode settle}, have the thread make
    * call `name` by itself, before those that were asked for earlier. The argument `DATA`
-   * stands for the address of the data that it is given. Without a safety net nothing will be done.
+   * stands for the address of the data that it is given, which is returned: the next call, without which this one is not
+   * made either, may fill it. `undefined` without a safety net: then nothing will be done.
    */
   undoIfKilled(
     name: SyscallName,
     args: readonly (number | bigint | typeof DATA)[],
     options?: PushOptions,
-  ): void {
-    this.#net?.push(
+  ): bigint | undefined {
+    return this.#net?.push(
       (address) => this.#call(name, args.map((arg) => arg === DATA ? address : BigInt(arg))),
       options,
     );

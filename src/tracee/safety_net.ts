@@ -119,20 +119,21 @@ export class SafetyNet {
   }
 
   /**
-   * Have `call` made, too, before all that has been asked for so far. False when there is no room left.
+   * Have `call` made, too, before all that has been asked for so far: from the next call on that is put {@linkcode beneath}.
+   * The address of its data; `undefined` when there is no room left.
    */
   push(
     call: (data: bigint) => Registers,
     { data = new Uint8Array(0), always = false }: PushOptions = {},
-  ): boolean {
+  ): bigint | undefined {
     const above = this.#stack.at(-1)!;
     const dataAt = alignDown(this.#lowest - BigInt(data.length), ALIGNMENT);
-    if (dataAt - BigInt(MARGIN) < this.#bottom) return false;
+    if (dataAt - BigInt(MARGIN) < this.#bottom) return undefined;
     const registers = this.#frames.withStackPointer(call(dataAt), above);
     if (data.length > 0) writeMemory(this.#tid, dataAt, data);
     this.#lay(this.#frames.frame(registers, ALL_SIGNALS, this.#sites.sigreturn), dataAt);
     if (always && this.#always === this.#stack.length - 1) this.#always++;
-    return true;
+    return dataAt;
   }
 
   /** Nothing of what was done is to be undone any more. */
