@@ -38,12 +38,12 @@ const KERNEL_SIZE = SIGNAL_FRAME.fields["uc.uc_sigmask.__val[0]"][0] + 8;
 
 /**
  * Set from the frame under their own names; CS and SS share a field. Where each stands in the set of registers, and
- * where in the frame: frames are written while the target stands still.
+ * where in the frame, in words of four bytes: frames are written while the target stands still.
  */
 const GENERAL: readonly (readonly [number, number])[] = [
   ...["r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"] as const,
   ...["rdi", "rsi", "rbp", "rbx", "rdx", "rax", "rcx", "rsp", "rip"] as const,
-].map((name) => [offsetOf(name), SIGNAL_FRAME.fields[fieldOf(name)][0]]);
+].map((name) => [offsetOf(name) / 4, SIGNAL_FRAME.fields[fieldOf(name)][0] / 4]);
 
 // <asm/ucontext.h>: the frame has the XSAVE form; SS is in it, and is to be taken as it is.
 const UC_FP_XSTATE = 1n;
@@ -117,8 +117,13 @@ export const signalFrames: SignalFrames = {
       .set("uc.uc_mcontext.gregs[REG_CSGSFS]", get(registers, "cs") | get(registers, "ss") << 48n)
       .set("uc.uc_mcontext.fpregs", extendedState)
       .set("uc.uc_sigmask.__val[0]", mask);
-    for (const [from, to] of GENERAL) frame.bytes.set(registers.subarray(from, from + 8), to);
-    return frame.bytes.slice(0, KERNEL_SIZE);
+    const source = new Uint32Array(registers.buffer, registers.byteOffset, registers.length / 4);
+    const words = new Uint32Array(frame.bytes.buffer);
+    for (const [from, to] of GENERAL) {
+      words[to] = source[from]!;
+      words[to + 1] = source[from + 1]!;
+    }
+    return frame.bytes.subarray(0, KERNEL_SIZE);
   },
 
   extendedState(image) {
