@@ -57,6 +57,7 @@ export class SighupShield {
     if (shellPidfd < 0) return undefined;
     using unneeded = new DisposableStack();
     unneeded.defer(() => close(shellPidfd));
+    const image = imageOf(pid);
     const saved = yield* exchangeAction(remote, SIGHUP, ignoring(remote));
     if (handlerOf(remote, saved) === SIG_IGN) {
       // Its flags and its mask are to stay, too.
@@ -64,7 +65,7 @@ export class SighupShield {
       return undefined;
     }
     unneeded.move();
-    return new SighupShield(pid, options, shellPidfd, names, imageOf(pid), saved);
+    return new SighupShield(pid, options, shellPidfd, names, image, saved);
   }
 
   /**

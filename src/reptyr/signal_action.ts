@@ -43,7 +43,8 @@ export function* setHandler(
 
 /**
  * Replace what the target does about `signal`; what it did before, which it does again by itself if this program is
- * killed. What came until then is discarded first where `action` ignores it and `discards` is set.
+ * killed. What came until then is discarded first where `action` ignores it and `discards` is set. After a throw it does
+ * what it did, unless the thread cannot be reached any more.
  */
 export function* exchangeAction(
   remote: RemoteSyscalls,
@@ -61,7 +62,12 @@ export function* exchangeAction(
   yield* remote.mapScratch();
   const address = remote.write(action, NEW);
   yield* remote.callOrThrow("rt_sigaction", signal, address, old, arch.sigsetSize);
-  return readMemory(remote.tracee.mainTid, old, size);
+  try {
+    return readMemory(remote.tracee.mainTid, old, size);
+  } catch (error) {
+    yield* remote.call("rt_sigaction", signal, old, 0, arch.sigsetSize);
+    throw error;
+  }
 }
 
 /** An action that ignores a signal. */

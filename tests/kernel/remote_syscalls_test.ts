@@ -93,30 +93,33 @@ describe("RemoteSyscalls", () => {
     victim.expect("line: hello");
   });
 
-  requiresCompiler("gives its memory back and restores the signal mask when the scope throws", () => {
-    using victim = startVictim("command", ["ignoring"]);
-    untilBlocked(victim.pid);
-    const before = snapshot(victim.pid);
-    assertThrows(
-      () => {
-        using tracee = Tracee.seize(victim.pid, OPTIONS);
-        using remote = RemoteSyscalls.begin(tracee);
-        remote.write(Uint8Array.of(1));
-        remote.syscallOrThrow("getpid");
-        assert(
-          readStatus(victim.pid)!.sigBlocked !== 1n << 11n,
-          "all signals are blocked meanwhile",
-        );
-        throw new Error("on purpose");
-      },
-      Error,
-      "on purpose",
-    );
-    assertNothingLeft(before);
-    assertEquals(readStatus(victim.pid)?.sigBlocked, 1n << 11n);
-    victim.line("hello");
-    victim.expect("line: hello");
-  });
+  requiresCompiler(
+    "gives its memory back and restores the signal mask when the scope throws",
+    () => {
+      using victim = startVictim("command", ["ignoring"]);
+      untilBlocked(victim.pid);
+      const before = snapshot(victim.pid);
+      assertThrows(
+        () => {
+          using tracee = Tracee.seize(victim.pid, OPTIONS);
+          using remote = RemoteSyscalls.begin(tracee);
+          remote.write(Uint8Array.of(1));
+          remote.syscallOrThrow("getpid");
+          assert(
+            readStatus(victim.pid)!.sigBlocked !== 1n << 11n,
+            "all signals are blocked meanwhile",
+          );
+          throw new Error("on purpose");
+        },
+        Error,
+        "on purpose",
+      );
+      assertNothingLeft(before);
+      assertEquals(readStatus(victim.pid)?.sigBlocked, 1n << 11n);
+      victim.line("hello");
+      victim.expect("line: hello");
+    },
+  );
 
   requiresCompiler("can be begun again in the same stop", () => {
     using victim = startVictim("blocked", ["nanosleep", 200]);
