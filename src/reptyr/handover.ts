@@ -49,8 +49,8 @@ export function* handOver(
   remote.check(made, "socketpair(AF_UNIX, SOCK_DGRAM)");
   const [theirs, ours] = readInts(remote.read(8, PAIR));
   const ends = [theirs!, ours!];
-  for (const end of ends) remote.undoIfKilled("close", [end]);
   cleanup.defer(() => ends.forEach((end) => remote.syscall("close", end)));
+  for (const end of ends) remote.undoIfKilled("close", [end]);
   const socket = orThrow(pidfdGetfd(pidfd, ours!), `pidfd_getfd(${pidfd}, ${ours})`);
   cleanup.defer(() => close(socket));
 
@@ -61,8 +61,8 @@ export function* handOver(
     const some = descriptors.slice(start, start + MOST_AT_ONCE);
     orThrow(sendDescriptors(socket, some), `sendmsg(${socket}, SCM_RIGHTS)`);
     const arrived = yield* receive(remote, theirs!, some.length);
-    for (const fd of arrived) remote.undoIfKilled("close", [fd]);
     received.push(...arrived);
+    for (const fd of arrived) remote.undoIfKilled("close", [fd]);
   }
   if (received.length < descriptors.length) {
     throw tooManyFiles(remote.tracee.pid);

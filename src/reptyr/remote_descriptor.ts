@@ -15,7 +15,12 @@ export function* duplicate(remote: RemoteSyscalls, fd: number): Steps<number> {
   const result = yield* remote.call("fcntl", fd, F_DUPFD_CLOEXEC, FIRST_FREE);
   if (result === BigInt(-ERRNO.EMFILE)) throw tooManyFiles(remote.tracee.pid);
   const copy = Number(remote.check(result, `fcntl(${fd}, F_DUPFD_CLOEXEC)`));
-  remote.undoIfKilled("close", [copy]);
+  try {
+    remote.undoIfKilled("close", [copy]);
+  } catch (error) {
+    yield* remote.call("close", copy);
+    throw error;
+  }
   return copy;
 }
 

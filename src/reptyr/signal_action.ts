@@ -55,12 +55,17 @@ export function* exchangeAction(
   const { arch } = remote.tracee;
   const { size } = arch.structs.sigaction;
   const set = [signal, DATA, 0, arch.sigsetSize] as const;
+  const scratch = yield* remote.mapScratch();
+  const address = remote.write(action, NEW);
   // Filled by the very call that makes it needed.
   const kept = remote.undoIfKilled("rt_sigaction", set, { data: new Uint8Array(size) });
-  if (discards) remote.undoIfKilled("rt_sigaction", set, { data: action });
-  const old = kept ?? (yield* remote.mapScratch()) + BigInt(OLD);
-  yield* remote.mapScratch();
-  const address = remote.write(action, NEW);
+  const old = kept ?? scratch + BigInt(OLD);
+  try {
+    if (discards) remote.undoIfKilled("rt_sigaction", set, { data: action });
+  } catch (error) {
+    yield* remote.call("rt_sigaction", signal, 0, old, arch.sigsetSize);
+    throw error;
+  }
   yield* remote.callOrThrow("rt_sigaction", signal, address, old, arch.sigsetSize);
   try {
     return readMemory(remote.tracee.mainTid, old, size);
