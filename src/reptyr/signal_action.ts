@@ -71,6 +71,7 @@ export function handlerOf(remote: RemoteSyscalls, action: SignalAction): bigint 
  */
 export function discardPending(remote: RemoteSyscalls, signal: number): void {
   const before = getAction(remote, signal);
+  setActionIfKilled(remote, signal, before);
   setHandler(remote, signal, SIG_IGN);
   setAction(remote, signal, before);
 }

@@ -1,11 +1,12 @@
 /** Letting threads go, those included that are dead or have not stopped yet. */
 import { architectureOf, type BlockedCall } from "../arch/mod.ts";
+import { usleep } from "../ffi/process.ts";
 import { StopTimeoutError, TraceeDiedError } from "../errors.ts";
 import { readStatus } from "../proc/status.ts";
 import { takeBlockedCall } from "./blocked_calls.ts";
 import { detach, getRegisters, setRegisters } from "./ptrace.ts";
 import { insist } from "./insist.ts";
-import { Deadline, statusBefore, statusNow } from "./wait.ts";
+import { Deadline, hasExited, statusBefore, statusNow } from "./wait.ts";
 
 /**
  * Let stopped threads go. One that is dead by now, since SIGKILL came or a thread let go before ended the
@@ -101,6 +102,22 @@ const strays = new Map<number, number>();
 export function leaveAsStrays(pid: number, tids: readonly number[]): void {
   for (const tid of tids) strays.set(tid, pid);
   releaseStrays();
+}
+
+/** A thread that can stop does so at once, but on another processor. */
+const STRAY_SECONDS = 0.2;
+const STRAY_PAUSE_US = 100;
+
+/**
+ * Wait a moment for strays that live: this program is about to end, and the kernel, which lets them go then, does
+ * not put right the call that the stop has broken.
+ */
+export function awaitStrays(): void {
+  const deadline = new Deadline(STRAY_SECONDS);
+  while (releaseStrays() > 0 && !deadline.passed) {
+    if ([...strays].every(([tid, pid]) => hasExited(pid, tid))) return;
+    usleep(STRAY_PAUSE_US);
+  }
 }
 
 /**

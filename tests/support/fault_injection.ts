@@ -40,9 +40,18 @@ export function injecting(fault: Fault, log: string): Injection {
   const { side, call, error, first, last } = fault;
   const when = last === Infinity ? `${first}+` : first === last ? `${first}` : `${first}..${last}`;
   if (side === "own") {
-    const what = error === "SIGKILL" ? "signal=SIGKILL" : `error=${error}`;
-    const options = ["-f", "-qq", "--seccomp-bpf", "-o", log, "-e", `trace=${call}`];
-    const inject = ["-e", "signal=none", "-e", `inject=${call}:${what}:when=${when}`];
+    const kills = error === "SIGKILL";
+    const what = kills ? "signal=SIGKILL" : `error=${error}`;
+    // With a filter strace sends no signal.
+    const options = ["-f", "-qq", ...kills ? [] : ["--seccomp-bpf"], "-o", log];
+    const inject = [
+      "-e",
+      `trace=${call}`,
+      "-e",
+      "signal=none",
+      "-e",
+      `inject=${call}:${what}:when=${when}`,
+    ];
     return { argv: ["strace", ...options, ...inject, reptyrPath], env: {} };
   }
   const folder = import.meta.dirname!;
