@@ -192,7 +192,7 @@ function tryToAttach(
       ...shell === undefined || !isWaiting ? {} : { left: leftIn(shell.pid, job, staying) },
     };
   } catch (error) {
-    throw explained(error, facts.pid);
+    throw explained(error, facts);
   }
 }
 
@@ -313,13 +313,15 @@ const STANDARD: readonly number[] = [0, 1, 2];
  * A system call that failed where none should, in words for the user. Putting things back has failed too when the
  * error came to suppress another.
  */
-function explained(error: unknown, pid: number): unknown {
+function explained(error: unknown, { pid, stat }: PreflightFacts): unknown {
   const first = firstOf(error);
   if (!(first instanceof SyscallError)) return first;
   const remedies = [
-    first === error
-      ? "All is as it was before; --verbose shows how far the move came"
-      : "Not all could be put back: see whether the process still works",
+    first !== error
+      ? "Not all could be put back: see whether the process still works"
+      : readStat(pid)?.session !== stat.session
+      ? "It goes on where it was, but in a session of its own, which cannot be undone: no key stops or ends it there"
+      : "All is as it was before; --verbose shows how far the move came",
   ];
   if (first.code === "ENOSYS") {
     remedies.unshift("pidfd_getfd(2) is needed, which Linux has since version 5.6");

@@ -95,6 +95,23 @@ export function leaveGroup(remote: RemoteSyscalls, group: bigint | undefined): b
   return remote.syscallOrThrow("getpid");
 }
 
+/** How long the target may take to be back in its group, so that this one is there again. */
+const GROUP_PAUSE_NS = 50_000_000n;
+
+/**
+ * If this program is killed, have the process return to the target's group `group`. All of a job do so at once, and while
+ * nobody is in it there is no such group: a second try follows the first.
+ */
+export function returnToGroupIfKilled(remote: RemoteSyscalls, group: bigint): void {
+  const { addressBits } = remote.tracee.arch;
+  const time = addressBits === 64
+    ? BigInt64Array.of(0n, GROUP_PAUSE_NS)
+    : Int32Array.of(0, Number(GROUP_PAUSE_NS));
+  remote.undoIfKilled("setpgid", [0, group]);
+  remote.undoIfKilled("nanosleep", [DATA, 0], { data: new Uint8Array(time.buffer) });
+  remote.undoIfKilled("setpgid", [0, group]);
+}
+
 /** setsid() fails while any process group has the caller's number, so a group leader leaves first. */
 function startSession(remote: RemoteSyscalls, leadsGroup: boolean, undo: DisposableStack): void {
   if (leadsGroup) {
