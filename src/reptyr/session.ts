@@ -4,6 +4,7 @@
  */
 import { TIOCGPGRP, TIOCNOTTY, TIOCSCTTY, TIOCSPGRP } from "../ffi/constants.ts";
 import type { Status } from "../proc/status.ts";
+import { insist } from "../tracee/insist.ts";
 import { DATA, isError, type RemoteSyscalls } from "../tracee/remote_syscalls.ts";
 import { hangupSignals } from "./hangup_signals.ts";
 import { withPlaceholder } from "./placeholder.ts";
@@ -36,7 +37,7 @@ export function takeTerminal(remote: RemoteSyscalls, role: SessionRole, newFd: n
   const { oldFd } = role;
   if (!role.leadsSession) {
     startSession(remote, role.leadsGroup, undo);
-    setControlling(remote, newFd);
+    insist(() => setControlling(remote, newFd));
   } else if (oldFd === undefined) {
     setControlling(remote, newFd);
   } else {

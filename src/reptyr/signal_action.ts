@@ -1,6 +1,7 @@
 /** The target's signal dispositions, by rt_sigaction(2) in the kernel's own structure. */
 import { SIG_IGN } from "../ffi/constants.ts";
 import { Struct } from "../struct.ts";
+import { insist } from "../tracee/insist.ts";
 import { DATA, type RemoteSyscalls } from "../tracee/remote_syscalls.ts";
 
 /** A whole `struct sigaction` of the target, handler, flags, restorer and mask. */
@@ -54,8 +55,8 @@ export function mute(
   setActionIfKilled(remote, signal, ignore);
   setAction(remote, signal, ignore);
   return (remote) => {
-    setAction(remote, signal, ignore);
-    setAction(remote, signal, before);
+    insist(() => setAction(remote, signal, ignore));
+    insist(() => setAction(remote, signal, before));
   };
 }
 
@@ -73,5 +74,5 @@ export function discardPending(remote: RemoteSyscalls, signal: number): void {
   const before = getAction(remote, signal);
   setActionIfKilled(remote, signal, before);
   setHandler(remote, signal, SIG_IGN);
-  setAction(remote, signal, before);
+  insist(() => setAction(remote, signal, before));
 }

@@ -61,7 +61,7 @@ export function injecting(fault: Fault, log: string): Injection {
     DENO_DIR: Deno.env.get("DENO_DIR") ?? join(Deno.env.get("HOME") ?? "/root", ".cache/deno"),
   };
   const preload = `--preload=${join(folder, "fault_in_target.ts")}`;
-  return { argv: [Deno.execPath(), "run", "-A", "--no-check", preload, main], env };
+  return { argv: [Deno.execPath(), "run", "-A", "-q", "--no-check", preload, main], env };
 }
 
 /** The calls that the fault of {@linkcode injecting} struck, as they stand in its log. */
