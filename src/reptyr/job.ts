@@ -80,8 +80,10 @@ export class Job implements Disposable {
     for (const member of this.members) all.defer(() => member.giveBack());
   }
 
+  /** The target first: what it undoes by itself, its group and its terminal, is there then for the others. */
   [Symbol.dispose](): void {
-    for (const member of this.members.toReversed()) member[Symbol.dispose]();
+    using all = new DisposableStack();
+    for (const member of this.members.toReversed()) all.use(member);
     this.#members.clear();
   }
 

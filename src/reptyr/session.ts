@@ -9,6 +9,7 @@ import { DATA, isError, type RemoteSyscalls } from "../tracee/remote_syscalls.ts
 import { hangupSignals } from "./hangup_signals.ts";
 import { withPlaceholder } from "./placeholder.ts";
 import { mute } from "./signal_action.ts";
+import { pauseIfKilled } from "./undo_pause.ts";
 
 /** sizeof(pid_t) */
 const PID_SIZE = 4;
@@ -39,7 +40,7 @@ export function takeTerminal(remote: RemoteSyscalls, role: SessionRole, newFd: n
     startSession(remote, role.leadsGroup, undo);
     insist(() => setControlling(remote, newFd));
   } else if (oldFd === undefined) {
-    setControlling(remote, newFd);
+    insist(() => setControlling(remote, newFd));
   } else {
     // Kept in the scratch page: its number is that of the target's PID namespace.
     const foreground = remote.scratch;
@@ -49,7 +50,8 @@ export function takeTerminal(remote: RemoteSyscalls, role: SessionRole, newFd: n
     remote.undoIfKilled("ioctl", [oldFd, TIOCSCTTY, 0]);
     remote.check(remote.syscall("ioctl", oldFd, TIOCNOTTY, 0), "ioctl(TIOCNOTTY)");
     undo.defer(() => remote.syscall("ioctl", oldFd, TIOCSCTTY, 0));
-    setControlling(remote, newFd);
+    // Others in the session have lost theirs, and cannot have it back.
+    insist(() => setControlling(remote, newFd));
     // Fails when that group has gone, and then the target's own stays in the foreground.
     remote.syscall("ioctl", newFd, TIOCSPGRP, foreground);
   }
@@ -96,20 +98,13 @@ export function leaveGroup(remote: RemoteSyscalls, group: bigint | undefined): b
   return remote.syscallOrThrow("getpid");
 }
 
-/** How long the target may take to be back in its group, so that this one is there again. */
-const GROUP_PAUSE_NS = 50_000_000n;
-
 /**
  * If this program is killed, have the process return to the target's group `group`. All of a job do so at once, and while
  * nobody is in it there is no such group: a second try follows the first.
  */
 export function returnToGroupIfKilled(remote: RemoteSyscalls, group: bigint): void {
-  const { addressBits } = remote.tracee.arch;
-  const time = addressBits === 64
-    ? BigInt64Array.of(0n, GROUP_PAUSE_NS)
-    : Int32Array.of(0, Number(GROUP_PAUSE_NS));
   remote.undoIfKilled("setpgid", [0, group]);
-  remote.undoIfKilled("nanosleep", [DATA, 0], { data: new Uint8Array(time.buffer) });
+  pauseIfKilled(remote);
   remote.undoIfKilled("setpgid", [0, group]);
 }
 

@@ -3,6 +3,7 @@ import { SIG_IGN } from "../ffi/constants.ts";
 import { Struct } from "../struct.ts";
 import { insist } from "../tracee/insist.ts";
 import { DATA, type RemoteSyscalls } from "../tracee/remote_syscalls.ts";
+import { pauseIfKilled } from "./undo_pause.ts";
 
 /** A whole `struct sigaction` of the target, handler, flags, restorer and mask. */
 export type SignalAction = Uint8Array<ArrayBuffer>;
@@ -43,7 +44,7 @@ export function setActionIfKilled(
 /**
  * Ignore `signal` for a while, in which it may come to the target: what does that, and returns what ends it. What came
  * meanwhile is discarded. If this program is killed, the target ends it by itself; its other threads run
- * by then, and would take a signal that was not ignored.
+ * by then, and would take a signal that was not ignored. It may be about to come just then.
  */
 export function mute(
   remote: RemoteSyscalls,
@@ -52,6 +53,8 @@ export function mute(
   const before = getAction(remote, signal);
   const ignore = new Struct(remote.tracee.arch.structs.sigaction).set("sa_handler", SIG_IGN).bytes;
   setActionIfKilled(remote, signal, before);
+  setActionIfKilled(remote, signal, ignore);
+  pauseIfKilled(remote);
   setActionIfKilled(remote, signal, ignore);
   setAction(remote, signal, ignore);
   return (remote) => {

@@ -9,12 +9,12 @@ const TRIES = 3;
  * done without nor be undone: also when the kernel, or who stands in for it, says no at first. What an injected call has
  * done is known only once its result has been read.
  */
-export function insist<T>(action: () => T): T {
+export function insist<T>(action: () => T, most = TRIES): T {
   for (let tries = 1;; tries++) {
     try {
       return action();
     } catch (error) {
-      if (!(error instanceof SyscallError) || tries === TRIES) throw error;
+      if (!(error instanceof SyscallError) || tries === most) throw error;
     }
   }
 }

@@ -32,12 +32,15 @@ export function releaseThreads(pid: number, tids: readonly number[]): void {
   if (dead.includes(pid)) reapThread(pid, pid);
 }
 
+/** A thread that is not let go stands still until this program ends, and with it the terminal that it is on by then. */
+const DETACH_TRIES = 50;
+
 /** Whether the thread, which is let go, lives. `signal` is one that it is in the signal-delivery-stop of. */
 function releaseThread(tid: number, signal = 0): boolean {
   try {
     const blocked = takeBlockedCall(tid);
     if (blocked !== undefined) restartLate(tid, blocked);
-    insist(() => detach(tid, signal));
+    insist(() => detach(tid, signal), DETACH_TRIES);
     return true;
   } catch (error) {
     if (error instanceof TraceeDiedError) return false;
@@ -55,6 +58,17 @@ export function restart(tid: number): void {
   if (arch === undefined || arch.earlyRestart !== undefined) return;
   const restarted = arch.withRestart(registers);
   if (restarted !== registers) insist(() => setRegisters(tid, restarted));
+}
+
+/** {@linkcode restart} after something has failed, which may have been that: for as many as can be. */
+export function restartAll(tids: readonly number[]): void {
+  for (const tid of tids) {
+    try {
+      restart(tid);
+    } catch {
+      // What failed first is told.
+    }
+  }
 }
 
 /**

@@ -17,7 +17,7 @@ import {
   struckCalls,
 } from "./fault_injection.ts";
 import { assertMessage, linesOf, settingsOf, Untouched, WIDE } from "./input_run.ts";
-import { startOnTerminal, untilForeground, untilRunning } from "./jobs_moved.ts";
+import { living, startOnTerminal, untilForeground, untilRunning } from "./jobs_moved.ts";
 import { snapshot } from "./leftovers.ts";
 import { victim } from "./programs.ts";
 import { BASH, Emulator, mastersOf } from "./steal.ts";
@@ -195,8 +195,12 @@ export function failing(name: SubjectName, fault: Fault): Trial {
     assertMessage(lines);
     assertEquals(settingsOf(terminal), run.settings, "The user's terminal is not as it was");
     if (isOutOfReach(fault)) {
+      if (fault.last === Infinity && !living(subject.pids).includes(subject.pids[0]!)) {
+        assert(/has hung up|has ended/.test(lines.join()), lines.join("\n"));
+        return { outcome: "hung up", struck: struckCalls(log.path), message: lines[0]! };
+      }
       if (readStat(subject.pids[0]!)?.ttyNr === 0) {
-        assert(/in a session of its own/.test(lines.join()), lines.join("\n"));
+        assert(!/All is as it was/.test(lines.join()), lines.join("\n"));
         return { outcome: "without terminal", struck: struckCalls(log.path), message: lines[0]! };
       }
       assertAsBefore(subject, before, fault);
@@ -262,6 +266,7 @@ export function killed(name: SubjectName, fault: Fault): Trial {
     return stat.ttyNr === 0 ? "without terminal" : "as before";
   });
   if (outcome === "as before") assertAsBefore(subject, before, fault);
+  if (outcome === "without terminal") assertWhole(subject, before, fault);
   return { outcome, struck: [] };
 }
 
@@ -273,24 +278,38 @@ function endsSoon({ child }: Terminal): boolean {
 /** All is as before, but for descriptors and pages that a process had just got. */
 function assertAsBefore(subject: Subject, before: readonly Facts[], fault: Fault): void {
   bringToForeground(subject);
-  subject.pids.forEach((pid, index) => {
-    const { fds, ...wanted } = before[index]!;
+  assertWhole(subject, before, fault, true);
+  subject.assertAnswersOn(subject.old);
+}
+
+/** The same of what does not depend on the session; or, with `andPlace`, also of what does. */
+function assertWhole(
+  { pids, isJob }: Subject,
+  before: readonly Facts[],
+  fault: Fault,
+  andPlace = false,
+): void {
+  pids.forEach((pid, index) => {
+    const { fds, place, ...wanted } = before[index]!;
     const rest = () => {
-      const { fds: _, ...now } = factsOf(pid);
-      return now;
+      const { fds: _, place, ...now } = factsOf(pid);
+      // Its session's leader has given up the terminal for a moment, and only a leader can have it back.
+      const isBereft = !isJob && index > 0 && place[2] === 0;
+      return { ...now, place: andPlace && !isBereft ? place : [] };
     };
+    const then = { ...wanted, place: andPlace && rest().place.length > 0 ? place : [] };
     const what = `${describeFault(fault)}: process ${pid}`;
-    const same = () => JSON.stringify(rest()) === JSON.stringify(wanted);
     try {
-      waitUntil("the old state", same, { timeoutMs: 5000 });
+      waitUntil("the old state", () => JSON.stringify(rest()) === JSON.stringify(then), {
+        timeoutMs: 5000,
+      });
     } catch {
-      assertEquals(rest(), wanted, what);
+      assertEquals(rest(), then, what);
     }
     const now = factsOf(pid).fds;
     assertEquals(now.filter((fd) => fds.includes(fd)), fds, `${what}: descriptors that it had`);
     assert(now.length <= fds.length + 4, `${what}: ${now.join("\n")}`);
   });
-  subject.assertAnswersOn(subject.old);
 }
 
 type Facts = ReturnType<typeof factsOf>;
