@@ -52,10 +52,8 @@ export function handOver(
   if (made === BigInt(-ERRNO.EMFILE)) throw tooManyFiles(remote.tracee.pid);
   remote.check(made, "socketpair(AF_UNIX, SOCK_DGRAM)");
   const [theirs, ours] = readPair(remote, known);
-  for (const end of [theirs!, ours!]) {
-    remote.undoIfKilled("close", [end]);
-    cleanup.defer(() => remote.syscall("close", end));
-  }
+  for (const end of [theirs!, ours!]) cleanup.defer(() => remote.syscall("close", end));
+  for (const end of [theirs!, ours!]) remote.undoIfKilled("close", [end]);
   const socket = orThrow(pidfdGetfd(pidfd, ours!), `pidfd_getfd(${pidfd}, ${ours})`);
   cleanup.defer(() => close(socket));
 
@@ -66,8 +64,8 @@ export function handOver(
     const some = descriptors.slice(start, start + MOST_AT_ONCE);
     orThrow(sendDescriptors(socket, some), `sendmsg(${socket}, SCM_RIGHTS)`);
     const arrived = receive(remote, theirs!, some.length);
-    for (const fd of arrived) remote.undoIfKilled("close", [fd]);
     received.push(...arrived);
+    for (const fd of arrived) remote.undoIfKilled("close", [fd]);
   }
   if (received.length < descriptors.length) {
     throw tooManyFiles(remote.tracee.pid);

@@ -146,7 +146,7 @@ export class Member implements Disposable {
 
   /** What has been done is to stay, also if we are killed. */
   settle(): void {
-    this.#loan?.settle();
+    this.#loan?.settle(this.#unneeded);
   }
 
   /** Give the process its registers back, with nothing left open that it needs no more. */

@@ -127,11 +127,12 @@ export class RemoteSyscalls implements Disposable {
     return this.#net?.forChild(this.#call("exit", [0n])) ?? 0n;
   }
 
-  /** All that has been done is to stay, also if this program is killed. */
-  settle(): void {
+  /** All that has been done is to stay, also if this program is killed; but for descriptors `unneeded`. */
+  settle(unneeded: readonly number[] = []): void {
     const net = this.#net;
     if (net === undefined || this.#clock === undefined) return;
     net.settle();
+    for (const fd of unneeded) this.undoIfKilled("close", [fd]);
     insist(() => setRegisters(this.#tid, net.beneath(getRegisters(this.#tid))));
   }
 

@@ -40,12 +40,15 @@ interface Subject extends Disposable {
   assertAnswersOn(terminal: Terminal): void;
   /** Whether a shell has it as a job, which it may have seen stop. */
   readonly isJob: boolean;
+  /** The target. */
+  readonly handle: ProcessHandle;
 }
 
-function start(name: SubjectName): Subject {
+/** `isPatient`: whether an interrupted call does not matter to it, which nobody can put right who is killed. */
+function start(name: SubjectName, isPatient = false): Subject {
   switch (name) {
     case "leader":
-      return program("session leader", "soak");
+      return program("session leader", "soak", isPatient ? ["patient"] : []);
     case "job":
       return program("foreground job", "command");
     case "family":
@@ -69,8 +72,16 @@ function areFree(pids: readonly number[]): boolean {
 }
 
 /** One program: threads, epoll and a child, or none of these. */
-function program(shape: Shape, name: "soak" | "command"): Subject {
-  const target = Target.start(shape, [victim(name)], (terminal) => terminal.expect("ready"));
+function program(
+  shape: Shape,
+  name: "soak" | "command",
+  args: readonly string[] = [],
+): Subject {
+  const target = Target.start(
+    shape,
+    [victim(name), ...args],
+    (terminal) => terminal.expect("ready"),
+  );
   untilAllBlocked(target.pid);
   const children = target.terminal.child.pid === target.pid
     ? untilRunning(
@@ -90,6 +101,7 @@ function program(shape: Shape, name: "soak" | "command"): Subject {
       terminal.expect("line: hello");
     },
     isJob: shape === "foreground job",
+    handle: target.handle,
     [Symbol.dispose]: () => target[Symbol.dispose](),
   };
 }
@@ -107,11 +119,12 @@ function family(): Subject {
   const name = path.slice(path.lastIndexOf("/") + 1).slice(0, 15);
   const pids = untilRunning(old, [name, name, name]);
   untilForeground(pids[0]!);
-  for (const pid of pids) {
+  const [handle] = pids.map((pid) => {
     untilAllBlocked(pid);
     const handle = stack.use(new ProcessHandle(pid));
     stack.defer(() => handle.end());
-  }
+    return handle;
+  });
   const owned = stack.move();
   return {
     args: [pids[0]!],
@@ -123,6 +136,7 @@ function family(): Subject {
       for (const child of ["child1", "child2"]) terminal.expectScreen(`${child}: hello`);
     },
     isJob: true,
+    handle: handle!,
     [Symbol.dispose]: () => owned.dispose(),
   };
 }
@@ -132,6 +146,7 @@ function stolen(): Subject {
   const emulator = Emulator.start("epoll", [], BASH);
   const { window, shell } = emulator;
   const { ttyIndex } = mastersOf(window.pid)[0]!.fdinfo;
+  const { handle } = window.child;
   let asked = 0;
   return {
     args: ["-T", shell],
@@ -146,6 +161,7 @@ function stolen(): Subject {
       terminal.expect(`answer ${number + 1}`);
     },
     isJob: false,
+    handle,
     [Symbol.dispose]: () => emulator[Symbol.dispose](),
   };
 }
@@ -190,6 +206,7 @@ export function failing(name: SubjectName, fault: Fault): Trial {
     () => terminal.child.status !== undefined ? "refused" : subject.isMoved() && "moved",
   );
   if (outcome === "refused") {
+    terminal.expectEof();
     const lines = linesOf(terminal.output).filter((line) => !line.startsWith("reptyr: warning: "));
     assertEquals(terminal.child.status, { kind: "exited", status: 1 }, terminal.describe());
     assertMessage(lines);
@@ -240,7 +257,7 @@ function isOutOfReach({ side, call, first, last }: Fault): boolean {
  */
 export function killed(name: SubjectName, fault: Fault): Trial {
   using log = new LogFile();
-  using subject = start(name);
+  using subject = start(name, true);
   const before = subject.pids.map(factsOf);
   using run = startReptyr(subject, fault, log.path);
   const { terminal } = run;
@@ -262,8 +279,10 @@ export function killed(name: SubjectName, fault: Fault): Trial {
   const outcome = waitUntil("the target to be something", () => {
     const stat = readStat(target!);
     if (stat === undefined || !isLive(stat)) return "hung up";
-    if (name === "steal") return "as before";
-    return stat.ttyNr === 0 ? "without terminal" : "as before";
+    if (name === "steal" || stat.ttyNr !== 0) return "as before";
+    // One that hangs up, or gets its terminal back, is without it for a moment.
+    return subject.isJob && !subject.handle.waitForEnd(500) && readStat(target!)?.ttyNr === 0 &&
+      "without terminal";
   });
   if (outcome === "as before") assertAsBefore(subject, before, fault);
   if (outcome === "without terminal") assertWhole(subject, before, fault);

@@ -22,7 +22,7 @@ export interface SnapshotOptions {
 }
 
 /** Deno.makeTempDir() of a test, benchmark or demonstration, which may run beside this one. */
-const TEST_FOLDER = /^reptyr-[a-z]+-[0-9a-f]{1,16}$/;
+const TEST_FOLDER = /^reptyr-[a-z0-9]+-[0-9a-f]{1,16}$/;
 
 /** How long a process may take to get back to where it was: a stopped one has to enter its stop again. */
 const SETTLE_MS = 5000;
