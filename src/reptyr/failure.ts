@@ -18,6 +18,7 @@ export function abandonOnFailure<T>(members: readonly Member[], action: () => T)
     const first = firstOf(error);
     if (first instanceof SyscallError && first.call.startsWith("ptrace(")) {
       for (const member of members) member.abandon();
+      throw first;
     }
     throw error;
   }
