@@ -20,7 +20,7 @@ import { assertMessage, linesOf, settingsOf, Untouched, WIDE } from "./input_run
 import { living, startOnTerminal, untilForeground, untilRunning } from "./jobs_moved.ts";
 import { snapshot } from "./leftovers.ts";
 import { victim } from "./programs.ts";
-import { BASH, Emulator, mastersOf } from "./steal.ts";
+import { BASH, Emulator, mastersOf, untilIdle } from "./steal.ts";
 import { Terminal, waitUntil } from "./terminal.ts";
 import { untilAllBlocked } from "./victim.ts";
 
@@ -195,7 +195,7 @@ export interface Trial {
  */
 export function failing(name: SubjectName, fault: Fault): Trial {
   using log = new LogFile();
-  using subject = start(name);
+  using subject = start(name, isOutOfReach(fault));
   const untouched = subject.pids.map((pid) => new Untouched(pid));
   const before = subject.pids.map(factsOf);
   const lasting = subject.pids.map(lastingFacts);
@@ -279,9 +279,10 @@ export function killed(name: SubjectName, fault: Fault): Trial {
   const outcome = waitUntil("the target to be something", () => {
     const stat = readStat(target!);
     if (stat === undefined || !isLive(stat)) return "hung up";
-    if (name === "steal" || stat.ttyNr !== 0) return "as before";
+    if (name === "steal") return subject.isMoved() ? "hung up" : "as before";
+    if (stat.ttyNr !== 0) return "as before";
     // One that hangs up, or gets its terminal back, is without it for a moment.
-    return subject.isJob && !subject.handle.waitForEnd(500) && readStat(target!)?.ttyNr === 0 &&
+    return subject.isJob && !subject.handle.waitForEnd(2000) && readStat(target!)?.ttyNr === 0 &&
       "without terminal";
   });
   if (outcome === "as before") assertAsBefore(subject, before, fault);
@@ -363,7 +364,10 @@ function factsOf(pid: number) {
 function bringToForeground(subject: Subject): void {
   const { isJob, old, pids: [target] } = subject;
   const isInForeground = () => readStat(target!)?.tpgid === readStat(target!)?.pgrp;
-  if (!isJob || isInForeground()) return;
+  if (!isJob) return;
+  // It may have been told just now.
+  untilIdle(old.pid);
+  if (isInForeground()) return;
   old.expect("Stopped");
   old.expect(PROMPT);
   old.line("fg");
