@@ -321,7 +321,7 @@ export class RemoteSyscalls implements Disposable {
     try {
       return insist(action);
     } catch (error) {
-      if (this.#net !== undefined) this.#failure = error;
+      if (this.#net !== undefined && error instanceof SyscallError) this.#failure = error;
       throw error;
     }
   }
