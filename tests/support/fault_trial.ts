@@ -279,6 +279,8 @@ export function killed(name: SubjectName, fault: Fault): Trial {
   const outcome = waitUntil("the target to be something", () => {
     const stat = readStat(target!);
     if (stat === undefined || !isLive(stat)) return "hung up";
+    // Its mask is the last that it gets back.
+    if (String(readStatus(target!)?.sigBlocked) !== before[0]!.sets[0]) return undefined;
     if (name === "steal") return subject.isMoved() ? "hung up" : "as before";
     if (stat.ttyNr !== 0) return "as before";
     // One that hangs up, or gets its terminal back, is without it for a moment.
