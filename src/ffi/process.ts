@@ -1,4 +1,5 @@
 /** Calls on other processes. All return raw values (see `raw.ts`) unless they say otherwise. */
+import { PRIO_PROCESS, RLIMIT_MEMLOCK } from "./constants.ts";
 import { libc } from "./libc.ts";
 import { enterKernel } from "./kernel_entry.ts";
 import { raw } from "./raw.ts";
@@ -50,4 +51,20 @@ export function kill(pid: number, signal: number): number {
 /** Give up the processor for some microseconds, synchronously: usleep(3). */
 export function usleep(microseconds: number): void {
   libc().usleep(microseconds);
+}
+
+const RLIM_INFINITY = 0xffff_ffff_ffff_ffffn;
+
+/**
+ * Let this program lock as much memory as it likes, where it may: before Linux 5.11 maps of bpf(2) counted as locked.
+ * getrlimit(2), RLIMIT_MEMLOCK.
+ */
+export function allowLockedMemory(): void {
+  const unlimited = BigUint64Array.of(RLIM_INFINITY, RLIM_INFINITY);
+  enterKernel(OWN_NUMBERS.prlimit64, [0, RLIMIT_MEMLOCK, new Uint8Array(unlimited.buffer), 0]);
+}
+
+/** Have the scheduler prefer this thread by so many steps, where we may: setpriority(2). Threads to come take after it. */
+export function setNice(nice: number): void {
+  libc().setpriority(PRIO_PROCESS, 0, nice);
 }

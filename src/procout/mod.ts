@@ -4,7 +4,7 @@ import { kill } from "../ffi/process.ts";
 import { verbose, writeStderr } from "../log.ts";
 import { startHeldUp } from "./command.ts";
 import { type ControlOptions, SignalControl } from "./control.ts";
-import type { Control, DescriptorChoice, Engine } from "./engine.ts";
+import type { Control, DescriptorChoice, Engine, WatchRequest } from "./engine.ts";
 import { CastFormat } from "./formats/cast.ts";
 import type { Format } from "./formats/format.ts";
 import { HexFormat } from "./formats/hex.ts";
@@ -15,13 +15,16 @@ import { Mirror } from "./mirror.ts";
 import { Output } from "./output.ts";
 import { preflight } from "./preflight.ts";
 import { PtraceEngine } from "./ptrace/engine.ts";
+import { BpfUnavailableError } from "./bpf/available.ts";
+import { BpfEngine } from "./bpf/engine.ts";
+import { LoadedPrograms } from "./bpf/loaded.ts";
 import { StandIn } from "./stand_in.ts";
 import { Stats } from "./stats.ts";
 import { TargetTerminal } from "./target_terminal.ts";
 
 export type FormatName = "raw" | "line" | "json" | "cast" | "hex";
 export type ColorChoice = "auto" | "always" | "never";
-export type EngineChoice = "auto" | "ptrace";
+export type EngineChoice = "auto" | "bpf" | "ptrace";
 
 export interface MirrorRequest {
   readonly target:
@@ -34,6 +37,9 @@ export interface MirrorRequest {
   readonly format: FormatName;
   readonly color: ColorChoice;
   readonly engine: EngineChoice;
+  /** Of the engine bpf: bytes of the ring, a power of two; and whether to drop what there is no room for. */
+  readonly ringBytes: number;
+  readonly lossy: boolean;
   readonly redraw: boolean;
   readonly stats: boolean;
 }
@@ -43,12 +49,65 @@ const EXIT_LOST = 3;
 
 /** Watch until the end; the exit status. Throws RefusedError for what cannot be watched or written. */
 export async function mirror(request: MirrorRequest): Promise<number> {
-  return request.target.kind === "processes"
-    ? await mirrorProcesses(request, preflight(request.target.pids))
-    : await mirrorCommand(request, request.target.argv);
+  const { target } = request;
+  // What no engine can watch is to be said whichever it would be.
+  if (target.kind === "processes") preflight(target.pids, false);
+  using chosen = chooseEngine(request);
+  return target.kind === "processes"
+    ? await mirrorProcesses(request, chosen, preflight(target.pids, chosen.isPtrace))
+    : await mirrorCommand(request, chosen, target.argv);
 }
 
-async function mirrorProcesses(request: MirrorRequest, pids: readonly number[]): Promise<number> {
+/** Which engine it is to be, and why that one. */
+class ChosenEngine implements Disposable {
+  readonly #loaded: LoadedPrograms | undefined;
+  /** Why it is not the other one; undefined where nobody wanted that. */
+  readonly why: string | undefined;
+
+  constructor(loaded: LoadedPrograms | undefined, why?: string) {
+    this.#loaded = loaded;
+    this.why = why;
+  }
+
+  get isPtrace(): boolean {
+    return this.#loaded === undefined;
+  }
+
+  make(request: WatchRequest, mirror: Mirror, control: Control): Engine {
+    return this.#loaded === undefined
+      ? new PtraceEngine(request, mirror, control)
+      : new BpfEngine(request, mirror, control, this.#loaded);
+  }
+
+  [Symbol.dispose](): void {
+    this.#loaded?.[Symbol.dispose]();
+  }
+}
+
+/** Whether the command's outputs are ours and known by that, in whatever hands they are. */
+function hasGivenOutputs({ target, output, follow, choice }: MirrorRequest): boolean {
+  return target.kind === "command" && output === undefined && !follow &&
+    choice.numbers === undefined;
+}
+
+function chooseEngine(request: MirrorRequest): ChosenEngine {
+  const { engine, choice, ringBytes, lossy } = request;
+  const hasGiven = hasGivenOutputs(request);
+  const follow = request.follow || hasGiven;
+  if (engine === "ptrace") return new ChosenEngine(undefined);
+  try {
+    return new ChosenEngine(LoadedPrograms.load({ follow, choice, hasGiven, ringBytes, lossy }));
+  } catch (error) {
+    if (engine === "bpf" || !(error instanceof BpfUnavailableError)) throw error;
+    return new ChosenEngine(undefined, error.why);
+  }
+}
+
+async function mirrorProcesses(
+  request: MirrorRequest,
+  chosen: ChosenEngine,
+  pids: readonly number[],
+): Promise<number> {
   using session = new Session(request, new TargetTerminal(pids));
   const control = session.listen({
     SIGINT: "stop",
@@ -58,8 +117,8 @@ async function mirrorProcesses(request: MirrorRequest, pids: readonly number[]):
   });
   {
     const { follow, choice } = request;
-    using engine = new PtraceEngine({ pids, follow, choice }, session.mirror, control);
-    session.name(engine);
+    using engine = chosen.make({ pids, follow, choice }, session.mirror, control);
+    session.name(engine, chosen.why);
     engine.attach();
     using _redrawing = request.redraw ? session.terminal.redraw() : undefined;
     await engine.run();
@@ -67,7 +126,11 @@ async function mirrorProcesses(request: MirrorRequest, pids: readonly number[]):
   return session.finish() ?? 0;
 }
 
-async function mirrorCommand(request: MirrorRequest, argv: readonly string[]): Promise<number> {
+async function mirrorCommand(
+  request: MirrorRequest,
+  chosen: ChosenEngine,
+  argv: readonly string[],
+): Promise<number> {
   using standIn = request.output === undefined ? new StandIn() : undefined;
   // The terminal is the one that both are on. A file that cannot be written is to be known before there is a child.
   using session = new Session(request, new TargetTerminal([Deno.pid]));
@@ -84,16 +147,16 @@ async function mirrorCommand(request: MirrorRequest, argv: readonly string[]): P
   {
     const { choice } = request;
     // Nobody but us would see what its children write: these outputs are watched wherever they are.
-    const given = standIn === undefined || request.follow || choice.numbers !== undefined
+    const given = standIn === undefined || !hasGivenOutputs(request)
       ? undefined
       : { command: pid, stdout: standIn.stdout, stderr: standIn.stderr };
     const follow = request.follow || given !== undefined;
-    using engine = new PtraceEngine(
+    using engine = chosen.make(
       { pids: [pid], follow, choice, standIn: given },
       session.mirror,
       control,
     );
-    session.name(engine);
+    session.name(engine, chosen.why);
     engine.attachHeldUp(pid);
     await held.letGo();
     await engine.run();
@@ -134,9 +197,9 @@ class Session implements Disposable {
     return control;
   }
 
-  name({ name }: Engine): void {
-    this.#engine = name;
-    verbose(`Engine: ${name}`);
+  name({ name }: Engine, why: string | undefined): void {
+    this.#engine = why === undefined ? name : `${name} (no bpf: ${why})`;
+    verbose(`Engine: ${this.#engine}`);
   }
 
   get isReaderGone(): boolean {

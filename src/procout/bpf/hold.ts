@@ -1,0 +1,98 @@
+/**
+ * Holding back threads that write faster than we read. A thread is seized and interrupted, as it is on its way back from
+ * the call, and let go when there is room: neither its parent nor itself is told of that, and should this program die the
+ * kernel lets it go. Rules 1 and 8 of docs/architecture.md hold here, too.
+ */
+import { architectureOf } from "../../arch/mod.ts";
+import { SyscallError, TraceeDiedError } from "../../errors.ts";
+import { SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU } from "../../ffi/constants.ts";
+import { usleep } from "../../ffi/process.ts";
+import { verbose } from "../../log.ts";
+import { readStatus } from "../../proc/status.ts";
+import { readable } from "../../proc/gone.ts";
+import { detach, getRegisters, interrupt, seize, setRegisters } from "../../tracee/ptrace.ts";
+import { Deadline, statusNow } from "../../tracee/wait.ts";
+import type { WaitStatus } from "../../tracee/wait_status.ts";
+
+/** A thread in an uninterruptible call cannot be waited for; the kernel lets it go when this program ends. */
+const DETACH_SECONDS = 5;
+const PAUSE_US = 100;
+
+/** After these a call is not made again: signal(7). */
+const STOP_SIGNALS: readonly number[] = [SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU];
+
+export class HeldThreads {
+  /** Their processes, by tid. */
+  readonly #held = new Map<number, number>();
+  /** Those that another program traces: they cannot be held. */
+  readonly #others = new Set<number>();
+  readonly #onEnd: (tid: number, status: WaitStatus) => void;
+  /** How often a thread was held. */
+  count = 0;
+
+  /** `onEnd` is told of the end of a thread that was held, whose wait status has been taken with that. */
+  constructor(onEnd: (tid: number, status: WaitStatus) => void) {
+    this.#onEnd = onEnd;
+  }
+
+  get any(): boolean {
+    return this.#held.size > 0;
+  }
+
+  hold(pid: number, tid: number): void {
+    if (this.#held.has(tid) || this.#others.has(tid)) return;
+    try {
+      seize(tid, 0);
+      this.#held.set(tid, pid);
+      this.count++;
+      interrupt(tid);
+    } catch (error) {
+      if (error instanceof TraceeDiedError) return;
+      if (!(error instanceof SyscallError)) throw error;
+      const tracer = readable(() => readStatus(pid, tid))?.tracerPid ?? 0;
+      if (tracer === Deno.pid) this.#held.set(tid, pid);
+      else if (tracer !== 0) {
+        this.#others.add(tid);
+        verbose(`Thread ${tid} cannot be held back: process ${tracer} traces it`);
+      }
+    }
+  }
+
+  /** Let all of them go that have come to their stop by now; to be called again for the others. */
+  release(): void {
+    for (const [tid, pid] of this.#held) this.#tryRelease(pid, tid);
+  }
+
+  /** Let all of them go. */
+  [Symbol.dispose](): void {
+    const deadline = new Deadline(DETACH_SECONDS);
+    for (this.release(); this.any && !deadline.passed; this.release()) usleep(PAUSE_US);
+  }
+
+  #tryRelease(pid: number, tid: number): void {
+    try {
+      const status = statusNow(pid, tid);
+      if (status === undefined) return;
+      if (status.kind === "exited" || status.kind === "signaled") this.#onEnd(tid, status);
+      else letGo(tid, status);
+    } catch (error) {
+      // Gone, or about to be.
+      if (!(error instanceof TraceeDiedError) && !(error instanceof SyscallError)) throw error;
+    }
+    this.#held.delete(tid);
+  }
+}
+
+/** Out of the stop that `status` tells of. */
+function letGo(tid: number, status: WaitStatus): void {
+  const signal = status.kind === "signal-delivery-stop" ? status.signal : 0;
+  if (status.kind !== "group-stop" && !STOP_SIGNALS.includes(signal)) restartCall(tid);
+  detach(tid, signal);
+}
+
+/** See `withRestart` of src/arch: a call that only the stop made return EINTR is made again. */
+function restartCall(tid: number): void {
+  const registers = getRegisters(tid);
+  const restarted = architectureOf(registers.length)?.withRestart(registers) ?? registers;
+  if (restarted !== registers) setRegisters(tid, restarted);
+}
