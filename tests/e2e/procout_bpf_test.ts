@@ -225,6 +225,20 @@ describe("procout with eBPF", () => {
     },
   );
 
+  bpf("cat")("ends quietly when its own reader has gone away", () => {
+    using terminal = Terminal.start(["cat"]);
+    const words = `${procoutPath} -V --engine=bpf ${terminal.pid} | head -1`;
+    using shell = Terminal.start(["sh", "-c", words]);
+    shell.expect("Watching");
+    terminal.line("more");
+    shell.expect("more");
+    waitUntil("procout to end", () => {
+      terminal.line("even more");
+      return shell.child.status;
+    });
+    assertEquals(shell.output.match(/even|procout:/), null);
+  });
+
   for (const [name, signal] of Object.entries({ SIGINT, SIGKILL })) {
     bpf("cat")(`leaves no program in the kernel when ${name} has ended it`, () => {
       using terminal = Terminal.start(["cat"]);

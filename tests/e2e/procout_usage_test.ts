@@ -1,11 +1,11 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { afterEach, describe, it } from "@std/testing/bdd";
+import { afterEach, beforeEach, describe, it } from "@std/testing/bdd";
 import { SIGINT, SIGTERM } from "../../src/ffi/constants.ts";
 import { readFds } from "../../src/proc/fds.ts";
 import { readStatus } from "../../src/proc/status.ts";
 import { switchesOf } from "../support/input_run.ts";
 import { assertNoneLeft } from "../support/e2e_target.ts";
-import { Procout, procoutPath } from "../support/procout.ts";
+import { ENGINES, Procout, procoutPath } from "../support/procout.ts";
 import { requires, requiresCompiler, victim } from "../support/programs.ts";
 import { Terminal, waitUntil } from "../support/terminal.ts";
 import { startVictim } from "../support/victim.ts";
@@ -40,7 +40,7 @@ describe("procout refuses, in one line,", () => {
       [[], "no PID given, and no COMMAND after '--'"],
       [["vim"], "'vim' is not a PID: it is not a number"],
       [["--format=xml", "1"], "'xml' is no format: one of raw, line, json, cast, hex is needed"],
-      [["--engine=gdb", "1"], "'gdb' is no engine: one of auto, ptrace is needed"],
+      [["--engine=gdb", "1"], "'gdb' is no engine: one of auto, bpf, ptrace is needed"],
       [
         ["--fd=1,x", "1"],
         "'1,x' is no list of descriptors: numbers and ranges are needed, as in 1,2,5-7",
@@ -98,171 +98,193 @@ describe("procout refuses, in one line,", () => {
   });
 });
 
-describe("procout writes", () => {
-  afterEach(assertNoneLeft);
+/** For what shows only in being a tracer, or in how memory is read then; procout_bpf_test.ts has its own. */
+function ofPtrace(engine: string, run: typeof requiresCompiler): typeof requiresCompiler {
+  return engine === "ptrace" ? run : (() => {}) as unknown as typeof requiresCompiler;
+}
 
-  requiresCompiler(
-    "what goes to stdout and stderr to these, and to one file with --output and --append",
-    () => {
-      using target = startEcho();
-      {
-        using procout = Procout.watch(target.pid);
+for (const engine of ENGINES) {
+  describe(`procout writes, engine ${engine}`, () => {
+    beforeEach(() => {
+      Procout.engine = engine;
+    });
+    afterEach(assertNoneLeft);
+
+    requiresCompiler(
+      "what goes to stdout and stderr to these, and to one file with --output and --append",
+      () => {
+        using target = startEcho();
+        {
+          using procout = Procout.watch(target.pid);
+          target.line("");
+          waitUntil("both", () => procout.stderr.includes("err 1\n"));
+          procout.signal(SIGINT);
+          procout.expectEnd();
+          assertEquals([procout.stdout, procout.messages], ["line 1\n", "err 1\n"]);
+        }
+        using procout = Procout.watch(target.pid, ["-a", "-o", "FOLDER/mirror"]);
+        Deno.writeTextFileSync(procout.path("mirror"), "before\n");
         target.line("");
-        waitUntil("both", () => procout.stderr.includes("err 1\n"));
+        const mirror = () => new TextDecoder().decode(procout.bytes("mirror"));
+        waitUntil("both", () => mirror().includes("err 2\n"));
         procout.signal(SIGINT);
         procout.expectEnd();
-        assertEquals([procout.stdout, procout.messages], ["line 1\n", "err 1\n"]);
-      }
-      using procout = Procout.watch(target.pid, ["-a", "-o", "FOLDER/mirror"]);
-      Deno.writeTextFileSync(procout.path("mirror"), "before\n");
-      target.line("");
-      const mirror = () => new TextDecoder().decode(procout.bytes("mirror"));
-      waitUntil("both", () => mirror().includes("err 2\n"));
-      procout.signal(SIGINT);
-      procout.expectEnd();
-      assertEquals(mirror(), "before\nline 2\nerr 2\n");
-      assertEquals(procout.stdout, "");
-    },
-  );
-
-  requiresCompiler("until the disk is full, and lets the target go", () => {
-    using target = startEcho();
-    using procout = Procout.watch(target.pid, ["-o", "/dev/full"]);
-    target.line("");
-    procout.expectEnd(1);
-    assertEquals(
-      procout.messages,
-      "procout: Cannot write to /dev/full: no space left on device (ENOSPC)\n",
+        assertEquals(mirror(), "before\nline 2\nerr 2\n");
+        assertEquals(procout.stdout, "");
+      },
     );
-    target.line("");
-    target.expect("err 2");
-    assertEquals(readStatus(target.pid)?.tracerPid, 0);
-  });
 
-  requiresCompiler("until its reader has seen enough, and says nothing", () => {
-    using target = startEcho();
-    using shell = Terminal.start(["sh", "-c", `${procoutPath} ${target.pid} | head -1`], {
-      env: { NO_COLOR: "1" },
-    });
-    waitUntil("procout to watch", () => readStatus(target.pid)?.tracerPid !== 0);
-    target.line("");
-    target.line("");
-    waitUntil("procout to let it go", () => readStatus(target.pid)?.tracerPid === 0);
-    target.line("");
-    target.expect("err 3");
-    shell.expectExit();
-    assertEquals(shell.output.replace(/err \d\r\n/g, ""), "line 1\r\n");
-  });
-
-  requiresCompiler("only the descriptors asked for, and what is read", () => {
-    using target = startEcho("exec $VICTIM 3>/dev/null");
-    using procout = Procout.watch(target.pid, ["--fd=2-3", "-i", "--format=json"]);
-    target.line("typed");
-    procout.untilStdout("three");
-    procout.signal(SIGINT);
-    procout.expectEnd();
-    const events = procout.stdout.trim().split("\n").map((line) => JSON.parse(line));
-    assertEquals(events.map(({ kind, fd, text, pid }) => [kind, fd, text, pid]), [
-      ["input", 0, "typed\n", target.pid],
-      ["output", 2, "err 1\n", target.pid],
-      ["output", 3, "three 1\n", target.pid],
-    ]);
-  });
-
-  requiresCompiler("what a program writes to its terminal by other descriptors", () => {
-    using target = startEcho("exec $VICTIM 3>/dev/tty 4>/dev/null 5>&2 6>$(tty)");
-    using procout = Procout.watch(target.pid);
-    target.line("");
-    target.expect("six 1");
-    waitUntil("all", () => procout.stdout.includes("six 1\n"));
-    procout.signal(SIGINT);
-    procout.expectEnd();
-    assertEquals(procout.stdout, "line 1\nthree 1\nfive 1\nsix 1\n");
-  });
-
-  requiresCompiler("stderr in red where it is shown on a terminal, unless NO_COLOR is set", () => {
-    for (const env of [{}, { NO_COLOR: "1" }]) {
+    requiresCompiler("until the disk is full, and lets the target go", () => {
       using target = startEcho();
-      using shown = Terminal.start([procoutPath, "-V", `${target.pid}`], { env });
-      shown.expect("Watching");
+      using procout = Procout.watch(target.pid, ["-o", "/dev/full"]);
       target.line("");
-      shown.expect("err 1");
-      const red = shown.output.includes("\x1b[31merr 1\r\n\x1b[39m");
-      assertEquals(red, !("NO_COLOR" in env), JSON.stringify(shown.output));
-      shown.press("^C");
-      assertEquals(shown.expectExit(), { kind: "exited", status: 0 });
+      procout.expectEnd(1);
+      assertEquals(
+        procout.messages,
+        "procout: Cannot write to /dev/full: no space left on device (ENOSPC)\n",
+      );
+      target.line("");
+      target.expect("err 2");
       assertEquals(readStatus(target.pid)?.tracerPid, 0);
-    }
-  });
+    });
 
-  requires("cc", "strace")("what it can, and says what is lost", () => {
-    const inject = (error: string) => [
-      ...["strace", "-o", "/dev/null", "-e", "trace=process_vm_readv"],
-      ...["-e", `inject=process_vm_readv:error=${error}`],
-    ];
-    // Without the call there is /proc/PID/mem; a page that is not there is nowhere.
-    for (const [error, status] of [["ENOSYS", 0], ["EFAULT", 3]] as const) {
+    ofPtrace(engine, requiresCompiler)("until its reader has seen enough, and says nothing", () => {
       using target = startEcho();
-      using shown = Terminal.start([
-        ...inject(error),
-        procoutPath,
-        "-V",
-        "--stats",
-        `${target.pid}`,
+      using shell = Terminal.start([
+        "sh",
+        "-c",
+        `${procoutPath} --engine=ptrace ${target.pid} | head -1`,
       ], {
         env: { NO_COLOR: "1" },
-        columns: 200,
       });
-      shown.expect("Watching");
+      waitUntil("procout to watch", () => readStatus(target.pid)?.tracerPid !== 0);
       target.line("");
-      target.expect("err 1");
-      const lost = `procout: 7 bytes that process ${target.pid} wrote to descriptor 1 are lost: ` +
-        "write: its memory could not be read any more";
-      shown.expect(status === 0 ? "line 1\r\n" : lost);
-      shown.press("^C");
-      shown.expect(`lost bytes: ${status === 0 ? 0 : 13}`);
-      assertEquals(shown.expectExit(), { kind: "exited", status });
-    }
-  });
-
-  requiresCompiler("nothing, and does nothing, while the target does nothing", () => {
-    using target = startEcho();
-    using procout = Procout.watch(target.pid);
-    target.line("");
-    procout.untilStdout("line 1\n");
-    // It waits for a moment whether more comes, then sleeps: no thread of it runs in ten looks in a row.
-    let before = "";
-    let still = 0;
-    waitUntil("procout to sleep", () => {
-      const now = switchesOf(procout.child.pid);
-      still = now === before ? still + 1 : 0;
-      before = now;
-      return still >= 10;
+      target.line("");
+      waitUntil("procout to let it go", () => readStatus(target.pid)?.tracerPid === 0);
+      target.line("");
+      target.expect("err 3");
+      shell.expectExit();
+      assertEquals(shell.output.replace(/err \d\r\n/g, ""), "line 1\r\n");
     });
-    target.line("");
-    procout.untilStdout("line 2\n");
-    procout.signal(SIGINT);
-    procout.expectEnd();
-  });
 
-  it("lines and dumps for people", () => {
-    using lines = Procout.start([
-      "--format=line",
-      "--",
-      "sh",
-      "-c",
-      "printf 'a\\nb'; printf 'c\\n'",
-    ]);
-    lines.expectEnd();
-    assertMatch(
-      lines.stdout,
-      /^\S+ \d+ 1 \| a\n\S+ \d+ 1 \| b\n\S+ \d+ 1 \+ c\n$/,
+    requiresCompiler("only the descriptors asked for, and what is read", () => {
+      using target = startEcho("exec $VICTIM 3>/dev/null");
+      using procout = Procout.watch(target.pid, ["--fd=2-3", "-i", "--format=json"]);
+      target.line("typed");
+      procout.untilStdout("three");
+      procout.signal(SIGINT);
+      procout.expectEnd();
+      const events = procout.stdout.trim().split("\n").map((line) => JSON.parse(line));
+      assertEquals(events.map(({ kind, fd, text, pid }) => [kind, fd, text, pid]), [
+        ["input", 0, "typed\n", target.pid],
+        ["output", 2, "err 1\n", target.pid],
+        ["output", 3, "three 1\n", target.pid],
+      ]);
+    });
+
+    requiresCompiler("what a program writes to its terminal by other descriptors", () => {
+      using target = startEcho("exec $VICTIM 3>/dev/tty 4>/dev/null 5>&2 6>$(tty)");
+      using procout = Procout.watch(target.pid);
+      target.line("");
+      target.expect("six 1");
+      waitUntil("all", () => procout.stdout.includes("six 1\n"));
+      procout.signal(SIGINT);
+      procout.expectEnd();
+      assertEquals(procout.stdout, "line 1\nthree 1\nfive 1\nsix 1\n");
+    });
+
+    requiresCompiler(
+      "stderr in red where it is shown on a terminal, unless NO_COLOR is set",
+      () => {
+        for (const env of [{}, { NO_COLOR: "1" }]) {
+          using target = startEcho();
+          using shown = Terminal.start([procoutPath, "-V", `${target.pid}`], { env });
+          shown.expect("Watching");
+          target.line("");
+          shown.expect("err 1");
+          const red = shown.output.includes("\x1b[31merr 1\r\n\x1b[39m");
+          assertEquals(red, !("NO_COLOR" in env), JSON.stringify(shown.output));
+          shown.press("^C");
+          assertEquals(shown.expectExit(), { kind: "exited", status: 0 });
+          assertEquals(readStatus(target.pid)?.tracerPid, 0);
+        }
+      },
     );
-    using hex = Procout.start(["--format=hex", "--", "printf", "hello"]);
-    hex.expectEnd();
-    assertMatch(hex.stdout, /^\S+ \d+ 1 wrote 5 bytes\n00000000 {2}68 65 6c 6c 6f .*\|hello\|\n$/);
+
+    ofPtrace(engine, requires("cc", "strace"))("what it can, and says what is lost", () => {
+      const inject = (error: string) => [
+        ...["strace", "-o", "/dev/null", "-e", "trace=process_vm_readv"],
+        ...["-e", `inject=process_vm_readv:error=${error}`],
+      ];
+      // Without the call there is /proc/PID/mem; a page that is not there is nowhere.
+      for (const [error, status] of [["ENOSYS", 0], ["EFAULT", 3]] as const) {
+        using target = startEcho();
+        using shown = Terminal.start([
+          ...inject(error),
+          procoutPath,
+          "--engine=ptrace",
+          "-V",
+          "--stats",
+          `${target.pid}`,
+        ], {
+          env: { NO_COLOR: "1" },
+          columns: 200,
+        });
+        shown.expect("Watching");
+        target.line("");
+        target.expect("err 1");
+        const lost =
+          `procout: 7 bytes that process ${target.pid} wrote to descriptor 1 are lost: ` +
+          "write: its memory could not be read any more";
+        shown.expect(status === 0 ? "line 1\r\n" : lost);
+        shown.press("^C");
+        shown.expect(`lost bytes: ${status === 0 ? 0 : 13}`);
+        assertEquals(shown.expectExit(), { kind: "exited", status });
+      }
+    });
+
+    requiresCompiler("nothing, and does nothing, while the target does nothing", () => {
+      using target = startEcho();
+      using procout = Procout.watch(target.pid);
+      target.line("");
+      procout.untilStdout("line 1\n");
+      // It waits for a moment whether more comes, then sleeps: no thread of it runs in ten looks in a row.
+      let before = "";
+      let still = 0;
+      waitUntil("procout to sleep", () => {
+        const now = switchesOf(procout.child.pid);
+        still = now === before ? still + 1 : 0;
+        before = now;
+        return still >= 10;
+      });
+      target.line("");
+      procout.untilStdout("line 2\n");
+      procout.signal(SIGINT);
+      procout.expectEnd();
+    });
+
+    it("lines and dumps for people", () => {
+      using lines = Procout.start([
+        "--format=line",
+        "--",
+        "sh",
+        "-c",
+        "printf 'a\\nb'; printf 'c\\n'",
+      ]);
+      lines.expectEnd();
+      assertMatch(
+        lines.stdout,
+        /^\S+ \d+ 1 \| a\n\S+ \d+ 1 \| b\n\S+ \d+ 1 \+ c\n$/,
+      );
+      using hex = Procout.start(["--format=hex", "--", "printf", "hello"]);
+      hex.expectEnd();
+      assertMatch(
+        hex.stdout,
+        /^\S+ \d+ 1 wrote 5 bytes\n00000000 {2}68 65 6c 6c 6f .*\|hello\|\n$/,
+      );
+    });
   });
-});
+}
 
 describe("procout -- COMMAND", () => {
   afterEach(assertNoneLeft);
