@@ -100,9 +100,3 @@ export const PROCOUT_OPTIONS: readonly OptionSpec[] = [
   { long: "stats", help: "say at the end how much there was" },
   ...COMMON,
 ];
-
-/** Options that procout is to have and has not yet. */
-export const PROCOUT_PLANNED: readonly string[] = [];
-
-/** Options that reptyr is to have and has not yet: they get an answer of their own. */
-export const REPTYR_PLANNED: readonly string[] = [];

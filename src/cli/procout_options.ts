@@ -2,13 +2,7 @@
 import { UsageError } from "../errors.ts";
 import { printable } from "../proc/printable.ts";
 import type { MirrorRequest } from "../procout/mod.ts";
-import {
-  COLOR_CHOICES,
-  ENGINE_CHOICES,
-  FORMAT_CHOICES,
-  PROCOUT_OPTIONS,
-  PROCOUT_PLANNED,
-} from "./option_table.ts";
+import { COLOR_CHOICES, ENGINE_CHOICES, FORMAT_CHOICES, PROCOUT_OPTIONS } from "./option_table.ts";
 import { parseOptions, type Request } from "./options.ts";
 import { parsePid } from "./pid.ts";
 
@@ -22,7 +16,7 @@ export function parseProcout(args: readonly string[]): Request {
   const end = args.indexOf("--");
   const own = end < 0 ? args : args.slice(0, end);
   const argv = end < 0 ? undefined : args.slice(end + 1);
-  const { flags, values, words } = parseOptions(own, PROCOUT_OPTIONS, PROCOUT_PLANNED);
+  const { flags, values, words } = parseOptions(own, PROCOUT_OPTIONS);
   if (flags.has("help")) return { kind: "help" };
   if (flags.has("version")) return { kind: "version" };
   const path = values.get("output");

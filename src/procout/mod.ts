@@ -1,5 +1,6 @@
 /** Mirrors what processes write, until they end or the user has seen enough. */
-import { SIGHUP, SIGPIPE, SIGTERM } from "../ffi/constants.ts";
+import { POLLERR, POLLHUP, SIGHUP, SIGPIPE, SIGTERM } from "../ffi/constants.ts";
+import { PollSet } from "../ffi/descriptor.ts";
 import { kill } from "../ffi/process.ts";
 import { verbose, writeStderr } from "../log.ts";
 import { startHeldUp } from "./command.ts";
@@ -14,6 +15,7 @@ import { RawFormat } from "./formats/raw.ts";
 import { Mirror } from "./mirror.ts";
 import { Output } from "./output.ts";
 import { preflight } from "./preflight.ts";
+import { leftOutText, ownReaders, refuseReaders } from "./own_readers.ts";
 import { PtraceEngine } from "./ptrace/engine.ts";
 import { BpfUnavailableError } from "./bpf/available.ts";
 import { BpfEngine } from "./bpf/engine.ts";
@@ -85,9 +87,8 @@ class ChosenEngine implements Disposable {
 }
 
 /** Whether the command's outputs are ours and known by that, in whatever hands they are. */
-function hasGivenOutputs({ target, output, follow, choice }: MirrorRequest): boolean {
-  return target.kind === "command" && output === undefined && !follow &&
-    choice.numbers === undefined;
+function hasGivenOutputs({ target, output, choice }: MirrorRequest): boolean {
+  return target.kind === "command" && output === undefined && choice.numbers === undefined;
 }
 
 function chooseEngine(request: MirrorRequest): ChosenEngine {
@@ -109,16 +110,19 @@ async function mirrorProcesses(
   pids: readonly number[],
 ): Promise<number> {
   using session = new Session(request, new TargetTerminal(pids));
+  const { follow, choice } = request;
+  const apart = ownReaders(session.descriptors, pids, follow);
+  refuseReaders(pids, apart);
   const control = session.listen({
     SIGINT: "stop",
     SIGTERM: "stop",
     SIGHUP: "stop",
     SIGQUIT: "stop",
-  });
+  }, { over: () => session.readerGone() });
   {
-    const { follow, choice } = request;
-    using engine = chosen.make({ pids, follow, choice }, session.mirror, control);
+    using engine = chosen.make({ pids, follow, choice, apart }, session.mirror, control);
     session.name(engine, chosen.why);
+    if (apart.size > 0) writeStderr(`procout: ${leftOutText(apart)}`);
     engine.attach();
     using _redrawing = request.redraw ? session.terminal.redraw() : undefined;
     await engine.run();
@@ -143,13 +147,14 @@ async function mirrorCommand(
     SIGTERM: () => kill(pid, SIGTERM),
     SIGHUP: () => kill(pid, SIGHUP),
     SIGWINCH: () => standIn?.resize(),
-  }, standIn);
+  }, standIn && { well: standIn });
   {
     const { choice } = request;
     // Nobody but us would see what its children write: these outputs are watched wherever they are.
+    const command = request.follow ? undefined : pid;
     const given = standIn === undefined || !hasGivenOutputs(request)
       ? undefined
-      : { command: pid, stdout: standIn.stdout, stderr: standIn.stderr };
+      : { command, stdout: standIn.stdout, stderr: standIn.stderr };
     const follow = request.follow || given !== undefined;
     using engine = chosen.make(
       { pids: [pid], follow, choice, standIn: given },
@@ -190,9 +195,12 @@ class Session implements Disposable {
   }
 
   /** Signals to this program from now on; a watch also ends when there is nobody to write for. */
-  listen(onSignal: ControlOptions["onSignal"], standIn?: StandIn): Control {
+  listen(
+    onSignal: ControlOptions["onSignal"],
+    others?: Pick<ControlOptions, "well" | "over">,
+  ): Control {
     const isOver = () => this.mirror.isOver;
-    const control = new SignalControl({ onSignal, isOver, ...(standIn && { well: standIn }) });
+    const control = new SignalControl({ onSignal, isOver, ...others });
     this.mirror.control = control;
     return control;
   }
@@ -200,6 +208,21 @@ class Session implements Disposable {
   name({ name }: Engine, why: string | undefined): void {
     this.#engine = why === undefined ? name : `${name} (no bpf: ${why})`;
     verbose(`Engine: ${this.#engine}`);
+  }
+
+  /** What the mirror is written to. */
+  get descriptors(): number[] {
+    return this.#outputs.map(({ descriptor }) => descriptor);
+  }
+
+  /** Settles when a reader has gone away, or for no reason: before the target writes again, which may be never. */
+  async readerGone(): Promise<void> {
+    const set = new PollSet(this.#outputs.length);
+    this.descriptors.forEach((fd, index) => set.watch(index, fd, 0));
+    await set.pollAsync(-1);
+    this.#outputs.forEach((output, index) => {
+      if ((set.reported(index) & (POLLERR | POLLHUP)) !== 0) output.giveUp();
+    });
   }
 
   get isReaderGone(): boolean {
@@ -229,7 +252,7 @@ function makeFormat({ format, color, output }: MirrorRequest, terminal: TargetTe
   const red = color === "always" || color === "auto" && auto;
   switch (format) {
     case "raw":
-      return new RawFormat(red);
+      return new RawFormat(red, output === undefined && Deno.stdout.isTerminal());
     case "line":
       return new LineFormat(red);
     case "hex":

@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { afterEach, beforeEach, describe } from "@std/testing/bdd";
+import { afterEach } from "@std/testing/bdd";
 import {
   SIGCONT,
   SIGHUP,
@@ -12,7 +12,7 @@ import {
 import { readStatus } from "../../src/proc/status.ts";
 import { assertNoneLeft } from "../support/e2e_target.ts";
 import { assertNothingLeft, snapshot } from "../support/leftovers.ts";
-import { ENGINES, Procout } from "../support/procout.ts";
+import { describeEngines, Procout } from "../support/procout.ts";
 import { requiresCompiler } from "../support/programs.ts";
 import { Terminal, waitUntil } from "../support/terminal.ts";
 import { startVictim, untilAllBlocked, untilBlocked, untilState } from "../support/victim.ts";
@@ -24,117 +24,112 @@ function untraced(pid: number): boolean {
   return readStatus(pid)?.tracerPid === 0;
 }
 
-for (const engine of ENGINES) {
-  describe(`a target that procout watches, engine ${engine}`, () => {
-    beforeEach(() => {
-      Procout.engine = engine;
-    });
-    afterEach(assertNoneLeft);
+describeEngines("a target that procout watches", () => {
+  afterEach(assertNoneLeft);
 
-    for (const way of ["pause", "epoll", "sleep"]) {
-      requiresCompiler(`gets its signals, and no call is broken without one: ${way}`, () => {
-        using target = startVictim("mirror_signals", [way]);
-        untilBlocked(target.pid);
-        using procout = Procout.watch(target.pid);
-        untilBlocked(target.pid);
-        target.child.handle.signal(SIGUSR2); // ignored
-        target.child.handle.signal(SIGUSR1);
-        target.expect("broken EINTR");
-        untilBlocked(target.pid);
-        procout.signal(SIGINT);
-        procout.expectEnd();
-        assert(untraced(target.pid));
-        untilBlocked(target.pid);
-        target.child.handle.signal(SIGTERM);
-        assertEquals(target.expectExit(), { kind: "exited", status: 7 });
-        const said = target.output.replaceAll("\r", "");
-        const wanted = ["caught 10", "broken EINTR", "caught 15", "broken EINTR"].join("\n");
-        assertEquals(said, `ready ${target.pid}\n${wanted}\n`);
-        assertEquals(procout.stdout, "caught 10\nbroken EINTR\n");
-      });
-    }
-
-    requiresCompiler("stops and continues, and its parent is told", () => {
-      using target = startVictim("mirror_signals", ["pause"]);
+  for (const way of ["pause", "epoll", "sleep"]) {
+    requiresCompiler(`gets its signals, and no call is broken without one: ${way}`, () => {
+      using target = startVictim("mirror_signals", [way]);
+      untilBlocked(target.pid);
       using procout = Procout.watch(target.pid);
-      for (let times = 0; times < 2; times++) {
-        target.child.handle.signal(SIGSTOP);
-        waitUntil("the stop", () => /State:\t[Tt]/.test(statusText(target.pid)));
-        target.child.handle.signal(SIGCONT);
-        target.expect(`caught ${SIGCONT}`);
-        target.expect("broken EINTR");
-        untilBlocked(target.pid);
-      }
-      procout.signal(SIGINT);
-      procout.expectEnd();
-      assert(procout.stdout.startsWith("caught 18\nbroken EINTR\ncaught 18\n"), procout.stdout);
-    });
-
-    requiresCompiler("stays stopped when procout comes and goes", () => {
-      using target = startVictim("mirror_signals", ["pause"]);
-      target.child.handle.signal(SIGSTOP);
-      untilState(target.pid, "T");
-      const before = snapshot(target.pid);
-      {
-        using procout = Procout.watch(target.pid);
-        procout.signal(SIGINT);
-        procout.expectEnd();
-      }
-      assertNothingLeft(before);
-      target.child.handle.signal(SIGCONT);
-      target.expect("caught 18");
-    });
-
-    for (const [name, signal] of Object.entries({ SIGINT, SIGTERM, SIGHUP, SIGKILL })) {
-      for (const victim of ["threads", "mirror_signals"]) {
-        requiresCompiler(`is what it was when ${name} has ended procout: ${victim}`, () => {
-          using target = startVictim(victim);
-          untilAllBlocked(target.pid);
-          const before = snapshot(target.pid);
-          {
-            using procout = Procout.watch(target.pid);
-            procout.signal(signal);
-            if (signal === SIGKILL) assertEquals(procout.end(), { kind: "signaled", signal });
-            else procout.expectEnd();
-          }
-          untilAllBlocked(target.pid);
-          assertNothingLeft(before);
-        });
-      }
-    }
-
-    requiresCompiler("repaints for --redraw, once, and has its size back", () => {
-      using target = startVictim("mirror_signals", ["pause"], { rows: 30, columns: 90 });
-      using procout = Procout.watch(target.pid, ["--redraw"]);
-      target.expect(`caught ${SIGWINCH}`);
-      target.expect(`caught ${SIGWINCH}`);
-      procout.signal(SIGINT);
-      procout.expectEnd();
-      using shell = Terminal.start(["stty", "-F", target.device, "size"]);
-      shell.expect("30 90");
-    });
-
-    requiresCompiler("has the size of its terminal and every new one in an asciicast", () => {
-      using target = startVictim("mirror_signals", ["pause"], { rows: 30, columns: 90 });
-      using procout = Procout.watch(target.pid, ["--format=cast", "-o", "FOLDER/cast"]);
-      target.resize(40, 100);
-      target.expect(`caught ${SIGWINCH}`);
+      untilBlocked(target.pid);
+      target.child.handle.signal(SIGUSR2); // ignored
+      target.child.handle.signal(SIGUSR1);
       target.expect("broken EINTR");
       untilBlocked(target.pid);
       procout.signal(SIGINT);
       procout.expectEnd();
-      const [header, ...events] = new TextDecoder().decode(procout.bytes("cast")).trim().split("\n")
-        .map((line) => JSON.parse(line));
-      assertEquals([header.version, header.width, header.height], [2, 90, 30]);
-      assertEquals(events.map(([, code, data]) => [code, data]), [
-        ["r", "100x40"],
-        ["o", "caught 28\r\n"],
-        ["o", "broken EINTR\r\n"],
-      ]);
-      assert(events.every(([time], index) => time >= (events[index - 1]?.[0] ?? 0)));
+      assert(untraced(target.pid));
+      untilBlocked(target.pid);
+      target.child.handle.signal(SIGTERM);
+      assertEquals(target.expectExit(), { kind: "exited", status: 7 });
+      const said = target.output.replaceAll("\r", "");
+      const wanted = ["caught 10", "broken EINTR", "caught 15", "broken EINTR"].join("\n");
+      assertEquals(said, `ready ${target.pid}\n${wanted}\n`);
+      assertEquals(procout.stdout, "caught 10\nbroken EINTR\n");
     });
+  }
+
+  requiresCompiler("stops and continues, and its parent is told", () => {
+    using target = startVictim("mirror_signals", ["pause"]);
+    using procout = Procout.watch(target.pid);
+    for (let times = 0; times < 2; times++) {
+      target.child.handle.signal(SIGSTOP);
+      waitUntil("the stop", () => /State:\t[Tt]/.test(statusText(target.pid)));
+      target.child.handle.signal(SIGCONT);
+      target.expect(`caught ${SIGCONT}`);
+      target.expect("broken EINTR");
+      untilBlocked(target.pid);
+    }
+    procout.signal(SIGINT);
+    procout.expectEnd();
+    assert(procout.stdout.startsWith("caught 18\nbroken EINTR\ncaught 18\n"), procout.stdout);
   });
-}
+
+  requiresCompiler("stays stopped when procout comes and goes", () => {
+    using target = startVictim("mirror_signals", ["pause"]);
+    target.child.handle.signal(SIGSTOP);
+    untilState(target.pid, "T");
+    const before = snapshot(target.pid);
+    {
+      using procout = Procout.watch(target.pid);
+      procout.signal(SIGINT);
+      procout.expectEnd();
+    }
+    assertNothingLeft(before);
+    target.child.handle.signal(SIGCONT);
+    target.expect("caught 18");
+  });
+
+  for (const [name, signal] of Object.entries({ SIGINT, SIGTERM, SIGHUP, SIGKILL })) {
+    for (const victim of ["threads", "mirror_signals"]) {
+      requiresCompiler(`is what it was when ${name} has ended procout: ${victim}`, () => {
+        using target = startVictim(victim);
+        untilAllBlocked(target.pid);
+        const before = snapshot(target.pid);
+        {
+          using procout = Procout.watch(target.pid);
+          procout.signal(signal);
+          if (signal === SIGKILL) assertEquals(procout.end(), { kind: "signaled", signal });
+          else procout.expectEnd();
+        }
+        untilAllBlocked(target.pid);
+        assertNothingLeft(before);
+      });
+    }
+  }
+
+  requiresCompiler("repaints for --redraw, once, and has its size back", () => {
+    using target = startVictim("mirror_signals", ["pause"], { rows: 30, columns: 90 });
+    using procout = Procout.watch(target.pid, ["--redraw"]);
+    target.expect(`caught ${SIGWINCH}`);
+    target.expect(`caught ${SIGWINCH}`);
+    procout.signal(SIGINT);
+    procout.expectEnd();
+    using shell = Terminal.start(["stty", "-F", target.device, "size"]);
+    shell.expect("30 90");
+  });
+
+  requiresCompiler("has the size of its terminal and every new one in an asciicast", () => {
+    using target = startVictim("mirror_signals", ["pause"], { rows: 30, columns: 90 });
+    using procout = Procout.watch(target.pid, ["--format=cast", "-o", "FOLDER/cast"]);
+    target.resize(40, 100);
+    target.expect(`caught ${SIGWINCH}`);
+    target.expect("broken EINTR");
+    untilBlocked(target.pid);
+    procout.signal(SIGINT);
+    procout.expectEnd();
+    const [header, ...events] = new TextDecoder().decode(procout.bytes("cast")).trim().split("\n")
+      .map((line) => JSON.parse(line));
+    assertEquals([header.version, header.width, header.height], [2, 90, 30]);
+    assertEquals(events.map(([, code, data]) => [code, data]), [
+      ["r", "100x40"],
+      ["o", "caught 28\r\n"],
+      ["o", "broken EINTR\r\n"],
+    ]);
+    assert(events.every(([time], index) => time >= (events[index - 1]?.[0] ?? 0)));
+  });
+});
 
 function statusText(pid: number): string {
   return Deno.readTextFileSync(`/proc/${pid}/status`);

@@ -1,14 +1,15 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { afterEach, beforeEach, describe, it } from "@std/testing/bdd";
+import { afterEach, describe, it } from "@std/testing/bdd";
 import { SIGINT, SIGTERM } from "../../src/ffi/constants.ts";
+import { readCommand } from "../../src/proc/command.ts";
 import { readFds } from "../../src/proc/fds.ts";
 import { readStatus } from "../../src/proc/status.ts";
 import { switchesOf } from "../support/input_run.ts";
 import { assertNoneLeft } from "../support/e2e_target.ts";
-import { ENGINES, Procout, procoutPath } from "../support/procout.ts";
+import { describeEngines, Procout, procoutPath } from "../support/procout.ts";
 import { requires, requiresCompiler, victim } from "../support/programs.ts";
 import { Terminal, waitUntil } from "../support/terminal.ts";
-import { startVictim } from "../support/victim.ts";
+import { startVictim, untilBlocked } from "../support/victim.ts";
 
 /** `procout WORDS` ends with `status` and says `message`, and nothing on stdout. */
 function assertRefused(
@@ -31,7 +32,7 @@ function startEcho(shell = "exec $VICTIM"): Terminal {
   return terminal;
 }
 
-describe("procout refuses, in one line,", () => {
+describeEngines("procout refuses, in one line,", (engine) => {
   afterEach(assertNoneLeft);
 
   it("a wrong command line", () => {
@@ -65,7 +66,9 @@ describe("procout refuses, in one line,", () => {
     assertRefused([2], 1, "Cannot watch process 2 ([kthreadd]): it is a kernel thread");
   });
 
-  requires("cc", "strace")("what is traced already, naming the tracer", () => {
+  // The engine bpf mirrors it: procout_bpf_test.ts.
+  const ofPtrace = engine === "ptrace" ? requires("cc", "strace") : () => {};
+  ofPtrace("what is traced already, naming the tracer", () => {
     using target = startEcho();
     using tracer = Terminal.start(["strace", "-o", "/dev/null", "-p", `${target.pid}`]);
     waitUntil("strace", () => readStatus(target.pid)?.tracerPid !== 0);
@@ -98,195 +101,199 @@ describe("procout refuses, in one line,", () => {
   });
 });
 
-/** For what shows only in being a tracer, or in how memory is read then; procout_bpf_test.ts has its own. */
-function ofPtrace(engine: string, run: typeof requiresCompiler): typeof requiresCompiler {
-  return engine === "ptrace" ? run : (() => {}) as unknown as typeof requiresCompiler;
-}
+describeEngines("procout writes", (engine) => {
+  afterEach(assertNoneLeft);
 
-for (const engine of ENGINES) {
-  describe(`procout writes, engine ${engine}`, () => {
-    beforeEach(() => {
-      Procout.engine = engine;
-    });
-    afterEach(assertNoneLeft);
-
-    requiresCompiler(
-      "what goes to stdout and stderr to these, and to one file with --output and --append",
-      () => {
-        using target = startEcho();
-        {
-          using procout = Procout.watch(target.pid);
-          target.line("");
-          waitUntil("both", () => procout.stderr.includes("err 1\n"));
-          procout.signal(SIGINT);
-          procout.expectEnd();
-          assertEquals([procout.stdout, procout.messages], ["line 1\n", "err 1\n"]);
-        }
-        using procout = Procout.watch(target.pid, ["-a", "-o", "FOLDER/mirror"]);
-        Deno.writeTextFileSync(procout.path("mirror"), "before\n");
+  requiresCompiler(
+    "what goes to stdout and stderr to these, and to one file with --output and --append",
+    () => {
+      using target = startEcho();
+      {
+        using procout = Procout.watch(target.pid);
         target.line("");
-        const mirror = () => new TextDecoder().decode(procout.bytes("mirror"));
-        waitUntil("both", () => mirror().includes("err 2\n"));
+        waitUntil("both", () => procout.stderr.includes("err 1\n"));
         procout.signal(SIGINT);
         procout.expectEnd();
-        assertEquals(mirror(), "before\nline 2\nerr 2\n");
-        assertEquals(procout.stdout, "");
-      },
-    );
-
-    requiresCompiler("until the disk is full, and lets the target go", () => {
-      using target = startEcho();
-      using procout = Procout.watch(target.pid, ["-o", "/dev/full"]);
+        assertEquals([procout.stdout, procout.messages], ["line 1\n", "err 1\n"]);
+      }
+      using procout = Procout.watch(target.pid, ["-a", "-o", "FOLDER/mirror"]);
+      Deno.writeTextFileSync(procout.path("mirror"), "before\n");
       target.line("");
-      procout.expectEnd(1);
-      assertEquals(
-        procout.messages,
-        "procout: Cannot write to /dev/full: no space left on device (ENOSPC)\n",
-      );
-      target.line("");
-      target.expect("err 2");
-      assertEquals(readStatus(target.pid)?.tracerPid, 0);
-    });
-
-    ofPtrace(engine, requiresCompiler)("until its reader has seen enough, and says nothing", () => {
-      using target = startEcho();
-      using shell = Terminal.start([
-        "sh",
-        "-c",
-        `${procoutPath} --engine=ptrace ${target.pid} | head -1`,
-      ], {
-        env: { NO_COLOR: "1" },
-      });
-      waitUntil("procout to watch", () => readStatus(target.pid)?.tracerPid !== 0);
-      target.line("");
-      target.line("");
-      waitUntil("procout to let it go", () => readStatus(target.pid)?.tracerPid === 0);
-      target.line("");
-      target.expect("err 3");
-      shell.expectExit();
-      assertEquals(shell.output.replace(/err \d\r\n/g, ""), "line 1\r\n");
-    });
-
-    requiresCompiler("only the descriptors asked for, and what is read", () => {
-      using target = startEcho("exec $VICTIM 3>/dev/null");
-      using procout = Procout.watch(target.pid, ["--fd=2-3", "-i", "--format=json"]);
-      target.line("typed");
-      procout.untilStdout("three");
+      const mirror = () => new TextDecoder().decode(procout.bytes("mirror"));
+      waitUntil("both", () => mirror().includes("err 2\n"));
       procout.signal(SIGINT);
       procout.expectEnd();
-      const events = procout.stdout.trim().split("\n").map((line) => JSON.parse(line));
-      assertEquals(events.map(({ kind, fd, text, pid }) => [kind, fd, text, pid]), [
-        ["input", 0, "typed\n", target.pid],
-        ["output", 2, "err 1\n", target.pid],
-        ["output", 3, "three 1\n", target.pid],
-      ]);
-    });
+      assertEquals(mirror(), "before\nline 2\nerr 2\n");
+      assertEquals(procout.stdout, "");
+    },
+  );
 
-    requiresCompiler("what a program writes to its terminal by other descriptors", () => {
-      using target = startEcho("exec $VICTIM 3>/dev/tty 4>/dev/null 5>&2 6>$(tty)");
-      using procout = Procout.watch(target.pid);
-      target.line("");
-      target.expect("six 1");
-      waitUntil("all", () => procout.stdout.includes("six 1\n"));
-      procout.signal(SIGINT);
-      procout.expectEnd();
-      assertEquals(procout.stdout, "line 1\nthree 1\nfive 1\nsix 1\n");
-    });
-
-    requiresCompiler(
-      "stderr in red where it is shown on a terminal, unless NO_COLOR is set",
-      () => {
-        for (const env of [{}, { NO_COLOR: "1" }]) {
-          using target = startEcho();
-          using shown = Terminal.start([procoutPath, "-V", `${target.pid}`], { env });
-          shown.expect("Watching");
-          target.line("");
-          shown.expect("err 1");
-          const red = shown.output.includes("\x1b[31merr 1\r\n\x1b[39m");
-          assertEquals(red, !("NO_COLOR" in env), JSON.stringify(shown.output));
-          shown.press("^C");
-          assertEquals(shown.expectExit(), { kind: "exited", status: 0 });
-          assertEquals(readStatus(target.pid)?.tracerPid, 0);
-        }
-      },
+  requiresCompiler("until the disk is full, and lets the target go", () => {
+    using target = startEcho();
+    using procout = Procout.watch(target.pid, ["-o", "/dev/full"]);
+    target.line("");
+    procout.expectEnd(1);
+    assertEquals(
+      procout.messages,
+      "procout: Cannot write to /dev/full: no space left on device (ENOSPC)\n",
     );
+    target.line("");
+    target.expect("err 2");
+    assertEquals(readStatus(target.pid)?.tracerPid, 0);
+  });
 
-    ofPtrace(engine, requires("cc", "strace"))("what it can, and says what is lost", () => {
-      const inject = (error: string) => [
-        ...["strace", "-o", "/dev/null", "-e", "trace=process_vm_readv"],
-        ...["-e", `inject=process_vm_readv:error=${error}`],
-      ];
-      // Without the call there is /proc/PID/mem; a page that is not there is nowhere.
-      for (const [error, status] of [["ENOSYS", 0], ["EFAULT", 3]] as const) {
+  requiresCompiler("until its reader has seen enough, and says nothing", () => {
+    using target = startEcho();
+    const script = `${procoutPath} --engine=${engine} -V ${target.pid} | head -1`;
+    using shell = Terminal.start(["sh", "-c", script], { env: { NO_COLOR: "1" } });
+    shell.expect("Watching");
+    target.line("");
+    target.expect("err 1");
+    // The target writes nothing meanwhile.
+    shell.expectExit();
+    assertEquals(readStatus(target.pid)?.tracerPid, 0);
+    target.line("");
+    target.expect("err 2");
+    assertEquals(shell.output.replace(/err \d\r\n|\[\+\].*\r\n/g, ""), "line 1\r\n");
+  });
+
+  requiresCompiler("only the descriptors asked for, and what is read", () => {
+    using target = startEcho("exec $VICTIM 3>/dev/null");
+    using procout = Procout.watch(target.pid, ["--fd=2-3", "-i", "--format=json"]);
+    target.line("typed");
+    procout.untilStdout("three");
+    procout.signal(SIGINT);
+    procout.expectEnd();
+    const events = procout.stdout.trim().split("\n").map((line) => JSON.parse(line));
+    assertEquals(events.map(({ kind, fd, text, pid }) => [kind, fd, text, pid]), [
+      ["input", 0, "typed\n", target.pid],
+      ["output", 2, "err 1\n", target.pid],
+      ["output", 3, "three 1\n", target.pid],
+    ]);
+  });
+
+  requiresCompiler("what a program writes to its terminal by other descriptors", () => {
+    using target = startEcho("exec $VICTIM 3>/dev/tty 4>/dev/null 5>&2 6>$(tty)");
+    using procout = Procout.watch(target.pid);
+    target.line("");
+    target.expect("six 1");
+    waitUntil("all", () => procout.stdout.includes("six 1\n"));
+    procout.signal(SIGINT);
+    procout.expectEnd();
+    assertEquals(procout.stdout, "line 1\nthree 1\nfive 1\nsix 1\n");
+  });
+
+  requiresCompiler(
+    "stderr in red where it is shown on a terminal, unless NO_COLOR is set",
+    () => {
+      for (const env of [{}, { NO_COLOR: "1" }]) {
         using target = startEcho();
-        using shown = Terminal.start([
-          ...inject(error),
-          procoutPath,
-          "--engine=ptrace",
-          "-V",
-          "--stats",
-          `${target.pid}`,
-        ], {
-          env: { NO_COLOR: "1" },
-          columns: 200,
+        using shown = Terminal.start([procoutPath, `--engine=${engine}`, "-V", `${target.pid}`], {
+          env,
         });
         shown.expect("Watching");
         target.line("");
-        target.expect("err 1");
-        const lost =
-          `procout: 7 bytes that process ${target.pid} wrote to descriptor 1 are lost: ` +
-          "write: its memory could not be read any more";
-        shown.expect(status === 0 ? "line 1\r\n" : lost);
+        shown.expect("err 1");
+        const red = shown.output.includes("\x1b[31merr 1\r\n\x1b[39m");
+        assertEquals(red, !("NO_COLOR" in env), JSON.stringify(shown.output));
         shown.press("^C");
-        shown.expect(`lost bytes: ${status === 0 ? 0 : 13}`);
-        assertEquals(shown.expectExit(), { kind: "exited", status });
+        assertEquals(shown.expectExit(), { kind: "exited", status: 0 });
+        assertEquals(readStatus(target.pid)?.tracerPid, 0);
       }
-    });
+    },
+  );
 
-    requiresCompiler("nothing, and does nothing, while the target does nothing", () => {
-      using target = startEcho();
-      using procout = Procout.watch(target.pid);
-      target.line("");
-      procout.untilStdout("line 1\n");
-      // It waits for a moment whether more comes, then sleeps: no thread of it runs in ten looks in a row.
-      let before = "";
-      let still = 0;
-      waitUntil("procout to sleep", () => {
-        const now = switchesOf(procout.child.pid);
-        still = now === before ? still + 1 : 0;
-        before = now;
-        return still >= 10;
-      });
-      target.line("");
-      procout.untilStdout("line 2\n");
-      procout.signal(SIGINT);
-      procout.expectEnd();
-    });
-
-    it("lines and dumps for people", () => {
-      using lines = Procout.start([
-        "--format=line",
-        "--",
-        "sh",
-        "-c",
-        "printf 'a\\nb'; printf 'c\\n'",
-      ]);
-      lines.expectEnd();
-      assertMatch(
-        lines.stdout,
-        /^\S+ \d+ 1 \| a\n\S+ \d+ 1 \| b\n\S+ \d+ 1 \+ c\n$/,
-      );
-      using hex = Procout.start(["--format=hex", "--", "printf", "hello"]);
-      hex.expectEnd();
-      assertMatch(
-        hex.stdout,
-        /^\S+ \d+ 1 wrote 5 bytes\n00000000 {2}68 65 6c 6c 6f .*\|hello\|\n$/,
-      );
-    });
+  it("the modes that a program has set on the terminal back, when it is left running", () => {
+    const script = "printf '\\033[?1049h\\033[?25l\\033[1mmenu'; exec cat";
+    using shown = Terminal.start([procoutPath, `--engine=${engine}`, "--", "sh", "-c", script]);
+    shown.expect("menu");
+    assert(shown.output.endsWith("\x1b[?1049h\x1b[?25l\x1b[1mmenu"), shown.output);
+    shown.press("^C");
+    shown.expectExit();
+    const after = shown.output.slice(shown.output.indexOf("menu"));
+    for (const back of ["\x1b[?1049l", "\x1b[?25h"]) {
+      assert(after.includes(back), JSON.stringify(after));
+    }
   });
-}
 
-describe("procout -- COMMAND", () => {
+  requiresCompiler("nothing, and does nothing, while the target does nothing", () => {
+    using target = startEcho();
+    using procout = Procout.watch(target.pid);
+    target.line("");
+    procout.untilStdout("line 1\n");
+    // It waits for a moment whether more comes, then sleeps: no thread of it runs in ten looks in a row.
+    let before = "";
+    let still = 0;
+    waitUntil("procout to sleep", () => {
+      const now = switchesOf(procout.child.pid);
+      still = now === before ? still + 1 : 0;
+      before = now;
+      return still >= 10;
+    });
+    target.line("");
+    procout.untilStdout("line 2\n");
+    procout.signal(SIGINT);
+    procout.expectEnd();
+  });
+
+  it("lines and dumps for people", () => {
+    using lines = Procout.start([
+      "--format=line",
+      "--",
+      "sh",
+      "-c",
+      "printf 'a\\nb'; printf 'c\\n'",
+    ]);
+    lines.expectEnd();
+    assertMatch(
+      lines.stdout,
+      /^\S+ \d+ 1 \| a\n\S+ \d+ 1 \| b\n\S+ \d+ 1 \+ c\n$/,
+    );
+    using hex = Procout.start(["--format=hex", "--", "printf", "hello"]);
+    hex.expectEnd();
+    assertMatch(
+      hex.stdout,
+      /^\S+ \d+ 1 wrote 5 bytes\n00000000 {2}68 65 6c 6c 6f .*\|hello\|\n$/,
+    );
+  });
+});
+
+describe("procout by ptrace writes", () => {
+  afterEach(assertNoneLeft);
+
+  requires("cc", "strace")("what it can, and says what is lost", () => {
+    const inject = (error: string) => [
+      ...["strace", "-o", "/dev/null", "-e", "trace=process_vm_readv"],
+      ...["-e", `inject=process_vm_readv:error=${error}`],
+    ];
+    // Without the call there is /proc/PID/mem; a page that is not there is nowhere.
+    for (const [error, status] of [["ENOSYS", 0], ["EFAULT", 3]] as const) {
+      using target = startEcho();
+      using shown = Terminal.start([
+        ...inject(error),
+        procoutPath,
+        "--engine=ptrace",
+        "-V",
+        "--stats",
+        `${target.pid}`,
+      ], {
+        env: { NO_COLOR: "1" },
+        columns: 200,
+      });
+      shown.expect("Watching");
+      target.line("");
+      target.expect("err 1");
+      const lost = `procout: 7 bytes that process ${target.pid} wrote to descriptor 1 are lost: ` +
+        "write: its memory could not be read any more";
+      shown.expect(status === 0 ? "line 1\r\n" : lost);
+      shown.press("^C");
+      shown.expect(`lost bytes: ${status === 0 ? 0 : 13}`);
+      assertEquals(shown.expectExit(), { kind: "exited", status });
+    }
+  });
+});
+
+describeEngines("procout -- COMMAND", (engine) => {
   afterEach(assertNoneLeft);
 
   it("ends as the command does", () => {
@@ -303,10 +310,22 @@ describe("procout -- COMMAND", () => {
     }
   });
 
+  it("has the outputs of its children apart, too, with --follow", () => {
+    const script = "echo out; echo err >&2; (echo child >&2; :); echo piped | cat";
+    for (const [options, stdout] of [[[], "piped\n"], [["-f"], "piped\npiped\n"]] as const) {
+      using procout = Procout.start([...options, "--", "sh", "-c", script]);
+      procout.expectEnd();
+      assertEquals([procout.stdout, procout.stderr], [`out\n${stdout}`, "err\nchild\n"]);
+    }
+  });
+
   it("leaves it its own output with --output, and its environment and arguments as they are", () => {
-    using procout = Procout.start(["-o", "FOLDER/mirror", "--", "env", "-u", "_", "A= $B", "env"], {
-      env: { LANG: "C" },
-    });
+    using procout = Procout.start(
+      ["-o", "FOLDER/mirror", "--", "env", "-u", "_", "A= $B", "env"],
+      {
+        env: { LANG: "C" },
+      },
+    );
     procout.expectEnd();
     assertEquals(procout.bytes("mirror"), procout.bytes());
     assert(procout.stdout.includes("A= $B\n"), procout.stdout);
@@ -339,10 +358,13 @@ describe("procout -- COMMAND", () => {
   it("is a terminal's program: ^C, its size, and what it writes once", () => {
     const script = "trap 'echo caught; exit 4' INT; test -t 1 && test -t 2 && stty size <&1; " +
       "while :; do sleep 0.05; done";
-    using terminal = Terminal.start([procoutPath, "--", "sh", "-c", script], {
-      rows: 33,
-      columns: 77,
-    });
+    using terminal = Terminal.start(
+      [procoutPath, `--engine=${engine}`, "--", "sh", "-c", script],
+      {
+        rows: 33,
+        columns: 77,
+      },
+    );
     terminal.expect("33 77\r\n");
     terminal.press("^C");
     assertEquals(terminal.expectExit(), { kind: "exited", status: 4 });
@@ -352,6 +374,7 @@ describe("procout -- COMMAND", () => {
   it("shows a flood on a terminal to its end", () => {
     using terminal = Terminal.start([
       procoutPath,
+      `--engine=${engine}`,
       "--",
       "sh",
       "-c",
@@ -373,8 +396,12 @@ describe("procout -- COMMAND", () => {
     ]);
     procout.untilStdout("pid ");
     const target = Number(/pid (\d+)/.exec(procout.stdout)![1]);
+    waitUntil("sleep", () => readCommand(target)?.startsWith("sleep"));
+    untilBlocked(target);
     // Whoever runs the tests may leave something open in everybody.
-    const inherited = new Set(readFds(Deno.pid, Deno.pid)?.map(({ fd, link }) => `${fd} ${link}`));
+    const inherited = new Set(
+      readFds(Deno.pid, Deno.pid)?.map(({ fd, link }) => `${fd} ${link}`),
+    );
     const others = readFds(target, target)?.filter(({ fd, link }) =>
       fd > 2 && !inherited.has(`${fd} ${link}`)
     );

@@ -1,5 +1,6 @@
 /** The built `procout`, with what it writes in files of a folder of its own. */
 import { assertEquals } from "@std/assert";
+import { beforeEach, describe } from "@std/testing/bdd";
 import { dirname, join } from "@std/path";
 import { readSurroundings, whatIsMissing } from "../../src/procout/bpf/available.ts";
 import { O_CREAT, O_RDONLY, O_WRONLY } from "../../src/ffi/constants.ts";
@@ -17,11 +18,13 @@ const ENVIRONMENT = {
   TZ: "UTC",
 };
 
+export type EngineName = "ptrace" | "bpf";
+
 /** Why the engine bpf cannot be used here; undefined where it can. */
 const whyNoBpf = whatIsMissing(readSurroundings())?.why;
 
 /** The engines that can be used here, one skipped with the reason. CI has to have both. */
-export const ENGINES: readonly ("ptrace" | "bpf")[] = whyNoBpf === undefined
+export const ENGINES: readonly EngineName[] = whyNoBpf === undefined
   ? ["ptrace", "bpf"]
   : withoutBpf(whyNoBpf);
 
@@ -29,6 +32,18 @@ function withoutBpf(why: string): ["ptrace"] {
   if (Deno.env.get("CI") !== undefined) throw new Error(`CI must not skip the engine bpf: ${why}`);
   console.log(`Skipped: every test of the engine bpf: ${why}`);
   return ["ptrace"];
+}
+
+/** `describe` once for each engine that can be used here; every {@linkcode Procout} in it takes that. */
+export function describeEngines(name: string, body: (engine: EngineName) => void): void {
+  for (const engine of ENGINES) {
+    describe(`${name}, engine ${engine}`, () => {
+      beforeEach(() => {
+        Procout.engine = engine;
+      });
+      body(engine);
+    });
+  }
 }
 
 export interface ProcoutOptions {
@@ -41,7 +56,7 @@ export interface ProcoutOptions {
 
 export class Procout implements Disposable {
   /** What each one is started with, unless it is told by its words. */
-  static engine: (typeof ENGINES)[number] = "ptrace";
+  static engine: EngineName = "ptrace";
   readonly folder = Deno.makeTempDirSync({ prefix: "reptyr-procout-" });
   readonly child: Child;
 

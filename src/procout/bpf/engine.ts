@@ -124,10 +124,11 @@ export class BpfEngine implements Engine {
 
   /** Children may be born meanwhile: those of a watched process are noted in the kernel, those of others found here. */
   #watchDescendants(): void {
-    const seen = new Set<number>(this.#request.pids);
+    const { pids, apart } = this.#request;
+    const seen = new Set<number>(pids);
     for (const pid of seen) {
       for (const child of (listTids(pid) ?? []).flatMap((tid) => readChildren(pid, tid))) {
-        if (child === Deno.pid || seen.has(child)) continue;
+        if (child === Deno.pid || seen.has(child) || apart?.has(child)) continue;
         seen.add(child);
         this.#loaded.watch(child);
         // Where it ended before it was noted, nobody will say so.

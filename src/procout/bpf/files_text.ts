@@ -96,8 +96,10 @@ function givenOutput(kernel: KernelOffsets): string {
   given_no_more:
     r4 = value given + 0
     r2 = *(u32 *)(r4 + ${GIVEN.command})
+    if r2 == 0 goto given_to_all
     r1 = *(u32 *)${at(STACK.pid)}
     if r1 != r2 goto out
+  given_to_all:
     r1 = ${FD}
     if r1 == 1 goto found
     if r1 == 2 goto found

@@ -55,7 +55,8 @@ export const STATS = {
   unfollowed: 48,
 } as const;
 
-/** The outputs that a command was given by us: what the kernel knows them by, u64 each, and the u32 number of the command. */
+/** The outputs that a command was given by us: what the kernel knows them by, u64 each, and the u32 number
+ * of the command; 0 where its children count as it does. */
 export const GIVEN = { file1: 0, key1: 8, file2: 16, key2: 24, command: 32, size: 40 } as const;
 
 /** A record of the ring. */

@@ -161,7 +161,7 @@ export class LoadedPrograms implements Disposable {
   /** A command was given outputs that we have ourselves. Throws SyscallError, or VerifierError. */
   give({ command, stdout, stderr }: StandInOutputs): void {
     const value = new Uint8Array(GIVEN.size);
-    new DataView(value.buffer).setUint32(GIVEN.command, command, true);
+    new DataView(value.buffer).setUint32(GIVEN.command, command ?? 0, true);
     updateElement(this.#maps.given, word(0), value);
     const text = givenText(this.#kernel, stdout, stderr);
     if (runProgram(this.#load("procout_given", text)) !== 1) {
