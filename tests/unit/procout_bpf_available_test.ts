@@ -18,7 +18,7 @@ describe("whatIsMissing", () => {
     ["root", {}],
     ["CAP_BPF and CAP_PERFMON", { capabilities: CAP_BPF | CAP_PERFMON }],
     ["CAP_SYS_ADMIN", { capabilities: CAP_SYS_ADMIN }],
-    ["Linux 5.8", { release: "5.8" }],
+    ["Linux 5.10", { release: "5.10" }],
     ["a lockdown for integrity", { lockdown: "none [integrity] confidentiality" }],
     ["an unknown lockdown", { lockdown: undefined }],
   ];
@@ -27,8 +27,8 @@ describe("whatIsMissing", () => {
   }
 
   const lacking: readonly [why: RegExp, facts: Partial<Surroundings>][] = [
-    [/^Linux 5\.8 or newer is needed, this is 5\.7\.19-generic$/, { release: "5.7.19-generic" }],
-    [/^Linux 5\.8 or newer is needed/, { release: "4.19.0" }],
+    [/^Linux 5\.10 or newer is needed, this is 5\.9\.16-generic$/, { release: "5.9.16-generic" }],
+    [/^Linux 5\.10 or newer is needed/, { release: "4.19.0" }],
     [/^CAP_BPF and CAP_PERFMON are missing$/, { capabilities: 0n }],
     [/^CAP_PERFMON is missing$/, { capabilities: CAP_BPF }],
     [/^CAP_BPF is missing$/, { capabilities: CAP_PERFMON }],

@@ -33,8 +33,8 @@ export const KERNEL_TYPES = "/sys/kernel/btf/vmlinux";
 const CAP_SYS_ADMIN = 21n;
 const CAP_PERFMON = 38n;
 const CAP_BPF = 39n;
-/** With the ring buffer. */
-const OLDEST = [5, 8] as const;
+/** With BPF_PROG_TEST_RUN for programs of raw tracepoints; the ring buffer came with 5.8. */
+const OLDEST = [5, 10] as const;
 /** The first user namespace: PROC_USER_INIT_INO of <linux/proc_ns.h>. */
 const FIRST_USER_NAMESPACE = "user:[4026531837]";
 

@@ -8,6 +8,8 @@ import { close, PollSet } from "../../ffi/descriptor.ts";
 import { pidfdOpen, setNice, usleep } from "../../ffi/process.ts";
 import { lastStatus, waitNow } from "../../ffi/wait_any.ts";
 import { verbose } from "../../log.ts";
+import { readable } from "../../proc/gone.ts";
+import { PF_EXITING, readStat } from "../../proc/stat.ts";
 import { listTids, readChildren } from "../../proc/tasks.ts";
 import { Deadline } from "../../tracee/wait.ts";
 import type { WaitStatus } from "../../tracee/wait_status.ts";
@@ -31,10 +33,12 @@ const FEW_BYTES = 1 << 16;
 /** A child of ours that has told of its end has only to become a zombie. */
 const REAP_SECONDS = 10;
 const REAP_PAUSE_US = 100;
+const RELEASE_PAUSE_MS = 1;
 
 const RING_FULL = "the ring was full, as they come faster than they are read (see --ring)";
 const MISSED = "the kernel has passed over the program that sees them";
-const UNTOLD = "a record had no room in the ring";
+const UNTOLD = "what was to be told of them had no room in the ring (see --ring)";
+const UNFOLLOWED = "a child of it came when too many processes were watched";
 
 export class BpfEngine implements Engine {
   readonly name = "bpf";
@@ -56,6 +60,7 @@ export class BpfEngine implements Engine {
   #childStatus: number | undefined;
   #something: Promise<unknown> | undefined;
   #alarm: Promise<unknown> | undefined;
+  #waitsForRoom = false;
 
   constructor(
     request: WatchRequest,
@@ -100,13 +105,14 @@ export class BpfEngine implements Engine {
       if (this.#control.stopping) return this.#readRest();
       if (some) await this.#letGather();
       else if (this.#isOver) return this.#finish();
-      else if (this.#held.any) this.#held.release();
+      else if (this.#held.any) await this.#releaseHeld();
       else await this.#control.sleep(this.#untilSomething());
     }
   }
 
   /** Nothing is watched any more; what was written until now is read, and all that was held is let go. */
   [Symbol.dispose](): void {
+    this.#waitsForRoom = false;
     this.#loaded.detach();
     this.#held[Symbol.dispose]();
     this.#tellMisses();
@@ -128,11 +134,12 @@ export class BpfEngine implements Engine {
     const seen = new Set<number>(pids);
     for (const pid of seen) {
       for (const child of (listTids(pid) ?? []).flatMap((tid) => readChildren(pid, tid))) {
-        if (child === Deno.pid || seen.has(child) || apart?.has(child)) continue;
+        if (child === Deno.pid || seen.has(child)) continue;
         seen.add(child);
+        if (apart?.has(child)) continue;
         this.#loaded.watch(child);
         // Where it ended before it was noted, nobody will say so.
-        if (listTids(child) === undefined) this.#loaded.forget(child);
+        if (isEnding(child)) this.#loaded.forget(child);
       }
     }
   }
@@ -195,26 +202,32 @@ export class BpfEngine implements Engine {
     await new Promise((resolve) => setTimeout(resolve, isFlood ? 0 : GATHER_MS));
   }
 
-  /** Until our own reader has made room. What is written meanwhile fills the ring, and then its writers are held. */
-  async #untilRoom(): Promise<void> {
-    let isOpen = false;
-    const room = this.#receiver.room().finally(() => isOpen = true);
-    while (!isOpen) {
-      this.#heedAlarms();
-      await (this.#loaded.mark === undefined ? room : Promise.race([room, this.#untilAlarm()]));
-    }
+  /** A thread in an uninterruptible call takes its time to come to the stop that it is let go from. */
+  async #releaseHeld(): Promise<void> {
+    this.#held.release();
+    if (this.#held.any) await new Promise((resolve) => setTimeout(resolve, RELEASE_PAUSE_MS));
   }
 
-  #untilAlarm(): Promise<unknown> {
-    if (this.#alarm === undefined) {
-      const set = new PollSet(1);
-      set.watch(0, this.#loaded.alarmDescriptor, POLLIN);
-      this.#alarm = set.pollAsync(-1).finally(() => {
-        set.reported(0); // the set has to live as long as the call
-        this.#alarm = undefined;
-      });
-    }
-    return this.#alarm;
+  /** Until our own reader has made room. What is written meanwhile fills the ring, and then its writers are held. */
+  async #untilRoom(): Promise<void> {
+    this.#waitsForRoom = true;
+    this.#heedAlarms();
+    if (this.#loaded.mark !== undefined) this.#listenForAlarms();
+    await this.#receiver.room();
+    this.#waitsForRoom = false;
+  }
+
+  /** While that waits, alarms are heeded as they come. Not by a race of promises, of which each leaves something behind. */
+  #listenForAlarms(): void {
+    if (this.#alarm !== undefined) return;
+    const set = new PollSet(1);
+    set.watch(0, this.#loaded.alarmDescriptor, POLLIN);
+    this.#alarm = set.pollAsync(-1).finally(() => {
+      this.#alarm = undefined;
+      if (!this.#waitsForRoom || set.reported(0) === 0) return;
+      this.#heedAlarms();
+      this.#listenForAlarms();
+    });
   }
 
   /** Settles when there is something in the ring, or a process that was asked for has ended. */
@@ -308,12 +321,21 @@ export class BpfEngine implements Engine {
     const rest = this.#loaded.stat(STATS.lost) - this.#tellLosses(now());
     if (rest > 0) this.#lose(now(), origin, rest);
     if (this.#loaded.misses > 0) this.#lose(now(), origin, 0, MISSED);
-    if (this.#loaded.stat(STATS.unfollowed) > 0) this.#lose(now(), origin, 0, UNTOLD);
+    if (this.#loaded.stat(STATS.untold) > 0) this.#lose(now(), origin, 0, UNTOLD);
+    if (this.#loaded.stat(STATS.unfollowed) > 0) this.#lose(now(), origin, 0, UNFOLLOWED);
     verbose(
       `Held threads back ${this.#held.count} times; ` +
         `writers waited for room ${this.#loaded.stat(STATS.waits)} times`,
     );
   }
+}
+
+/** Whether process `pid` writes nothing any more: each of its threads has ended, or is about to. */
+function isEnding(pid: number): boolean {
+  return (listTids(pid) ?? []).every((tid) => {
+    const stat = readable(() => readStat(pid, tid));
+    return stat === undefined || (stat.flags & PF_EXITING) !== 0;
+  });
 }
 
 function now(): number {

@@ -47,7 +47,7 @@ export const STATS = {
   pingTime: 16,
   /** Where our reader was, plus 1, when a wait for it was in vain. */
   vain: 24,
-  /** Records without bytes that did not fit in. */
+  /** Calls whose bytes cannot be counted, as not even that fitted in. */
   untold: 32,
   /** How often a writer waited for room. */
   waits: 40,

@@ -135,7 +135,7 @@ export function mirrorText(settings: MirrorSettings): string {
     *(u8 *)(r6 + ${SCRATCH.record + RECORD.stream}) = 1
     goto wanted
   input:
-    if r1 != 0 goto out
+    if w1 != 0 goto out
     ${settings.stdin ? "goto found" : "goto out"}
 
   unseen:
@@ -263,8 +263,7 @@ export function waitText({ mark }: MirrorSettings): string {
     r3 = ${NEXT_PROGRAM.goOn}
     call tail_call
     // Not once more: how many programs may follow one another is bounded.
-    ${lose()}
-  done:
+    ${loseAll("out")}
     ${END}`;
 }
 
@@ -428,11 +427,16 @@ function workOff(settings: MirrorSettings): string {
     ${header("flags", "u8")} = r1
     ${restRecord()}
     if r0 == 0 goto done
-    goto lose_all
+    ${loseAll("done")}
   no_room:
     ${settings.mark === undefined ? "" : waitForRoom()}
-  lose_all:
-    ${lose()}
+  lose_this:
+    ${lose("lost")}
+  lost:
+    // The next message may fit in, or can be counted.
+    *(u64 *)(r6 + ${SCRATCH.rest + REST.left}) = 0
+    *(u64 *)(r6 + ${SCRATCH.rest + REST.segmentLeft}) = 0
+    goto next_turn
   done:
     ${settings.mark === undefined ? "" : alarm(settings.mark)}
     goto out`;
@@ -489,7 +493,7 @@ function nextSegment(): string {
     // Fewer bytes than the call says, for another thread has changed the iovecs meanwhile.
     r1 = ${field("left")}
     ${header("length", "u32")} = r1
-    goto lose_all`;
+    goto lose_this`;
 }
 
 /** The length and the flags of a piece of r7 bytes. */
@@ -600,7 +604,7 @@ function nextMessage(): string {
   unreadable_message:
     // The last one, or the only one, of which it is known how long it was; else all that are left.
     r1 = ${field("messages")}
-    if r1 == 0 goto lose_all
+    if r1 == 0 goto lose_this
     r1 += 1
     ${field("messages")} = r1
     *(u64 *)(r6 + ${SCRATCH.rest + REST.left}) = 0
@@ -640,15 +644,26 @@ function waitForRoom(): string {
     r0 += 1
     r1 = value stats + ${STATS.vain}
     r1 = *(u64 *)(r1 + 0)
-    if r0 == r1 goto lose_all
+    if r0 == r1 goto lose_this
     r1 = *(u64 *)${at(STACK.context)}
     r2 = map programs
     r3 = ${NEXT_PROGRAM.wait}
     call tail_call`;
 }
 
-/** What is left of the call is lost. */
-function lose(): string {
+/** All that is left of the call is lost; then to `next`. How long messages are that were not begun with is not known. */
+function loseAll(next: string): string {
+  return `
+    r1 = ${field("messages")}
+    if r1 == 0 goto known_length
+    r2 = 1
+    ${count(STATS.untold, "r2")}
+  known_length:
+    ${lose(next, "loss_of_all")}`;
+}
+
+/** What is left of the call, or of the message at hand, is lost; then to `next`. */
+function lose(next: string, label = "loss"): string {
   return `
     r7 = ${field("left")}
     ${count(STATS.lost, "r7")}
@@ -664,10 +679,10 @@ function lose(): string {
     r2 = r10
     r2 += -${STACK.d}
     call map_lookup_elem
-    if r0 == 0 goto first_loss
+    if r0 == 0 goto first_${label}
     lock *(u64 *)(r0 + 0) += r7
-    goto done
-  first_loss:
+    goto ${next}
+  first_${label}:
     *(u64 *)${at(STACK.f)} = r7
     r1 = map losses
     r2 = r10
@@ -675,7 +690,8 @@ function lose(): string {
     r3 = r10
     r3 += -${STACK.f}
     r4 = 0
-    call map_update_elem`;
+    call map_update_elem
+    goto ${next}`;
 }
 
 /** Tell that more waits to be read than should, so that this thread is held. */
