@@ -13,6 +13,8 @@ export interface SavedRegisters {
   readonly args: readonly number[];
   /** Those of a call through the 32-bit entry, 4 bytes each. Its number is where the other one is. */
   readonly args32: readonly number[] | undefined;
+  /** Bits of a u32 that tell a 32-bit program, whose calls have numbers that are not known here. */
+  readonly foreign: { readonly offset: number; readonly mask: number } | undefined;
 }
 
 /** `struct pt_regs` — <asm/ptrace.h>: the kernel's own has the same layout under shorter names. */
@@ -30,7 +32,9 @@ function offsets(...names: (keyof typeof PT_REGS_X86_64.fields)[]): number[] {
 }
 
 /** arch/arm64/include/asm/ptrace.h: what follows user_pt_regs. x0 has the result by then, orig_x0 has not. */
-const ARM64 = { x: (number: number) => 8 * number, orig_x0: 272, syscallno: 280 };
+const ARM64 = { x: (number: number) => 8 * number, pstate: 264, orig_x0: 272, syscallno: 280 };
+/** arch/arm64/include/uapi/asm/ptrace.h: an AArch32 program. */
+const PSR_MODE32_BIT = 0x10;
 
 export const SAVED_REGISTERS: Readonly<Record<typeof Deno.build.arch, SavedRegisters>> = {
   x86_64: {
@@ -39,6 +43,7 @@ export const SAVED_REGISTERS: Readonly<Record<typeof Deno.build.arch, SavedRegis
     numberBytes: 8,
     args: offsets("rdi", "rsi", "rdx"),
     args32: offsets("rbx", "rcx", "rdx"),
+    foreign: undefined,
   },
   aarch64: {
     bytes: 288,
@@ -46,5 +51,6 @@ export const SAVED_REGISTERS: Readonly<Record<typeof Deno.build.arch, SavedRegis
     numberBytes: 4,
     args: [ARM64.orig_x0, ARM64.x(1), ARM64.x(2)],
     args32: undefined,
+    foreign: { offset: ARM64.pstate, mask: PSR_MODE32_BIT },
   },
 };

@@ -56,15 +56,21 @@ export function usleep(microseconds: number): void {
 const RLIM_INFINITY = 0xffff_ffff_ffff_ffffn;
 
 /**
- * Let this program lock as much memory as it likes, where it may: before Linux 5.11 maps of bpf(2) counted as locked.
- * getrlimit(2), RLIMIT_MEMLOCK.
+ * Until disposed of, this program may lock as much memory as it likes, where it is allowed that: before Linux 5.11 maps
+ * and programs of bpf(2) counted as locked when they were made. Children inherit the limit: getrlimit(2), RLIMIT_MEMLOCK.
  */
-export function allowLockedMemory(): void {
-  const unlimited = BigUint64Array.of(RLIM_INFINITY, RLIM_INFINITY);
-  enterKernel(OWN_NUMBERS.prlimit64, [0, RLIMIT_MEMLOCK, new Uint8Array(unlimited.buffer), 0]);
+export function allowLockedMemory(): Disposable {
+  const before = new Uint8Array(16);
+  const unlimited = new Uint8Array(BigUint64Array.of(RLIM_INFINITY, RLIM_INFINITY).buffer);
+  const result = enterKernel(OWN_NUMBERS.prlimit64, [0, RLIMIT_MEMLOCK, unlimited, before]);
+  return {
+    [Symbol.dispose]() {
+      if (result === 0) enterKernel(OWN_NUMBERS.prlimit64, [0, RLIMIT_MEMLOCK, before, 0]);
+    },
+  };
 }
 
-/** Have the scheduler prefer this thread by so many steps, where we may: setpriority(2). Threads to come take after it. */
-export function setNice(nice: number): void {
-  libc().setpriority(PRIO_PROCESS, 0, nice);
+/** Have the scheduler prefer thread `tid` by so many steps, where we may: setpriority(2). What it starts takes after it. */
+export function setNice(tid: number, nice: number): void {
+  libc().setpriority(PRIO_PROCESS, tid, nice);
 }

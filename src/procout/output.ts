@@ -1,6 +1,7 @@
 /** Where the mirror goes. Nothing here blocks for long: a reader that is slow must not make this program deaf. */
 import { RefusedError, SyscallError } from "../errors.ts";
 import {
+  F_GETPIPE_SZ,
   F_SETPIPE_SZ,
   O_APPEND,
   O_CLOEXEC,
@@ -64,7 +65,8 @@ export class Output implements Disposable {
       // Opened again it would have a position of its own. A file never makes anyone wait for long.
       if (info.isFile) return new Output(fd, name, false);
       isTerminal = info.isCharDevice === true;
-      const isLargePipe = info.isFifo && fcntl(fd, F_SETPIPE_SZ, PIPE_BYTES) === PIPE_BYTES;
+      const isLargePipe = info.isFifo &&
+        (fcntl(fd, F_GETPIPE_SZ, 0) >= PIPE_BYTES || fcntl(fd, F_SETPIPE_SZ, PIPE_BYTES) > 0);
       // O_NONBLOCK belongs to the open file description, which we share with whoever started us.
       const own = open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
       const output = new Output(own, name, true);

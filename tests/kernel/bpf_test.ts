@@ -36,7 +36,7 @@ describe("the kernel", () => {
 
   it("keeps a call's registers where src/arch says", () => {
     const types = Deno.readFileSync("/sys/kernel/btf/vmlinux");
-    const { args, args32, number } = SAVED_REGISTERS[Deno.build.arch];
+    const { args, args32, foreign, number } = SAVED_REGISTERS[Deno.build.arch];
     if (Deno.build.arch === "x86_64") {
       const names = ["di", "si", "dx", "bx", "cx", "orig_ax"] as const;
       const found = findOffsets(types, { pt_regs: names });
@@ -46,9 +46,10 @@ describe("the kernel", () => {
       assertEquals(args32, at("bx", "cx", "dx"));
       assertEquals(number, found["pt_regs.orig_ax"]);
     } else {
-      const found = findOffsets(types, { pt_regs: ["regs", "orig_x0", "syscallno"] });
+      const found = findOffsets(types, { pt_regs: ["regs", "pstate", "orig_x0", "syscallno"] });
       assertEquals([args[0], args[1]], [found["pt_regs.orig_x0"], found["pt_regs.regs"] + 8]);
       assertEquals(number, found["pt_regs.syscallno"]);
+      assertEquals(foreign?.offset, found["pt_regs.pstate"]);
     }
   });
 });

@@ -8,8 +8,7 @@ import { close, PollSet } from "../../ffi/descriptor.ts";
 import { pidfdOpen, setNice, usleep } from "../../ffi/process.ts";
 import { lastStatus, waitNow } from "../../ffi/wait_any.ts";
 import { verbose } from "../../log.ts";
-import { readable } from "../../proc/gone.ts";
-import { PF_EXITING, readStat } from "../../proc/stat.ts";
+import { isEnding } from "../../proc/stat.ts";
 import { listTids, readChildren } from "../../proc/tasks.ts";
 import { Deadline } from "../../tracee/wait.ts";
 import type { WaitStatus } from "../../tracee/wait_status.ts";
@@ -59,8 +58,7 @@ export class BpfEngine implements Engine {
   #child: number | undefined;
   #childStatus: number | undefined;
   #something: Promise<unknown> | undefined;
-  #alarm: Promise<unknown> | undefined;
-  #waitsForRoom = false;
+  #isRunning = false;
 
   constructor(
     request: WatchRequest,
@@ -98,10 +96,15 @@ export class BpfEngine implements Engine {
   }
 
   async run(): Promise<void> {
-    if (this.#loaded.mark !== undefined) setNice(READER_NICE);
+    if (this.#loaded.mark !== undefined) {
+      // The threads that wait for us in poll(2), too.
+      for (const tid of listTids(Deno.pid) ?? []) setNice(tid, READER_NICE);
+      this.#isRunning = true;
+      void this.#listenForAlarms();
+    }
     for (;;) {
       const some = this.#drain();
-      if (this.#receiver.blocked) await this.#untilRoom();
+      if (this.#receiver.blocked) await this.#receiver.room();
       if (this.#control.stopping) return this.#readRest();
       if (some) await this.#letGather();
       else if (this.#isOver) return this.#finish();
@@ -112,7 +115,7 @@ export class BpfEngine implements Engine {
 
   /** Nothing is watched any more; what was written until now is read, and all that was held is let go. */
   [Symbol.dispose](): void {
-    this.#waitsForRoom = false;
+    this.#isRunning = false;
     this.#loaded.detach();
     this.#held[Symbol.dispose]();
     this.#tellMisses();
@@ -139,7 +142,9 @@ export class BpfEngine implements Engine {
         if (apart?.has(child)) continue;
         this.#loaded.watch(child);
         // Where it ended before it was noted, nobody will say so.
-        if (isEnding(child)) this.#loaded.forget(child);
+        if ((listTids(child) ?? []).every((tid) => isEnding(child, tid))) {
+          this.#loaded.forget(child);
+        }
       }
     }
   }
@@ -208,26 +213,17 @@ export class BpfEngine implements Engine {
     if (this.#held.any) await new Promise((resolve) => setTimeout(resolve, RELEASE_PAUSE_MS));
   }
 
-  /** Until our own reader has made room. What is written meanwhile fills the ring, and then its writers are held. */
-  async #untilRoom(): Promise<void> {
-    this.#waitsForRoom = true;
-    this.#heedAlarms();
-    if (this.#loaded.mark !== undefined) this.#listenForAlarms();
-    await this.#receiver.room();
-    this.#waitsForRoom = false;
-  }
-
-  /** While that waits, alarms are heeded as they come. Not by a race of promises, of which each leaves something behind. */
-  #listenForAlarms(): void {
-    if (this.#alarm !== undefined) return;
+  /**
+   * Whatever this program waits for, for its own reader not least, alarms are heeded as they come: a full ring does not
+   * wait. Not by a race of promises, of which each leaves something behind.
+   */
+  async #listenForAlarms(): Promise<void> {
     const set = new PollSet(1);
-    set.watch(0, this.#loaded.alarmDescriptor, POLLIN);
-    this.#alarm = set.pollAsync(-1).finally(() => {
-      this.#alarm = undefined;
-      if (!this.#waitsForRoom || set.reported(0) === 0) return;
-      this.#heedAlarms();
-      this.#listenForAlarms();
-    });
+    while (this.#isRunning) {
+      set.watch(0, this.#loaded.alarmDescriptor, POLLIN);
+      await set.pollAsync(-1);
+      if (this.#isRunning && set.reported(0) !== 0) this.#heedAlarms();
+    }
   }
 
   /** Settles when there is something in the ring, or a process that was asked for has ended. */
@@ -328,14 +324,6 @@ export class BpfEngine implements Engine {
         `writers waited for room ${this.#loaded.stat(STATS.waits)} times`,
     );
   }
-}
-
-/** Whether process `pid` writes nothing any more: each of its threads has ended, or is about to. */
-function isEnding(pid: number): boolean {
-  return (listTids(pid) ?? []).every((tid) => {
-    const stat = readable(() => readStat(pid, tid));
-    return stat === undefined || (stat.flags & PF_EXITING) !== 0;
-  });
 }
 
 function now(): number {

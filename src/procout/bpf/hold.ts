@@ -8,6 +8,7 @@ import { SyscallError, TraceeDiedError } from "../../errors.ts";
 import { SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU } from "../../ffi/constants.ts";
 import { usleep } from "../../ffi/process.ts";
 import { verbose } from "../../log.ts";
+import { isEnding } from "../../proc/stat.ts";
 import { readStatus } from "../../proc/status.ts";
 import { readable } from "../../proc/gone.ts";
 import { detach, getRegisters, interrupt, seize, setRegisters } from "../../tracee/ptrace.ts";
@@ -24,7 +25,7 @@ const STOP_SIGNALS: readonly number[] = [SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU];
 export class HeldThreads {
   /** Their processes, by tid. */
   readonly #held = new Map<number, number>();
-  /** Those that another program traces: they cannot be held. */
+  /** Those that cannot be held, for another program traces them, or a rule forbids it. */
   readonly #others = new Set<number>();
   readonly #onEnd: (tid: number, status: WaitStatus) => void;
   /** How often a thread was held. */
@@ -51,9 +52,10 @@ export class HeldThreads {
       if (!(error instanceof SyscallError)) throw error;
       const tracer = readable(() => readStatus(pid, tid))?.tracerPid ?? 0;
       if (tracer === Deno.pid) this.#held.set(tid, pid);
-      else if (tracer !== 0) {
+      else if (!isEnding(pid, tid)) {
         this.#others.add(tid);
-        verbose(`Thread ${tid} cannot be held back: process ${tracer} traces it`);
+        const why = tracer === 0 ? error.reason : `process ${tracer} traces it`;
+        verbose(`Thread ${tid} cannot be held back: ${why}`);
       }
     }
   }

@@ -45,8 +45,9 @@ export const STATS = {
   /** How often a call of our own was seen, and when the last one was, in ns of CLOCK_MONOTONIC. */
   pings: 8,
   pingTime: 16,
-  /** Where our reader was, plus 1, when a wait for it was in vain. */
+  /** Where our reader was, plus 1, when a wait for it was in vain; and when the first one was, in ns. */
   vain: 24,
+  vainSince: 56,
   /** Calls whose bytes cannot be counted, as not even that fitted in. */
   untold: 32,
   /** How often a writer waited for room. */

@@ -81,7 +81,6 @@ export class LoadedPrograms implements Disposable {
     const { threadStatus, ...kernel } = readKernel();
     this.#kernel = kernel.offsets;
     const numbers = choice.numbers;
-    allowLockedMemory();
     const page = pageBytes();
     const maps = createMaps(ringBytes, numbers?.size ?? 0, page, (fd) => own.push(fd));
     this.#maps = maps;
@@ -127,6 +126,7 @@ export class LoadedPrograms implements Disposable {
     const missing = whatIsMissing(readSurroundings());
     if (missing !== undefined) throw missing;
     const own: number[] = [];
+    using _allowed = allowLockedMemory();
     try {
       return new LoadedPrograms(options, own);
     } catch (error) {
@@ -163,6 +163,7 @@ export class LoadedPrograms implements Disposable {
     const value = new Uint8Array(GIVEN.size);
     new DataView(value.buffer).setUint32(GIVEN.command, command ?? 0, true);
     updateElement(this.#maps.given, word(0), value);
+    using _allowed = allowLockedMemory();
     const text = givenText(this.#kernel, stdout, stderr);
     if (runProgram(this.#load("procout_given", text)) !== 1) {
       throw new Error("The kernel does not tell which files the command's outputs are");

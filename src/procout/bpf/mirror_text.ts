@@ -77,6 +77,8 @@ const WAIT_TURNS = 400;
 const WAIT_COPIES = 4;
 const WAIT_BYTES = 16384;
 const WAITS = 15;
+/** So long after the first call that has waited in vain others still wait. */
+const PATIENCE_NS = 1_000_000_000;
 
 const field = (name: keyof typeof REST, type?: string) =>
   scratch(SCRATCH.rest + (REST[name]), type);
@@ -229,7 +231,8 @@ export function goOnText(settings: MirrorSettings): string {
 
 /**
  * Waits until our reader has made some room, for it may just be about to hold this thread. Preemption is off meanwhile, so
- * that this must not take long; and once it was in vain there is no other wait before our reader has read something.
+ * that this must not take long; and when our reader has read nothing for a while nobody waits for it any more: it may
+ * have been stopped.
  */
 export function waitText({ mark }: MirrorSettings): string {
   return `
@@ -255,13 +258,18 @@ export function waitText({ mark }: MirrorSettings): string {
     r2 = ${BPF_RB_CONS_POS}
     call ringbuf_query
     r0 += 1
-    r1 = value stats + ${STATS.vain}
-    *(u64 *)(r1 + 0) = r0
+    r6 = value stats + 0
+    r1 = *(u64 *)(r6 + ${STATS.vain})
+    if r0 == r1 goto go_on
+    *(u64 *)(r6 + ${STATS.vain}) = r0
+    call ktime_get_ns
+    *(u64 *)(r6 + ${STATS.vainSince}) = r0
   go_on:
     r1 = *(u64 *)${at(STACK.context)}
     r2 = map programs
     r3 = ${NEXT_PROGRAM.goOn}
     call tail_call
+    ${SCRATCH_TO_R6}
     // Not once more: how many programs may follow one another is bounded.
     ${loseAll("out")}
     ${END}`;
@@ -291,12 +299,16 @@ function argument(register: string): string {
 }
 
 function numberAndArguments({ registers, threadStatus }: MirrorSettings): string {
-  const { args, args32, number, numberBytes } = registers;
+  const { args, args32, foreign, number, numberBytes } = registers;
   const move = (offsets: readonly number[], type: string) =>
     offsets.map((offset, index) => `
     r1 = ${scratch(SCRATCH.registers + offset, type)}
     ${scratch(SCRATCH.args + 8 * index)} = r1`).join("");
+  const known = foreign === undefined ? "" : `
+    r1 = ${scratch(SCRATCH.registers + foreign.offset, "u32")}
+    if r1 & ${foreign.mask} goto out`;
   const native = `
+    ${known}
     r8 = ${scratch(SCRATCH.registers + number, numberBytes === 8 ? "u64" : "u32")}
     if r8 >= ${CALL_BASE.compat} goto out
     ${move(args, "u64")}
@@ -638,13 +650,20 @@ function idle(): string {
 
 function waitForRoom(): string {
   return `
+    r1 = ${scratch(SCRATCH.waits)}
+    if r1 >= ${WAITS} goto lose_this
     r1 = map ring
     r2 = ${BPF_RB_CONS_POS}
     call ringbuf_query
     r0 += 1
-    r1 = value stats + ${STATS.vain}
-    r1 = *(u64 *)(r1 + 0)
-    if r0 == r1 goto lose_this
+    r8 = value stats + 0
+    r1 = *(u64 *)(r8 + ${STATS.vain})
+    if r0 != r1 goto wait
+    call ktime_get_ns
+    r1 = *(u64 *)(r8 + ${STATS.vainSince})
+    r0 -= r1
+    if r0 > ${PATIENCE_NS} goto lose_this
+  wait:
     r1 = *(u64 *)${at(STACK.context)}
     r2 = map programs
     r3 = ${NEXT_PROGRAM.wait}
