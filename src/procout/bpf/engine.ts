@@ -70,7 +70,10 @@ export class BpfEngine implements Engine {
     this.#receiver = receiver;
     this.#control = control;
     this.#loaded = loaded;
-    this.#held = new HeldThreads((tid, status) => this.#heldThreadEnded(tid, status));
+    this.#held = new HeldThreads({
+      onEnd: (tid, status) => this.#heldThreadEnded(tid, status),
+      setHeld: (tid, isHeld) => loaded.setHeld(tid, isHeld),
+    });
     const fetcher = new Fetcher();
     this.#records = new RecordReader(loaded.ring, loaded.calls, loaded.epoch, {
       receive: (event) => this.#receive(event),
@@ -168,11 +171,11 @@ export class BpfEngine implements Engine {
   /** What has been written until now, unless our own reader has to be waited for. */
   #readRest(): void {
     this.#loaded.detach();
-    this.#held[Symbol.dispose]();
     this.#receiver.gather(true);
     while (!this.#receiver.blocked && this.#readBatch());
     this.#receiver.gather(false);
     this.#records.flush();
+    this.#held[Symbol.dispose]();
   }
 
   #readBatch(): boolean {
@@ -186,7 +189,7 @@ export class BpfEngine implements Engine {
       if (ring.unreleased >= BATCH_BYTES || this.#receiver.blocked) break;
     }
     ring.release();
-    if (this.#held.any && ring.waiting < mark! / 4) this.#held.release();
+    if (this.#held.any && ring.waiting < mark! / 4) this.#held.release(ring);
     return true;
   }
 
@@ -195,7 +198,8 @@ export class BpfEngine implements Engine {
     alarms.look();
     for (let at = alarms.next(); at >= 0; at = alarms.next()) {
       const tid = alarms.view.getUint32(at + ALARM.tid, true);
-      this.#held.hold(alarms.view.getUint32(at + ALARM.pid, true), tid);
+      const isInside = alarms.view.getUint32(at + ALARM.inside, true) === 1;
+      this.#held.hold(alarms.view.getUint32(at + ALARM.pid, true), tid, isInside);
     }
     alarms.release();
   }
@@ -209,7 +213,7 @@ export class BpfEngine implements Engine {
 
   /** A thread in an uninterruptible call takes its time to come to the stop that it is let go from. */
   async #releaseHeld(): Promise<void> {
-    this.#held.release();
+    this.#held.release(this.#loaded.ring);
     if (this.#held.any) await new Promise((resolve) => setTimeout(resolve, RELEASE_PAUSE_MS));
   }
 

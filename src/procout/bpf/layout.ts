@@ -143,8 +143,11 @@ export const SMALL_PIECE = SCRATCH.size - SCRATCH.data;
 /** Bytes that are read straight into the ring at once, where it is not too small for that. */
 export const BIG_PIECE = 65536;
 
-/** A record of the ring of alarms: the u32 tid of a thread that writes faster than we read. */
-export const ALARM = { size: 8, tid: 0, pid: 4 } as const;
+/**
+ * A record of the ring of alarms: a thread that writes faster than we read; u32 each. `inside`: whether it waits in the
+ * kernel with bytes that there is no room for.
+ */
+export const ALARM = { size: 16, tid: 0, pid: 4, inside: 8 } as const;
 
 /** Programs that are called by others. */
 export const NEXT_PROGRAM = { goOn: 0, wait: 1, count: 2 } as const;

@@ -170,6 +170,12 @@ export class LoadedPrograms implements Disposable {
     }
   }
 
+  /** Whether thread `tid`, which waits in the kernel, will stop before it runs on: what it has is safe to be read then. */
+  setHeld(tid: number, isHeld: boolean): void {
+    if (isHeld) updateElement(this.#maps.held, word(tid), word(1));
+    else deleteElement(this.#maps.held, word(tid));
+  }
+
   forget(pid: number): void {
     deleteElement(this.#maps.processes, word(pid));
   }

@@ -14,6 +14,8 @@ import { CALL, CALL_BASE, GIVEN, LOSS, NEXT_PROGRAM, SCRATCH, STATS } from "./la
 const MOST_PROCESSES = 65536;
 /** Threads, or descriptors of them, whose losses are counted apart. */
 const MOST_LOSSES = 4096;
+/** Threads that are held while they wait in the kernel. */
+const MOST_HELD = 4096;
 /** Alarms that nobody has heard yet: some hundreds. One page, the least that a ring may have. */
 export const ALARM_BYTES = 4096;
 
@@ -24,6 +26,7 @@ const NAMES = [
   "fds",
   "calls",
   "losses",
+  "held",
   "stats",
   "given",
   "scratch",
@@ -58,6 +61,7 @@ export function createMaps(
     processes: hash(4, 4, MOST_PROCESSES),
     fds: hash(4, 4, Math.max(1, numbers)),
     calls: array(CALL.size, CALL_BASE.end),
+    held: hash(4, 4, MOST_HELD),
     losses: hash(LOSS.keySize, 8, MOST_LOSSES),
     stats: array(STATS.size, 1, BPF_F_MMAPABLE),
     given: array(GIVEN.size, 1),

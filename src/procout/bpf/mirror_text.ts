@@ -70,13 +70,13 @@ const TURNS = 48;
 /** Rings below this have no room for big pieces. */
 const SMALLEST_FOR_BIG = 16 * BIG_PIECE;
 /**
- * A wait is so many turns, of which each copies so many bytes so often for the time that takes: some milliseconds
- * together, in few instructions. A call waits so often at most: MAX_TAIL_CALL_CNT allows 16.
+ * A wait is so many turns, of which each copies so many bytes so often for the time that takes: some ten milliseconds
+ * together, in few instructions. A call waits so often at most; each time takes two of the 33 programs.
  */
-const WAIT_TURNS = 400;
+const WAIT_TURNS = 1600;
 const WAIT_COPIES = 4;
 const WAIT_BYTES = 16384;
-const WAITS = 15;
+const WAITS = 4;
 /** So long after the first call that has waited in vain others still wait. */
 const PATIENCE_NS = 1_000_000_000;
 
@@ -240,6 +240,7 @@ export function waitText({ mark }: MirrorSettings): string {
     r2 = 1
     ${count(STATS.waits, "r2")}
     ${SCRATCH_TO_R6}
+    ${alarm(true)}
     r9 = 0
   wait:
     ${idle().repeat(WAIT_COPIES)}
@@ -247,6 +248,20 @@ export function waitText({ mark }: MirrorSettings): string {
     r2 = ${BPF_RB_AVAIL_DATA}
     call ringbuf_query
     if r0 < ${mark ?? 0} goto go_on
+    r1 = ${header("tid", "u32")}
+    *(u32 *)${at(STACK.key)} = r1
+    r1 = map held
+    r2 = r10
+    r2 += -${STACK.key}
+    call map_lookup_elem
+    if r0 == 0 goto not_held
+    // It stops before it runs on: its memory can be read then.
+    r1 = ${scratch(SCRATCH.isFirst)}
+    r1 |= ${FLAG.last}
+    ${header("flags", "u8")} = r1
+    ${restRecord()}
+    if r0 == 0 goto out
+  not_held:
     r9 += 1
     if r9 < ${WAIT_TURNS} goto wait
     r1 = ${scratch(SCRATCH.waits)}
@@ -450,7 +465,7 @@ function workOff(settings: MirrorSettings): string {
     *(u64 *)(r6 + ${SCRATCH.rest + REST.segmentLeft}) = 0
     goto next_turn
   done:
-    ${settings.mark === undefined ? "" : alarm(settings.mark)}
+    ${settings.mark === undefined ? "" : `${unlessBelow(settings.mark)}${alarm(false)}`}
     goto out`;
 }
 
@@ -713,20 +728,26 @@ function lose(next: string, label = "loss"): string {
     goto ${next}`;
 }
 
-/** Tell that more waits to be read than should, so that this thread is held. */
-function alarm(mark: number): string {
+/** Go on when more waits to be read than should; else to `out`. */
+function unlessBelow(mark: number): string {
   return `
     r1 = map ring
     r2 = ${BPF_RB_AVAIL_DATA}
     call ringbuf_query
-    if r0 < ${mark} goto out
+    if r0 < ${mark} goto out`;
+}
+
+/** Tell that this thread is to be held; `inside`: that it waits for that. */
+function alarm(inside: boolean): string {
+  return `
     r1 = ${header("tid", "u32")}
-    *(u32 *)${at(STACK.a - ALARM.tid)} = r1
+    *(u32 *)${at(STACK.b - ALARM.tid)} = r1
     r1 = ${header("pid", "u32")}
-    *(u32 *)${at(STACK.a - ALARM.pid)} = r1
+    *(u32 *)${at(STACK.b - ALARM.pid)} = r1
+    *(u64 *)${at(STACK.b - ALARM.inside)} = ${inside ? 1 : 0}
     r1 = map alarms
     r2 = r10
-    r2 += -${STACK.a}
+    r2 += -${STACK.b}
     r3 = ${ALARM.size}
     r4 = ${BPF_RB_FORCE_WAKEUP}
     call ringbuf_output`;

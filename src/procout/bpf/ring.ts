@@ -40,6 +40,11 @@ export class Ring {
     return (Atomics.load(this.#producer, 0) - this.#position % TWO_32) >>> 0;
   }
 
+  /** How far was read, counted from when the ring was made. */
+  get read(): number {
+    return this.#position;
+  }
+
   /** Bytes that are read and not released. */
   get unreleased(): number {
     return this.#position - this.#released;
