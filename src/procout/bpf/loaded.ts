@@ -27,9 +27,12 @@ import { encodeCall, indexCalls, type IndexedCalls } from "./call_map.ts";
 import { GIVEN, LOSS, NEXT_PROGRAM, PROCESS, STATS } from "./layout.ts";
 import { ALARM_BYTES, createMaps, type Maps, word } from "./maps.ts";
 import { givenText } from "./files_text.ts";
-import { goOnText, type MirrorSettings, mirrorText, waitText } from "./mirror_text.ts";
+import { mirrorText } from "./mirror_text.ts";
+import { goOnText } from "./pieces_text.ts";
 import { exitText, forkText, levelText, signalText } from "./process_text.ts";
+import type { MirrorSettings } from "./record_text.ts";
 import { Ring } from "./ring.ts";
+import { waitText } from "./room_text.ts";
 import { KERNEL_STRUCTURES, type KernelOffsets, type Namespace } from "./text.ts";
 
 export interface BpfOptions {
