@@ -1,6 +1,7 @@
 /** Every option of both commands, in one table: the parser and the help are made from it. */
 
-import type { ColorChoice, EngineChoice, FormatName } from "../procout/mod.ts";
+import type { EngineChoice } from "../procout/choose_engine.ts";
+import type { ColorChoice, FormatName } from "../procout/mod.ts";
 import type { Redraw } from "../reptyr/redraw.ts";
 
 export interface OptionSpec {

@@ -3,9 +3,10 @@ import { POLLERR, POLLHUP, SIGHUP, SIGPIPE, SIGTERM } from "../ffi/constants.ts"
 import { PollSet } from "../ffi/descriptor.ts";
 import { kill } from "../ffi/process.ts";
 import { verbose, writeStderr } from "../log.ts";
+import { chooseEngine, type ChosenEngine, type EngineChoice } from "./choose_engine.ts";
 import { startHeldUp } from "./command.ts";
 import { type ControlOptions, SignalControl } from "./control.ts";
-import type { Control, DescriptorChoice, Engine, WatchRequest } from "./engine.ts";
+import type { Control, DescriptorChoice, Engine } from "./engine.ts";
 import { CastFormat } from "./formats/cast.ts";
 import type { Format } from "./formats/format.ts";
 import { HexFormat } from "./formats/hex.ts";
@@ -16,17 +17,12 @@ import { Mirror } from "./mirror.ts";
 import { Output } from "./output.ts";
 import { preflight } from "./preflight.ts";
 import { leftOutText, ownReaders, refuseReaders } from "./own_readers.ts";
-import { PtraceEngine } from "./ptrace/engine.ts";
-import { BpfUnavailableError } from "./bpf/available.ts";
-import { BpfEngine } from "./bpf/engine.ts";
-import { LoadedPrograms } from "./bpf/loaded.ts";
 import { StandIn } from "./stand_in.ts";
 import { Stats } from "./stats.ts";
 import { TargetTerminal } from "./target_terminal.ts";
 
 export type FormatName = "raw" | "line" | "json" | "cast" | "hex";
 export type ColorChoice = "auto" | "always" | "never";
-export type EngineChoice = "auto" | "bpf" | "ptrace";
 
 export interface MirrorRequest {
   readonly target:
@@ -54,54 +50,17 @@ export async function mirror(request: MirrorRequest): Promise<number> {
   const { target } = request;
   // What no engine can watch is to be said whichever it would be.
   if (target.kind === "processes") preflight(target.pids, false);
-  using chosen = chooseEngine(request);
+  const hasGiven = hasGivenOutputs(request);
+  const follow = request.follow || hasGiven;
+  using chosen = chooseEngine(request.engine, { ...request, follow, hasGiven });
   return target.kind === "processes"
     ? await mirrorProcesses(request, chosen, preflight(target.pids, chosen.isPtrace))
     : await mirrorCommand(request, chosen, target.argv);
 }
 
-/** Which engine it is to be, and why that one. */
-class ChosenEngine implements Disposable {
-  readonly #loaded: LoadedPrograms | undefined;
-  /** Why it is not the other one; undefined where nobody wanted that. */
-  readonly why: string | undefined;
-
-  constructor(loaded: LoadedPrograms | undefined, why?: string) {
-    this.#loaded = loaded;
-    this.why = why;
-  }
-
-  get isPtrace(): boolean {
-    return this.#loaded === undefined;
-  }
-
-  make(request: WatchRequest, mirror: Mirror, control: Control): Engine {
-    return this.#loaded === undefined
-      ? new PtraceEngine(request, mirror, control)
-      : new BpfEngine(request, mirror, control, this.#loaded);
-  }
-
-  [Symbol.dispose](): void {
-    this.#loaded?.[Symbol.dispose]();
-  }
-}
-
 /** Whether the command's outputs are ours and known by that, in whatever hands they are. */
 function hasGivenOutputs({ target, output, choice }: MirrorRequest): boolean {
   return target.kind === "command" && output === undefined && choice.numbers === undefined;
-}
-
-function chooseEngine(request: MirrorRequest): ChosenEngine {
-  const { engine, choice, ringBytes, lossy } = request;
-  const hasGiven = hasGivenOutputs(request);
-  const follow = request.follow || hasGiven;
-  if (engine === "ptrace") return new ChosenEngine(undefined);
-  try {
-    return new ChosenEngine(LoadedPrograms.load({ follow, choice, hasGiven, ringBytes, lossy }));
-  } catch (error) {
-    if (engine === "bpf" || !(error instanceof BpfUnavailableError)) throw error;
-    return new ChosenEngine(undefined, error.why);
-  }
 }
 
 async function mirrorProcesses(

@@ -119,6 +119,101 @@ describe("procout with eBPF", () => {
     );
   });
 
+  bpf("python3")("counts each message of one call with --lossy", () => {
+    const script = `
+import ctypes, os, socket
+class Message(ctypes.Structure):
+    _fields_ = [("name", ctypes.c_void_p), ("name_length", ctypes.c_uint), ("iov", ctypes.c_void_p),
+                ("iov_count", ctypes.c_size_t), ("control", ctypes.c_void_p),
+                ("control_length", ctypes.c_size_t), ("flags", ctypes.c_size_t), ("length", ctypes.c_uint)]
+count, size = 40, 30000
+receiver, sender = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2)]
+receiver.bind(("127.0.0.1", 0))
+sender.connect(receiver.getsockname())
+data = ctypes.create_string_buffer(size)
+vector = (ctypes.c_size_t * 2)(ctypes.addressof(data), size)
+messages = (Message * count)()
+for message in messages: message.iov, message.iov_count = ctypes.addressof(vector), 1
+os.write(2, b"ready")
+input()
+os.dup2(sender.fileno(), 1)
+sent = ctypes.CDLL(None).sendmmsg(1, messages, count, 0)
+os.write(2, b"sent %d\\n" % sum(message.length for message in messages[:sent]))
+input()`;
+    using terminal = Terminal.start(["python3", "-c", script]);
+    terminal.expect("ready");
+    using procout = Procout.watch(terminal.pid, ["--lossy", "--ring=64K", "--stats", "--fd=1"]);
+    terminal.line("");
+    const sent = Number(terminal.expect(/sent (\d+)/)[1]);
+    assert(sent > 1_000_000);
+    terminal.line("");
+    procout.expectEnd(3);
+    const lost = Number(/lost bytes: (\d+)/.exec(procout.messages)?.[1]);
+    assert(lost > 0);
+    assertEquals(procout.bytes().length + lost, sent);
+  });
+
+  const processors = navigator.hardwareConcurrency;
+  const apart = processors > 1 ? bpf("python3", "taskset") : requiresThat(false, "one processor");
+  apart("loses nothing of one call that is larger than the ring", () => {
+    const script =
+      "import os\ndata = b'0123456789abcdef' * 500000\nos.write(2, b'ready')\ninput()\n" +
+      "os.write(1, data)\ndata = None\nos.write(1, b'end')";
+    const whole = "0123456789abcdef".repeat(500_000) + "end";
+    // Where nobody else has a processor for 40 ms there is nobody to make room: the loss is to be told then.
+    for (let tries = 1;; tries++) {
+      const python = ["taskset", "-c", "1", "python3", "-c", script];
+      using terminal = Terminal.start(["sh", "-c", 'exec "$@" >/dev/null', "sh", ...python]);
+      terminal.expect("ready");
+      using procout = Procout.start([], {
+        argv: [
+          ...["taskset", "-c", "0", procoutPath, "-V", "--stats", "--engine=bpf", "--ring=1M"],
+          `${terminal.pid}`,
+        ],
+      });
+      waitUntil("procout to watch", () => procout.stderr.includes("Watching"));
+      terminal.line("");
+      const { kind, status } = procout.end() as { kind: string; status: number };
+      const lost = Number(/lost bytes: (\d+)/.exec(procout.messages)?.[1]);
+      assertEquals([kind, status], ["exited", lost > 0 ? 3 : 0], procout.messages);
+      assertEquals(procout.bytes().length + lost, whole.length);
+      if (lost > 0 && tries < 5) continue;
+      assert(procout.stdout === whole, procout.messages);
+      assertMatch(procout.stderr, /Held threads back [1-9]\d* times/);
+      return;
+    }
+  });
+
+  bpf("python3", "strace")("says what could not be fetched any more", () => {
+    const script = "import mmap, os, sys\nf = open(sys.argv[1], 'rb')\n" +
+      "m = mmap.mmap(f.fileno(), 0, prot=mmap.PROT_READ)\nprint('ready', file=sys.stderr, flush=True)\n" +
+      "input()\nos.write(1, m)\nos.write(1, b'end')\ninput()";
+    const folder = Deno.makeTempDirSync({ prefix: "reptyr-pages-" });
+    try {
+      Deno.writeFileSync(`${folder}/source`, new Uint8Array(5000));
+      const python = ["python3", "-c", script, `${folder}/source`];
+      using terminal = Terminal.start(["sh", "-c", 'exec "$@" >/dev/null', "sh", ...python]);
+      terminal.expect("ready");
+      using shown = Terminal.start([
+        ...["strace", "-f", "-o", "/dev/null", "-e", "trace=process_vm_readv"],
+        ...["-e", "inject=process_vm_readv:error=EFAULT"],
+        ...[procoutPath, "--engine=bpf", "-V", "--stats", `${terminal.pid}`],
+      ], { env: { NO_COLOR: "1" }, columns: 200 });
+      shown.expect("Watching");
+      terminal.line("");
+      shown.expect(
+        `5000 bytes that process ${terminal.pid} wrote to descriptor 1 are lost: ` +
+          "write: its memory could not be read any more",
+      );
+      shown.expect("end");
+      terminal.line("");
+      shown.expect("3 bytes, 1 write, lost bytes: 5000, engine: bpf");
+      assertEquals(shown.expectExit(), { kind: "exited", status: 3 });
+    } finally {
+      Deno.removeSync(folder, { recursive: true });
+    }
+  });
+
   bpf("cc", "python3")("holds a writer back unseen by its parent, while our reader is slow", () => {
     // The parent is told of every stop, and of the end.
     const parent = "import os, sys\npid = os.fork()\n" +

@@ -3,8 +3,19 @@ import { assertEquals } from "@std/assert";
 import { describe } from "@std/testing/bdd";
 import { SAVED_REGISTERS } from "../../src/arch/pt_regs.ts";
 import { libc } from "../../src/ffi/libc.ts";
-import { readSurroundings, whatIsMissing } from "../../src/procout/bpf/available.ts";
+import { KERNEL_TYPES, readSurroundings, whatIsMissing } from "../../src/procout/bpf/available.ts";
 import { findOffsets } from "../../src/procout/bpf/btf.ts";
+import { assemble } from "../../src/procout/bpf/assembler.ts";
+import { createMaps } from "../../src/procout/bpf/maps.ts";
+import { mirrorText } from "../../src/procout/bpf/mirror_text.ts";
+import { goOnText } from "../../src/procout/bpf/pieces_text.ts";
+import { exitText, forkText, signalText } from "../../src/procout/bpf/process_text.ts";
+import type { MirrorSettings } from "../../src/procout/bpf/record_text.ts";
+import { waitText } from "../../src/procout/bpf/room_text.ts";
+import { KERNEL_STRUCTURES } from "../../src/procout/bpf/text.ts";
+import { loadProgram } from "../../src/ffi/bpf.ts";
+import { pageBytes } from "../../src/ffi/bpf_memory.ts";
+import { close } from "../../src/ffi/descriptor.ts";
 import { LoadedPrograms } from "../../src/procout/bpf/loaded.ts";
 import { requiresThat } from "../support/programs.ts";
 
@@ -33,6 +44,30 @@ describe("the kernel", () => {
       }
     }
   }
+
+  it("accepts the programs that are made for 64-bit arm", () => {
+    const opened: number[] = [];
+    try {
+      const maps = createMaps(1 << 24, 0, pageBytes(), (fd) => opened.push(fd));
+      const settings: MirrorSettings = {
+        registers: SAVED_REGISTERS.aarch64,
+        kernel: findOffsets(Deno.readFileSync(KERNEL_TYPES), KERNEL_STRUCTURES),
+        namespace: { inode: 4026532000, level: 1 },
+        threadStatus: undefined,
+        hasNumbers: false,
+        hasGiven: true,
+        stdin: true,
+        ringBytes: 1 << 24,
+        mark: 1 << 22,
+      };
+      for (const text of [mirrorText, goOnText, waitText, forkText, exitText, signalText]) {
+        opened.push(loadProgram("procout_test", assemble(text(settings), maps)));
+      }
+      assertEquals(opened.every((fd) => fd > 2), true);
+    } finally {
+      opened.forEach(close);
+    }
+  });
 
   it("keeps a call's registers where src/arch says", () => {
     const types = Deno.readFileSync("/sys/kernel/btf/vmlinux");
