@@ -160,7 +160,7 @@ input()`;
       "import os\ndata = b'0123456789abcdef' * 500000\nos.write(2, b'ready')\ninput()\n" +
       "os.write(1, data)\ndata = None\nos.write(1, b'end')";
     const whole = "0123456789abcdef".repeat(500_000) + "end";
-    // Where nobody else has a processor for 40 ms there is nobody to make room: the loss is to be told then.
+    // Where nobody else has a processor for 0.1 s there is nobody to make room: the loss is to be told then.
     for (let tries = 1;; tries++) {
       const python = ["taskset", "-c", "1", "python3", "-c", script];
       using terminal = Terminal.start(["sh", "-c", 'exec "$@" >/dev/null', "sh", ...python]);

@@ -15,7 +15,7 @@ import { at, count, END, scratch, SCRATCH_TO_R6, STACK } from "./text.ts";
 const WAIT_TURNS = 1600;
 const WAIT_COPIES = 4;
 const WAIT_BYTES = 16384;
-const WAITS = 4;
+const WAITS = 10;
 /** So long after the first call that has waited in vain others still wait. */
 const PATIENCE_NS = 1_000_000_000;
 
