@@ -71,7 +71,8 @@ export function benchProcout({ procout, folder, rounds }: ProcoutBench): string[
       for (const tool of order) samples[tool].push(timeOf(victim, tool, one, procout, folder));
     }
     const [ours, theirs] = [median(samples.ours), median(samples.strace)];
-    const ratio = ours / theirs;
+    // Of each round by itself: what else the machine does changes from one to the next.
+    const ratio = median(samples.ours.map((value, round) => value / samples.strace[round]!));
     lines.push(
       `${name}: procout --engine=${engine} ${ours.toFixed(2)} us, strace ${
         theirs.toFixed(1)
