@@ -184,36 +184,6 @@ input()`;
     }
   });
 
-  bpf("python3", "strace")("says what could not be fetched any more", () => {
-    const script = "import mmap, os, sys\nf = open(sys.argv[1], 'rb')\n" +
-      "m = mmap.mmap(f.fileno(), 0, prot=mmap.PROT_READ)\nprint('ready', file=sys.stderr, flush=True)\n" +
-      "input()\nos.write(1, m)\nos.write(1, b'end')\ninput()";
-    const folder = Deno.makeTempDirSync({ prefix: "reptyr-pages-" });
-    try {
-      Deno.writeFileSync(`${folder}/source`, new Uint8Array(5000));
-      const python = ["python3", "-c", script, `${folder}/source`];
-      using terminal = Terminal.start(["sh", "-c", 'exec "$@" >/dev/null', "sh", ...python]);
-      terminal.expect("ready");
-      using shown = Terminal.start([
-        ...["strace", "-f", "-o", "/dev/null", "-e", "trace=process_vm_readv"],
-        ...["-e", "inject=process_vm_readv:error=EFAULT"],
-        ...[procoutPath, "--engine=bpf", "-V", "--stats", `${terminal.pid}`],
-      ], { env: { NO_COLOR: "1" }, columns: 200 });
-      shown.expect("Watching");
-      terminal.line("");
-      shown.expect(
-        `5000 bytes that process ${terminal.pid} wrote to descriptor 1 are lost: ` +
-          "write: its memory could not be read any more",
-      );
-      shown.expect("end");
-      terminal.line("");
-      shown.expect("3 bytes, 1 write, lost bytes: 5000, engine: bpf");
-      assertEquals(shown.expectExit(), { kind: "exited", status: 3 });
-    } finally {
-      Deno.removeSync(folder, { recursive: true });
-    }
-  });
-
   bpf("cc", "python3")("holds a writer back unseen by its parent, while our reader is slow", () => {
     // The parent is told of every stop, and of the end.
     const parent = "import os, sys\npid = os.fork()\n" +
