@@ -42,6 +42,9 @@ const NEVER_WOKEN = [
   "clock_nanosleep",
 ];
 
+/** Calls that return by themselves when their time is over. */
+const TIMED = ["nanosleep", "clock_nanosleep", "poll", "epoll_wait", "ppoll"];
+
 /** These have the signal blocked but for the time of the call, and again after it. */
 const OWN_MASK = new Set(["ppoll", "epoll_pwait", "sigsuspend"]);
 
@@ -110,13 +113,16 @@ export interface BlockedCallOptions {
   readonly of?: string;
   /** Calls that not every architecture has. */
   readonly more?: readonly CallResult[];
+  /** Only these calls; all by default. */
+  readonly only?: readonly string[];
 }
 
 /** Tests of all calls that tests/victims/blocked.c knows. */
 export function testBlockedCalls(
-  { test, flags = [], of = "", more = [] }: BlockedCallOptions,
+  { test, flags = [], of = "", more = [], only }: BlockedCallOptions,
 ): void {
-  const woken = [...WOKEN, ...more];
+  const isWanted = (call: string) => only?.includes(call) ?? true;
+  const woken = [...WOKEN, ...more].filter(([call]) => isWanted(call));
   for (const [way, disturb] of WAYS) {
     describe(`a system call ${of}whose process is ${way}`, () => {
       for (const [call, result] of woken) {
@@ -134,7 +140,7 @@ export function testBlockedCalls(
         });
       }
 
-      for (const call of ["pause", "sigsuspend"]) {
+      for (const call of ["pause", "sigsuspend"].filter(isWanted)) {
         test(`goes on until a handler runs: ${call}`, () => {
           using victim = startVictim("blocked", [call], { flags });
           untilAllBlocked(victim.pid);
@@ -149,7 +155,7 @@ export function testBlockedCalls(
         });
       }
 
-      for (const call of ["nanosleep", "clock_nanosleep", "poll", "epoll_wait", "ppoll"]) {
+      for (const call of TIMED.filter(isWanted)) {
         test(`keeps its time: ${call}`, () => {
           for (let milliseconds = 300;; milliseconds *= 4) {
             using victim = startVictim("blocked", [call, milliseconds], { flags });
@@ -163,7 +169,7 @@ export function testBlockedCalls(
         });
       }
 
-      for (const call of [...woken.map(([call]) => call), ...NEVER_WOKEN]) {
+      for (const call of [...woken.map(([call]) => call), ...NEVER_WOKEN.filter(isWanted)]) {
         test(`is interrupted by a signal that came meanwhile: ${call}`, () => {
           const time = call.endsWith("nanosleep") ? [AN_HOUR_MS] : [];
           using victim = startVictim("blocked", [call, ...time], { flags });

@@ -9,7 +9,7 @@ import { readStat } from "../../src/proc/stat.ts";
 import { readStatus, type Status } from "../../src/proc/status.ts";
 import { listTids } from "../../src/proc/tasks.ts";
 import { childrenOf } from "./child.ts";
-import { waitUntil } from "./terminal.ts";
+import { DEFAULT_TIMEOUT_MS, waitUntil } from "./terminal.ts";
 
 export interface SnapshotOptions {
   /**
@@ -25,7 +25,7 @@ export interface SnapshotOptions {
 const TEST_FOLDER = /^reptyr-[a-z]+-[0-9a-f]{1,16}$/;
 
 /** How long a process may take to get back to where it was: a stopped one has to enter its stop again. */
-const SETTLE_MS = 5000;
+const SETTLE_MS = DEFAULT_TIMEOUT_MS / 4;
 
 interface Facts {
   readonly mappings: readonly string[];
