@@ -48,8 +48,6 @@ const PATIENCE = 6;
 /** Stands between what is to be shown and the JUnit report. */
 const REPORT_MARK = "@@ report";
 
-if (import.meta.main) Deno.exit(await main(Deno.args));
-
 async function main(args: string[]): Promise<number> {
   const options = parseArgs(args, { string: ["junit-path", "cpu"] });
   const asked = options._.map(String);
@@ -238,3 +236,5 @@ function exists(path: string): boolean {
     return false;
   }
 }
+
+if (import.meta.main) Deno.exit(await main(Deno.args));

@@ -132,6 +132,14 @@ export const aarch64: Architecture = {
       set(changed, NUMBER_REGISTER, number);
       return changed;
     },
+    callLeft: (registers, firstArgument) => ({
+      number: get(registers, NUMBER_REGISTER),
+      args: ARGUMENT_REGISTERS.map((name, index) =>
+        index === 0 ? firstArgument : get(registers, name)
+      ),
+      stackPointer: get(registers, "sp"),
+      instructionPointer: get(registers, "pc"),
+    }),
   },
   syscallNumbers: {
     clone: 220,

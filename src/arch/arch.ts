@@ -161,6 +161,9 @@ export interface Architecture {
   readonly earlyRestart?: {
     /** `registers` with another number for the call that comes next. */
     withNumber(registers: Registers, number: bigint): Registers;
+
+    /** The call that a thread with `registers` is coming out of; its first argument is known from its entry. */
+    callLeft(registers: Registers, firstArgument: bigint): BlockedCall;
   };
 
   /** Address of the next instruction. */

@@ -39,8 +39,10 @@ describe("reptyr moves", () => {
     moved.line("report");
     moved.expect(/fg=(\d+) ctty=yes size=30x90/);
     moved.resize(17, 66);
-    moved.line("report");
-    moved.expect("size=17x66");
+    waitUntil("the new size", () => {
+      moved.line("report");
+      return moved.expect(/size=(\d+x\d+)/)[1] === "17x66";
+    });
     moved.line("exit 3");
     target.expectEnd(moved, 3);
   });
