@@ -39,7 +39,7 @@ const MACHINES: readonly Machine[] = [
 ];
 
 /** Debian's, for the emulated machine. */
-const PACKAGES = ["bash", "less", "strace", "vim-tiny"];
+const PACKAGES = ["bash", "less", "ncurses-base", "strace", "vim-tiny"];
 const COMPILERS = ["aarch64-linux-gnu-gcc", "aarch64-linux-gnu-gcc-12"];
 const LIMIT_SECONDS = 900;
 const MEMORY_MIB = 3000;

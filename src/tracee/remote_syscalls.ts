@@ -33,16 +33,17 @@ import {
   getSignalMask,
   getSyscallInfo,
   interrupt,
+  replaceSyscall,
   resume,
   setRegisters,
   setSignalMask,
-  skipSyscall,
 } from "./ptrace.ts";
 import { insist } from "./insist.ts";
 import { LoanClock } from "./loan_clock.ts";
 import { readMemory, readMemoryUpTo, writeMemory } from "./remote_memory.ts";
 import { type PushOptions, SafetyNet } from "./safety_net.ts";
 import type { Tracee } from "./tracee.ts";
+import { VectorRegisters } from "./vector_registers.ts";
 import { statusBefore, waitUntilInterrupted } from "./wait.ts";
 import type { WaitStatus } from "./wait_status.ts";
 
@@ -67,6 +68,7 @@ export class RemoteSyscalls implements Disposable {
   readonly #originalMask: bigint;
   readonly #instruction: bigint;
   readonly #criticalSection: CriticalSection | undefined;
+  readonly #vectors: VectorRegisters | undefined;
   readonly #net: SafetyNet | undefined;
   #clock: LoanClock | undefined;
   #scratch: bigint | undefined;
@@ -82,6 +84,7 @@ export class RemoteSyscalls implements Disposable {
     this.#original = ask(() => getRegisters(this.#tid));
     this.#originalMask = ask(() => getSignalMask(this.#tid));
     this.#criticalSection = CriticalSection.save(this.#tid);
+    this.#vectors = VectorRegisters.save(this.#tid, tracee.arch);
     const abort = this.#criticalSection?.abortAddress(
       tracee.arch.instructionPointer(this.#original),
     );
@@ -137,7 +140,8 @@ export class RemoteSyscalls implements Disposable {
 
   /**
    * Where the kernel shows only as the thread moves on with which number an interrupted call will be made again, let
-   * it move on to that call, and skip it: the number belongs to what is put back in the end.
+   * it move on to that call, and make another one in its place: the number belongs to what is put back in the end. No
+   * signal is let in on the way; but should this program be killed there, all of them would stay blocked.
    */
   #learnRestart(): void {
     const { earlyRestart, syscallInstruction, instructionPointer } = this.#tracee.arch;
@@ -148,11 +152,24 @@ export class RemoteSyscalls implements Disposable {
       syscallInstruction.length,
     );
     if (!syscallInstruction.every((byte, index) => next[index] === byte)) return;
+    insist(() => setSignalMask(this.#tid, ALL_SIGNALS));
     const number = this.#expectSyscallStop(PTRACE_SYSCALL_INFO_ENTRY);
-    skipSyscall(this.#tid);
+    insist(() => setSignalMask(this.#tid, this.#originalMask));
+    this.#returnFromCall();
     this.#expectSyscallStop(PTRACE_SYSCALL_INFO_EXIT);
     this.#original = earlyRestart.withNumber(this.#original, number);
     this.#parked = true;
+  }
+
+  /** At the entry of a call: have another one made that has no effect, and what stands behind it. */
+  #returnFromCall(): void {
+    const { arch } = this.#tracee;
+    if (this.#net === undefined) return insist(() => replaceSyscall(this.#tid, -1));
+    const call = this.#call("getpid", []);
+    const after = this.#instruction + BigInt(arch.syscallInstruction.length);
+    const returning = arch.signalFrames!.withInstructionPointer(this.#net.beneath(call), after);
+    insist(() => setRegisters(this.#tid, returning));
+    insist(() => replaceSyscall(this.#tid, arch.syscallNumbers.getpid));
   }
 
   /**
@@ -283,6 +300,7 @@ export class RemoteSyscalls implements Disposable {
     try {
       this.#criticalSection?.restore();
     } finally {
+      this.#vectors?.restore();
       if (this.#parked) this.#interruptOnceMore();
       else {
         insist(() => setSignalMask(this.#tid, this.#originalMask));
@@ -309,21 +327,25 @@ export class RemoteSyscalls implements Disposable {
   }
 
   #prepare(name: SyscallName, args: readonly (number | bigint)[]): void {
-    if (this.#clock === undefined && this.#tracee.arch.earlyRestart !== undefined) {
-      this.#lend();
+    const isFirst = this.#clock === undefined;
+    if (isFirst && this.#tracee.arch.earlyRestart !== undefined) {
+      this.#startClock();
       this.#learnRestart();
     }
     const call = this.#call(name, args.map(BigInt));
-    const registers = this.#net?.beneath(call) ?? call;
-    insist(() => setRegisters(this.#tid, registers));
-    if (this.#clock === undefined) this.#lend();
+    insist(() => setRegisters(this.#tid, this.#beneath(call)));
+    if (this.#clock === undefined) this.#startClock();
+    if (isFirst) insist(() => setSignalMask(this.#tid, ALL_SIGNALS));
   }
 
   /** From here on the thread is on loan. */
-  #lend(): void {
+  #startClock(): void {
     this.#clock = new LoanClock(this.#net !== undefined);
     this.#tracee.loans++;
-    insist(() => setSignalMask(this.#tid, ALL_SIGNALS));
+  }
+
+  #beneath(call: Registers): Registers {
+    return this.#net?.beneath(call) ?? call;
   }
 
   #call(name: SyscallName, args: readonly bigint[]): Registers {
