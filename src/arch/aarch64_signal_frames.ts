@@ -24,9 +24,10 @@ export const FPSIMD_CONTEXT = layout("struct fpsimd_context", 528, {
   "head.size": [4, "u32"],
   fpsr: [8, "u32"],
   fpcr: [12, "u32"],
-  "vregs[0]": [16, "u8"],
 });
 const FPSIMD_MAGIC = 0x46508001;
+/** Behind the fields: `vregs`. */
+const VREGS_OFFSET = FPSIMD_CONTEXT.fields.fpcr[0] + 4;
 
 export const SVE_CONTEXT = layout("struct sve_context", 16, {
   "head.magic": [0, "u32"],
@@ -35,9 +36,8 @@ export const SVE_CONTEXT = layout("struct sve_context", 16, {
 });
 const SVE_MAGIC = 0x53564501;
 
-/** NT_PRFPREG: <asm/ptrace.h>. */
+/** NT_PRFPREG, which begins with `vregs`: <asm/ptrace.h>. */
 export const FPSIMD_STATE = layout("struct user_fpsimd_state", 528, {
-  "vregs[0]": [0, "u8"],
   fpsr: [512, "u32"],
   fpcr: [516, "u32"],
 });
@@ -73,7 +73,7 @@ function fpsimdRecord(image?: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> 
   if (image === undefined) return record.bytes;
   const state = new Struct(FPSIMD_STATE, image);
   record.set("fpsr", state.get("fpsr")).set("fpcr", state.get("fpcr"));
-  record.bytes.set(image.subarray(0, VREGS_SIZE), FPSIMD_CONTEXT.fields["vregs[0]"][0]);
+  record.bytes.set(image.subarray(0, VREGS_SIZE), VREGS_OFFSET);
   return record.bytes;
 }
 

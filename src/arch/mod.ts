@@ -33,6 +33,16 @@ export function architectureOf(size: number): Architecture | undefined {
   return ARCHITECTURES.find((arch) => arch.registerSetSize === size);
 }
 
+/** <linux/elf-em.h> */
+export const EM_ARM = 40;
+
+/** Why programs for `machine`, EM_* of <linux/elf-em.h>, cannot be traced; `undefined` when nothing speaks against it. */
+export function unsupportedMachine(machine: number | undefined): string | undefined {
+  return machine === EM_ARM
+    ? "it is a 32-bit arm program, and only 64-bit ones are supported"
+    : undefined;
+}
+
 /** Whether threads may have to be asked what call they are blocked in before they are stopped. */
 export const ASK_BEFORE_STOP = ARCHITECTURES.some((arch) =>
   arch.name === Deno.build.arch && arch.earlyRestart !== undefined
