@@ -101,6 +101,3 @@ export const PROCOUT_OPTIONS: readonly OptionSpec[] = [
 
 /** Options that procout is to have and has not yet. */
 export const PROCOUT_PLANNED: readonly string[] = ["--ring", "--lossy"];
-
-/** Options that reptyr is to have and has not yet: they get an answer of their own. */
-export const REPTYR_PLANNED: readonly string[] = [];

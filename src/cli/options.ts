@@ -12,7 +12,6 @@ import {
   type OptionSpec,
   REDRAW_CHOICES,
   REPTYR_OPTIONS,
-  REPTYR_PLANNED,
 } from "./option_table.ts";
 import { exclude, requireTogether } from "./combinations.ts";
 import { type NewTerminalOption, newTerminalWords } from "./new_terminal_words.ts";
@@ -37,7 +36,7 @@ export type Request =
 export function parseReptyr(args: readonly string[]): Request {
   const terminal = parseNewTerminal(args);
   if (terminal !== undefined) return terminal;
-  const { flags, values, words } = parseOptions(args, REPTYR_OPTIONS, REPTYR_PLANNED);
+  const { flags, values, words } = parseOptions(args, REPTYR_OPTIONS);
   if (flags.has("help")) return { kind: "help" };
   if (flags.has("version")) return { kind: "version" };
   const installing = parseInstall(values.get("install"), flags, words);
@@ -68,7 +67,7 @@ function parseNewTerminal(args: readonly string[]): Request | undefined {
   const found = newTerminalWords(args, REPTYR_OPTIONS);
   if (found === undefined) return undefined;
   const option: NewTerminalOption = found.asked[0]!;
-  const { flags, values } = parseOptions(found.options, REPTYR_OPTIONS, REPTYR_PLANNED);
+  const { flags, values } = parseOptions(found.options, REPTYR_OPTIONS);
   if (flags.has("help")) return { kind: "help" };
   if (flags.has("version")) return { kind: "version" };
   const other = found.asked.find((asked) => asked !== option) ??
@@ -144,7 +143,7 @@ export interface ParsedOptions {
 export function parseOptions(
   args: readonly string[],
   table: readonly OptionSpec[],
-  planned: readonly string[],
+  planned: readonly string[] = [],
 ): ParsedOptions {
   const flags = table.filter(({ value }) => value === undefined);
   const valued = table.filter(({ value }) => value !== undefined);
@@ -205,7 +204,7 @@ function unknownOption(
   valued: readonly OptionSpec[],
   planned: readonly string[],
 ): UsageError {
-  // `-1` is an option; every other negative number was meant as a PID.
+  // A negative number that is no option was meant as a PID.
   const negative = /^-\d+$/.test(arg) && !planned.includes(arg) ? pidError(arg) : undefined;
   if (negative !== undefined) return negative;
   const name = arg.startsWith("--") ? arg.replace(/=.*$/s, "") : `-${key}`;

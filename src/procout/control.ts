@@ -26,6 +26,8 @@ export interface ControlOptions {
   readonly isOver: () => boolean;
   /** What somebody has to empty, as long as there is nothing else to do. */
   readonly well?: Well;
+  /** Settles when {@linkcode isOver} may have changed while there was nothing to do. */
+  readonly over?: () => Promise<unknown>;
 }
 
 export interface Well {
@@ -41,6 +43,7 @@ export class SignalControl implements Control {
   readonly #emptySet = new PollSet(1);
   #turn: Promise<number> | undefined;
   #filled: Promise<unknown> | undefined;
+  #over: Promise<unknown> | undefined;
   /** The signal that asked for the end. */
   stoppedBy: ControlSignal | undefined;
 
@@ -70,6 +73,10 @@ export class SignalControl implements Control {
     // One promise for each time it fills up, so that what waits for it does not pile up.
     this.#filled ??= well?.filled()?.finally(() => {
       this.#filled = undefined;
+      this.#inbox.wakeSleeper();
+    });
+    this.#over ??= this.#options.over?.().finally(() => {
+      this.#over = undefined;
       this.#inbox.wakeSleeper();
     });
     await this.#inbox.arrivalOr(until);

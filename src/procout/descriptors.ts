@@ -38,7 +38,7 @@ export interface DescriptorFacts {
 }
 
 export interface StandInFacts {
-  /** Whether this is the command itself, and none of its children. */
+  /** Whether what 1 and 2 become is watched, too: in the command itself, and with --follow in its children. */
   readonly isCommand: boolean;
   /** The output that `fd` is the very open file description of. */
   readonly sameAs: (fd: number) => 1 | 2 | undefined;

@@ -13,8 +13,11 @@ export interface DescriptorChoice {
 
 /** What a command of ours was given for its outputs, so that they are known whatever their numbers become. */
 export interface StandInOutputs {
-  /** The command itself. What its descriptors 1 and 2 become is watched, too; of its children only these outputs. */
-  readonly command: number;
+  /**
+   * Of this process what its descriptors 1 and 2 become is watched, too, of all others only these outputs. Undefined when
+   * that holds for everybody.
+   */
+  readonly command: number | undefined;
   /** Our own descriptors for the same open file descriptions. */
   readonly stdout: number;
   readonly stderr: number;
@@ -27,6 +30,8 @@ export interface WatchRequest {
   readonly follow: boolean;
   readonly choice: DescriptorChoice;
   readonly standIn?: StandInOutputs | undefined;
+  /** Not to be watched, though `follow` comes to them: see own_readers.ts. */
+  readonly apart?: ReadonlySet<number>;
 }
 
 /** Which of the target's outputs a descriptor is, or 0: its input. */

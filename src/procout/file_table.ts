@@ -54,7 +54,7 @@ function standInFacts(standIn: StandInOutputs, pid: number, tid: number): StandI
   const { command, stdout, stderr } = standIn;
   const isSame = (fd: number, own: number) => kcmp(tid, Deno.pid, KCMP_FILE, fd, own) === 0;
   return {
-    isCommand: pid === command,
+    isCommand: command === undefined || pid === command,
     sameAs: (fd) => isSame(fd, stdout) ? 1 : isSame(fd, stderr) ? 2 : undefined,
     fileKeys: [stdout, stderr].map((own) => readFileKey(Deno.pid, Deno.pid, own)),
   };

@@ -1,5 +1,6 @@
 /** Mirrors what processes write, until they end or the user has seen enough. */
-import { SIGHUP, SIGPIPE, SIGTERM } from "../ffi/constants.ts";
+import { POLLERR, POLLHUP, SIGHUP, SIGPIPE, SIGTERM } from "../ffi/constants.ts";
+import { PollSet } from "../ffi/descriptor.ts";
 import { kill } from "../ffi/process.ts";
 import { verbose, writeStderr } from "../log.ts";
 import { startHeldUp } from "./command.ts";
@@ -14,6 +15,7 @@ import { RawFormat } from "./formats/raw.ts";
 import { Mirror } from "./mirror.ts";
 import { Output } from "./output.ts";
 import { preflight } from "./preflight.ts";
+import { leftOutText, ownReaders, refuseReaders } from "./own_readers.ts";
 import { PtraceEngine } from "./ptrace/engine.ts";
 import { StandIn } from "./stand_in.ts";
 import { Stats } from "./stats.ts";
@@ -50,16 +52,19 @@ export async function mirror(request: MirrorRequest): Promise<number> {
 
 async function mirrorProcesses(request: MirrorRequest, pids: readonly number[]): Promise<number> {
   using session = new Session(request, new TargetTerminal(pids));
+  const { follow, choice } = request;
+  const apart = ownReaders(session.descriptors, pids, follow);
+  refuseReaders(pids, apart);
   const control = session.listen({
     SIGINT: "stop",
     SIGTERM: "stop",
     SIGHUP: "stop",
     SIGQUIT: "stop",
-  });
+  }, { over: () => session.readerGone() });
   {
-    const { follow, choice } = request;
-    using engine = new PtraceEngine({ pids, follow, choice }, session.mirror, control);
+    using engine = new PtraceEngine({ pids, follow, choice, apart }, session.mirror, control);
     session.name(engine);
+    if (apart.size > 0) writeStderr(`procout: ${leftOutText(apart)}`);
     engine.attach();
     using _redrawing = request.redraw ? session.terminal.redraw() : undefined;
     await engine.run();
@@ -80,13 +85,14 @@ async function mirrorCommand(request: MirrorRequest, argv: readonly string[]): P
     SIGTERM: () => kill(pid, SIGTERM),
     SIGHUP: () => kill(pid, SIGHUP),
     SIGWINCH: () => standIn?.resize(),
-  }, standIn);
+  }, standIn && { well: standIn });
   {
     const { choice } = request;
     // Nobody but us would see what its children write: these outputs are watched wherever they are.
-    const given = standIn === undefined || request.follow || choice.numbers !== undefined
+    const command = request.follow ? undefined : pid;
+    const given = standIn === undefined || choice.numbers !== undefined
       ? undefined
-      : { command: pid, stdout: standIn.stdout, stderr: standIn.stderr };
+      : { command, stdout: standIn.stdout, stderr: standIn.stderr };
     const follow = request.follow || given !== undefined;
     using engine = new PtraceEngine(
       { pids: [pid], follow, choice, standIn: given },
@@ -127,9 +133,12 @@ class Session implements Disposable {
   }
 
   /** Signals to this program from now on; a watch also ends when there is nobody to write for. */
-  listen(onSignal: ControlOptions["onSignal"], standIn?: StandIn): Control {
+  listen(
+    onSignal: ControlOptions["onSignal"],
+    others?: Pick<ControlOptions, "well" | "over">,
+  ): Control {
     const isOver = () => this.mirror.isOver;
-    const control = new SignalControl({ onSignal, isOver, ...(standIn && { well: standIn }) });
+    const control = new SignalControl({ onSignal, isOver, ...others });
     this.mirror.control = control;
     return control;
   }
@@ -137,6 +146,21 @@ class Session implements Disposable {
   name({ name }: Engine): void {
     this.#engine = name;
     verbose(`Engine: ${name}`);
+  }
+
+  /** What the mirror is written to. */
+  get descriptors(): number[] {
+    return this.#outputs.map(({ descriptor }) => descriptor);
+  }
+
+  /** Settles when a reader has gone away, or for no reason: before the target writes again, which may be never. */
+  async readerGone(): Promise<void> {
+    const set = new PollSet(this.#outputs.length);
+    this.descriptors.forEach((fd, index) => set.watch(index, fd, 0));
+    await set.pollAsync(-1);
+    this.#outputs.forEach((output, index) => {
+      if ((set.reported(index) & (POLLERR | POLLHUP)) !== 0) output.giveUp();
+    });
   }
 
   get isReaderGone(): boolean {
@@ -166,7 +190,7 @@ function makeFormat({ format, color, output }: MirrorRequest, terminal: TargetTe
   const red = color === "always" || color === "auto" && auto;
   switch (format) {
     case "raw":
-      return new RawFormat(red);
+      return new RawFormat(red, output === undefined && Deno.stdout.isTerminal());
     case "line":
       return new LineFormat(red);
     case "hex":

@@ -70,9 +70,19 @@ export class Output implements Disposable {
     }
   }
 
+  /** What it writes to. */
+  get descriptor(): number {
+    return this.#fd;
+  }
+
   /** Whether its reader has gone away: there is nobody to write for. */
   get isGone(): boolean {
     return this.#isGone;
+  }
+
+  /** Nobody reads any more: found out without a write. */
+  giveUp(): void {
+    this.#isGone = true;
   }
 
   /** Why nothing can be written any more. */

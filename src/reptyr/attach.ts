@@ -33,7 +33,7 @@ import { fdsOn, type OldTerminal } from "./old_terminal.ts";
 import { planJob } from "./plan.ts";
 import { type MoveMode, type PreflightFacts, readStats } from "./preflight.ts";
 import { PublishedRecord, readRecords } from "./published_record.ts";
-import { PutAside } from "./put_aside.ts";
+import { catchesStop, PutAside } from "./put_aside.ts";
 import type { Redraw } from "./redraw.ts";
 import { sharesDescription } from "./sharing.ts";
 import type { SighupShield } from "./sighup_shield.ts";
@@ -143,12 +143,12 @@ function tryToAttach(
     if (stays) warnOfStaying(target.pid, obstacle, how);
     const staying = how.alone ? whoStays(job, facts.command) : [];
     const found = settingsOf(job);
-    using aside = isDriven(found) && how.redraw !== "none"
+    using aside = isDriven(found) && how.redraw !== "none" && mayAsk(staying, job)
       ? PutAside.ask(job, how.timeoutSeconds)
       : PutAside.nobody();
     const old = aside.hasAny ? settingsOf(job) : found;
     const { terminal } = target;
-    using screen = isDriven(found) && !aside.isScreenRight
+    using screen = isDriven(found) && !aside.isScreenRight && isScreenLeft(staying, job)
       ? OldScreen.open(target, terminal)
       : undefined;
     setTermios(pty.slave, settingsFrom(old.termios));
@@ -211,6 +211,16 @@ function whoStays({ target }: Job, command: string): readonly Stat[] {
   const table = readStats().filter(isLive);
   refuseAlone({ pid: target.pid, command }, target.stat, table);
   return othersOfGroup(target.stat, table);
+}
+
+/** Programs that suspend themselves send the stop to their whole group: not when some of it would really stop. */
+function mayAsk(staying: readonly Stat[], { members }: Job): boolean {
+  return staying.every(({ pid }) => members.some((member) => member.pid === pid));
+}
+
+/** Whether nobody of those `staying` drives the old screen: the target does, where it handles ^Z. */
+function isScreenLeft(staying: readonly Stat[], { target }: Job): boolean {
+  return staying.length === 0 || catchesStop(target.status);
 }
 
 function leftIn(shell: number, { target }: Job, staying: readonly Stat[]): LeftBehind {

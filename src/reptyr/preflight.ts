@@ -12,8 +12,8 @@ import { isDeadState, isLive, readStat, type Stat } from "../proc/stat.ts";
 import type { Status } from "../proc/status.ts";
 import { listPids, listTids } from "../proc/tasks.ts";
 import {
+  type AttachFacts,
   explainAttachFailure,
-  isAttachForbidden,
   type SelfFacts,
 } from "../tracee/attach_failure.ts";
 import {
@@ -33,7 +33,7 @@ import {
 import { isOnTerminal, type OldTerminal, oldTerminal } from "./old_terminal.ts";
 import { isSuspendedReptyr } from "./suspended.ts";
 import { usersOf } from "./terminal_users.ts";
-import { type NamedProcess, refusal, type TargetFacts } from "./refusals.ts";
+import { memberRefusal, type NamedProcess, refusal, type TargetFacts } from "./refusals.ts";
 
 /** What is known of a target that may be moved, as it was a moment ago. */
 export interface PreflightFacts {
@@ -66,13 +66,9 @@ export interface MoveMode {
 /** The facts about process `pid`. Throws RefusedError, with the reason, when it cannot be moved. */
 export function preflight(pid: number, { forceStdio, alone }: MoveMode): PreflightFacts {
   const around = readSurroundings();
-  const { target, refused } = inspect(pid, around, forceStdio);
+  const { target, members, refused } = inspect(pid, around, { forceStdio, alone });
   if (refused !== undefined) throw refused;
   if (target !== undefined && alone) refuseAlone(target, target.stat, around.table);
-  const members = target === undefined || !alone
-    ? target?.members ?? []
-    : membersInTheWay(target.stat, around.table, Deno.pid).map(({ pid }) => pid);
-  members.forEach(refuseMember);
   const old = target?.fds && oldTerminal(target.stat.ttyNr, target.fds);
   const isEnough = old !== undefined || forceStdio;
   if (target?.fds === undefined || target.tid === undefined || !isEnough) {
@@ -93,25 +89,46 @@ export function preflight(pid: number, { forceStdio, alone }: MoveMode): Preflig
   };
 }
 
-/** A member of the job that may not be traced is named before anything is changed. */
-function refuseMember(pid: number): void {
-  const member = gather(pid);
-  if (member !== undefined && isAttachForbidden(member)) throw explainAttachFailure(member);
-}
-
-/** What is known of process `pid`, undefined when there is none; and why it cannot be moved, if it cannot. */
+/**
+ * What is known of process `pid`, undefined when there is none; the others that are stopped with it; and why it cannot be
+ * moved, if it cannot: one of those others may be the reason.
+ */
 export function inspect(
   pid: number,
-  around?: Surroundings,
-  needsNoTerminal = false,
-): { target: TargetFacts | undefined; refused: RefusedError | undefined } {
+  around: Surroundings,
+  { forceStdio, alone }: MoveMode = { forceStdio: false, alone: false },
+): {
+  readonly target: TargetFacts | undefined;
+  readonly members: readonly number[];
+  readonly refused: RefusedError | undefined;
+} {
   try {
     const target = gather(pid, around);
-    return { target, refused: refusal({ pid, target, needsNoTerminal }) };
+    const refused = refusal({ pid, target, needsNoTerminal: forceStdio });
+    if (target === undefined || refused !== undefined) return { target, members: [], refused };
+    const members = alone
+      ? membersInTheWay(target.stat, around.table, Deno.pid).map(({ pid }) => pid)
+      : target.members;
+    return { target, members, refused: refusedMember(members, pid, around) };
   } catch (error) {
     if (!(error instanceof Deno.errors.PermissionDenied)) throw error;
-    return { target: undefined, refused: refusal({ pid, target: undefined, isHidden: true }) };
+    const refused = refusal({ pid, target: undefined, isHidden: true });
+    return { target: undefined, members: [], refused };
   }
+}
+
+/** The first of `members` that may not be traced is named, before anything is changed. */
+function refusedMember(
+  members: readonly number[],
+  target: number,
+  { attachFacts }: Surroundings,
+): RefusedError | undefined {
+  for (const pid of members) {
+    const member = attachFacts(pid);
+    const refused = member && memberRefusal({ ...member, again: `reptyr ${target}` });
+    if (refused !== undefined) return refused;
+  }
+  return undefined;
 }
 
 /** The error to throw after PTRACE_SEIZE failed with EPERM. Reads everything anew. */
@@ -128,27 +145,40 @@ export interface Surroundings {
   readonly ancestors: readonly number[];
   readonly self: SelfFacts;
   readonly yama: number | undefined;
+  /** What tracing process `pid` depends on, read once; undefined when there is no such process. */
+  readonly attachFacts: (pid: number) => AttachFacts | undefined;
 }
 
 export function readSurroundings(table = processTable()): Surroundings {
-  return {
-    table,
-    ancestors: ancestorsOf(Deno.pid, table),
-    self: readSelfFacts(),
-    yama: readYamaLevel(),
+  const ours = { self: readSelfFacts(), yama: readYamaLevel() };
+  const known = new Map<number, AttachFacts | undefined>();
+  const attachFacts = (pid: number) => {
+    if (!known.has(pid)) known.set(pid, readable(() => readAttachFactsOf(pid, ours)));
+    return known.get(pid);
   };
+  return { table, ancestors: ancestorsOf(Deno.pid, table), ...ours, attachFacts };
 }
 
 /** Undefined when there is no such process, also when it ends while we look at it. */
-export function gather(pid: number, around = readSurroundings()): TargetFacts | undefined {
+function readAttachFactsOf(
+  pid: number,
+  ours: Pick<Surroundings, "self" | "yama">,
+): (AttachFacts & { readonly stat: Stat }) | undefined {
   const stat = readStat(pid);
   const tids = listTids(pid);
   if (stat === undefined || tids === undefined) return undefined;
   const tid = tids.find((one) => !isDeadState(readStat(pid, one)?.state ?? "X"));
   const command = readCommand(pid, tid);
-  const attach = readAttachFacts(pid, tids, tid, around, isSuspendedReptyr);
+  const attach = readAttachFacts(pid, tids, tid, ours, isSuspendedReptyr);
   if (command === undefined || attach === undefined) return undefined;
-  const { status } = attach;
+  return { ...attach, command, stat };
+}
+
+/** Undefined when there is no such process, also when it ends while we look at it. */
+export function gather(pid: number, around = readSurroundings()): TargetFacts | undefined {
+  const attach = readAttachFactsOf(pid, around);
+  if (attach === undefined) return undefined;
+  const { stat, status, tid } = attach;
 
   const { table } = around;
   const self: ProcessEntry = { ...stat, pid };
@@ -159,8 +189,6 @@ export function gather(pid: number, around = readSurroundings()): TargetFacts | 
 
   return {
     ...attach,
-    command,
-    stat,
     threadOf: status.tgid === pid ? undefined : nameOf(status.tgid, 0),
     machine: tid === undefined ? undefined : readElfMachine(pid, tid),
     isSelf: pid === Deno.pid,

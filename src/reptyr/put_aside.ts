@@ -6,7 +6,7 @@
 import { SIGCONT, SIGSTOP, SIGTSTP, SIGWINCH } from "../ffi/constants.ts";
 import { kill } from "../ffi/process.ts";
 import { verbose } from "../log.ts";
-import { readStatus } from "../proc/status.ts";
+import { readStatus, type Status } from "../proc/status.ts";
 import { suspendItself } from "../tracee/suspend.ts";
 import type { Job } from "./job.ts";
 import { whomToAsk } from "./whom_to_ask.ts";
@@ -37,7 +37,7 @@ export class PutAside implements Disposable {
     const candidates = job.members.filter(({ tracee }) => !tracee.foundStopped)
       .map(({ stat, status }) => ({
         ...stat,
-        catchesStop: (status.sigCaught & signalBit(SIGTSTP)) !== 0n,
+        catchesStop: catchesStop(status),
       }));
     const members = whomToAsk(candidates, job.target.stat.tpgid)
       .map((pid) => job.members.find((member) => member.pid === pid)!);
@@ -67,6 +67,11 @@ export class PutAside implements Disposable {
   [Symbol.dispose](): void {
     this.#asked.dispose();
   }
+}
+
+/** Whether a program has something to do at ^Z, as those have that drive a screen. */
+export function catchesStop({ sigCaught }: Status): boolean {
+  return (sigCaught & signalBit(SIGTSTP)) !== 0n;
 }
 
 /** Some stop their whole group by SIGSTOP. Those who were stopped by us have it before them still. */

@@ -80,6 +80,13 @@ export function refusal(facts: RefusalFacts): RefusedError | undefined {
   return undefined;
 }
 
+/** Why a member of the job, which would be stopped and changed with the target, cannot be; undefined when it can. */
+export function memberRefusal(member: AttachFacts): RefusedError | undefined {
+  if (isAttachForbidden(member)) return explainAttachFailure(member);
+  if (member.status.seccomp === 0 || canSuspendSeccomp(member)) return undefined;
+  return underSeccomp(member, member.self.status.seccomp !== 0);
+}
+
 /** Why there is no process to speak of; `again` is how reptyr is to be called about another. */
 export function noProcess(
   { pid, target, isHidden }: RefusalFacts,
@@ -93,7 +100,7 @@ export function noProcess(
   }
   if (target === undefined) {
     return new RefusedError(`Cannot move process ${pid}: no such process`, [
-      "`ps a` lists the processes on terminals",
+      "`reptyr --list` lists the processes on terminals",
     ]);
   }
   const subject = `Cannot move process ${named({ pid, command: target.command })}`;
@@ -115,7 +122,7 @@ export function noProcess(
 
 /** For a target whose seccomp filter stays in force. `isSelfFiltered`: because this reptyr is under one, too. */
 export function underSeccomp(
-  target: { readonly pid: number; readonly command: string },
+  target: { readonly pid: number; readonly command: string; readonly again?: string },
   isSelfFiltered = false,
 ): RefusedError {
   return new RefusedError(
@@ -126,7 +133,9 @@ export function underSeccomp(
     [
       isSelfFiltered
         ? "Run reptyr as root outside of the container or sandbox: under a filter itself it cannot suspend one"
-        : `With CAP_SYS_ADMIN the filter can be suspended for a moment: sudo reptyr ${target.pid}`,
+        : `With CAP_SYS_ADMIN the filter can be suspended for a moment: sudo ${
+          target.again ?? `reptyr ${target.pid}`
+        }`,
     ],
   );
 }

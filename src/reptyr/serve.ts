@@ -186,7 +186,12 @@ function isMovedOn(pid: number): boolean {
  * end, and go on with its next line. The kernel tells it, and its group; to the helpers we pass on what the foreground
  * gets on any terminal.
  */
-function hangUp({ attachment: { shields, helpers, publish }, pty }: Service): void {
+export function hangUp(
+  { attachment: { shields, helpers, publish }, pty }: {
+    readonly attachment: Pick<Attachment, "shields" | "helpers" | "publish">;
+    readonly pty: Pty;
+  },
+): void {
   for (const shield of shields) liftShield(shield, publish);
   pty[Symbol.dispose]();
   for (const signal of [SIGHUP, SIGCONT]) signalHelpers(helpers, signal);
@@ -216,7 +221,7 @@ const RETRY_MS = 1000;
  * Lift a shield, now or as soon as the target can be stopped: a thread in uninterruptible sleep cannot. Other errors
  * leave the target with what it has; they must not end the pump.
  */
-function liftShield(shield: SighupShield, onLifted: () => void): void {
+export function liftShield(shield: SighupShield, onLifted: () => void): void {
   releaseStrays();
   try {
     shield.lift(LIFT_SECONDS);

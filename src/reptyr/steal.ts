@@ -9,15 +9,18 @@ import { RawMode } from "../tty/raw_mode.ts";
 import { SignalInbox } from "../tty/signal_inbox.ts";
 import { UserTerminal } from "../tty/user_terminal.ts";
 import { getWindowSize } from "../tty/window_size.ts";
+import { sortSignals } from "./heeded_signals.ts";
 import type { MoveOptions } from "./mod.ts";
 import { restoreAtExit, sizeOf } from "./own_terminal.ts";
 import { ScreenKeeper } from "./screen_keeper.ts";
 import { readStats } from "./preflight.ts";
+import { PublishedRecord, readRecords } from "./published_record.ts";
 import { Redrawer } from "./redraw.ts";
 import { ENDING_SIGNALS } from "./serve.ts";
+import { takeOverJob } from "./served_job.ts";
 import { SlaveGuard } from "./slave_guard.ts";
 import { type StealFacts, stealPreflight } from "./steal_preflight.ts";
-import { serveStolen } from "./steal_serve.ts";
+import { notifyHelpers, serveStolen } from "./steal_serve.ts";
 import { HungUpMaster } from "./steal_losers.ts";
 import { stealFailure } from "./stolen_terminal.ts";
 import { takeMaster } from "./steal_take.ts";
@@ -38,7 +41,8 @@ export async function steal({ pid, timeoutSeconds, redraw }: MoveOptions): Promi
   cleanup.defer(() => close(pidfd));
   const terminal = cleanup.use(new UserTerminal());
   // Before the first stop: see move().
-  const signals = new SignalInbox([...ENDING_SIGNALS.keys(), "SIGWINCH"]);
+  const { heeded, ignored } = sortSignals(ENDING_SIGNALS);
+  const signals = new SignalInbox([...heeded, "SIGWINCH"], ignored);
   const rawMode = cleanup.use(RawMode.enter(terminal.keyboard));
   const screen = new ScreenKeeper(terminal);
   restoreAtExit(rawMode, screen, cleanup);
@@ -46,6 +50,11 @@ export async function steal({ pid, timeoutSeconds, redraw }: MoveOptions): Promi
 
   const guard = cleanup.use(new SlaveGuard(facts.master));
   const replacement = cleanup.use(new HungUpMaster());
+  const served = readRecords(pid).find(({ target, groups }) =>
+    target === facts.wanted.session && groups !== undefined
+  );
+  // Before that reptyr loses its terminal: it looks for who has the job then.
+  const published = served && cleanup.use(new PublishedRecord(served.target));
   const losses = takeMaster(facts, replacement.descriptor, timeoutSeconds);
   replacement.watch(losses);
   for (const { pid, fds } of losses) {
@@ -53,18 +62,23 @@ export async function steal({ pid, timeoutSeconds, redraw }: MoveOptions): Promi
   }
   const pty = Pty.adopt(facts.master);
   verbose(`Serving ${pty.name}`);
-  const redrawer = cleanup.use(new Redrawer({ how: redraw, pty, size, notify: () => {} }));
-  redrawer.request(getWindowSize(pty.master));
+  const job = served && published && takeOverJob(served, published, timeoutSeconds);
+  const notify = () => notifyHelpers(job);
+  const redrawer = cleanup.use(new Redrawer({ how: redraw, pty, size, notify }));
+  const repaint = () => redrawer.request(getWindowSize(pty.master));
+  repaint();
   return await serveStolen({
     target: { pid, pidfd, startTime: facts.target.stat.startTime },
     session: facts.wanted.session,
     pty,
     guard,
+    job,
     terminal,
     rawMode,
     signals,
     screen,
     size,
+    repaint,
   });
 }
 
@@ -76,12 +90,17 @@ function openPidfd({ target }: StealFacts): number {
   }
 }
 
-/** What the user should know before anything is done. Nothing is injected into those who are on the terminal. */
+/**
+ * What the user should know before anything is done. Nothing is injected into those who are on the terminal, and it stays
+ * the /dev/tty of them all.
+ */
 function warnAbout({ target, wanted }: StealFacts): void {
   const device = encodeDevice(ptsDevice(wanted.index));
   const job = readStats().filter(({ ttyNr, session }) =>
     ttyNr >>> 0 === device && session === wanted.session
   ).map(({ pid }) => pid);
   const known = { pid: target.pid, uid: target.status.uids[0], job, seccomp: 0 };
-  for (const line of warnings(readWarningFacts(known))) writeStderr(`reptyr: warning: ${line}`);
+  for (const line of warnings({ ...readWarningFacts(known), bereft: [] })) {
+    writeStderr(`reptyr: warning: ${line}`);
+  }
 }

@@ -1,23 +1,27 @@
 /**
  * The time after `reptyr -T`: keys and output pass as they are, for job control is that of the shell on the stolen
- * terminal; until everyone has left it, or we must.
+ * terminal; until everyone has left it, or we must. A job that another reptyr had moved there is served as by serve.ts.
  */
-import { POLLIN } from "../ffi/constants.ts";
+import { POLLIN, SIGWINCH } from "../ffi/constants.ts";
 import { close, PollSet } from "../ffi/descriptor.ts";
 import { pidfdOpen } from "../ffi/process.ts";
 import { writeStderr } from "../log.ts";
 import { encodeDevice, ptsDevice } from "../proc/device.ts";
 import { isLive, PF_EXITING, readStat } from "../proc/stat.ts";
 import type { Pty } from "../tty/pty.ts";
-import { pump } from "../tty/pump.ts";
+import { pump, type Typist } from "../tty/pump.ts";
 import type { RawMode } from "../tty/raw_mode.ts";
 import type { SignalInbox } from "../tty/signal_inbox.ts";
 import type { UserTerminal } from "../tty/user_terminal.ts";
 import type { WindowSize } from "../tty/window_size.ts";
 import { exitStatus } from "../proc/exit_status.ts";
+import { signalHelpers } from "./helpers.ts";
+import { holdChildren } from "./hold.ts";
+import { JobControl } from "./job_control.ts";
 import { changeSize } from "./redraw.ts";
 import type { ScreenKeeper } from "./screen_keeper.ts";
-import { ENDING_SIGNALS } from "./serve.ts";
+import { ENDING_SIGNALS, hangUp, liftShield } from "./serve.ts";
+import type { ServedJob } from "./served_job.ts";
 import type { SlaveGuard } from "./slave_guard.ts";
 
 export interface StolenService {
@@ -30,17 +34,21 @@ export interface StolenService {
   readonly session: number | undefined;
   readonly pty: Pty;
   readonly guard: SlaveGuard;
+  /** What another reptyr served there, if one did. */
+  readonly job: ServedJob | undefined;
   readonly terminal: UserTerminal;
   readonly rawMode: RawMode;
   readonly signals: SignalInbox;
   readonly screen: ScreenKeeper;
   /** The size of the user's terminal at any time. */
   readonly size: () => WindowSize;
+  /** Make the programs paint their screen again, at the size that the terminal has now. */
+  readonly repaint: () => void;
 }
 
 /** Serve until the end; the exit status for ours. */
 export async function serveStolen(service: StolenService): Promise<number> {
-  const { target, session, pty, guard, terminal, rawMode, signals, screen, size } = service;
+  const { target, session, pty, job, terminal, rawMode, signals, screen, size } = service;
   using cleanup = new DisposableStack();
   const leader = session === undefined ? -1 : pidfdOpen(session);
   if (leader >= 0) cleanup.defer(() => close(leader));
@@ -53,19 +61,18 @@ export async function serveStolen(service: StolenService): Promise<number> {
     master: pty.master,
     signals,
     endingSignals: [...ENDING_SIGNALS.keys()],
-    typist: {
-      listening: true,
-      hasHeld: false,
-      read: terminal.readFrom,
-      beforeWait: () => guard.check(),
-    },
-    onResize: () => changeSize({ pty, notify: () => {} }, size()),
+    typist: typedBy(service, cleanup),
+    onResize: () => changeSize({ pty, notify: () => notifyHelpers(job) }, size()),
     onAbandoned: () => isStillUsed(session, pty),
     isOver: () => false,
     watches: [
       { fd: target.pidfd, onReadable: noteEnd },
       // The end of its leader hangs a terminal up: then the master is to tell.
       { fd: leader, onReadable: () => pty.releaseSlave() },
+      ...(job?.shields ?? []).map((shield) => ({
+        fd: shield.shellPidfd,
+        onReadable: () => liftShield(shield, job!.publish),
+      })),
     ],
   });
   screen.putRight();
@@ -78,14 +85,49 @@ export async function serveStolen(service: StolenService): Promise<number> {
       return status ?? 0;
     case "screen gone":
     case "terminal gone":
+      if (job !== undefined) hangUp({ attachment: job, pty });
       return ENDING_SIGNALS.get("SIGHUP")!;
     case "signal":
+      if (job !== undefined) hangUp({ attachment: job, pty });
       rawMode[Symbol.dispose]();
       writeStderr(
         `reptyr: ended by ${end.signal}: the programs on ${pty.name} are told that it hangs up`,
       );
       return ENDING_SIGNALS.get(end.signal)!;
   }
+}
+
+/** The keyboard, without the keys that mean a signal which the kernel would keep from the job. */
+function typedBy(service: StolenService, cleanup: DisposableStack): Typist {
+  const { pty, guard, job, terminal, rawMode, signals, screen, repaint } = service;
+  const source = {
+    listening: true,
+    hasHeld: false,
+    read: terminal.readFrom,
+    beforeWait: () => guard.check(),
+  };
+  if (job === undefined) return source;
+  return cleanup.use(
+    new JobControl({
+      source,
+      pty,
+      terminal,
+      rawMode,
+      helpers: job.helpers,
+      hold: () => holdChildren(job.shell, [job.target, ...job.helpers.pids]),
+      onLeave: () => screen.putRight(),
+      onReturn: () => {
+        screen.bringBack();
+        repaint();
+      },
+      wake: () => signals.wake(),
+    }),
+  );
+}
+
+/** Tell the helpers of a new window size: the kernel tells only who is in the foreground. */
+export function notifyHelpers(job: ServedJob | undefined): void {
+  if (job !== undefined) signalHelpers(job.helpers, SIGWINCH);
 }
 
 /**

@@ -4,6 +4,7 @@
  */
 import { PTRACE_GET_SYSCALL_INFO, PTRACE_LISTEN, PTRACE_SYSCALL } from "../ffi/constants.ts";
 import { libc } from "../ffi/libc.ts";
+import { raw } from "../ffi/raw.ts";
 import { ptraceSyscallInfo } from "../ffi/structs.ts";
 
 const ARCH_WORD = ptraceSyscallInfo.fields.arch[0] / 4;
@@ -19,10 +20,15 @@ export class SyscallStop {
   readonly #words = new Uint32Array(this.#bytes.buffer);
   readonly #size = BigInt(ptraceSyscallInfo.size);
 
-  /** Look at `tid`: PTRACE_SYSCALL_INFO_ENTRY, _EXIT or another op; -1 when the kernel tells nothing. */
+  /** Look at `tid`: PTRACE_SYSCALL_INFO_ENTRY, _EXIT or another op; a negated errno: EIO before Linux 5.3. */
   read(tid: number): number {
     const length = libc().ptraceBuffer(PTRACE_GET_SYSCALL_INFO, tid, this.#size, this.#bytes);
-    return length < 0 ? -1 : this.#bytes[0]!;
+    return length < 0 ? this.#readAgain(length, tid) : this.#bytes[0]!;
+  }
+
+  #readAgain(length: number, tid: number): number {
+    const again = raw(length, "ptrace", PTRACE_GET_SYSCALL_INFO, tid, this.#size, this.#bytes);
+    return again < 0 ? again : this.#bytes[0]!;
   }
 
   /** AUDIT_ARCH_* */

@@ -66,6 +66,14 @@ export type PumpEnd<Ending extends Deno.Signal> =
 const SLICE_MS = 100;
 const QUIET_AFTER_MS = 1000;
 
+/**
+ * One turn of the event loop in which listeners run, and timers whose time has come: those rest as long as nothing is
+ * waited for but what is ready at once, such as a poll(2) on another thread.
+ */
+function timersTurn(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 0));
+}
+
 /** How long a listener may take to run after its signal broke a poll(2): a few milliseconds. */
 const LISTENER_MS = 50;
 
@@ -153,8 +161,11 @@ class Pump<Ending extends Deno.Signal> {
       if (ready > 0) return;
       if (ready === -ERRNO.EINTR) await this.#options.signals.arrival(LISTENER_MS);
     }
-    const quiet = performance.now() - this.#lastTransfer > QUIET_AFTER_MS;
-    await this.#poll.pollAsync(quiet ? -1 : 0);
+    if (performance.now() - this.#lastTransfer > QUIET_AFTER_MS) await this.#poll.pollAsync(-1);
+    else {
+      await timersTurn();
+      this.#poll.poll(0);
+    }
     this.#lastTurn = performance.now();
   }
 

@@ -116,7 +116,7 @@ export class TextInput implements Typist, Disposable {
     this.#pause = FIRST_PAUSE_MS;
   }
 
-  /** Timers rest as long as the pump is busy, and that passes {@linkcode beforeWait} often enough then. */
+  /** While the pump is busy timers come late, and that passes {@linkcode beforeWait} often enough then. */
   #lookAfter(pause: number): void {
     this.#pause = pause;
     this.#lookAt = performance.now() + pause;

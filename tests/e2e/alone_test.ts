@@ -14,7 +14,7 @@ import {
   untilForeground,
   untilRunning,
 } from "../support/jobs_moved.ts";
-import { requires } from "../support/programs.ts";
+import { requires, requiresCompiler, victim } from "../support/programs.ts";
 import { Terminal, waitUntil } from "../support/terminal.ts";
 import { untilState } from "../support/victim.ts";
 
@@ -61,6 +61,44 @@ describe("reptyr -1", () => {
     old.expect(PROMPT);
     assert(handle.ended);
   });
+
+  requiresCompiler(
+    "out of a script, a program whose ^Z stops all of its group: the script does not stop",
+    () => {
+      const script = `stty -icanon; ${victim("suspends")} stop; read -r x; echo "script: $x"`;
+      using old = startOnTerminal("foreground job", ["bash", "--norc", "-c", script]);
+      old.expect("ready");
+      const [bash, program] = untilRunning(old, ["bash", "suspends.0"]);
+      using handle = new ProcessHandle(program!);
+      const before = place(bash!);
+      using moved = moveAlone(program!);
+      moved.press("^C");
+      assertEquals(moved.expectExit(), { kind: "exited", status: 130 }, moved.describe());
+      assert(handle.ended);
+      assertEquals(place(bash!), before);
+      old.line("goes on");
+      old.expect("script: goes on");
+      assert(!old.output.includes("Stopped"), old.output);
+    },
+  );
+
+  requires("bash", "cat", "tr")(
+    "of a pipeline, and leaves the screen to who drives it and stays",
+    () => {
+      using old = typeInShell("stty -icanon; cat | tr a-z A-Z");
+      const [cat, tr] = untilRunning(old, ["cat", "tr"]);
+      untilForeground(cat!);
+      using handle = new ProcessHandle(tr!);
+      using moved = moveAlone(tr!);
+      assert(!old.output.includes("\x1b[?1049l"), old.output);
+      moved.press("^C");
+      assertEquals(moved.expectExit(), { kind: "exited", status: 130 }, moved.describe());
+      assert(handle.ended);
+      assert(!old.output.includes("\x1b[?1049l"), old.output);
+      old.press("^C");
+      old.expect(PROMPT);
+    },
+  );
 
   requires("bash", "sleep")("the shell prompts when the rest has ended before it", () => {
     using old = typeInShell("sleep 1000 | sleep 1001");

@@ -15,6 +15,7 @@ import {
   terminalsOf,
   untilRunning,
 } from "../support/jobs_moved.ts";
+import { reptyrPath } from "../support/reptyr.ts";
 import { requires, requiresCompiler, requiresCompilerAnd, victim } from "../support/programs.ts";
 import { type Terminal, waitUntil } from "../support/terminal.ts";
 import { untilBlocked } from "../support/victim.ts";
@@ -34,6 +35,14 @@ function expectAnswers(old: Terminal, children: readonly number[], text: string)
   for (const index of children) {
     waitUntil(`child ${index}`, () => old.output.includes(`child${index}: ${text}\r\n`));
   }
+}
+
+/** `reptyr --why PID` tells the same reason. */
+function assertForeseen(pid: number, reason: string, prefix: readonly string[] = []): void {
+  const [program, ...args] = [...prefix, reptyrPath, `--why=${pid}`, "--json"];
+  const { stdout } = new Deno.Command(program!, { args, stdin: "null" }).outputSync();
+  const why = JSON.parse(new TextDecoder().decode(stdout));
+  assertEquals([why.can, why.reason], [false, reason]);
 }
 
 /** What is not to change when the old shell has been shown a stop: the terminals and sessions of all. */
@@ -126,6 +135,7 @@ describe("a member that may not be traced", () => {
       const before = [bash!, strace!].map((pid) => new Untouched(pid));
       const place = places(pids);
       const [first, remedy] = refused([bash!]);
+      assertForeseen(bash!, first!);
       assertMatch(first!, new RegExp(`^Cannot attach to process ${cat} \\(cat\\): `));
       assertMatch(first!, new RegExp(`already traced by process ${strace} \\(strace`));
       assertMatch(remedy!, new RegExp(`^End process ${strace} or make it detach`));
@@ -165,7 +175,9 @@ describe("a member under a seccomp filter", () => {
       using old = startOnTerminal(shape, [...AS_NOBODY, publicVictim("jobs_family"), ...kinds]);
       const pids = untilReady(old, 3);
       const before = pids.map((pid) => new Untouched(pid));
-      const [first] = refused([pids[0]!], { prefix: AS_NOBODY, owner: NOBODY });
+      const [first, remedy] = refused([pids[0]!], { prefix: AS_NOBODY, owner: NOBODY });
+      assertForeseen(pids[0]!, first!, AS_NOBODY);
+      assertMatch(remedy!, new RegExp(`: sudo reptyr ${pids[0]}$`));
       assertMatch(first!, new RegExp(`^Cannot move process ${pids[2]} .*seccomp filter`));
       for (const one of before) one.assert();
       expectAnswers(old, [1, 2, 3], "still here");

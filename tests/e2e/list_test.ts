@@ -206,13 +206,13 @@ describe("reptyr --list and --why", () => {
       members: null,
       can: false,
       reason: `Cannot move process ${gone.pid}: no such process`,
-      remedies: ["`ps a` lists the processes on terminals"],
+      remedies: ["`reptyr --list` lists the processes on terminals"],
       warnings: [],
     });
     assertEquals(answer(["--why", gone.pid]), {
       code: 1,
       stdout: `Move      cannot\nCannot move process ${gone.pid}: no such process\n` +
-        "  `ps a` lists the processes on terminals\n",
+        "  `reptyr --list` lists the processes on terminals\n",
     });
   });
 

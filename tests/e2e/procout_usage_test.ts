@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { afterEach, describe, it } from "@std/testing/bdd";
 import { SIGINT, SIGTERM } from "../../src/ffi/constants.ts";
+import { readCommand } from "../../src/proc/command.ts";
 import { readFds } from "../../src/proc/fds.ts";
 import { readStatus } from "../../src/proc/status.ts";
 import { switchesOf } from "../support/input_run.ts";
@@ -8,7 +9,7 @@ import { assertNoneLeft } from "../support/e2e_target.ts";
 import { Procout, procoutPath } from "../support/procout.ts";
 import { requires, requiresCompiler, victim } from "../support/programs.ts";
 import { Terminal, waitUntil } from "../support/terminal.ts";
-import { startVictim } from "../support/victim.ts";
+import { startVictim, untilBlocked } from "../support/victim.ts";
 
 /** `procout WORDS` ends with `status` and says `message`, and nothing on stdout. */
 function assertRefused(
@@ -146,10 +147,10 @@ describe("procout writes", () => {
     });
     waitUntil("procout to watch", () => readStatus(target.pid)?.tracerPid !== 0);
     target.line("");
-    target.line("");
+    target.expect("err 1");
     waitUntil("procout to let it go", () => readStatus(target.pid)?.tracerPid === 0);
     target.line("");
-    target.expect("err 3");
+    target.expect("err 2");
     shell.expectExit();
     assertEquals(shell.output.replace(/err \d\r\n/g, ""), "line 1\r\n");
   });
@@ -192,6 +193,19 @@ describe("procout writes", () => {
       shown.press("^C");
       assertEquals(shown.expectExit(), { kind: "exited", status: 0 });
       assertEquals(readStatus(target.pid)?.tracerPid, 0);
+    }
+  });
+
+  it("the modes that a program has set on the terminal back, when it is left running", () => {
+    const script = "printf '\\033[?1049h\\033[?25l\\033[1mmenu'; exec cat";
+    using shown = Terminal.start([procoutPath, "--", "sh", "-c", script]);
+    shown.expect("menu");
+    assert(shown.output.endsWith("\x1b[?1049h\x1b[?25l\x1b[1mmenu"), shown.output);
+    shown.press("^C");
+    shown.expectExit();
+    const after = shown.output.slice(shown.output.indexOf("menu"));
+    for (const back of ["\x1b[?1049l", "\x1b[?25h"]) {
+      assert(after.includes(back), JSON.stringify(after));
     }
   });
 
@@ -281,6 +295,15 @@ describe("procout -- COMMAND", () => {
     }
   });
 
+  it("has the outputs of its children apart, too, with --follow", () => {
+    const script = "echo out; echo err >&2; (echo child >&2; :); echo piped | cat";
+    for (const [options, stdout] of [[[], "piped\n"], [["-f"], "piped\npiped\n"]] as const) {
+      using procout = Procout.start([...options, "--", "sh", "-c", script]);
+      procout.expectEnd();
+      assertEquals([procout.stdout, procout.stderr], [`out\n${stdout}`, "err\nchild\n"]);
+    }
+  });
+
   it("leaves it its own output with --output, and its environment and arguments as they are", () => {
     using procout = Procout.start(["-o", "FOLDER/mirror", "--", "env", "-u", "_", "A= $B", "env"], {
       env: { LANG: "C" },
@@ -351,6 +374,8 @@ describe("procout -- COMMAND", () => {
     ]);
     procout.untilStdout("pid ");
     const target = Number(/pid (\d+)/.exec(procout.stdout)![1]);
+    waitUntil("sleep", () => readCommand(target)?.startsWith("sleep"));
+    untilBlocked(target);
     // Whoever runs the tests may leave something open in everybody.
     const inherited = new Set(readFds(Deno.pid, Deno.pid)?.map(({ fd, link }) => `${fd} ${link}`));
     const others = readFds(target, target)?.filter(({ fd, link }) =>

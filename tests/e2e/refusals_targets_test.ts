@@ -36,7 +36,7 @@ describe("reptyr and processes that nobody can move", () => {
     assertEquals(gone.status, { kind: "exited", status: 0 });
     assertEquals(refused([gone.pid]), [
       `Cannot move process ${gone.pid}: no such process`,
-      "`ps a` lists the processes on terminals",
+      "`reptyr --list` lists the processes on terminals",
     ]);
   });
 

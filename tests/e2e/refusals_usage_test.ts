@@ -73,7 +73,7 @@ describe("reptyr without a terminal of its own", () => {
       code: 1,
       stdout: "",
       stderr: "reptyr: Cannot move process 4194304: no such process\n" +
-        "  `ps a` lists the processes on terminals\n",
+        "  `reptyr --list` lists the processes on terminals\n",
     });
   });
 });

@@ -110,6 +110,20 @@ describe("reptyr -T", () => {
     assertMatch(JSON.stringify(terminal.expectExit()), /"exited","status":(0|130)}/);
   });
 
+  requiresCompiler(
+    "takes a shell that has jobs, and warns of nothing: all keep their /dev/tty",
+    () => {
+      using emulator = Emulator.start("poll");
+      emulator.window.line("sleep 1000 &");
+      const sleep = waitUntil("the job", () => childrenOf(emulator.shell)[0]);
+      using job = new ProcessHandle(sleep);
+      using stolen = Stolen.from(emulator.shell);
+      assert(!stolen.terminal.output.includes("warning"), stolen.terminal.output);
+      stolen.ask("(: </dev/tty) && echo has one", "has one\r\n");
+      job.end();
+    },
+  );
+
   requiresCompiler("makes a full-screen program repaint at the size of the new terminal", () => {
     const trap = "trap 'echo size $(stty size)' WINCH; while :; do read -t 1000; done";
     using emulator = Emulator.start("poll");

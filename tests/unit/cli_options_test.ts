@@ -2,7 +2,7 @@ import { assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { chooseCommand, type CommandName } from "../../src/cli/command_name.ts";
 import { helpText } from "../../src/cli/help.ts";
-import { REPTYR_OPTIONS, REPTYR_PLANNED } from "../../src/cli/option_table.ts";
+import { REPTYR_OPTIONS } from "../../src/cli/option_table.ts";
 import { parseReptyr } from "../../src/cli/options.ts";
 import { parseProcout } from "../../src/cli/procout_options.ts";
 import { wantsVerbose } from "../../src/cli/run.ts";
@@ -196,13 +196,6 @@ describe("parseReptyr", () => {
       assertEquals(error.message, message);
     });
   }
-
-  for (const option of REPTYR_PLANNED) {
-    it(`says that ${option} is not available yet`, () => {
-      const error = assertThrows(() => parseReptyr([option, "4242"]), UsageError);
-      assertEquals(error.message, `option '${option}' is not available in this version`);
-    });
-  }
 });
 
 describe("parseProcout", () => {
@@ -230,15 +223,12 @@ describe("chooseCommand", () => {
 });
 
 describe("helpText", () => {
-  it("names every option there is, and none that is not", () => {
+  it("names every option there is", () => {
     const text = helpText("reptyr");
     for (const { long, short, help } of REPTYR_OPTIONS) {
       const letter = short === undefined ? "    " : `-${short}, `;
       assertMatch(text, new RegExp(`^  ${letter}--${long}\\b.*  `, "m"));
       assertEquals(text.includes(help), true);
-    }
-    for (const option of REPTYR_PLANNED) {
-      assertEquals(new RegExp(`(^|[ ,])${option}\\b`, "m").test(text), false, option);
     }
   });
   it("fits a terminal of 80 columns", () => {

@@ -39,9 +39,12 @@ function text(format: Format, ...events: readonly WatchEvent[]): string {
 
 describe("formats", () => {
   it("raw: the bytes, stderr red when asked for", () => {
-    assertEquals(text(new RawFormat(false), wrote("a\n"), wrote("b", { stream: 2 }), LOST), "a\nb");
     assertEquals(
-      text(new RawFormat(true), wrote("a"), wrote("b", { stream: 2 })),
+      text(new RawFormat(false, false), wrote("a\n"), wrote("b", { stream: 2 }), LOST),
+      "a\nb",
+    );
+    assertEquals(
+      text(new RawFormat(true, false), wrote("a"), wrote("b", { stream: 2 })),
       "a\x1b[31mb\x1b[39m",
     );
   });

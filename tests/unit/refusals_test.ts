@@ -199,7 +199,7 @@ describe("refusal", () => {
   it("says: no such process", () => {
     assertEquals(lines(refusal({ pid: 4242, target: undefined })), [
       "Cannot move process 4242: no such process",
-      "`ps a` lists the processes on terminals",
+      "`reptyr --list` lists the processes on terminals",
     ]);
   });
 

@@ -25,6 +25,7 @@ export function attachAll(stops: Stops, request: WatchRequest, options: number):
       for (const tid of tids.filter((one) => !seen.has(one))) {
         seen.add(tid);
         found = true;
+        if (request.apart?.has(pid)) continue;
         if (seizeThread(pid, tid, options, asked.has(pid))) {
           stops.add(pid, tid).interrupted = true;
           askToStop(pid, tid);

@@ -71,6 +71,7 @@ export class PtraceEngine implements Engine {
     while (!this.#stops.isEmpty) {
       if (this.#receiver.blocked) await this.#receiver.room();
       if (this.#control.stopping) return;
+      if (this.#stops.failure !== undefined) throw this.#stops.failure;
       const tid = this.#next();
       if (tid < 0) return;
       if (tid > 0) {

@@ -21,6 +21,7 @@ import {
 import { ERRNO } from "../../ffi/errno.ts";
 import { close } from "../../ffi/descriptor.ts";
 import { kcmp } from "../../ffi/process.ts";
+import { RefusedError } from "../../errors.ts";
 import { readStatus } from "../../proc/status.ts";
 import { detach, getEventMessage, interrupt, setOptions } from "../../tracee/ptrace.ts";
 import { readMemory } from "../../tracee/remote_memory.ts";
@@ -42,6 +43,8 @@ export class Stops {
   underWay = 0;
   /** Whether threads are let go at their stops. */
   detaching = false;
+  /** Why nothing can be watched at all. */
+  failure: RefusedError | undefined;
   readonly #request: WatchRequest;
   readonly #receiver: Receiver;
   readonly #stop = new SyscallStop();
@@ -155,8 +158,20 @@ export class Stops {
 
   // ---- System calls ----
 
+  /** PTRACE_SYSCALL_INFO_*, of a thread in any kind of stop. */
+  #ask(tid: number): number {
+    const op = this.#stop.read(tid);
+    if (op === -ERRNO.EIO) {
+      this.failure ??= new RefusedError(
+        "Cannot watch: this kernel does not tell about system calls (PTRACE_GET_SYSCALL_INFO)",
+        ["Linux does since version 5.3"],
+      );
+    }
+    return op;
+  }
+
   #syscallStop(thread: Thread): void {
-    switch (this.#stop.read(thread.tid)) {
+    switch (this.#ask(thread.tid)) {
       case PTRACE_SYSCALL_INFO_ENTRY:
         // Also when detaching: an interrupt may be pending, would make the call return EINTR, and nobody put it right.
         this.#leave(thread);
@@ -258,6 +273,7 @@ export class Stops {
 
   #interruptStop(thread: Thread): void {
     if (thread.interrupted || this.detaching) restartCall(thread);
+    if (thread.interrupted) this.#ask(thread.tid);
     thread.interrupted = false;
     if (this.detaching) return this.#release(thread);
     this.#goOn(thread);

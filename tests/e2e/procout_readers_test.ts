@@ -1,0 +1,58 @@
+import { assert, assertEquals } from "@std/assert";
+import { afterEach, describe } from "@std/testing/bdd";
+import { assertNoneLeft } from "../support/e2e_target.ts";
+import { procoutPath } from "../support/procout.ts";
+import { requires } from "../support/programs.ts";
+import { Terminal } from "../support/terminal.ts";
+
+/** Has the target's input and the mirror's reading end both. */
+const SUPERVISOR = `
+import subprocess, sys
+pipe = subprocess.PIPE
+target = subprocess.Popen(["cat"], stdin=pipe, stdout=subprocess.DEVNULL)
+mirror = subprocess.Popen([sys.argv[1], "-V", str(target.pid)], stdout=pipe, stderr=pipe)
+while b"Watching" not in mirror.stderr.readline(): assert mirror.poll() is None
+target.stdin.write(b"seen\\n")
+target.stdin.close()
+print(mirror.stdout.read(), mirror.wait(), target.wait())
+`;
+
+describe("who reads the mirror", () => {
+  afterEach(assertNoneLeft);
+
+  requires("cat")("is left out of it, and so is who reads that", () => {
+    const script = `(read line </dev/tty; echo "<$line>") & ${procoutPath} -V -f $$ | cat | cat`;
+    using terminal = Terminal.start(["sh", "-c", script], { columns: 250 });
+    terminal.expect(/Not watched, as the mirror passes through: \d+ \(cat\), \d+ \(cat\)\r\n/);
+    terminal.expect("Watching 2 threads");
+    terminal.line("here");
+    terminal.expect(/<here>\r\n[^]*<here>\r\n/);
+    terminal.press("^C");
+    terminal.expectExit();
+    assertEquals(terminal.output.match(/<here>/g)?.length, 2);
+  });
+
+  requires("script")("is refused when it is asked for: the terminal that procout runs on", () => {
+    const script = `${procoutPath} $PPID; echo status $?; ` +
+      `${procoutPath} -V -o /dev/null $PPID & ` +
+      "read line; echo here; read line; kill -INT $!; wait $!; echo status $?";
+    using terminal = Terminal.start(["script", "-q", "-c", script, "/dev/null"], { columns: 250 });
+    terminal.expect(
+      /Cannot watch process \d+ \(script .*\): what this procout writes passes through it/,
+    );
+    terminal.expect("Write the mirror to a file: procout --output=FILE\r\n");
+    terminal.expect("status 1\r\n");
+    terminal.expect("Watching 1 threads");
+    terminal.line("");
+    terminal.expect("here\r\n");
+    terminal.line("");
+    terminal.expect("status 0\r\n");
+    assertEquals(terminal.expectExit(), { kind: "exited", status: 0 });
+  });
+
+  requires("python3")("may well be who feeds the target", () => {
+    using terminal = Terminal.start(["python3", "-c", SUPERVISOR, procoutPath]);
+    terminal.expect("b'seen\\n' 0 0\r\n");
+    assert(terminal.expectExit().kind === "exited");
+  });
+});

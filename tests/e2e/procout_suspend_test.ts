@@ -1,0 +1,56 @@
+/** `procout -- COMMAND` as a job of a shell, and what another program makes of its recording. */
+import { assertEquals } from "@std/assert";
+import { afterEach, describe } from "@std/testing/bdd";
+import { readStat } from "../../src/proc/stat.ts";
+import { assertNoneLeft } from "../support/e2e_target.ts";
+import { Procout, procoutPath } from "../support/procout.ts";
+import { requires } from "../support/programs.ts";
+import { Terminal, waitUntil } from "../support/terminal.ts";
+import { untilBlocked } from "../support/victim.ts";
+
+describe("procout as a job of a shell", () => {
+  afterEach(assertNoneLeft);
+
+  requires("bash", "cat")("stops with its command by ^Z, and both go on by fg", () => {
+    using terminal = Terminal.start(["bash", "--norc"]);
+    terminal.expect("$ ");
+    terminal.line(`${procoutPath} -- sh -c 'echo pid $$; exec cat'`);
+    terminal.expect(/pid \d+\r\n/);
+    const command = Number(/pid (\d+)/.exec(terminal.output)![1]);
+    for (const word of ["one", "two"]) {
+      terminal.line(word);
+      terminal.expect(`${word}\r\n${word}\r\n`);
+      untilBlocked(command);
+      terminal.press("^Z");
+      terminal.expect(/Stopped[^\n]*\n[^]*\$ $/);
+      waitUntil("the stop", () => /[tT]/.test(readStat(command)?.state ?? ""));
+      terminal.line("fg");
+      terminal.expect(/fg\r\n[^\n]*procout -- [^\n]*\n/);
+    }
+    terminal.line("three");
+    terminal.expect("three\r\nthree\r\n");
+    terminal.press("^D");
+    terminal.expect(/\$ $/);
+    terminal.line("echo status $?");
+    terminal.expect("status 0\r\n");
+    terminal.line("exit");
+    terminal.expectExit();
+    for (const word of ["one", "two", "three"]) {
+      assertEquals(terminal.output.match(new RegExp(`^${word}\r$`, "gm"))?.length, 2, word);
+    }
+  });
+});
+
+describe("asciinema", () => {
+  afterEach(assertNoneLeft);
+
+  requires("asciinema")("shows a recording as the terminal showed the program", () => {
+    const script = "printf 'caf\\303'; printf '\\251 \\033[1mbold\\033[0m\\n'; printf '\\377\\n'";
+    using procout = Procout.start(["--format=cast", "-o", "FOLDER/cast", "--", "sh", "-c", script]);
+    procout.expectEnd();
+    using player = Terminal.start(["asciinema", "cat", procout.path("cast")]);
+    assertEquals(player.expectExit(), { kind: "exited", status: 0 });
+    // The player's own terminal adds a carriage return to those in the recording.
+    assertEquals(player.output.replace(/\r+/g, ""), "café \x1b[1mbold\x1b[0m\n\ufffd\n");
+  });
+});
