@@ -20,19 +20,21 @@ interface Machine {
 
 /**
  * One with all that arm64 has, and one that is common and has neither pointer authentication nor vectors of any
- * length. Emulation is slow: these tests are chosen so that all of it takes some minutes.
+ * length. They run at the same time. Emulation is slow: these tests are chosen so that all of it takes some minutes.
  */
 const MACHINES: readonly Machine[] = [
   {
     cpu: "max,pauth-impdef=on",
     tests: [
-      ...["raw", "remote_syscalls", "group_stop"].map((name) => `tests/kernel/${name}_test.ts`),
-      "tests/aarch64",
+      ...["raw", "remote_syscalls", "group_stop", "signals", "seize"].map((name) =>
+        `tests/kernel/${name}_test.ts`
+      ),
+      ...["restart", "registers", "killed"].map((name) => `tests/aarch64/${name}_test.ts`),
     ],
   },
   {
     cpu: "cortex-a72",
-    tests: ["restart", "moves", "registers", "mirror"].map((name) =>
+    tests: ["moves", "mirror", "registers", "arm", "restart"].map((name) =>
       `tests/aarch64/${name}_test.ts`
     ),
   },
@@ -42,7 +44,9 @@ const MACHINES: readonly Machine[] = [
 const PACKAGES = ["bash", "less", "ncurses-base", "strace", "vim-tiny"];
 const COMPILERS = ["aarch64-linux-gnu-gcc", "aarch64-linux-gnu-gcc-12"];
 const LIMIT_SECONDS = 900;
-const MEMORY_MIB = 3000;
+const MEMORY_MIB = 2500;
+/** Last lines of the emulator that are shown when a machine fails. */
+const MESSAGES = 20;
 /** How much longer than usual tests wait there. */
 const PATIENCE = 6;
 /** Stands between what is to be shown and the JUnit report. */
@@ -77,10 +81,12 @@ async function run(machines: readonly Machine[]): Promise<Outcome> {
     const runner = await ensureProgram(runnerPin);
     const build = [Deno.execPath(), "task", "--quiet", "build", "--target", TARGET];
     if (!await succeeds(build, {}) || !await compileVictims(folder)) return failed();
+    const args = [...packages, ...packed(folder, runner)];
+    const booted = machines.map((machine) => boot(machine, args, environment));
     const outcomes: Outcome[] = [];
-    for (const machine of machines) {
-      console.log(`\n-- an emulated ${machine.cpu}`);
-      outcomes.push(await boot(machine, [...packages, ...packed(folder, runner)], environment));
+    for (const { shown, outcome } of booted) {
+      for await (const line of shown) console.log(line);
+      outcomes.push(await outcome);
     }
     return {
       success: outcomes.every(({ success }) => success),
@@ -149,12 +155,18 @@ function packed(victims: string, runner: string): string[] {
   ];
 }
 
-/** Run the machine's tests; what they say is shown as it comes. */
-async function boot(
+interface Boot {
+  /** Lines of what the machine says; those that nobody has waited for are kept. */
+  readonly shown: ReadableStream<string>;
+  readonly outcome: Promise<Outcome>;
+}
+
+/** Run the machine's tests. */
+function boot(
   { cpu, tests }: Machine,
   args: readonly string[],
   environment: Record<string, string>,
-): Promise<Outcome> {
+): Boot {
   const test = `deno test --no-check -A --junit-path=/tmp/report ${tests.join(" ")}`;
   const script =
     `cd /t/p; ${test}; status=$?; echo; echo '${REPORT_MARK}'; cat /tmp/report; exit $status`;
@@ -173,15 +185,29 @@ async function boot(
     stdout: "piped",
     stderr: "piped",
   }).spawn();
-  const last = lastLineOf(child.stderr);
-  const xml = await showUntilReport(child.stdout);
-  const { success } = await child.status;
-  console.log(await last);
-  return { success, xml };
+  let shows!: ReadableStreamDefaultController<string>;
+  const shown = new ReadableStream<string>({ start: (controller) => void (shows = controller) });
+  const outcome = (async () => {
+    shows.enqueue(`\n-- an emulated ${cpu}`);
+    const said = new Response(child.stderr).text();
+    const xml = await untilReport(child.stdout, (line) => shows.enqueue(line));
+    const { success } = await child.status;
+    // How the machine started is of interest only when it did not.
+    const messages = (await said).trim().split("\n");
+    (success ? messages.slice(-1) : messages.slice(-MESSAGES)).forEach((line) =>
+      shows.enqueue(line)
+    );
+    shows.close();
+    return { success, xml };
+  })();
+  return { shown, outcome };
 }
 
-/** Print what comes before the report; what comes after. */
-async function showUntilReport(stream: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<string> {
+/** Show the lines that come before the report; what comes after. */
+async function untilReport(
+  stream: ReadableStream<Uint8Array<ArrayBuffer>>,
+  show: (line: string) => void,
+): Promise<string> {
   let pending = "";
   let report: string | undefined;
   for await (const text of stream.pipeThrough(new TextDecoderStream())) {
@@ -189,21 +215,14 @@ async function showUntilReport(stream: ReadableStream<Uint8Array<ArrayBuffer>>):
       report += text;
       continue;
     }
-    pending += text;
-    const lines = pending.split("\n");
+    const lines = (pending + text).split("\n");
     pending = lines.pop()!;
     const end = lines.indexOf(REPORT_MARK);
-    lines.slice(0, end < 0 ? lines.length : end).forEach((line) => console.log(line));
+    lines.slice(0, end < 0 ? lines.length : end).forEach(show);
     if (end >= 0) report = [...lines.slice(end + 1), pending].join("\n");
   }
-  if (report === undefined) console.log(pending);
+  if (report === undefined) show(pending);
   return report ?? "";
-}
-
-/** What the machine says at its start is of interest only when it does not start: then it is shown by the tool. */
-async function lastLineOf(stream: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<string> {
-  const text = await new Response(stream).text();
-  return text.trim().split("\n").at(-1) ?? "";
 }
 
 async function succeeds(
