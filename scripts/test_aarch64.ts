@@ -1,88 +1,134 @@
 /**
- * Runs tests with the aarch64 executable on a real arm64 kernel, in a machine that qemu emulates: once for each
- * processor model. scripts/qemu_arm64.sh boots it; what tests need is packed into it, since it has no network and no
- * compiler. Where the machine cannot be had, that is said, and counts as skipped.
+ * Runs tests with the aarch64 executable on a real arm64 kernel, in machines that qemu emulates: one for each
+ * processor model. What the tests need is packed into them, since they have no network and no compiler. Where they
+ * cannot be had, that is said, and counts as skipped. On an aarch64 machine it is that machine which runs them.
+ *
+ * Usage: test_aarch64.ts [--cpu MODEL] [--filter TEXT] [--junit-path FILE] [TEST_FILE]...
  */
 import { parseArgs } from "@std/cli/parse-args";
 import { dirname, join } from "@std/path";
+import { boot, failure, type Outcome, prepare, TREE, VICTIMS } from "./aarch64/machine.ts";
 import runnerPin from "./aarch64/runner_pin.json" with { type: "json" };
 import { ensureProgram, SetupError } from "./setup.ts";
 
 const ROOT = dirname(import.meta.dirname!);
 const TARGET = "aarch64-unknown-linux-gnu";
-const BOOT = join(ROOT, "scripts", "qemu_arm64.sh");
 
 interface Machine {
   /** For qemu's -cpu. */
   readonly cpu: string;
+  /** Paths of test files, in the order they run. */
   readonly tests: readonly string[];
 }
 
 /**
  * One with all that arm64 has, and one that is common and has neither pointer authentication nor vectors of any
  * length. They run at the same time. Emulation is slow: these tests are chosen so that all of it takes some minutes.
+ * A test file that is to run on aarch64, too, is added here, where there is less.
  */
 const MACHINES: readonly Machine[] = [
   {
     cpu: "max,pauth-impdef=on",
     tests: [
-      ...["raw", "remote_syscalls", "group_stop", "signals", "seize"].map((name) =>
-        `tests/kernel/${name}_test.ts`
-      ),
-      ...["restart", "registers", "killed"].map((name) => `tests/aarch64/${name}_test.ts`),
+      ...kernel("raw", "remote_syscalls", "group_stop", "signals", "seize"),
+      ...aarch64("restart", "registers", "killed"),
     ],
   },
   {
     cpu: "cortex-a72",
-    tests: ["moves", "mirror", "registers", "arm", "restart"].map((name) =>
-      `tests/aarch64/${name}_test.ts`
-    ),
+    tests: aarch64("moves", "mirror", "registers", "arm", "restart"),
   },
 ];
+
+function kernel(...names: readonly string[]): readonly string[] {
+  return names.map((name) => `tests/kernel/${name}_test.ts`);
+}
+
+function aarch64(...names: readonly string[]): readonly string[] {
+  return names.map((name) => `tests/aarch64/${name}_test.ts`);
+}
 
 /** Debian's, for the emulated machine. */
 const PACKAGES = ["bash", "less", "ncurses-base", "strace", "vim-tiny"];
 const COMPILERS = ["aarch64-linux-gnu-gcc", "aarch64-linux-gnu-gcc-12"];
-const LIMIT_SECONDS = 900;
-const MEMORY_MIB = 2500;
-/** Last lines of the emulator that are shown when a machine fails. */
-const MESSAGES = 20;
-/** How much longer than usual tests wait there. */
-const PATIENCE = 6;
-/** Stands between what is to be shown and the JUnit report. */
-const REPORT_MARK = "@@ report";
+const KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg";
+const IN_CI = Deno.env.get("CI") !== undefined;
+
+interface Options {
+  readonly machines: readonly Machine[];
+  /** For `deno test`. */
+  readonly test: readonly string[];
+}
 
 async function main(args: string[]): Promise<number> {
-  const options = parseArgs(args, { string: ["junit-path", "cpu"] });
-  const asked = options._.map(String);
-  const machines = MACHINES.filter(({ cpu }) => (options.cpu ?? cpu) === cpu)
+  const { cpu, filter, "junit-path": junitPath, _: named } = parseArgs(args, {
+    string: ["cpu", "filter", "junit-path", "_"],
+    unknown: (arg, key) => {
+      if (key !== undefined) throw new Error(`No such option: ${arg}`);
+    },
+  });
+  const asked = named.map(String).flatMap(testsOf);
+  const machines = MACHINES.filter((machine) => (cpu ?? machine.cpu) === machine.cpu)
     .map(({ cpu, tests }) => ({ cpu, tests: asked.length > 0 ? asked : tests }));
-  const junit = await run(machines);
-  if (options["junit-path"] !== undefined) Deno.writeTextFileSync(options["junit-path"], junit.xml);
-  return junit.success ? 0 : 1;
+  if (machines.length === 0) throw new Error(`No machine of tests is a ${cpu}`);
+  const test = filter === undefined ? [] : [`--filter=${filter}`];
+  const outcome = Deno.build.arch === "aarch64"
+    ? await runHere(asked.length > 0 ? asked : testsOf("tests/aarch64"), test)
+    : await emulate({ machines, test });
+  if (junitPath !== undefined) Deno.writeTextFileSync(junitPath, outcome.xml);
+  return outcome.success ? 0 : 1;
 }
 
-interface Outcome {
-  readonly success: boolean;
-  /** JUnit reports, one after another. */
-  readonly xml: string;
+/** `path`, or the test files in it, below the tree. */
+function testsOf(path: string): string[] {
+  if (!Deno.statSync(join(ROOT, path)).isDirectory) return [path];
+  return [...Deno.readDirSync(join(ROOT, path))].map(({ name }) => name)
+    .filter((name) => name.endsWith("_test.ts")).sort().map((name) => join(path, name));
 }
 
-async function run(machines: readonly Machine[]): Promise<Outcome> {
+async function runHere(tests: readonly string[], options: readonly string[]): Promise<Outcome> {
+  const report = Deno.makeTempFileSync({ prefix: "reptyr-aarch64-" });
+  try {
+    const built = [Deno.execPath(), "task", "--quiet", "build"];
+    if (!await succeeds(built)) return failure("the aarch64 executable", "it cannot be built");
+    const run = [Deno.execPath(), "test", "-A", `--junit-path=${report}`, ...options, ...tests];
+    const success = await succeeds(run);
+    return { success, xml: Deno.readTextFileSync(report) };
+  } finally {
+    Deno.removeSync(report);
+  }
+}
+
+async function emulate({ machines, test }: Options): Promise<Outcome> {
   const problem = missing();
   if (problem !== undefined) return skipped(problem);
-  const environment = { QEMU_ARM64_CACHE: Deno.env.get("QEMU_ARM64_CACHE") ?? defaultCache() };
+  const cache = Deno.env.get("QEMU_ARM64_CACHE") ?? join(ROOT, ".cache", "qemu-arm64");
   const packages = PACKAGES.flatMap((name) => ["-p", name]);
-  if (!await succeeds([BOOT, "-n", ...packages], environment)) {
-    return skipped("Debian's kernel and packages for arm64 cannot be fetched");
+  if (!await prepare(packages, cache)) {
+    const why = "Debian's kernel and packages for arm64 cannot be fetched";
+    return IN_CI ? failure("emulated machines", why) : skipped(why);
   }
   const folder = Deno.makeTempDirSync({ prefix: "reptyr-aarch64-" });
   try {
     const runner = await ensureProgram(runnerPin);
     const build = [Deno.execPath(), "task", "--quiet", "build", "--target", TARGET];
-    if (!await succeeds(build, {}) || !await compileVictims(folder)) return failed();
-    const args = [...packages, ...packed(folder, runner)];
-    const booted = machines.map((machine) => boot(machine, args, environment));
+    if (!await succeeds(build)) return failure("the aarch64 executable", "it cannot be built");
+    const victims = join(folder, "victims");
+    const bad = await compileVictims(victims);
+    if (bad !== undefined) return failure(`tests/victims/${bad}`, "it cannot be compiled");
+    const content = [...packages, ...packed(victims, runner)];
+    const booted = machines.map(({ cpu, tests }, index) => {
+      const module = join(folder, `all_${index}_test.ts`);
+      Deno.writeTextFileSync(module, moduleOf(tests));
+      const at = `${TREE}/all_test.ts`;
+      return boot({
+        cpu,
+        module: at,
+        options: test,
+        content: [...content, `${module}:${at}`],
+        cache,
+      });
+    });
     const outcomes: Outcome[] = [];
     for (const { shown, outcome } of booted) {
       for await (const line of shown) console.log(line);
@@ -100,142 +146,60 @@ async function run(machines: readonly Machine[]): Promise<Outcome> {
   }
 }
 
-/** What keeps the machine from being emulated here. CI installs the programs, so that they are missing is an error. */
+/** One module with all tests, in the tree: each module that is run loads anew what it imports, for seconds there. */
+function moduleOf(tests: readonly string[]): string {
+  return tests.map((path) => `import "./${path}";\n`).join("");
+}
+
+/** What keeps the machines from being emulated here. CI installs the programs, so that they are missing is an error. */
 function missing(): string | undefined {
+  if (!exists(KEYRING)) return "not Debian: its archive keyring is not here";
   const programs = ["qemu-system-aarch64", "perl", "apt-get", "dpkg-deb", "tar", "flock"]
     .filter((program) => which(program) === undefined);
   if (compiler() === undefined) programs.push("gcc-12-aarch64-linux-gnu");
-  const isDebian = exists("/usr/share/keyrings/debian-archive-keyring.gpg");
-  if (programs.length === 0) {
-    return isDebian ? undefined : "not Debian: its archive keyring is not here";
-  }
+  if (programs.length === 0) return undefined;
   const why = `not installed: ${programs.join(", ")}`;
-  if (isDebian && Deno.env.get("CI") !== undefined) {
-    throw new Error(`CI must not skip this: ${why}`);
-  }
+  if (IN_CI) throw new Error(`CI must not skip this: ${why}`);
   return why;
 }
 
 function skipped(why: string): Outcome {
-  console.log(`Skipped: tests in an emulated aarch64 machine: ${why}`);
-  return { success: true, xml: '<testcase name="aarch64"><skipped/></testcase>' };
+  console.log(`Skipped: tests in emulated aarch64 machines: ${why}`);
+  return { success: true, xml: '<testcase name="emulated machines"><skipped/></testcase>' };
 }
 
-function failed(): Outcome {
-  return { success: false, xml: "" };
-}
+const X86_VICTIMS = new Set(["registers.c", "registers_i386.c", "entry_i386.c", "rseq.c"]);
 
-/** All victims that can be compiled for aarch64, in `folder`: the others are for x86. */
-async function compileVictims(folder: string): Promise<boolean> {
+/** All victims that can be compiled for aarch64, in `folder`: the others are for x86. One that could not be. */
+async function compileVictims(folder: string): Promise<string | undefined> {
+  Deno.mkdirSync(folder);
   const victims = join(ROOT, "tests", "victims");
   const names = [...Deno.readDirSync(victims)].map(({ name }) => name)
     .filter((name) => name.endsWith(".c") && !X86_VICTIMS.has(name));
   for (const name of names) {
     const output = join(folder, name.replace(/\.c$/, ""));
     const source = join(victims, name);
-    if (!await succeeds([compiler()!, "-O1", "-pthread", source, "-lutil", "-o", output], {})) {
-      return false;
-    }
+    const command = [compiler()!, "-O1", "-pthread", source, "-lutil", "-o", output];
+    if (!await succeeds(command)) return name;
   }
-  return true;
+  return undefined;
 }
 
-const X86_VICTIMS = new Set(["registers.c", "registers_i386.c", "entry_i386.c", "rseq.c"]);
-
-/** Arguments that tell what is to be where in the machine. */
+/** Arguments that tell what is to be where in a machine. */
 function packed(victims: string, runner: string): string[] {
-  const tree = ["deno.json", "src", "tests", "vendor"].map((name) =>
-    `${join(ROOT, name)}:/t/p/${name}`
-  );
+  const tree = ["deno.json", "src", "tests", "vendor"];
   return [
-    ...tree,
-    `${join(ROOT, "dist", TARGET)}:/t/p/dist`,
-    `${victims}:/t/victims`,
+    ...tree.map((name) => `${join(ROOT, name)}:${TREE}/${name}`),
+    `${join(ROOT, "dist", TARGET)}:${TREE}/dist`,
+    `${victims}:${VICTIMS}`,
     `${runner}:/t/deno`,
   ];
 }
 
-interface Boot {
-  /** Lines of what the machine says; those that nobody has waited for are kept. */
-  readonly shown: ReadableStream<string>;
-  readonly outcome: Promise<Outcome>;
-}
-
-/** Run the machine's tests. */
-function boot(
-  { cpu, tests }: Machine,
-  args: readonly string[],
-  environment: Record<string, string>,
-): Boot {
-  const test = `deno test --no-check -A --junit-path=/tmp/report ${tests.join(" ")}`;
-  const script =
-    `cd /t/p; ${test}; status=$?; echo; echo '${REPORT_MARK}'; cat /tmp/report; exit $status`;
-  const variables = {
-    ...{ DENO_DIR: "/tmp/deno", REPTYR_VICTIMS: "/t/victims", REPTYR_PATIENCE: `${PATIENCE}` },
-    ...{ NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1" },
-  };
-  const child = new Deno.Command(BOOT, {
-    args: [
-      ...["-v", "-c", cpu, "-t", `${LIMIT_SECONDS}`, "-m", `${MEMORY_MIB}`],
-      ...Object.entries(variables).flatMap(([name, value]) => ["-e", `${name}=${value}`]),
-      ...[...args, "--", "bash", "-c", script],
-    ],
-    env: environment,
-    stdin: "null",
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
-  let shows!: ReadableStreamDefaultController<string>;
-  const shown = new ReadableStream<string>({ start: (controller) => void (shows = controller) });
-  const outcome = (async () => {
-    shows.enqueue(`\n-- an emulated ${cpu}`);
-    const said = new Response(child.stderr).text();
-    const xml = await untilReport(child.stdout, (line) => shows.enqueue(line));
-    const { success } = await child.status;
-    // How the machine started is of interest only when it did not.
-    const messages = (await said).trim().split("\n");
-    (success ? messages.slice(-1) : messages.slice(-MESSAGES)).forEach((line) =>
-      shows.enqueue(line)
-    );
-    shows.close();
-    return { success, xml };
-  })();
-  return { shown, outcome };
-}
-
-/** Show the lines that come before the report; what comes after. */
-async function untilReport(
-  stream: ReadableStream<Uint8Array<ArrayBuffer>>,
-  show: (line: string) => void,
-): Promise<string> {
-  let pending = "";
-  let report: string | undefined;
-  for await (const text of stream.pipeThrough(new TextDecoderStream())) {
-    if (report !== undefined) {
-      report += text;
-      continue;
-    }
-    const lines = (pending + text).split("\n");
-    pending = lines.pop()!;
-    const end = lines.indexOf(REPORT_MARK);
-    lines.slice(0, end < 0 ? lines.length : end).forEach(show);
-    if (end >= 0) report = [...lines.slice(end + 1), pending].join("\n");
-  }
-  if (report === undefined) show(pending);
-  return report ?? "";
-}
-
-async function succeeds(
-  [program, ...args]: readonly string[],
-  env: Record<string, string>,
-): Promise<boolean> {
-  const { success } = await new Deno.Command(program!, { args, cwd: ROOT, env, stdin: "null" })
+async function succeeds([program, ...args]: readonly string[]): Promise<boolean> {
+  const { success } = await new Deno.Command(program!, { args, cwd: ROOT, stdin: "null" })
     .spawn().status;
   return success;
-}
-
-function defaultCache(): string {
-  return join(ROOT, ".cache", "qemu-arm64");
 }
 
 function compiler(): string | undefined {

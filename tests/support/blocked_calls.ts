@@ -8,7 +8,7 @@ import { RemoteSyscalls } from "../../src/tracee/remote_syscalls.ts";
 import { Tracee } from "../../src/tracee/tracee.ts";
 import { assertNothingLeft, snapshot } from "./leftovers.ts";
 import type { requiresCompiler } from "./programs.ts";
-import type { Terminal } from "./terminal.ts";
+import { PATIENCE, type Terminal } from "./terminal.ts";
 import { startVictim, untilAllBlocked } from "./victim.ts";
 
 const SIGUSR1 = 10;
@@ -157,7 +157,7 @@ export function testBlockedCalls(
 
       for (const call of TIMED.filter(isWanted)) {
         test(`keeps its time: ${call}`, () => {
-          for (let milliseconds = 300;; milliseconds *= 4) {
+          for (let milliseconds = 300 * PATIENCE;; milliseconds *= 4) {
             using victim = startVictim("blocked", [call, milliseconds], { flags });
             // A machine may be so slow that the time is over before it was disturbed: then again with more.
             if (!wasDisturbed(victim, disturb)) continue;

@@ -60,16 +60,31 @@ export function assertNothingLeft(before: Snapshot): void {
   const facts = () => factsOf(before.pid, before.options);
   const wanted = JSON.stringify(before.facts);
   try {
-    waitUntil("the old state", () => JSON.stringify(facts()) === wanted, { timeoutMs: SETTLE_MS });
+    const found = waitUntil("the old state", () => {
+      if (JSON.stringify(facts()) === wanted) return "the same";
+      // It will not be what it was ever again.
+      return isOver(before.pid) && "over";
+    }, { timeoutMs: SETTLE_MS });
+    if (found === "the same") return;
   } catch {
-    assertEquals(facts(), before.facts, `Process ${before.pid} is not what it was before`);
+    // What differs is told below.
   }
+  assertEquals(facts(), before.facts, `Process ${before.pid} is not what it was before`);
+}
+
+/** Whether all threads have ended. */
+function isOver(pid: number): boolean {
+  return (listTids(pid) ?? []).every((tid) => !isLive(pid, tid));
+}
+
+function isLive(pid: number, tid: number): boolean {
+  return /^[^ZX]$/.test(readStat(pid, tid)?.state ?? "X");
 }
 
 function factsOf(pid: number, options: SnapshotOptions): Facts {
   const tids = listTids(pid) ?? [];
   // A leader that has exited has neither descriptors nor mappings to show; another thread does.
-  const tid = tids.find((tid) => /^[^ZX]$/.test(readStat(pid, tid)?.state ?? "X")) ?? pid;
+  const tid = tids.find((tid) => isLive(pid, tid)) ?? pid;
   const status = readStatus(pid, tid);
   if (status === undefined) throw new Error(`Process ${pid} is gone`);
   return {

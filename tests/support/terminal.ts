@@ -34,7 +34,7 @@ import { Screen } from "./screen.ts";
 const int = layout("int", 4, { value: [0, "i32"] });
 
 /** How many times longer than usual a test waits: for machines that are emulated. */
-const PATIENCE = Number(Deno.env.get("REPTYR_PATIENCE") ?? 1);
+export const PATIENCE = Number(Deno.env.get("REPTYR_PATIENCE") ?? 1);
 
 export const DEFAULT_TIMEOUT_MS = 20_000 * PATIENCE;
 
