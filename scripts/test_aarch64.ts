@@ -49,7 +49,7 @@ function aarch64(...names: readonly string[]): readonly string[] {
 }
 
 /** Debian's, for the emulated machine. */
-const PACKAGES = ["bash", "less", "ncurses-base", "strace", "vim-tiny"];
+const PACKAGES = ["bash", "less", "ncurses-base", "vim-tiny"];
 const COMPILERS = ["aarch64-linux-gnu-gcc", "aarch64-linux-gnu-gcc-12"];
 const KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg";
 const IN_CI = Deno.env.get("CI") !== undefined;

@@ -1,6 +1,6 @@
 /**
  * reptyr killed with SIGKILL at some moment of an attach: what the target is then, it becomes by itself. As in
- * tests/e2e/killed_test.ts, with fewer moments, which are drawn anew each time.
+ * tests/e2e/killed_test.ts, with fewer moments, which are drawn anew each time, and without strace(1), which is slow.
  */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { afterEach, describe } from "@std/testing/bdd";
@@ -8,7 +8,7 @@ import { readFds } from "../../src/proc/fds.ts";
 import { readStatus } from "../../src/proc/status.ts";
 import { assertNoneLeft, Target } from "../support/e2e_target.ts";
 import { startOn } from "../support/input_run.ts";
-import { REGISTERS_VICTIM, requires, victim } from "../support/programs.ts";
+import { REGISTERS_VICTIM, requiresCompiler, victim } from "../support/programs.ts";
 import { waitUntil } from "../support/terminal.ts";
 
 const SIGUSR1 = 10;
@@ -25,11 +25,8 @@ function moments(): number[] {
 
 /** Run reptyr on `target` and kill it as it makes its request `number` to ptrace(2). */
 function killAt(target: Target, number: number): void {
-  const inject = ["-e", "signal=none", "-e", `inject=ptrace:signal=SIGKILL:when=${number}`];
-  // Without a stop at each other call, it takes a quarter of the time.
-  const strace = ["strace", "-f", "--seccomp-bpf", "-qq", "-o", "/dev/null"];
-  const prefix = [...strace, "-e", "trace=ptrace"];
-  const { terminal } = startOn([target.pid], { prefix: [...prefix, ...inject] });
+  const prefix = [victim("kill_at"), `${number}`];
+  const { terminal } = startOn([target.pid], { prefix });
   using _ = terminal;
   const end = terminal.expectExit();
   assertEquals(end, { kind: "signaled", signal: 9 }, `${number}: ${terminal.describe()}`);
@@ -43,7 +40,7 @@ function signalsOf(pid: number) {
 describe("reptyr is killed while it moves", () => {
   afterEach(assertNoneLeft);
 
-  requires("strace", "cc")("a program that waits: it is what it was", () => {
+  requiresCompiler("a program that waits: it is what it was", () => {
     for (const number of moments()) {
       using target = Target.start("session leader", [victim("command")], (terminal) => {
         terminal.expect("ready");
@@ -65,7 +62,7 @@ describe("reptyr is killed while it moves", () => {
     }
   });
 
-  requires("strace", "cc")("a program that computes: all registers are its own", () => {
+  requiresCompiler("a program that computes: all registers are its own", () => {
     for (const number of moments()) {
       using target = Target.start("session leader", [victim(REGISTERS_VICTIM)], (terminal) => {
         terminal.expect("ready");
