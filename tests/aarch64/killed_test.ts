@@ -15,7 +15,7 @@ const SIGUSR1 = 10;
 
 /** Requests to ptrace(2) that an attach makes at least; one moment is drawn from each part of them. */
 const REQUESTS = 84;
-const PARTS = 4;
+const PARTS = 3;
 
 function moments(): number[] {
   const length = REQUESTS / PARTS;
