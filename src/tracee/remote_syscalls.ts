@@ -88,7 +88,8 @@ export class RemoteSyscalls implements Disposable {
     const abort = this.#criticalSection?.abortAddress(
       tracee.arch.instructionPointer(this.#original),
     );
-    const place = tracee.netPlace;
+    // A net of an inner scope leads no further than to the registers of the outer one.
+    const place = tracee.bareLoans > 0 ? undefined : tracee.netPlace;
     this.#net = place &&
       ask(() => SafetyNet.spread(place, this.#original, this.#originalMask, abort));
     this.#instruction = this.#net?.instruction ?? tracee.syscallInstruction;
@@ -140,8 +141,7 @@ export class RemoteSyscalls implements Disposable {
 
   /**
    * Where the kernel shows only as the thread moves on with which number an interrupted call will be made again, let
-   * it move on to that call, and make another one in its place: the number belongs to what is put back in the end. No
-   * signal is let in on the way; but should this program be killed there, all of them would stay blocked.
+   * it move on to that call, and make another one in its place: the number belongs to what is put back in the end.
    */
   #learnRestart(): void {
     const { earlyRestart, syscallInstruction, instructionPointer } = this.#tracee.arch;
@@ -152,13 +152,30 @@ export class RemoteSyscalls implements Disposable {
       syscallInstruction.length,
     );
     if (!syscallInstruction.every((byte, index) => next[index] === byte)) return;
-    insist(() => setSignalMask(this.#tid, ALL_SIGNALS));
-    const number = this.#expectSyscallStop(PTRACE_SYSCALL_INFO_ENTRY);
-    insist(() => setSignalMask(this.#tid, this.#originalMask));
+    const number = this.#runToOwnCall();
     this.#returnFromCall();
     this.#expectSyscallStop(PTRACE_SYSCALL_INFO_EXIT);
     this.#original = earlyRestart.withNumber(this.#original, number);
     this.#parked = true;
+  }
+
+  /**
+   * Run to the entry of the call that the thread is parked at, with registers and mask of its own; the number of that
+   * call. No signal is let in on the way. They are blocked only when one comes: should this program be killed then, they
+   * would stay so.
+   */
+  #runToOwnCall(): bigint {
+    for (let signal = 0;;) {
+      const status = this.#resume(signal);
+      if (status.kind === "syscall-stop") break;
+      signal = status.kind === "signal-delivery-stop" ? status.signal : 0;
+      // A signal that is blocked by now is queued again: ptrace_signal() in kernel/signal.c.
+      if (signal !== 0) insist(() => setSignalMask(this.#tid, ALL_SIGNALS));
+    }
+    const { op, result } = insist(() => getSyscallInfo(this.#tid));
+    insist(() => setSignalMask(this.#tid, this.#originalMask));
+    this.#expectOp(PTRACE_SYSCALL_INFO_ENTRY, op);
+    return result;
   }
 
   /** At the entry of a call: have another one made that has no effect, and what stands behind it. */
@@ -300,16 +317,22 @@ export class RemoteSyscalls implements Disposable {
     try {
       this.#criticalSection?.restore();
     } finally {
-      this.#vectors?.restore();
-      if (this.#parked) this.#interruptOnceMore();
-      else {
-        insist(() => setSignalMask(this.#tid, this.#originalMask));
-        insist(() => setRegisters(this.#tid, this.#original));
+      try {
+        this.#vectors?.restore();
+      } finally {
+        this.#restoreRegisters();
       }
     }
     this.#clock.stop();
     this.#tracee.loans--;
+    if (this.#net === undefined) this.#tracee.bareLoans--;
     this.#net?.takeUp();
+  }
+
+  #restoreRegisters(): void {
+    insist(() => setSignalMask(this.#tid, this.#originalMask));
+    insist(() => setRegisters(this.#tid, this.#original));
+    if (this.#parked) this.#interruptOnceMore();
   }
 
   /**
@@ -317,9 +340,7 @@ export class RemoteSyscalls implements Disposable {
    * does so for one that it has just seen interrupted: the call is entered, and at once interrupted, once more.
    */
   #interruptOnceMore(): void {
-    insist(() => setRegisters(this.#tid, this.#original));
-    this.#expectSyscallStop(PTRACE_SYSCALL_INFO_ENTRY);
-    insist(() => setSignalMask(this.#tid, this.#originalMask));
+    this.#runToOwnCall();
     insist(() => interrupt(this.#tid));
     insist(() => resume(this.#tid, PTRACE_CONT));
     const { pid } = this.#tracee;
@@ -342,6 +363,7 @@ export class RemoteSyscalls implements Disposable {
   #startClock(): void {
     this.#clock = new LoanClock(this.#net !== undefined);
     this.#tracee.loans++;
+    if (this.#net === undefined) this.#tracee.bareLoans++;
   }
 
   #beneath(call: Registers): Registers {
@@ -380,8 +402,13 @@ export class RemoteSyscalls implements Disposable {
 
   #expectSyscallStop(op: number): bigint {
     const info = this.#runToSyscallStop();
-    if (info.op === op) return info.result;
-    throw new Error(`Expected syscall-stop ${op} of thread ${this.#tid}, got ${info.op}`);
+    this.#expectOp(op, info.op);
+    return info.result;
+  }
+
+  #expectOp(expected: number, op: number): void {
+    if (op === expected) return;
+    throw new Error(`Expected syscall-stop ${expected} of thread ${this.#tid}, got ${op}`);
   }
 }
 

@@ -40,6 +40,8 @@ export class Tracee implements Disposable {
   readonly arch: Architecture;
   /** Scopes in which the main thread has registers that are not its own. */
   loans = 0;
+  /** Of them, those that have no safety net. */
+  bareLoans = 0;
   #tids: readonly number[];
   #attached = true;
   #instruction: bigint | undefined;

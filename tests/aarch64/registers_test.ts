@@ -5,7 +5,7 @@ import { kill } from "../../src/ffi/process.ts";
 import { RemoteSyscalls } from "../../src/tracee/remote_syscalls.ts";
 import { Tracee } from "../../src/tracee/tracee.ts";
 import { assertNoneLeft, Target } from "../support/e2e_target.ts";
-import { REGISTERS_VICTIM, requiresCompiler, victim } from "../support/programs.ts";
+import { REGISTERS_VICTIM, requiresCompiler, requiresThat, victim } from "../support/programs.ts";
 import type { Terminal } from "../support/terminal.ts";
 import { startVictim } from "../support/victim.ts";
 
@@ -23,6 +23,21 @@ function assertSound(pid: number, terminal: Terminal): void {
   }
 }
 
+function testMove(args: readonly string[]): void {
+  const argv = [victim(REGISTERS_VICTIM), ...args];
+  using target = Target.start("session leader", argv, (terminal) => {
+    terminal.expect("ready");
+  });
+  using moved = target.move();
+  assertSound(target.pid, moved);
+}
+
+/** proc_cpuinfo(5); on arm64 they are `Features`. */
+function processorHas(feature: string): boolean {
+  const lines = Deno.readTextFileSync("/proc/cpuinfo").split("\n");
+  return lines.some((line) => line.startsWith("Features") && line.split(/\s+/).includes(feature));
+}
+
 describe("all registers of a program that computes", () => {
   afterEach(assertNoneLeft);
 
@@ -36,11 +51,11 @@ describe("all registers of a program that computes", () => {
     assertSound(target.pid, target);
   });
 
-  requiresCompiler("are its own after it was moved", () => {
-    using target = Target.start("session leader", [victim(REGISTERS_VICTIM)], (terminal) => {
-      terminal.expect("ready");
-    });
-    using moved = target.move();
-    assertSound(target.pid, moved);
-  });
+  requiresCompiler("are its own after it was moved", () => testMove([]));
+
+  const requiresSve = requiresThat(processorHas("sve"), "this processor has no SVE");
+  requiresSve("are its own after it was moved: vectors of 256 bytes", () => testMove(["256"]));
+
+  const requiresSme = requiresThat(processorHas("sme"), "this processor has no SME");
+  requiresSme("are its own after it was moved: streaming mode", () => testMove(["streaming"]));
 });

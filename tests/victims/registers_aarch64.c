@@ -1,7 +1,8 @@
 /*
  * Spins in user mode with a known value in every general and every vector register, and looks all the time whether
- * they are still there; where the processor has SVE, in the whole of its vectors and predicates. SIGUSR1: says
- * `rounds N corrupt M`. aarch64 only.
+ * they are still there; where the processor has SVE, in the whole of its vectors and predicates. Argument 1 is the
+ * length of these in bytes, or `streaming` for those of SME's streaming mode. SIGUSR1: says `rounds N corrupt M`.
+ * aarch64 only.
  */
 #include "victim.h"
 #include <stdint.h>
@@ -12,6 +13,15 @@
 #define PREDICATES 16
 #define LONGEST 256
 
+#ifndef PR_SME_GET_VL
+#define PR_SME_GET_VL 64
+#endif
+#ifndef HWCAP2_SME
+#define HWCAP2_SME (1 << 23)
+#endif
+
+enum kind { PLAIN, SVE, STREAMING };
+
 uint64_t expected[32];
 uint8_t vectors_expected[VECTORS * LONGEST], vectors_found[VECTORS * LONGEST];
 uint8_t predicates_expected[PREDICATES * LONGEST / 8], predicates_found[PREDICATES * LONGEST / 8];
@@ -21,7 +31,7 @@ static volatile long rounds, corrupt;
  * Returns 0 after `count` rounds in which every general register kept its value, else 1. x30 sums up, x29 counts,
  * x28 has what the sum must be.
  */
-long check_registers(uint64_t count, uint64_t has_sve);
+long check_registers(uint64_t count, uint64_t kind);
 
 __asm__(".text\n"
 	".arch armv8.2-a+sve\n"
@@ -42,6 +52,10 @@ __asm__(".text\n"
 	" address x2, vectors_expected\n"
 	" address x3, predicates_expected\n"
 	" cbz x1, 1f\n"
+	" cmp x1, #2\n"
+	" b.ne 7f\n"
+	" .inst 0xd503437f\n" /* smstart sm */
+	"7:\n"
 	" .irp n,0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31\n"
 	" ldr z\\n, [x2, #\\n, mul vl]\n"
 	" .endr\n"
@@ -76,6 +90,9 @@ __asm__(".text\n"
 	" .irp n,0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15\n"
 	" str p\\n, [x3, #\\n, mul vl]\n"
 	" .endr\n"
+	" cmp x1, #2\n"
+	" b.ne 6f\n"
+	" .inst 0xd503427f\n" /* smstop sm */
 	" b 6f\n"
 	"5:\n"
 	" .irp n,0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31\n"
@@ -100,11 +117,21 @@ static uint64_t rotated(uint64_t value, int by)
 	return by == 0 ? value : value >> by | value << (64 - by);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
-	int has_sve = (getauxval(AT_HWCAP) & HWCAP_SVE) != 0;
-	size_t length = has_sve ? prctl(PR_SVE_GET_VL) & PR_SVE_VL_LEN_MASK : 16;
-	size_t predicates = has_sve ? PREDICATES * length / 8 : 0;
+	const char *wanted = argc > 1 ? argv[1] : NULL;
+	enum kind kind = (getauxval(AT_HWCAP) & HWCAP_SVE) != 0 ? SVE : PLAIN;
+	if (wanted && strcmp(wanted, "streaming") == 0) {
+		if ((getauxval(AT_HWCAP2) & HWCAP2_SME) == 0)
+			fail("streaming");
+		kind = STREAMING;
+	} else if (wanted && prctl(PR_SVE_SET_VL, atol(wanted)) < 0) {
+		fail("PR_SVE_SET_VL");
+	}
+	size_t length = 16;
+	if (kind != PLAIN)
+		length = prctl(kind == SVE ? PR_SVE_GET_VL : PR_SME_GET_VL) & PR_SVE_VL_LEN_MASK;
+	size_t predicates = kind == PLAIN ? 0 : PREDICATES * length / 8;
 	signal(SIGUSR1, on_signal);
 	for (int i = 0; i < 28; i++) {
 		expected[i] = 0x0101010101010101ULL * (i + 17);
@@ -117,7 +144,7 @@ int main(void)
 	say("vectors of %zu bytes", length);
 	ready();
 	for (;;) {
-		if (check_registers(10000, has_sve) ||
+		if (check_registers(10000, kind) ||
 		    memcmp(vectors_expected, vectors_found, VECTORS * length) ||
 		    memcmp(predicates_expected, predicates_found, predicates))
 			corrupt++;
