@@ -20,6 +20,7 @@ export type SyscallName =
   | "ioctl"
   | "mmap"
   | "munmap"
+  | "nanosleep"
   | "recvmsg"
   | "rt_sigaction"
   | "setpgid"

@@ -21,7 +21,13 @@ import type { Member } from "./member.ts";
 import { controllingShell, isForeground, waitForPrompt } from "./old_shell.ts";
 import type { MovePlan } from "./plan.ts";
 import { duplicate } from "./remote_descriptor.ts";
-import { leaveGroup, muteHangup, setForeground, takeTerminal } from "./session.ts";
+import {
+  leaveGroup,
+  muteHangup,
+  returnToGroupIfKilled,
+  setForeground,
+  takeTerminal,
+} from "./session.ts";
 import { nameOf, SighupShield } from "./sighup_shield.ts";
 import { discardPending } from "./signal_action.ts";
 import { swapDescriptors } from "./swap.ts";
@@ -245,7 +251,7 @@ function regroup(
   undo: DisposableStack,
 ): bigint {
   const before = remote.syscallOrThrow("getpgid", 0);
-  remote.undoIfKilled("setpgid", [0, before]);
+  returnToGroupIfKilled(remote, before);
   undo.defer(() => member.undo((remote) => remote.syscall("setpgid", 0, before)));
   return leaveGroup(remote, group);
 }

@@ -8,6 +8,7 @@ import {
   MSG_CMSG_CLOEXEC,
   MSG_CTRUNC,
   MSG_DONTWAIT,
+  O_CLOEXEC,
   SCM_RIGHTS,
   SOCK_CLOEXEC,
   SOCK_DGRAM,
@@ -18,7 +19,9 @@ import { sendDescriptors } from "../ffi/socket.ts";
 import { ERRNO } from "../ffi/errno.ts";
 import { pidfdGetfd } from "../ffi/process.ts";
 import { orThrow } from "../ffi/raw.ts";
+import { type Descriptor, readFds } from "../proc/fds.ts";
 import { Struct } from "../struct.ts";
+import { insist } from "../tracee/insist.ts";
 import type { RemoteSyscalls } from "../tracee/remote_syscalls.ts";
 import { duplicate, FIRST_FREE, tooManyFiles } from "./remote_descriptor.ts";
 
@@ -34,23 +37,23 @@ const CONTROL = 256;
 
 /**
  * Numbers, in the target, of close-on-exec duplicates of our `descriptors`, in the same order, none of them below
- * FIRST_FREE. After a throw the target has none of them. `pidfd` stands for the target.
+ * FIRST_FREE. After a throw the target has none of them. `pidfd` stands for the target, `known` are descriptors that it
+ * has, if they are all that it has.
  */
 export function handOver(
   remote: RemoteSyscalls,
   pidfd: number,
   descriptors: readonly number[],
+  known: readonly Descriptor[] = [],
 ): number[] {
   using cleanup = new DisposableStack();
   const pair = remote.scratch + BigInt(PAIR);
   const made = remote.syscall("socketpair", AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair);
   if (made === BigInt(-ERRNO.EMFILE)) throw tooManyFiles(remote.tracee.pid);
   remote.check(made, "socketpair(AF_UNIX, SOCK_DGRAM)");
-  const [theirs, ours] = readInts(remote.read(8, PAIR));
-  for (const end of [theirs!, ours!]) {
-    remote.undoIfKilled("close", [end]);
-    cleanup.defer(() => remote.syscall("close", end));
-  }
+  const [theirs, ours] = readPair(remote, known);
+  for (const end of [theirs!, ours!]) cleanup.defer(() => remote.syscall("close", end));
+  for (const end of [theirs!, ours!]) remote.undoIfKilled("close", [end]);
   const socket = orThrow(pidfdGetfd(pidfd, ours!), `pidfd_getfd(${pidfd}, ${ours})`);
   cleanup.defer(() => close(socket));
 
@@ -61,8 +64,8 @@ export function handOver(
     const some = descriptors.slice(start, start + MOST_AT_ONCE);
     orThrow(sendDescriptors(socket, some), `sendmsg(${socket}, SCM_RIGHTS)`);
     const arrived = receive(remote, theirs!, some.length);
-    for (const fd of arrived) remote.undoIfKilled("close", [fd]);
     received.push(...arrived);
+    for (const fd of arrived) remote.undoIfKilled("close", [fd]);
   }
   if (received.length < descriptors.length) {
     throw tooManyFiles(remote.tracee.pid);
@@ -74,6 +77,25 @@ export function handOver(
   });
   undo.move();
   return received;
+}
+
+/**
+ * The numbers of the sockets that have just been opened. When they cannot be read, the sockets are closed: they are the
+ * two that are not `known`.
+ */
+function readPair(remote: RemoteSyscalls, known: readonly Descriptor[]): number[] {
+  try {
+    return readInts(insist(() => remote.read(8, PAIR)));
+  } catch (error) {
+    const { pid, mainTid } = remote.tracee;
+    const before = new Set(known.map(({ fd }) => fd));
+    const opened = (readFds(pid, mainTid) ?? []).filter(({ fd, link, fdinfo }) =>
+      !before.has(fd) && link.startsWith("socket:") && (fdinfo.flags & O_CLOEXEC) !== 0
+    );
+    // Others may share its descriptors, and open some of their own.
+    if (opened.length === 2) { for (const { fd } of opened) remote.syscall("close", fd); }
+    throw error;
+  }
 }
 
 /** recvmsg(2) in the target: the descriptors that came, at most `count`. */

@@ -6,7 +6,6 @@ import { SyscallError } from "../errors.ts";
 import { SIGTSTP } from "../ffi/constants.ts";
 import { ERRNO } from "../ffi/errno.ts";
 import { kill } from "../ffi/process.ts";
-import { readStat } from "../proc/stat.ts";
 import { foregroundGroup } from "../tty/foreground.ts";
 import type { Pty } from "../tty/pty.ts";
 import type { Typist } from "../tty/pump.ts";
@@ -14,9 +13,7 @@ import type { RawMode } from "../tty/raw_mode.ts";
 import { SignalKeys } from "../tty/signal_keys.ts";
 import { getTermios } from "../tty/termios.ts";
 import type { UserTerminal } from "../tty/user_terminal.ts";
-
-/** In the background: how often to look whether the shell has put us in the foreground again. */
-const FOREGROUND_CHECK_MS = 200;
+import { OwnStop } from "./own_stop.ts";
 
 export interface IdleKeysOptions {
   readonly pty: Pty;
@@ -28,17 +25,18 @@ export interface IdleKeysOptions {
 
 export class IdleKeys implements Typist, Disposable {
   readonly hasHeld = false;
-  readonly #options: IdleKeysOptions;
+  readonly #options: Pick<IdleKeysOptions, "pty" | "terminal">;
   readonly #keys = new SignalKeys();
+  readonly #ownStop: OwnStop;
   #signal: number | undefined;
-  #timer: number | undefined;
 
-  constructor(options: IdleKeysOptions) {
+  constructor({ wake, ...options }: IdleKeysOptions) {
     this.#options = options;
+    this.#ownStop = new OwnStop({ ...options, onReturn: wake });
   }
 
   get listening(): boolean {
-    return this.#timer === undefined;
+    return !this.#ownStop.isInBackground;
   }
 
   /** As UserTerminal.readFrom, without a key that is for us and what was typed with it. */
@@ -54,12 +52,12 @@ export class IdleKeys implements Typist, Disposable {
   readonly beforeWait = (): void => {
     const signal = this.#signal;
     this.#signal = undefined;
-    if (signal === SIGTSTP) this.#stop();
+    if (signal === SIGTSTP) this.#ownStop.stop();
     else if (signal !== undefined) kill(0, signal);
   };
 
   [Symbol.dispose](): void {
-    clearInterval(this.#timer);
+    this.#ownStop[Symbol.dispose]();
   }
 
   #findKey(bytes: Uint8Array) {
@@ -73,25 +71,5 @@ export class IdleKeys implements Typist, Disposable {
 
   #isUnused(): boolean {
     return foregroundGroup(this.#options.pty.master) === undefined;
-  }
-
-  /** Our whole group, as the kernel would; this stops us here, until SIGCONT. */
-  #stop(): void {
-    this.#options.rawMode.suspend();
-    kill(0, SIGTSTP);
-    const check = () => this.#isForeground() && this.#return();
-    if (!check()) this.#timer = setInterval(check, FOREGROUND_CHECK_MS);
-  }
-
-  #isForeground(): boolean {
-    return foregroundGroup(this.#options.terminal.keyboard) === readStat(Deno.pid)?.pgrp;
-  }
-
-  #return(): true {
-    clearInterval(this.#timer);
-    this.#timer = undefined;
-    this.#options.rawMode.resume();
-    this.#options.wake();
-    return true;
   }
 }

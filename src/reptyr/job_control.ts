@@ -25,10 +25,11 @@ import type { Termios } from "../tty/settings.ts";
 import { getTermios } from "../tty/termios.ts";
 import type { UserTerminal } from "../tty/user_terminal.ts";
 import { type Helpers, signalHelpers } from "./helpers.ts";
+import { holdChildren } from "./hold.ts";
+import type { ProcessName } from "./job_record.ts";
 import { isOrphaned } from "./orphans.ts";
-
-/** In the background: how often to look whether the shell has put us in the foreground again, `fg`. */
-const FOREGROUND_CHECK_MS = 200;
+import { OwnStop } from "./own_stop.ts";
+import type { ScreenKeeper } from "./screen_keeper.ts";
 
 export interface JobControlOptions {
   /** Whose keys these are. */
@@ -36,13 +37,16 @@ export interface JobControlOptions {
   readonly pty: Pty;
   readonly terminal: UserTerminal;
   readonly rawMode: RawMode;
-  readonly helpers: Helpers;
-  /** Stops those of whose stop the old shell must not hear, until the result is disposed of. */
-  readonly hold: () => Disposable;
-  /** Called when our terminal is about to be the shell's. */
-  readonly onLeave: () => void;
-  /** Called when our terminal is ours again: the screen shows something else, the size may be another. */
-  readonly onReturn: () => void;
+  readonly job: {
+    /** PID of who leads it. */
+    readonly target: number;
+    /** The shell that it is a job of, or was. */
+    readonly shell: ProcessName | undefined;
+    readonly helpers: Helpers;
+  };
+  readonly screen: ScreenKeeper;
+  /** Make the job paint its screen again: it shows something else, and the size may be another. */
+  readonly repaint: () => void;
   /** Ends the pump's wait, in which the keyboard was not listened to. */
   readonly wake: () => void;
 }
@@ -56,19 +60,20 @@ export class JobControl implements Typist, Disposable {
   /** Meant by keys that are still to be passed on. */
   #signals: number[] = [];
   #settings: Termios | undefined;
-  #timer: number | undefined;
+  readonly #ownStop: OwnStop;
 
   constructor(options: JobControlOptions) {
     this.#options = options;
+    this.#ownStop = new OwnStop({ ...options, onReturn: () => this.#return() });
   }
 
   get listening(): boolean {
-    return this.#timer === undefined && this.#options.source.listening;
+    return !this.#ownStop.isInBackground && this.#options.source.listening;
   }
 
   get hasHeld(): boolean {
     const held = this.#held.length > 0 || this.#options.source.hasHeld;
-    return held && !this.#stopping && this.#timer === undefined;
+    return held && !this.#stopping && !this.#ownStop.isInBackground;
   }
 
   /** What the source reads, without the ^Z that we act upon. */
@@ -91,7 +96,7 @@ export class JobControl implements Typist, Disposable {
   };
 
   [Symbol.dispose](): void {
-    clearInterval(this.#timer);
+    this.#ownStop[Symbol.dispose]();
   }
 
   /**
@@ -100,7 +105,7 @@ export class JobControl implements Typist, Disposable {
    */
   #signalHelpers(): void {
     const signals = this.#signals.splice(0);
-    const { helpers, pty } = this.#options;
+    const { job: { helpers }, pty } = this.#options;
     if (signals.length === 0 || helpers.groups.length === 0) return;
     pty.settle();
     for (const signal of signals) signalHelpers(helpers, signal);
@@ -135,7 +140,7 @@ export class JobControl implements Typist, Disposable {
    * want to ignore it itself, and a shell is there to continue us.
    */
   #canStop(): boolean {
-    const { pty, terminal, helpers } = this.#options;
+    const { pty, terminal, job: { helpers } } = this.#options;
     if (!terminal.keyboardIsTerminal) return false;
     // Without a foreground group the kernel signals nobody: the target has stayed in its session, zombies.ts.
     const foreground = foregroundGroup(pty.master);
@@ -149,33 +154,22 @@ export class JobControl implements Typist, Disposable {
   }
 
   #stop(): void {
-    const { rawMode, helpers, hold } = this.#options;
-    using _held = hold();
-    const group = foregroundGroup(this.#options.pty.master);
+    const { pty, job: { target, shell, helpers }, screen } = this.#options;
+    using _held = holdChildren(shell, [target, ...helpers.pids]);
+    const group = foregroundGroup(pty.master);
     if (group !== undefined) kill(-group, SIGSTOP);
     signalHelpers(helpers, SIGSTOP);
-    this.#options.onLeave();
-    rawMode.suspend();
-    // Our whole group, as the kernel would. This stops us here, until SIGCONT.
-    kill(0, SIGTSTP);
-
-    if (this.#isForeground()) this.#return();
-    else {this.#timer = setInterval(() =>
-        this.#isForeground() && this.#return(), FOREGROUND_CHECK_MS);}
+    screen.putRight();
+    this.#ownStop.stop();
     if (group !== undefined) kill(-group, SIGCONT);
     signalHelpers(helpers, SIGCONT);
   }
 
-  #isForeground(): boolean {
-    return foregroundGroup(this.#options.terminal.keyboard) === readStat(Deno.pid)?.pgrp;
-  }
-
   #return(): void {
-    clearInterval(this.#timer);
-    this.#timer = undefined;
-    this.#options.rawMode.resume();
-    this.#options.onReturn();
-    this.#options.wake();
+    const { screen, repaint, wake } = this.#options;
+    screen.bringBack();
+    repaint();
+    wake();
   }
 }
 

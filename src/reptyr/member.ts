@@ -86,7 +86,7 @@ export class Member implements Disposable {
       const options = seccomp === 0 ? 0 : PTRACE_O_SUSPEND_SECCOMP;
       return new Member(Tracee.seize(pid, { timeoutSeconds, options }));
     } catch (error) {
-      if (!(error instanceof SyscallError) || error.errno !== ERRNO.EPERM) throw error;
+      if (!isAttachForbidden(error)) throw error;
       if (seccomp === 0) throw attachFailure(pid);
       throw underSeccomp({ pid, command: readCommand(pid) ?? "" });
     }
@@ -146,7 +146,7 @@ export class Member implements Disposable {
 
   /** What has been done is to stay, also if we are killed. */
   settle(): void {
-    this.#loan?.settle();
+    this.#loan?.settle(this.#unneeded);
   }
 
   /** Give the process its registers back, with nothing left open that it needs no more. */
@@ -165,7 +165,7 @@ export class Member implements Disposable {
   /** {@linkcode handOver}. */
   receive(descriptors: readonly number[]): number[] {
     if (descriptors.length === 0) return [];
-    return this.within((remote) => handOver(remote, this.pidfd, descriptors));
+    return this.within((remote) => handOver(remote, this.pidfd, descriptors, this.fds));
   }
 
   /** Close descriptors that {@linkcode receive} gave. */
@@ -200,6 +200,12 @@ export class Member implements Disposable {
     using _ = this.#cleanup;
     this.giveBack();
   }
+}
+
+/** Other calls that make a member may be forbidden, too, and for other reasons. */
+function isAttachForbidden(error: unknown): boolean {
+  return error instanceof SyscallError && error.errno === ERRNO.EPERM &&
+    error.call.startsWith("ptrace(");
 }
 
 /** The leader's pidfd leads to no descriptors once the leader has exited: then that of another thread. */

@@ -16,7 +16,6 @@ import type { WindowSize } from "../tty/window_size.ts";
 import type { Attachment } from "./attach.ts";
 import { exitStatus } from "../proc/exit_status.ts";
 import { signalHelpers, watchHelpers } from "./helpers.ts";
-import { holdChildren } from "./hold.ts";
 import { JobControl } from "./job_control.ts";
 import { LatePrompt } from "./late_prompt.ts";
 import { lostOutput } from "./lost_output.ts";
@@ -74,13 +73,9 @@ export async function serve(service: Service): Promise<number> {
       pty,
       terminal,
       rawMode: service.rawMode,
-      helpers,
-      hold: () => holdChildren(shell, [target.pid, ...helpers.pids]),
-      onLeave: () => screen.putRight(),
-      onReturn: () => {
-        screen.bringBack();
-        service.repaint();
-      },
+      job: { target: target.pid, shell, helpers },
+      screen,
+      repaint: service.repaint,
       wake: () => signals.wake(),
     }),
   );

@@ -1,7 +1,9 @@
 /** The target's signal dispositions, by rt_sigaction(2) in the kernel's own structure. */
 import { SIG_IGN } from "../ffi/constants.ts";
 import { Struct } from "../struct.ts";
+import { insist } from "../tracee/insist.ts";
 import { DATA, type RemoteSyscalls } from "../tracee/remote_syscalls.ts";
+import { pauseIfKilled } from "./undo_pause.ts";
 
 /** A whole `struct sigaction` of the target, handler, flags, restorer and mask. */
 export type SignalAction = Uint8Array<ArrayBuffer>;
@@ -42,7 +44,7 @@ export function setActionIfKilled(
 /**
  * Ignore `signal` for a while, in which it may come to the target: what does that, and returns what ends it. What came
  * meanwhile is discarded. If this program is killed, the target ends it by itself; its other threads run
- * by then, and would take a signal that was not ignored.
+ * by then, and would take a signal that was not ignored. It may be about to come just then.
  */
 export function mute(
   remote: RemoteSyscalls,
@@ -52,10 +54,12 @@ export function mute(
   const ignore = new Struct(remote.tracee.arch.structs.sigaction).set("sa_handler", SIG_IGN).bytes;
   setActionIfKilled(remote, signal, before);
   setActionIfKilled(remote, signal, ignore);
+  pauseIfKilled(remote);
+  setActionIfKilled(remote, signal, ignore);
   setAction(remote, signal, ignore);
   return (remote) => {
-    setAction(remote, signal, ignore);
-    setAction(remote, signal, before);
+    insist(() => setAction(remote, signal, ignore));
+    insist(() => setAction(remote, signal, before));
   };
 }
 
@@ -71,6 +75,7 @@ export function handlerOf(remote: RemoteSyscalls, action: SignalAction): bigint 
  */
 export function discardPending(remote: RemoteSyscalls, signal: number): void {
   const before = getAction(remote, signal);
+  setActionIfKilled(remote, signal, before);
   setHandler(remote, signal, SIG_IGN);
-  setAction(remote, signal, before);
+  insist(() => setAction(remote, signal, before));
 }

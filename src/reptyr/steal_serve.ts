@@ -16,7 +16,6 @@ import type { UserTerminal } from "../tty/user_terminal.ts";
 import type { WindowSize } from "../tty/window_size.ts";
 import { exitStatus } from "../proc/exit_status.ts";
 import { signalHelpers } from "./helpers.ts";
-import { holdChildren } from "./hold.ts";
 import { JobControl } from "./job_control.ts";
 import { changeSize } from "./redraw.ts";
 import type { ScreenKeeper } from "./screen_keeper.ts";
@@ -113,13 +112,9 @@ function typedBy(service: StolenService, cleanup: DisposableStack): Typist {
       pty,
       terminal,
       rawMode,
-      helpers: job.helpers,
-      hold: () => holdChildren(job.shell, [job.target, ...job.helpers.pids]),
-      onLeave: () => screen.putRight(),
-      onReturn: () => {
-        screen.bringBack();
-        repaint();
-      },
+      job,
+      screen,
+      repaint,
       wake: () => signals.wake(),
     }),
   );

@@ -73,6 +73,8 @@ export class RemoteSyscalls implements Disposable {
   #clock: LoanClock | undefined;
   #scratch: bigint | undefined;
   #eventMessage = 0;
+  /** Why nobody but the thread itself can undo any more what has been done: see {@linkcode #insist}. */
+  #failure: unknown;
   /** Whether the thread was parked at a call that it makes again: see {@linkcode #learnRestart}. */
   #parked = false;
 
@@ -131,11 +133,12 @@ export class RemoteSyscalls implements Disposable {
     return this.#net?.forChild(this.#call("exit", [0n])) ?? 0n;
   }
 
-  /** All that has been done is to stay, also if this program is killed. */
-  settle(): void {
+  /** All that has been done is to stay, also if this program is killed; but for descriptors `unneeded`. */
+  settle(unneeded: readonly number[] = []): void {
     const net = this.#net;
     if (net === undefined || this.#clock === undefined) return;
     net.settle();
+    for (const fd of unneeded) this.undoIfKilled("close", [fd]);
     insist(() => setRegisters(this.#tid, net.beneath(getRegisters(this.#tid))));
   }
 
@@ -292,6 +295,7 @@ export class RemoteSyscalls implements Disposable {
 
   /** Give everything back. A tracee that died has nothing to be given; other failures are thrown. */
   [Symbol.dispose](): void {
+    if (this.#failure !== undefined) return this.abandon();
     try {
       try {
         if (this.#scratch !== undefined) {
@@ -347,6 +351,20 @@ export class RemoteSyscalls implements Disposable {
     if (waitUntilInterrupted(pid, this.#tid) === undefined) throw new TraceeDiedError(pid);
   }
 
+  /**
+   * A request that fails for good leaves it open whether a call has been made. To undo that step by step might then do
+   * harm; the thread itself, with its safety net, does know. So from then on no call is made any more.
+   */
+  #insist<T>(action: () => T): T {
+    if (this.#failure !== undefined) throw this.#failure;
+    try {
+      return insist(action);
+    } catch (error) {
+      if (this.#net !== undefined && error instanceof SyscallError) this.#failure = error;
+      throw error;
+    }
+  }
+
   #prepare(name: SyscallName, args: readonly (number | bigint)[]): void {
     const isFirst = this.#clock === undefined;
     if (isFirst && this.#tracee.arch.earlyRestart !== undefined) {
@@ -354,9 +372,10 @@ export class RemoteSyscalls implements Disposable {
       this.#learnRestart();
     }
     const call = this.#call(name, args.map(BigInt));
-    insist(() => setRegisters(this.#tid, this.#beneath(call)));
+    const registers = this.#net?.beneath(call) ?? call;
+    this.#insist(() => setRegisters(this.#tid, registers));
     if (this.#clock === undefined) this.#startClock();
-    if (isFirst) insist(() => setSignalMask(this.#tid, ALL_SIGNALS));
+    if (isFirst) this.#insist(() => setSignalMask(this.#tid, ALL_SIGNALS));
   }
 
   /** From here on the thread is on loan. */
@@ -366,10 +385,6 @@ export class RemoteSyscalls implements Disposable {
     if (this.#net === undefined) this.#tracee.bareLoans++;
   }
 
-  #beneath(call: Registers): Registers {
-    return this.#net?.beneath(call) ?? call;
-  }
-
   #call(name: SyscallName, args: readonly bigint[]): Registers {
     const { arch } = this.#tracee;
     return arch.withSyscall(this.#original, this.#instruction, arch.syscallNumbers[name], args);
@@ -377,7 +392,7 @@ export class RemoteSyscalls implements Disposable {
 
   /** Run to the next stop of any kind but the end. */
   #resume(signal: number): WaitStatus {
-    insist(() => resume(this.#tid, PTRACE_SYSCALL, signal));
+    this.#insist(() => resume(this.#tid, PTRACE_SYSCALL, signal));
     const { pid } = this.#tracee;
     const status = statusBefore(pid, this.#tid);
     if (status.kind === "exited" || status.kind === "signaled") throw new TraceeDiedError(pid);
@@ -392,9 +407,9 @@ export class RemoteSyscalls implements Disposable {
   #runToSyscallStop(): { op: number; result: bigint } {
     for (let signal = 0;;) {
       const status = this.#resume(signal);
-      if (status.kind === "syscall-stop") return insist(() => getSyscallInfo(this.#tid));
+      if (status.kind === "syscall-stop") return this.#insist(() => getSyscallInfo(this.#tid));
       if (status.kind === "event-stop") {
-        this.#eventMessage = insist(() => getEventMessage(this.#tid));
+        this.#eventMessage = this.#insist(() => getEventMessage(this.#tid));
       }
       signal = status.kind === "signal-delivery-stop" ? status.signal : 0;
     }

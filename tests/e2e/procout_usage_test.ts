@@ -9,7 +9,7 @@ import { assertNoneLeft } from "../support/e2e_target.ts";
 import { Procout, procoutPath } from "../support/procout.ts";
 import { requires, requiresCompiler, victim } from "../support/programs.ts";
 import { Terminal, waitUntil } from "../support/terminal.ts";
-import { startVictim, untilBlocked } from "../support/victim.ts";
+import { SLEEP_CALLS, startVictim, untilBlocked } from "../support/victim.ts";
 
 /** `procout WORDS` ends with `status` and says `message`, and nothing on stdout. */
 function assertRefused(
@@ -375,7 +375,8 @@ describe("procout -- COMMAND", () => {
     procout.untilStdout("pid ");
     const target = Number(/pid (\d+)/.exec(procout.stdout)![1]);
     waitUntil("sleep", () => readCommand(target)?.startsWith("sleep"));
-    untilBlocked(target);
+    // It sleeps in other calls, too, while it opens its locale.
+    waitUntil("it to sleep", () => SLEEP_CALLS.has(untilBlocked(target)));
     // Whoever runs the tests may leave something open in everybody.
     const inherited = new Set(readFds(Deno.pid, Deno.pid)?.map(({ fd, link }) => `${fd} ${link}`));
     const others = readFds(target, target)?.filter(({ fd, link }) =>

@@ -3,7 +3,6 @@ import { assert, assertEquals } from "@std/assert";
 import { afterEach, describe } from "@std/testing/bdd";
 import { assertNoneLeft, type Shape, SHAPES, Target } from "../support/e2e_target.ts";
 import { requiresCompiler, victim } from "../support/programs.ts";
-import type { Terminal } from "../support/terminal.ts";
 import { untilAllBlocked } from "../support/victim.ts";
 
 /** Calls without an end of their own, which a byte, a post or a wake ends once a line is typed. */
@@ -77,13 +76,11 @@ describe("a call that the target is in", () => {
       `ends at its time: ${TIMED.map(([call]) => call).join(", ")}, ${shape}`,
       () => {
         using stack = new DisposableStack();
-        const started = TIMED.map(([call, result]) => {
+        const all = TIMED.map(([call, result]) => {
           const target = stack.use(startBlocked(shape, call, String(TIME_MS)));
-          return { call, result, target };
+          return { result, call, target, moved: stack.use(target.move()) };
         });
-        const movedTo = started.map(({ target }): Terminal => stack.use(target.move()));
-        started.forEach(({ call, result, target }, index) => {
-          const moved = movedTo[index]!;
+        all.forEach(({ call, result, target, moved }) => {
           const done = moved.expect(/done (\w+) (.*) handled=0 elapsed_us=(\d+)/);
           assertEquals([done[1], done[2]], [call, result]);
           assert(Number(done[3]) >= TIME_MS * 1000, done[0]);

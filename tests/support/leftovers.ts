@@ -22,7 +22,7 @@ export interface SnapshotOptions {
 }
 
 /** Deno.makeTempDir() of a test, benchmark or demonstration, which may run beside this one. */
-const TEST_FOLDER = /^reptyr-[a-z]+-[0-9a-f]{1,16}$/;
+const TEST_FOLDER = /^reptyr-[a-z0-9]+-[0-9a-f]{1,16}$/;
 
 /** How long a process may take to get back to where it was: a stopped one has to enter its stop again. */
 const SETTLE_MS = DEFAULT_TIMEOUT_MS / 4;
@@ -48,6 +48,7 @@ export interface Snapshot {
 
 /** Take down what process `pid` is, and what this program has around it. */
 export function snapshot(pid: number, options: SnapshotOptions = {}): Snapshot {
+  waitUntil(`process ${pid} to be done with its fork`, () => !isForking(pid));
   return { pid, options, facts: factsOf(pid, options) };
 }
 
@@ -103,6 +104,20 @@ function factsOf(pid: number, options: SnapshotOptions): Facts {
     ourFiles: Array.from(Deno.readDirSync("/tmp"), ({ name }) => name)
       .filter((name) => name.toLowerCase().includes("reptyr") && !TEST_FOLDER.test(name)).sort(),
   };
+}
+
+/** What libc blocks while it forks: all but SIGKILL, SIGSTOP, and the two that libc keeps for itself. */
+const BLOCKED_BY_LIBC = [9, 19, 32, 33].reduce(
+  (set, signal) => set & ~(1n << BigInt(signal - 1)),
+  0xffff_ffff_ffff_ffffn,
+);
+
+/** A program that blocks as much itself, and waits for something, does not look like one that forks. */
+function isForking(pid: number): boolean {
+  return (listTids(pid) ?? []).some((tid) =>
+    readStatus(pid, tid)?.sigBlocked === BLOCKED_BY_LIBC &&
+    /[RD]/.test(readStat(pid, tid)?.state ?? "")
+  );
 }
 
 /** SIGCHLD, SIGCONT, SIGURG and SIGWINCH: their default action is none, signal(7). Bit N - 1 is signal N. */

@@ -28,6 +28,9 @@ export function startVictim(
 /** SYS_write, in which a victim may be before it blocks: on x86_64, i386 and aarch64. */
 const WRITE_CALLS = new Set(["1", "4", "64"]);
 
+/** SYS_clock_nanosleep, which sleep(1) sleeps in: on x86_64 and aarch64. */
+export const SLEEP_CALLS: ReadonlySet<number> = new Set([230, 115]);
+
 /** Wait until thread `tid` sleeps in a system call; its number. */
 export function untilBlocked(pid: number, tid = pid): number {
   return waitUntil(`thread ${tid} to block`, () => {
