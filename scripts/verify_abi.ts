@@ -8,6 +8,7 @@
 import * as aarch64 from "../src/arch/aarch64.ts";
 import * as i386 from "../src/arch/i386.ts";
 import * as x86_64 from "../src/arch/x86_64.ts";
+import * as armFrames from "../src/arch/aarch64_signal_frames.ts";
 import * as signalFrames from "../src/arch/x86_64_signal_frames.ts";
 import type { Architecture, SyscallName } from "../src/arch/arch.ts";
 import { PT_REGS_X86_64 } from "../src/arch/pt_regs.ts";
@@ -97,6 +98,13 @@ export const TABLE: readonly { on: readonly TargetName[]; facts: () => Fact[] }[
     facts: () => [
       ...architectureFacts("src/arch/aarch64.ts", aarch64.aarch64, aarch64.USER_REGS),
       ...callFacts("src/arch/aarch64.ts", aarch64.EINTR_AFTER_STOP),
+      ...layoutFacts("src/arch/aarch64_registers.ts", "USER_REGS", aarch64.USER_REGS),
+      ...[armFrames.SIGNAL_FRAME, armFrames.FPSIMD_CONTEXT, armFrames.SVE_CONTEXT].flatMap((one) =>
+        layoutFacts("src/arch/aarch64_signal_frames.ts", one.cName, one)
+      ),
+      ...[armFrames.FPSIMD_STATE, armFrames.SVE_HEADER].flatMap((one) =>
+        layoutFacts("src/arch/aarch64_signal_frames.ts", one.cName, one)
+      ),
     ],
   },
   {
@@ -293,6 +301,17 @@ struct kernel_sigaction {
 };
 
 struct signal_frame { char *pretcode; ucontext_t uc; };
+
+#ifndef NT_ARM_SSVE /* <elf.h> of C libraries before 2.36, and 2.41 */
+#define NT_ARM_SSVE 0x40b
+#endif
+#ifndef NT_ARM_GCS
+#define NT_ARM_GCS 0x410
+#endif
+
+#ifdef __aarch64__
+struct rt_sigframe { siginfo_t info; ucontext_t uc; }; /* arch/arm64/kernel/signal.c */
+#endif
 
 #ifdef PIDFD_GET_INFO
 #define PIDFD_GET_INFO_FIRST_SIZE \\

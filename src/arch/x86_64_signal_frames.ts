@@ -88,6 +88,7 @@ export const signalFrames: SignalFrames = {
   ],
   redZone: 128n,
   extendedStateAlignment: 64n,
+  extendedStateSets: ["NT_X86_XSTATE"],
 
   stackPointer: (registers) => get(registers, "rsp"),
 
@@ -101,20 +102,21 @@ export const signalFrames: SignalFrames = {
     return changed(registers, { rip: get(registers, "rip") - SYSCALL_LENGTH, rax: number });
   },
 
-  frame(registers, mask, sigreturn, extendedState = 0n) {
+  frame(registers, mask, sigreturn, extendedState) {
     const frame = new Struct(SIGNAL_FRAME)
       .set("pretcode", sigreturn)
       .set("uc.uc_flags", UC_FP_XSTATE | UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS)
       .set("uc.uc_stack.ss_flags", NO_ALTERNATE_STACK_MODE)
       .set("uc.uc_mcontext.gregs[REG_EFL]", get(registers, "eflags"))
       .set("uc.uc_mcontext.gregs[REG_CSGSFS]", get(registers, "cs") | get(registers, "ss") << 48n)
-      .set("uc.uc_mcontext.fpregs", extendedState)
+      .set("uc.uc_mcontext.fpregs", extendedState?.address ?? 0n)
       .set("uc.uc_sigmask.__val[0]", mask);
     for (const name of GENERAL) frame.set(fieldOf(name), get(registers, name));
     return frame.bytes.slice(0, KERNEL_SIZE);
   },
 
-  extendedState(image) {
+  extendedState([image]) {
+    if (image === undefined) return undefined;
     const features = new DataView(image.buffer, image.byteOffset).getBigUint64(
       SW_BYTES_OFFSET,
       true,

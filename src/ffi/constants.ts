@@ -40,7 +40,11 @@ export const PTRACE_SYSCALL_INFO_EXIT = 2;
 
 // <elf.h>
 export const NT_PRSTATUS = 1;
+export const NT_PRFPREG = 2;
 export const NT_ARM_SYSTEM_CALL = 0x404;
+export const NT_ARM_SVE = 0x405;
+export const NT_ARM_SSVE = 0x40b;
+export const NT_ARM_GCS = 0x410;
 export const NT_X86_XSTATE = 0x202;
 
 // <sys/wait.h>

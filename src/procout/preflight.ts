@@ -1,8 +1,10 @@
 /** Looks at the targets before any of them is touched: what cannot be watched is said with its reason. */
+import { unsupportedMachine } from "../arch/mod.ts";
 import { RefusedError } from "../errors.ts";
 import { readCommand } from "../proc/command.ts";
 import { readable } from "../proc/gone.ts";
 import { shorten } from "../proc/printable.ts";
+import { readElfMachine } from "../proc/program.ts";
 import { isDeadState, isKernelThread, readStat } from "../proc/stat.ts";
 import { readStatus } from "../proc/status.ts";
 import { listTids } from "../proc/tasks.ts";
@@ -89,6 +91,8 @@ function inspectVisible(pid: number): Inspection {
   if (isKernelThread(stat)) return refuse("it is a kernel thread");
   if (tid === undefined) return refuse("it has ended and is a zombie");
   if (pid === Deno.pid) return refuse("it is this procout itself");
+  const unsupported = unsupportedMachine(readElfMachine(pid, tid));
+  if (unsupported !== undefined) return refuse(unsupported);
   if (!isAttachForbidden(facts)) return { facts };
   return { refused: explainAttachFailure(facts), facts, isForbidden: true };
 }
