@@ -86,7 +86,7 @@ interface Moment {
 
 /** Spread over all of the attach up to shortly before its end. */
 const MOMENTS: readonly Moment[] = [
-  { call: "ptrace", numbers: [3, 7, 10, 16, 27, 44, 58, 71, 80, 88] },
+  { call: "ptrace", numbers: [3, 7, 10, 14, 22, 31, 42, 50, 58, 66, 73] },
   { call: "process_vm_writev", numbers: [1, 3, 8, 15] },
   { call: "sendmsg", numbers: [1] },
   { call: "pidfd_getfd", numbers: [2] },
@@ -111,7 +111,7 @@ describe("reptyr is killed while it moves", () => {
   }
 
   onX86_64("strace", "cc")("a shell's job: it is one, and comes back by fg", () => {
-    for (const number of [3, 20, 47, 62, 76, 84]) {
+    for (const number of [3, 14, 33, 49, 60, 72, 84]) {
       using target = command("foreground job");
       const [before, fds] = [factsOf(target.pid), descriptorsOf(target.pid)];
       const { session, ttyNr } = target.stat;
@@ -134,7 +134,7 @@ describe("reptyr is killed while it moves", () => {
     onX86_64("strace", "cc")(
       `and all registers of a program that computes are its own: ${shape}`,
       () => {
-        for (const number of [9, 26, 52, 70, 85]) {
+        for (const number of [9, 26, 44, 60, 72]) {
           using target = Target.start(
             shape,
             [victim("registers")],
