@@ -13,7 +13,8 @@
 import type { Architecture, Registers, SignalFrames } from "../arch/mod.ts";
 import { type Mapping, readExecutableMaps } from "../proc/maps.ts";
 import { hasShadowStack } from "../proc/status.ts";
-import { ALL_SIGNALS, getExtendedState } from "./ptrace.ts";
+import { notedBlockedCall } from "./blocked_calls.ts";
+import { ALL_SIGNALS, getFurtherRegisters } from "./ptrace.ts";
 import { readMemory, writeMemory } from "./remote_memory.ts";
 import { findReturnSites, type ReturnSites } from "./return_sites.ts";
 
@@ -33,14 +34,21 @@ export function findNetPlace(
   arch: Architecture,
 ): NetPlace | undefined {
   if (arch.signalFrames === undefined || hasShadowStack(pid, tid)) return undefined;
+  if (hasGuardedReturns(tid, arch.signalFrames)) return undefined;
   const maps = readExecutableMaps(pid, tid) ?? [];
   const stack = maps.find(({ path, writable }: Mapping) => path === "[stack]" && writable);
   const sites = findReturnSites(pid, tid, arch, maps);
   return sites === undefined || stack === undefined ? undefined : { tid, arch, sites, stack };
 }
 
+/** The same where registers tell it: PR_SHADOW_STACK_ENABLE of prctl(2). */
+function hasGuardedReturns(tid: number, { shadowStackSet }: SignalFrames): boolean {
+  if (shadowStackSet === undefined) return false;
+  return ((getFurtherRegisters(tid, shadowStackSet)?.[0] ?? 0) & 1) !== 0;
+}
+
 /** The most that frames may take. */
-const LARGEST = 1 << 14;
+const LARGEST = 1 << 15;
 /** For the arguments of injected calls. */
 export const SCRATCH_SIZE = 4096;
 const ALIGNMENT = 16n;
@@ -90,21 +98,24 @@ export class SafetyNet {
   ): SafetyNet | undefined {
     const { tid, arch, stack } = place;
     const frames = arch.signalFrames!;
-    const state = frames.extendedState(getExtendedState(tid));
+    const images = frames.extendedStateSets.map((name) => getFurtherRegisters(tid, name));
+    const state = frames.extendedState(images);
+    if (state === undefined) return undefined;
     const pointer = frames.stackPointer(original);
     const onIt = pointer > stack.start && pointer <= stack.end;
     const room = (onIt ? pointer - frames.redZone : stack.end) - stack.start;
     const size = room < LARGEST ? Number(room & ~0xfffn) : LARGEST;
-    if (size < state.length + MARGIN) return undefined;
+    if (size < 2 * state.length + MARGIN) return undefined; // a frame may have it in itself
     const scratchSize = room < LARGEST + SCRATCH_SIZE ? 0 : SCRATCH_SIZE;
     const net = new SafetyNet(place, frames, stack.start, size, scratchSize);
     const stateAt = alignDown(net.#top - BigInt(state.length), frames.extendedStateAlignment);
     writeMemory(tid, stateAt, state);
-    const restarted = frames.resumed(arch.withRestart(original));
+    const restarted = frames.resumed(arch.withRestart(original, notedBlockedCall(tid)));
     const resumed = abort === undefined
       ? restarted
       : frames.withInstructionPointer(restarted, abort);
-    net.#lay(frames.frame(resumed, mask, place.sites.sigreturn, stateAt), stateAt);
+    const extendedState = { address: stateAt, bytes: state };
+    net.#lay(frames.frame(resumed, mask, place.sites.sigreturn, extendedState), stateAt);
     return net;
   }
 
@@ -115,7 +126,7 @@ export class SafetyNet {
 
   /** `call` with what stands behind it. */
   beneath(call: Registers): Registers {
-    return this.#frames.withStackPointer(call, this.#stack.at(-1)!);
+    return this.#frames.withStackPointer(call, this.#stack.at(-1)!, this.#sites.sigreturn);
   }
 
   /**
@@ -129,7 +140,11 @@ export class SafetyNet {
     const above = this.#stack.at(-1)!;
     const dataAt = alignDown(this.#lowest - BigInt(data.length), ALIGNMENT);
     if (dataAt - BigInt(MARGIN) < this.#bottom) return undefined;
-    const registers = this.#frames.withStackPointer(call(dataAt), above);
+    const registers = this.#frames.withStackPointer(
+      call(dataAt),
+      above,
+      this.#sites.sigreturn,
+    );
     if (data.length > 0) writeMemory(this.#tid, dataAt, data);
     this.#lay(this.#frames.frame(registers, ALL_SIGNALS, this.#sites.sigreturn), dataAt);
     if (always && this.#always === this.#stack.length - 1) this.#always++;
@@ -178,8 +193,8 @@ export interface PushOptions {
   readonly always?: boolean;
 }
 
-/** For one frame of any architecture, with alignment. */
-const MARGIN = 512;
+/** For one frame of any architecture without extended state, with alignment. */
+const MARGIN = 1536;
 
 function alignDown(address: bigint, alignment: bigint): bigint {
   return address & ~(alignment - 1n);
