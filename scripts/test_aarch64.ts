@@ -36,7 +36,7 @@ const MACHINES: readonly Machine[] = [
   },
   {
     cpu: "cortex-a72",
-    tests: aarch64("moves", "mirror", "registers", "arm", "restart"),
+    tests: [...kernel("bpf"), ...aarch64("moves", "mirror", "registers", "arm", "restart")],
   },
 ];
 
