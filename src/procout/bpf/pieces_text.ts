@@ -18,7 +18,7 @@ import {
   OUTPUT,
   restRecord,
 } from "./record_text.ts";
-import { alarm, lose, loseAll, unlessBelow, waitForRoom } from "./room_text.ts";
+import { alarm, lose, loseAll, slowDown, unlessBelow, waitForRoom } from "./room_text.ts";
 import { at, END, scratch, SCRATCH_TO_R6, STACK } from "./text.ts";
 
 /** Turns of the second part in one program. They may go on in another one 33 times (MAX_TAIL_CALL_CNT). */
@@ -113,7 +113,11 @@ export function workOff(settings: MirrorSettings): string {
     *(u64 *)(r6 + ${SCRATCH.rest + REST.segmentLeft}) = 0
     goto next_turn
   done:
-    ${settings.mark === undefined ? "" : `${unlessBelow(settings.mark)}${alarm(false)}`}
+    ${
+    settings.mark === undefined
+      ? ""
+      : `${unlessBelow(settings.mark)}${alarm(false)}${slowDown(settings)}`
+  }
     goto out`;
 }
 

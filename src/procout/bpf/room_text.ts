@@ -16,6 +16,13 @@ const WAIT_TURNS = 1600;
 const WAIT_COPIES = 4;
 const WAIT_BYTES = 16384;
 const WAITS = 10;
+/**
+ * The same for a call that found room, but little: some ten microseconds in a ring of the usual size, more in a smaller
+ * one, which is sooner full.
+ */
+const SLOW_TURNS = 16;
+const USUAL_RING = 64 << 20;
+const MOST_SLOW_TURNS = 512;
 /** So long after the first call that has waited in vain others still wait. */
 const PATIENCE_NS = 1_000_000_000;
 
@@ -87,6 +94,20 @@ function idle(): string {
     r2 = ${WAIT_BYTES}
     r3 = r6
     call probe_read_kernel`;
+}
+
+/**
+ * Take some time: our reader may be next on this very processor, and gets it between two calls only. Without this the
+ * ring is full before that.
+ */
+export function slowDown({ ringBytes }: MirrorSettings): string {
+  const turns = Math.min(SLOW_TURNS * Math.max(USUAL_RING / ringBytes, 1), MOST_SLOW_TURNS);
+  return `
+    r9 = 0
+  slow:
+    ${idle().repeat(WAIT_COPIES)}
+    r9 += 1
+    if r9 < ${turns} goto slow`;
 }
 
 export function waitForRoom(): string {
