@@ -109,22 +109,32 @@ function reportJob({ command, victim, folder, rounds }: OurBench): string[] {
       usleep(200_000);
       const undisturbed = longest();
       reset();
-      const terminal = owner.use(Terminal.start([command, "--verbose", `${pid}`]));
-      terminal.expect("Registers were on loan");
+      // Not --verbose: that would have us read, and work, while they stand still.
+      const before = terminalOf(pid);
+      const { child } = owner.use(Terminal.start([command, `${pid}`]));
+      while (terminalOf(pid) === before) {
+        if (child.status !== undefined) throw new Error("reptyr did not move its target");
+        usleep(5000);
+      }
       usleep(200_000);
       return { undisturbed, moved: longest() };
     });
     const moved = median(samples.map(({ moved }) => moved));
     const undisturbed = median(samples.map(({ undisturbed }) => undisturbed));
+    const least = Math.min(...samples.map(({ moved }) => moved));
     return [
       line(`longest stop of a job of ${MEMBERS}, ${shape}`, `${moved.toFixed(1)} ms`, {
-        text: `goal: at most ${LONGEST_STANDSTILL_MS}; when nobody stops it ${
-          undisturbed.toFixed(1)
-        }`,
+        text: `goal: at most ${LONGEST_STANDSTILL_MS}; least ${
+          least.toFixed(1)
+        }, when nobody stops it ${undisturbed.toFixed(1)}`,
         met: moved <= LONGEST_STANDSTILL_MS,
       }),
     ];
   });
+}
+
+function terminalOf(pid: number): string {
+  return Deno.readLinkSync(`/proc/${pid}/fd/1`);
 }
 
 function numbers(file: string): number[] {

@@ -119,6 +119,7 @@ export const aarch64: Architecture = {
   syscallNumbers: {
     clone: 220,
     close: 57,
+    close_range: 436,
     dup3: 24,
     epoll_ctl: 21,
     exit: 93,

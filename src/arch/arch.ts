@@ -10,6 +10,7 @@ import type { Layout, Scalar } from "../struct.ts";
 export type SyscallName =
   | "clone"
   | "close"
+  | "close_range"
   | "dup3"
   | "epoll_ctl"
   | "exit"

@@ -125,6 +125,7 @@ export const i386: Architecture = {
   syscallNumbers: {
     clone: 120,
     close: 6,
+    close_range: 436,
     dup3: 330,
     epoll_ctl: 255,
     exit: 1,

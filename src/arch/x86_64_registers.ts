@@ -35,12 +35,18 @@ export const USER_REGS = layout("struct user_regs_struct", 216, {
 
 export type RegisterName = keyof typeof USER_REGS.fields;
 
-function view(registers: Registers): DataView {
+/** For several registers to be set in: {@linkcode setIn}. */
+export function viewOf(registers: Registers): DataView {
   return new DataView(registers.buffer, registers.byteOffset, registers.byteLength);
 }
 
 export function get(registers: Registers, name: RegisterName): bigint {
-  return view(registers).getBigUint64(USER_REGS.fields[name][0], true);
+  return viewOf(registers).getBigUint64(USER_REGS.fields[name][0], true);
+}
+
+/** Offset of a register in the set, for those who copy it as it is. */
+export function offsetOf(name: RegisterName): number {
+  return USER_REGS.fields[name][0];
 }
 
 export function getSigned(registers: Registers, name: RegisterName): bigint {
@@ -48,5 +54,10 @@ export function getSigned(registers: Registers, name: RegisterName): bigint {
 }
 
 export function set(registers: Registers, name: RegisterName, value: bigint): void {
-  view(registers).setBigUint64(USER_REGS.fields[name][0], BigInt.asUintN(64, value), true);
+  setIn(viewOf(registers), name, value);
+}
+
+/** A negative value becomes its two's complement. */
+export function setIn(registers: DataView, name: RegisterName, value: bigint): void {
+  registers.setBigUint64(USER_REGS.fields[name][0], value, true);
 }

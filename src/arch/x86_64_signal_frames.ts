@@ -1,7 +1,7 @@
 /** Signal frames of x86_64: <asm/ucontext.h>, <asm/sigcontext.h>, sigreturn(2). */
 import { layout, Struct } from "../struct.ts";
 import type { Registers, SignalFrames } from "./arch.ts";
-import { get, getSigned, type RegisterName, set } from "./x86_64_registers.ts";
+import { get, getSigned, offsetOf, type RegisterName, set } from "./x86_64_registers.ts";
 
 /**
  * What stands on the stack of a handler: its return address, and what rt_sigreturn(2) sets. The C library's
@@ -36,11 +36,14 @@ export const SIGNAL_FRAME = layout("struct signal_frame", 976, {
 
 const KERNEL_SIZE = SIGNAL_FRAME.fields["uc.uc_sigmask.__val[0]"][0] + 8;
 
-/** Set from the frame under their own names. CS and SS share a field. */
-const GENERAL: readonly RegisterName[] = [
+/**
+ * Set from the frame under their own names; CS and SS share a field. Where each stands in the set of registers, and
+ * where in the frame, in words of four bytes: frames are written while the target stands still.
+ */
+const GENERAL: readonly (readonly [number, number])[] = [
   ...["r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"] as const,
   ...["rdi", "rsi", "rbp", "rbx", "rdx", "rax", "rcx", "rsp", "rip"] as const,
-];
+].map((name) => [offsetOf(name) / 4, SIGNAL_FRAME.fields[fieldOf(name)][0] / 4]);
 
 // <asm/ucontext.h>: the frame has the XSAVE form; SS is in it, and is to be taken as it is.
 const UC_FP_XSTATE = 1n;
@@ -92,14 +95,18 @@ export const signalFrames: SignalFrames = {
 
   stackPointer: (registers) => get(registers, "rsp"),
 
-  withStackPointer: (registers, address) => changed(registers, { rsp: address }),
+  withStackPointer: (registers, address) => changed(registers, "rsp", address),
 
-  withInstructionPointer: (registers, address) => changed(registers, { rip: address }),
+  withInstructionPointer: (registers, address) => changed(registers, "rip", address),
 
   resumed(registers) {
     const number = getSigned(registers, "orig_rax");
     if (number < 0n || !ERESTARTS.has(getSigned(registers, "rax"))) return registers;
-    return changed(registers, { rip: get(registers, "rip") - SYSCALL_LENGTH, rax: number });
+    return changed(
+      changed(registers, "rip", get(registers, "rip") - SYSCALL_LENGTH),
+      "rax",
+      number,
+    );
   },
 
   frame(registers, mask, sigreturn, extendedState) {
@@ -111,8 +118,13 @@ export const signalFrames: SignalFrames = {
       .set("uc.uc_mcontext.gregs[REG_CSGSFS]", get(registers, "cs") | get(registers, "ss") << 48n)
       .set("uc.uc_mcontext.fpregs", extendedState?.address ?? 0n)
       .set("uc.uc_sigmask.__val[0]", mask);
-    for (const name of GENERAL) frame.set(fieldOf(name), get(registers, name));
-    return frame.bytes.slice(0, KERNEL_SIZE);
+    const source = new Uint32Array(registers.buffer, registers.byteOffset, registers.length / 4);
+    const words = new Uint32Array(frame.bytes.buffer);
+    for (const [from, to] of GENERAL) {
+      words[to] = source[from]!;
+      words[to + 1] = source[from + 1]!;
+    }
+    return frame.bytes.subarray(0, KERNEL_SIZE);
   },
 
   extendedState([image]) {
@@ -141,8 +153,8 @@ function fieldOf(name: RegisterName) {
   return `uc.uc_mcontext.gregs[REG_${name.toUpperCase()}]` as "uc.uc_mcontext.gregs[REG_RAX]";
 }
 
-function changed(registers: Registers, values: Partial<Record<RegisterName, bigint>>): Registers {
+function changed(registers: Registers, name: RegisterName, value: bigint): Registers {
   const copy = registers.slice();
-  for (const [name, value] of Object.entries(values)) set(copy, name as RegisterName, value);
+  set(copy, name, value);
   return copy;
 }

@@ -32,22 +32,29 @@ export interface FdInfo {
  * without 0x (fs/eventpoll.c, ep_show_fdinfo). Throws SyntaxError without `flags` and `mnt_id`.
  */
 export function parseFdinfo(text: string): FdInfo {
-  const flags = text.match(/^flags:\s*([0-7]+)$/m)?.[1];
-  const mntId = decimal(text, "mnt_id");
+  const flags = FLAGS.exec(text)?.[1];
+  const mntId = decimal(MOUNT_ID, text);
   if (flags === undefined || mntId === undefined) {
     throw new SyntaxError(`Not an fdinfo file: ${JSON.stringify(text.slice(0, 80))}`);
   }
   return {
     flags: parseInt(flags, 8),
     mntId,
-    ino: decimal(text, "ino"),
-    ttyIndex: decimal(text, "tty-index"),
-    epoll: text.split("\n").map(parseEpollLine).filter((entry) => entry !== undefined),
+    ino: decimal(INODE, text),
+    ttyIndex: decimal(TTY_INDEX, text),
+    epoll: !text.includes("tfd:")
+      ? []
+      : text.split("\n").map(parseEpollLine).filter((entry) => entry !== undefined),
   };
 }
 
-function decimal(text: string, name: string): number | undefined {
-  const digits = text.match(new RegExp(`^${name}:\\s*(\\d+)$`, "m"))?.[1];
+const FLAGS = /^flags:\s*([0-7]+)$/m;
+const MOUNT_ID = /^mnt_id:\s*(\d+)$/m;
+const INODE = /^ino:\s*(\d+)$/m;
+const TTY_INDEX = /^tty-index:\s*(\d+)$/m;
+
+function decimal(line: RegExp, text: string): number | undefined {
+  const digits = line.exec(text)?.[1];
   return digits === undefined ? undefined : Number(digits);
 }
 

@@ -41,6 +41,19 @@ export function parseMaps(text: string): Mapping[] {
   });
 }
 
+/**
+ * Those that are executable, and the main thread's stack. All others are passed over before they are parsed, which the
+ * process stands still for: there may be thousands.
+ */
+export function readExecutableMaps(pid: number, tid: number): Mapping[] | undefined {
+  const text = readProcText(pid, tid, "maps");
+  return text === undefined
+    ? undefined
+    : parseMaps((text.match(EXECUTABLE_OR_STACK) ?? []).join("\n"));
+}
+
+const EXECUTABLE_OR_STACK = /^\S+ ..x.*$|^.*\[stack\]$/gm;
+
 /** Mappings of a process; undefined when it is gone. Empty for a zombie and a kernel thread. */
 export function readMaps(pid: number, tid?: number): Mapping[] | undefined {
   const text = readProcText(pid, tid, "maps");

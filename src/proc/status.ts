@@ -89,10 +89,15 @@ export function readSwitches(pid: number, tid: number): number | undefined {
   return [...counts].reduce((sum, [, count]) => sum + Number(count), 0);
 }
 
+const TELLS = /^x86_Thread_features:/m;
+let kernelTells: boolean | undefined;
+
 /**
  * Whether the thread has a shadow stack: then the processor refuses to return to where no call came from.
  * Only kernels that have it tell, since 6.6, in `x86_Thread_features`.
  */
 export function hasShadowStack(pid: number, tid: number): boolean {
-  return /^x86_Thread_features:.*\bshstk\b/m.test(readProcText(pid, tid, "status") ?? "");
+  kernelTells ??= TELLS.test(readProcText(Deno.pid, undefined, "status") ?? "");
+  return kernelTells &&
+    /^x86_Thread_features:.*\bshstk\b/m.test(readProcText(pid, tid, "status") ?? "");
 }

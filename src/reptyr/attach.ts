@@ -16,6 +16,7 @@ import { setTermios } from "../tty/termios.ts";
 import type { WindowSize } from "../tty/window_size.ts";
 import type { Helpers } from "./helpers.ts";
 import { loansSoFar } from "../tracee/loan_clock.ts";
+import { overlap, type Steps } from "../tracee/steps.ts";
 import { refuseAlone } from "./alone.ts";
 import { changeSides, leadsSession, type Mover } from "./change_sides.ts";
 import { descriptorOnControlling, openControlling } from "./controlling.ts";
@@ -278,7 +279,7 @@ function equip(
   const slaves = flags.map(openSlave);
   // The controlling terminal is set through a descriptor of its own, which must be readable.
   const controllingSlave = openSlave(O_RDWR);
-  const movers = job.members.map((member, index): Mover => {
+  const wishes = job.members.map((member, index) => {
     const plan = moves[index]!;
     const old = member.keepOld(plan, cleanup);
     const needed = plan.descriptions.map(({ index }) => slaves[index]!);
@@ -294,18 +295,23 @@ function equip(
     }
     // Beside what it is given: at first the sockets that bring it, later a copy of each that is replaced.
     if (wanted.length > 0) member.requireRoom(wanted.length + Math.max(2, wanted.length));
-    const given = member.receive(wanted);
-    undo.defer(() => member.giveUp(given));
-    return {
-      member,
-      plan,
-      old,
-      given,
-      controlling: given[needed.length],
-      oldControlling: oldControlling ?? given[needed.length + 1],
-    };
+    return { member, plan, old, wanted, needed: needed.length, oldControlling };
   });
-  return movers;
+  return overlap(wishes.map(({ member, plan, old, wanted, needed, oldControlling }) => {
+    const receive = function* (): Steps<Mover> {
+      const given = yield* member.receiving(wanted);
+      undo.defer(() => member.giveUp(given));
+      return {
+        member,
+        plan,
+        old,
+        given,
+        controlling: given[needed],
+        oldControlling: oldControlling ?? given[needed + 1],
+      };
+    };
+    return receive();
+  }));
 }
 
 /** Standard input, output and error. */

@@ -14,6 +14,7 @@ import { verbose } from "../log.ts";
 import type { Stat } from "../proc/stat.ts";
 import { enterGroupStop } from "../tracee/group_stop.ts";
 import { DATA, isError, type RemoteSyscalls } from "../tracee/remote_syscalls.ts";
+import { finish, overlap, type Steps } from "../tracee/steps.ts";
 import { handOver } from "./handover.ts";
 import type { Job } from "./job.ts";
 import type { JobRecord, ProcessName } from "./job_record.ts";
@@ -22,7 +23,8 @@ import { controllingShell, isForeground, waitForPrompt } from "./old_shell.ts";
 import type { MovePlan } from "./plan.ts";
 import { duplicate } from "./remote_descriptor.ts";
 import {
-  leaveGroup,
+  formGroup,
+  joinGroup,
   muteHangup,
   returnToGroupIfKilled,
   setForeground,
@@ -78,33 +80,44 @@ export function changeSides(
   const shell = controllingShell(stats.filter(({ pgrp }) => pgrp === target.stat.pgrp));
   const isWaiting = staying.length > 0 && isForeground(target.stat) && !target.tracee.foundStopped;
   if (shell !== undefined && !isWaiting) showStop(job, shell, undo);
-  const shields = new Shields(shell, undo);
+  const shellName = shell === undefined ? undefined : nameOf(shell);
+  const shields = new Shields(shellName, undo);
   const adopted = adoptShields(job, known);
 
-  let group: bigint | undefined;
-  for (const mover of movers.filter(({ member }) => member !== target)) {
-    const { member } = mover;
-    member.within((remote) => {
-      if (isHelper(member, target)) {
-        if (leadsGroup(target) && !stays) group = regroup(remote, member, group, undo);
-        if (!job.alone) shields.raise(remote, member);
-      }
-      swap(remote, mover, undo);
-    });
-  }
   const mover = movers.find(({ member }) => member === target)!;
+  const helpers = job.helpers.filter((member) => isHelper(member, target));
+  const group = leadsGroup(target) && !stays ? regroup(helpers, undo) : undefined;
   if (!stays) putZombiesOut(job, undo);
   if (job.alone && group !== undefined && isForeground(target.stat)) {
     leaveForeground(mover, group, undo);
   }
-  target.within((remote) => moveTarget(remote, job, mover, { shields, stays }, undo));
+  // What can be undone comes first: a new session cannot, and closing its terminal sends SIGHUP.
+  let oldFd: number | undefined;
+  overlap(movers.map((mover) =>
+    mover.member.stepsWithin(function* (remote) {
+      const { member, oldControlling } = mover;
+      if (member === target && oldControlling !== undefined && !stays) {
+        oldFd = yield* duplicate(remote, oldControlling);
+        target.closeLater(oldFd);
+      }
+      const shielded = member === target
+        ? leadsGroup(target)
+        : !job.alone && isHelper(member, target);
+      if (shielded) yield* shields.raise(remote, member);
+      yield* swap(remote, mover, undo);
+    })
+  ));
+  mover.given.slice(mover.plan.descriptions.length).forEach((fd) => target.closeLater(fd));
+  if (!stays) {
+    target.within((remote) => changeSession(remote, job, { oldFd, fd: mover.controlling! }, undo));
+  }
   for (const { member } of job.alone ? [] : movers) {
     if (isHelper(member, target) && leadsSession(member)) releaseOld(job, member, mover.old, undo);
   }
   job.settle();
   continueFoundStopped(job);
   return {
-    shell: shell === undefined ? undefined : nameOf(shell),
+    shell: shellName,
     isWaiting,
     shields: [...adopted, ...shields.raised],
   };
@@ -120,28 +133,18 @@ function adoptShields(job: Job, known: readonly JobRecord[]): SighupShield[] {
   });
 }
 
-function moveTarget(
+/** `oldFd` and `fd` are descriptors of the target, on the terminal that it has had and on the one that it gets. */
+function changeSession(
   remote: RemoteSyscalls,
   job: Job,
-  mover: Mover,
-  { shields, stays }: { readonly shields: Shields; readonly stays: boolean },
+  { oldFd, fd }: { readonly oldFd: number | undefined; readonly fd: number },
   undo: DisposableStack,
 ): void {
   const { target } = job;
-  const role = { leadsSession: leadsSession(target), leadsGroup: leadsGroup(target) };
-  let oldFd: number | undefined;
-  if (mover.oldControlling !== undefined && !stays) {
-    oldFd = duplicate(remote, mover.oldControlling);
-    target.closeLater(oldFd);
-  }
-  if (role.leadsGroup) shields.raise(remote, target);
-  // What can be undone comes first: a new session cannot, and closing its terminal sends SIGHUP.
-  swap(remote, mover, undo);
-  mover.given.slice(mover.plan.descriptions.length).forEach((fd) => target.closeLater(fd));
-  if (stays) return;
+  const role = { leadsSession: leadsSession(target), leadsGroup: leadsGroup(target), oldFd };
   const unmute = muteHangups(job, target, undo);
-  takeTerminal(remote, { ...role, oldFd }, mover.controlling!);
-  unmute.dispose();
+  takeTerminal(remote, role, fd);
+  unmute();
   verbose(`Process ${target.pid} has its new terminal`);
 }
 
@@ -166,13 +169,13 @@ function releaseOld(
   if (ttyNr === 0 || tpgid !== pgrp || oldFd === undefined) return;
   try {
     leader.within((remote) => {
-      const fd = handOver(remote, leader.pidfd, [oldFd])[0]!;
+      const fd = finish(handOver(remote, leader.pidfd, [oldFd]))[0]!;
       leader.closeLater(fd);
       const unmute = muteHangups(job, leader, undo);
       remote.undoIfKilled("ioctl", [fd, TIOCSCTTY, 0]);
       const result = remote.syscall("ioctl", fd, TIOCNOTTY, 0);
       if (isError(result)) verbose(`Process ${leader.pid} has given up its old terminal before`);
-      unmute.dispose();
+      unmute();
     });
   } catch (error) {
     if (!(error instanceof RefusedError || error instanceof RemoteSyscallError)) throw error;
@@ -215,7 +218,7 @@ function showStop(job: Job, shell: number, undo: DisposableStack): void {
  */
 export function continueUnseen(remote: RemoteSyscalls): void {
   kill(remote.tracee.pid, SIGCONT);
-  discardPending(remote, SIGCONT);
+  finish(discardPending(remote, SIGCONT));
 }
 
 /** A job that the user had stopped runs on the new terminal, as after `fg`. */
@@ -243,43 +246,66 @@ function leaveForeground(
   undo.defer(() => member.undo((remote) => setForeground(remote, fd, before)));
 }
 
-/** Take a helper out of the target's group; the number, in its PID namespace, of the one it is in then. */
-function regroup(
-  remote: RemoteSyscalls,
-  member: Member,
-  group: bigint | undefined,
-  undo: DisposableStack,
-): bigint {
-  const before = remote.syscallOrThrow("getpgid", 0);
-  returnToGroupIfKilled(remote, before);
-  undo.defer(() => member.undo((remote) => remote.syscall("setpgid", 0, before)));
-  return leaveGroup(remote, group);
+/**
+ * Take the helpers out of the target's group, into one of their own; its number, in the PID namespace of who formed it
+ * last: those in another namespace form another. `undefined` when there is no helper.
+ */
+function regroup(helpers: readonly Member[], undo: DisposableStack): bigint | undefined {
+  function* leave(
+    remote: RemoteSyscalls,
+    member: Member,
+    group: bigint | undefined,
+  ): Steps<boolean> {
+    // In its own PID namespace; kernels without those do not tell.
+    const known = member.status.nsPgid.at(-1);
+    const before = known === undefined ? yield* remote.callOrThrow("getpgid", 0) : BigInt(known);
+    returnToGroupIfKilled(remote, before);
+    undo.defer(() => member.undo((remote) => remote.syscall("setpgid", 0, before)));
+    return group !== undefined && (yield* joinGroup(remote, group));
+  }
+  const form = (member: Member) => member.within((remote) => finish(formGroup(remote)));
+  const [first, ...others] = helpers;
+  if (first === undefined) return undefined;
+  first.within((remote) => finish(leave(remote, first, undefined)));
+  let group = form(first);
+  const joined = overlap(
+    others.map((member) => member.stepsWithin((remote) => leave(remote, member, group))),
+  );
+  for (const member of others.filter((_, index) => !joined[index])) {
+    const hasJoined = member.within((remote) => finish(joinGroup(remote, group)));
+    if (!hasJoined) group = form(member);
+  }
+  return group;
 }
 
-function swap(
+function* swap(
   remote: RemoteSyscalls,
   { member, plan, given, old }: Mover,
   undo: DisposableStack,
-): void {
+): Steps<void> {
   if (plan.descriptions.length === 0) return;
   const replacements = given.slice(0, plan.descriptions.length);
-  swapDescriptors(remote, plan, replacements, (fd) => member.closeLater(fd));
+  yield* swapDescriptors(remote, plan, replacements, (fd) => member.closeLater(fd));
   undo.defer(() => member.swapBack(plan, old));
   const numbers = plan.descriptions.flatMap(({ descriptors }) => descriptors.map(({ fd }) => fd));
   verbose(`Moved descriptors ${numbers.join(", ")} of process ${member.pid}`);
 }
 
 /**
- * Session leader `leader`, and all that hear of it when it gives up its terminal, are not to. What ends that is also on
- * `undo`.
+ * Session leader `leader`, and all that hear of it when it gives up its terminal, are not to. Returns what ends that,
+ * which is also on `undo`.
  */
-function muteHangups({ members }: Job, leader: Member, undo: DisposableStack): DisposableStack {
-  const unmute = undo.use(new DisposableStack());
-  for (const member of members) {
-    if (member !== leader && !isHungUp(member, leader)) continue;
-    const end = member.within((remote) => muteHangup(remote, member.status));
-    unmute.defer(() => member.undo(end));
-  }
+function muteHangups({ members }: Job, leader: Member, undo: DisposableStack): () => void {
+  const ends: Steps<void>[] = [];
+  const unmute = () => void overlap(ends.splice(0));
+  undo.defer(unmute);
+  const hearers = members.filter((member) => member === leader || isHungUp(member, leader));
+  overlap(hearers.map((member) =>
+    member.stepsWithin(function* (remote) {
+      const end = yield* muteHangup(remote, member.status);
+      ends.push(member.stepsUndoing(end));
+    })
+  ));
   return unmute;
 }
 
@@ -292,15 +318,16 @@ function isHungUp({ stat }: Member, { stat: leader }: Member): boolean {
 class Shields {
   readonly raised: SighupShield[] = [];
 
-  constructor(readonly shell: number | undefined, readonly undo: DisposableStack) {}
+  constructor(readonly shell: ProcessName | undefined, readonly undo: DisposableStack) {}
 
   /**
    * For a process whose group has the number that the shell knows the job by; and for one whose group is orphaned
    * when the shell ends: if it is stopped just then, the kernel hangs it up, kill_orphaned_pgrp() in kernel/exit.c.
    */
-  raise(remote: RemoteSyscalls, member: Member): void {
+  *raise(remote: RemoteSyscalls, member: Member): Steps<void> {
     if (this.shell === undefined || (pendingSignals(member) & SIGHUP_BIT) !== 0n) return;
-    const shield = SighupShield.raise(remote, this.shell);
+    const process = { pid: member.pid, startTime: member.stat.startTime };
+    const shield = yield* SighupShield.raise(remote, { process, shell: this.shell });
     if (shield === undefined) return;
     this.raised.push(shield);
     this.undo.defer(() => member.undo((remote) => shield.undo(remote)));

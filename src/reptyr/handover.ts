@@ -23,7 +23,8 @@ import { type Descriptor, readFds } from "../proc/fds.ts";
 import { Struct } from "../struct.ts";
 import { insist } from "../tracee/insist.ts";
 import type { RemoteSyscalls } from "../tracee/remote_syscalls.ts";
-import { duplicate, FIRST_FREE, tooManyFiles } from "./remote_descriptor.ts";
+import type { Steps } from "../tracee/steps.ts";
+import { closeAll, duplicate, FIRST_FREE, tooManyFiles } from "./remote_descriptor.ts";
 
 /** SCM_MAX_FD of <net/scm.h>: more go in further messages. */
 const MOST_AT_ONCE = 253;
@@ -40,20 +41,21 @@ const CONTROL = 256;
  * FIRST_FREE. After a throw the target has none of them. `pidfd` stands for the target, `known` are descriptors that it
  * has, if they are all that it has.
  */
-export function handOver(
+export function* handOver(
   remote: RemoteSyscalls,
   pidfd: number,
   descriptors: readonly number[],
   known: readonly Descriptor[] = [],
-): number[] {
+): Steps<number[]> {
   using cleanup = new DisposableStack();
-  const pair = remote.scratch + BigInt(PAIR);
-  const made = remote.syscall("socketpair", AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair);
+  const pair = (yield* remote.mapScratch()) + BigInt(PAIR);
+  const made = yield* remote.call("socketpair", AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair);
   if (made === BigInt(-ERRNO.EMFILE)) throw tooManyFiles(remote.tracee.pid);
   remote.check(made, "socketpair(AF_UNIX, SOCK_DGRAM)");
   const [theirs, ours] = readPair(remote, known);
-  for (const end of [theirs!, ours!]) cleanup.defer(() => remote.syscall("close", end));
-  for (const end of [theirs!, ours!]) remote.undoIfKilled("close", [end]);
+  const ends = [theirs!, ours!];
+  cleanup.defer(() => ends.forEach((end) => remote.syscall("close", end)));
+  for (const end of ends) remote.undoIfKilled("close", [end]);
   const socket = orThrow(pidfdGetfd(pidfd, ours!), `pidfd_getfd(${pidfd}, ${ours})`);
   cleanup.defer(() => close(socket));
 
@@ -63,18 +65,20 @@ export function handOver(
   for (let start = 0; start < descriptors.length; start += MOST_AT_ONCE) {
     const some = descriptors.slice(start, start + MOST_AT_ONCE);
     orThrow(sendDescriptors(socket, some), `sendmsg(${socket}, SCM_RIGHTS)`);
-    const arrived = receive(remote, theirs!, some.length);
+    const arrived = yield* receive(remote, theirs!, some.length);
     received.push(...arrived);
     for (const fd of arrived) remote.undoIfKilled("close", [fd]);
   }
   if (received.length < descriptors.length) {
     throw tooManyFiles(remote.tracee.pid);
   }
-  received.forEach((fd, index) => {
-    if (fd >= FIRST_FREE) return;
-    received[index] = duplicate(remote, fd);
-    remote.syscall("close", fd);
-  });
+  for (const [index, fd] of received.entries()) {
+    if (fd >= FIRST_FREE) continue;
+    received[index] = yield* duplicate(remote, fd);
+    yield* remote.call("close", fd);
+  }
+  yield* closeAll(remote, ends);
+  ends.length = 0;
   undo.move();
   return received;
 }
@@ -99,7 +103,7 @@ function readPair(remote: RemoteSyscalls, known: readonly Descriptor[]): number[
 }
 
 /** recvmsg(2) in the target: the descriptors that came, at most `count`. */
-function receive(remote: RemoteSyscalls, socket: number, count: number): number[] {
+function* receive(remote: RemoteSyscalls, socket: number, count: number): Steps<number[]> {
   const { iovec, msghdr, cmsghdr } = remote.tracee.arch.structs;
   const controlSize = cmsghdr.size + 4 * count;
   const vector = new Struct(iovec)
@@ -111,7 +115,7 @@ function receive(remote: RemoteSyscalls, socket: number, count: number): number[
     .set("msg_control", remote.scratch + BigInt(CONTROL))
     .set("msg_controllen", BigInt(controlSize));
   const address = remote.write(message.bytes, MESSAGE);
-  remote.syscallOrThrow("recvmsg", socket, address, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+  yield* remote.callOrThrow("recvmsg", socket, address, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
 
   const answer = new Struct(msghdr, remote.read(msghdr.size, MESSAGE));
   if (answer.get("msg_controllen") < cmsghdr.size) return [];

@@ -5,7 +5,8 @@ import { isLive, readStat, type Stat } from "../proc/stat.ts";
 import { listTids, readChildren } from "../proc/tasks.ts";
 import { settleAll } from "./failure.ts";
 import { jobMembers, membersInTheWay } from "./job_members.ts";
-import { Member } from "./member.ts";
+import { overlap } from "../tracee/steps.ts";
+import { Member, memberOf } from "./member.ts";
 import { usersOf } from "./terminal_users.ts";
 
 /** All processes of a job, stopped. The first is the target. */
@@ -25,8 +26,7 @@ export class Job implements Disposable {
   ) {
     using undo = new DisposableStack();
     undo.defer(() => this[Symbol.dispose]());
-    this.#members.set(pid, Member.seize(pid, timeoutSeconds));
-    this.#addAll(others, timeoutSeconds);
+    this.#add([pid, ...others], timeoutSeconds, pid);
     this.#addAll(this.#newborn(), timeoutSeconds);
     undo.move();
   }
@@ -77,8 +77,7 @@ export class Job implements Disposable {
 
   /** Give all members their registers back. Every one is tried, whatever goes wrong with others. */
   giveBack(): void {
-    using all = new DisposableStack();
-    for (const member of this.members) all.defer(() => member.giveBack());
+    overlap(this.members.toReversed().map((member) => member.givingBack()));
   }
 
   /** The target first: what it undoes by itself, its group and its terminal, is there then for the others. */
@@ -104,20 +103,25 @@ export class Job implements Disposable {
 
   #addAll(pids: readonly number[], timeoutSeconds: number): void {
     for (let wave = pids; wave.length > 0; wave = this.#newborn()) {
-      for (const pid of wave) this.#add(pid, timeoutSeconds);
+      this.#add(wave, timeoutSeconds);
     }
   }
 
-  #add(pid: number, timeoutSeconds: number): void {
-    try {
-      this.#members.set(pid, Member.seize(pid, timeoutSeconds));
-    } catch (error) {
-      const stat = readStat(pid);
-      const ended = stat === undefined || !isLive(stat);
-      if (!(error instanceof TraceeDiedError || error instanceof RefusedError) || !ended) {
-        throw error;
+  /** Stop `pids`. Those that have ended meanwhile are passed over, but not `target`. */
+  #add(pids: readonly number[], timeoutSeconds: number, target?: number): void {
+    const all = Member.seizeAll(pids, timeoutSeconds);
+    all.forEach((seized, index) => {
+      if ("value" in seized) this.#members.set(pids[index]!, seized.value);
+    });
+    all.forEach((seized, index) => {
+      const pid = pids[index]!;
+      try {
+        memberOf(pid, seized);
+      } catch (error) {
+        const ended = error instanceof TraceeDiedError || error instanceof RefusedError;
+        if (pid === target || !ended || isThere(pid)) throw error;
       }
-    }
+    });
   }
 
   /** Members that nobody has stopped yet. Only members beget members, and those that are stopped do not. */
@@ -133,6 +137,11 @@ export class Job implements Disposable {
       .map(({ pid }) => pid)
       .filter((pid) => !this.#members.has(pid));
   }
+}
+
+function isThere(pid: number): boolean {
+  const stat = readStat(pid);
+  return stat !== undefined && isLive(stat);
 }
 
 /** Exact for parents that are stopped: see `readChildren()`. */

@@ -11,13 +11,15 @@ import { readOpenFilesLimit } from "../proc/limits.ts";
 import { readStat, type Stat } from "../proc/stat.ts";
 import { readStatus, type Status } from "../proc/status.ts";
 import { RemoteSyscalls } from "../tracee/remote_syscalls.ts";
+import { findReturnSitesEarly } from "../tracee/return_sites.ts";
+import { finish, type Steps } from "../tracee/steps.ts";
 import { Tracee } from "../tracee/tracee.ts";
 import { handOver } from "./handover.ts";
 import { type OldTerminal, oldTerminal } from "./old_terminal.ts";
 import type { MovePlan } from "./plan.ts";
 import { attachFailure } from "./preflight.ts";
 import { underSeccomp } from "./refusals.ts";
-import { FIRST_FREE, tooManyFiles } from "./remote_descriptor.ts";
+import { closeAll, FIRST_FREE, tooManyFiles } from "./remote_descriptor.ts";
 import { withOwnDescriptors } from "./sharing.ts";
 import { swapDescriptors } from "./swap.ts";
 
@@ -81,15 +83,23 @@ export class Member implements Disposable {
 
   /** Stop process `pid`, or say why that is not allowed. Throws as Tracee.seize() does. */
   static seize(pid: number, timeoutSeconds: number): Member {
-    const seccomp = readStatus(pid)?.seccomp ?? 0;
-    try {
-      const options = seccomp === 0 ? 0 : PTRACE_O_SUSPEND_SECCOMP;
-      return new Member(Tracee.seize(pid, { timeoutSeconds, options }));
-    } catch (error) {
-      if (!isAttachForbidden(error)) throw error;
-      if (seccomp === 0) throw attachFailure(pid);
-      throw underSeccomp({ pid, command: readCommand(pid) ?? "" });
-    }
+    const [seized] = Member.seizeAll([pid], timeoutSeconds);
+    return memberOf(pid, seized!);
+  }
+
+  /**
+   * Stop all of `pids`, at the same time. For each there is one result, of which {@linkcode memberOf} makes a member or
+   * an error. What can be looked up while they run is looked up before the first is asked.
+   */
+  static seizeAll(pids: readonly number[], timeoutSeconds: number): Seized[] {
+    const options = pids.map((pid) => {
+      findReturnSitesEarly(pid);
+      return isFiltered(pid) ? PTRACE_O_SUSPEND_SECCOMP : 0;
+    });
+    const asked = pids.map((pid, index) =>
+      settled(() => Tracee.ask(pid, { timeoutSeconds, options: options[index]! }))
+    );
+    return asked.map((one) => "error" in one ? one : settled(() => new Member(one.value())));
   }
 
   get pid(): number {
@@ -123,9 +133,22 @@ export class Member implements Disposable {
     return action(remote);
   }
 
+  /** {@linkcode within} in steps; without a safety net in one step, for the loan is to be short then. */
+  *stepsWithin<T>(action: (remote: RemoteSyscalls) => Steps<T>): Steps<T> {
+    const remote = this.#loan ?? RemoteSyscalls.begin(this.tracee);
+    if (remote.hasNet) return yield* action(this.#loan = remote);
+    using _ = remote;
+    return finish(action(remote));
+  }
+
   /** As {@linkcode within}, to undo something; not after {@linkcode abandon}, when the process does that itself. */
   undo(action: (remote: RemoteSyscalls) => void): void {
     if (!this.#abandoned) this.within(action);
+  }
+
+  /** {@linkcode undo} in steps. */
+  *stepsUndoing(action: (remote: RemoteSyscalls) => Steps<void>): Steps<void> {
+    if (!this.#abandoned) yield* this.stepsWithin(action);
   }
 
   /**
@@ -151,27 +174,38 @@ export class Member implements Disposable {
 
   /** Give the process its registers back, with nothing left open that it needs no more. */
   giveBack(): void {
+    finish(this.givingBack());
+  }
+
+  /** {@linkcode giveBack} in steps. */
+  *givingBack(): Steps<void> {
     try {
       const unneeded = this.#unneeded.splice(0);
       if (unneeded.length === 0) return;
-      this.within((remote) => unneeded.forEach((fd) => remote.syscall("close", fd)));
+      yield* this.stepsWithin((remote) => closeAll(remote, unneeded));
     } finally {
       const loan = this.#loan;
       this.#loan = undefined;
-      loan?.[Symbol.dispose]();
+      if (loan !== undefined) yield* loan.giveBack();
     }
   }
 
   /** {@linkcode handOver}. */
   receive(descriptors: readonly number[]): number[] {
     if (descriptors.length === 0) return [];
-    return this.within((remote) => handOver(remote, this.pidfd, descriptors, this.fds));
+    return finish(this.receiving(descriptors));
+  }
+
+  /** {@linkcode receive} in steps. */
+  *receiving(descriptors: readonly number[]): Steps<number[]> {
+    if (descriptors.length === 0) return [];
+    return yield* this.stepsWithin((remote) => handOver(remote, this.pidfd, descriptors, this.fds));
   }
 
   /** Close descriptors that {@linkcode receive} gave. */
   giveUp(descriptors: readonly number[]): void {
     if (descriptors.length === 0) return;
-    this.undo((remote) => descriptors.forEach((fd) => remote.syscall("close", fd)));
+    this.undo((remote) => finish(closeAll(remote, descriptors)));
   }
 
   /** Copies, of our own, of the open file descriptions that `plan` replaces; `undefined` for those that were closed. */
@@ -190,9 +224,9 @@ export class Member implements Disposable {
   /** Undo a swap with what {@linkcode keepOld} kept. */
   swapBack(plan: MovePlan, old: readonly (number | undefined)[]): void {
     this.undo((remote) => {
-      const given = handOver(remote, this.pidfd, old.filter((fd) => fd !== undefined));
+      const given = finish(handOver(remote, this.pidfd, old.filter((fd) => fd !== undefined)));
       const replacements = old.map((fd) => fd === undefined ? undefined : given.shift());
-      swapDescriptors(remote, plan, replacements, (fd) => this.closeLater(fd));
+      finish(swapDescriptors(remote, plan, replacements, (fd) => this.closeLater(fd)));
     });
   }
 
@@ -200,6 +234,33 @@ export class Member implements Disposable {
     using _ = this.#cleanup;
     this.giveBack();
   }
+}
+
+/** What has come of an attempt. */
+type Settled<T> = { readonly value: T } | { readonly error: unknown };
+
+function settled<T>(action: () => T): Settled<T> {
+  try {
+    return { value: action() };
+  } catch (error) {
+    return { error };
+  }
+}
+
+/** What became of a process that was to be stopped: see {@linkcode memberOf}. */
+export type Seized = Settled<Member>;
+
+/** The member, or a throw that says why process `pid` is none. */
+export function memberOf(pid: number, seized: Seized): Member {
+  if (!("error" in seized)) return seized.value;
+  const { error } = seized;
+  if (!isAttachForbidden(error)) throw error;
+  if (!isFiltered(pid)) throw attachFailure(pid);
+  throw underSeccomp({ pid, command: readCommand(pid) ?? "" });
+}
+
+function isFiltered(pid: number): boolean {
+  return (readStatus(pid)?.seccomp ?? 0) !== 0;
 }
 
 /** Other calls that make a member may be forbidden, too, and for other reasons. */

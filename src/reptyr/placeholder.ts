@@ -34,9 +34,9 @@ export function withPlaceholder(remote: RemoteSyscalls, action: (child: bigint) 
   } finally {
     setOptions(mainTid, options);
   }
-  remote.undoIfKilled("wait4", [child, 0, __WALL, 0]);
   const pid = remote.eventMessage;
   try {
+    remote.undoIfKilled("wait4", [child, 0, __WALL, 0]);
     action(child);
   } finally {
     kill(pid, SIGKILL);

@@ -6,6 +6,7 @@ import { TIOCGPGRP, TIOCNOTTY, TIOCSCTTY, TIOCSPGRP } from "../ffi/constants.ts"
 import type { Status } from "../proc/status.ts";
 import { insist } from "../tracee/insist.ts";
 import { DATA, isError, type RemoteSyscalls } from "../tracee/remote_syscalls.ts";
+import type { Steps } from "../tracee/steps.ts";
 import { hangupSignals } from "./hangup_signals.ts";
 import { withPlaceholder } from "./placeholder.ts";
 import { mute } from "./signal_action.ts";
@@ -80,22 +81,26 @@ export function setForeground(remote: RemoteSyscalls, fd: number, group: bigint)
  * program is killed. Returns what ends that; none of the process' threads has run until then. A signal that was
  * pending before is not ours to take.
  */
-export function muteHangup(
+export function* muteHangup(
   remote: RemoteSyscalls,
   status: Status,
-): (remote: RemoteSyscalls) => void {
-  const unmute = hangupSignals(status).map((signal) => mute(remote, signal));
-  return (remote) => unmute.forEach((end) => end(remote));
+): Steps<(remote: RemoteSyscalls) => Steps<void>> {
+  const unmute: ((remote: RemoteSyscalls) => Steps<void>)[] = [];
+  for (const signal of hangupSignals(status)) unmute.push(yield* mute(remote, signal));
+  return function* (remote) {
+    for (const end of unmute) yield* end(remote);
+  };
 }
 
-/**
- * Leave the target's process group, whose number setsid(2) needs to be free: for group `group` in the process' PID
- * namespace, else for one of its own. The number of the group that the process is in then.
- */
-export function leaveGroup(remote: RemoteSyscalls, group: bigint | undefined): bigint {
-  if (group !== undefined && !isError(remote.syscall("setpgid", 0, group))) return group;
-  remote.syscallOrThrow("setpgid", 0, 0);
-  return remote.syscallOrThrow("getpid");
+/** Join process group `group`, by its number in the process' PID namespace: whether there is one of that number. */
+export function* joinGroup(remote: RemoteSyscalls, group: bigint): Steps<boolean> {
+  return !isError(yield* remote.call("setpgid", 0, group));
+}
+
+/** Form a process group of its own; its number in the process' PID namespace. */
+export function* formGroup(remote: RemoteSyscalls): Steps<bigint> {
+  yield* remote.callOrThrow("setpgid", 0, 0);
+  return yield* remote.callOrThrow("getpid");
 }
 
 /**

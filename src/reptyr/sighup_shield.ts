@@ -14,13 +14,15 @@ import { pidfdOpen } from "../ffi/process.ts";
 import { readAuxv } from "../proc/auxv.ts";
 import { isLive, readStat } from "../proc/stat.ts";
 import { RemoteSyscalls } from "../tracee/remote_syscalls.ts";
+import { finish, type Steps } from "../tracee/steps.ts";
 import { Tracee } from "../tracee/tracee.ts";
 import type { ProcessName, ShieldRecord } from "./job_record.ts";
 import {
+  exchangeAction,
   getAction,
   handlerOf,
+  ignoring,
   setAction,
-  setActionIfKilled,
   setHandler,
   type SignalAction,
 } from "./signal_action.ts";
@@ -43,19 +45,27 @@ export class SighupShield {
   }
 
   /**
-   * Make the target of `remote` ignore SIGHUP as long as process `shell` lives; `undefined` when it does already, or
+   * Make the target of `remote`, which is `names.process`, ignore SIGHUP as long as `names.shell` lives; `undefined` when it does already, or
    * that shell has ended. Not for a target that has a SIGHUP pending: ignoring would discard it.
    */
-  static raise(remote: RemoteSyscalls, shell: number): SighupShield | undefined {
+  static *raise(
+    remote: RemoteSyscalls,
+    names: { readonly process: ProcessName; readonly shell: ProcessName },
+  ): Steps<SighupShield | undefined> {
     const { pid, options } = remote.tracee;
-    const saved = getAction(remote, SIGHUP);
-    if (handlerOf(remote, saved) === SIG_IGN) return undefined;
-    const names = { process: nameOf(pid), shell: nameOf(shell) };
     const shellPidfd = openProcess(names.shell);
     if (shellPidfd < 0) return undefined;
-    setActionIfKilled(remote, SIGHUP, saved);
-    setHandler(remote, SIGHUP, SIG_IGN);
-    return new SighupShield(pid, options, shellPidfd, names, imageOf(pid), saved);
+    using unneeded = new DisposableStack();
+    unneeded.defer(() => close(shellPidfd));
+    const image = imageOf(pid);
+    const saved = yield* exchangeAction(remote, SIGHUP, ignoring(remote));
+    if (handlerOf(remote, saved) === SIG_IGN) {
+      // Its flags and its mask are to stay, too.
+      yield* setAction(remote, SIGHUP, saved);
+      return undefined;
+    }
+    unneeded.move();
+    return new SighupShield(pid, options, shellPidfd, names, image, saved);
   }
 
   /**
@@ -64,7 +74,7 @@ export class SighupShield {
    */
   static adopt(remote: RemoteSyscalls, record: ShieldRecord): SighupShield | undefined {
     const { pid, options } = remote.tracee;
-    if (handlerOf(remote, getAction(remote, SIGHUP)) !== SIG_IGN) return undefined;
+    if (handlerOf(remote, finish(getAction(remote, SIGHUP))) !== SIG_IGN) return undefined;
     const shellPidfd = openProcess(record.shell);
     const action = Uint8Array.fromHex(record.action);
     const shield = new SighupShield(pid, options, shellPidfd, record, record.image, action);
@@ -94,7 +104,7 @@ export class SighupShield {
     if (this.#saved === undefined) return;
     using tracee = Tracee.seize(this.pid, { timeoutSeconds, options: this.options });
     using remote = RemoteSyscalls.begin(tracee);
-    if (handlerOf(remote, getAction(remote, SIGHUP)) === SIG_IGN) this.#putBack(remote);
+    if (handlerOf(remote, finish(getAction(remote, SIGHUP))) === SIG_IGN) this.#putBack(remote);
     this.#forget();
   }
 
@@ -112,9 +122,12 @@ export class SighupShield {
    */
   #putBack(remote: RemoteSyscalls): void {
     if (this.#saved === undefined) return;
-    setHandler(remote, SIGHUP, SIG_IGN);
-    if (imageOf(this.pid) === this.image) setAction(remote, SIGHUP, this.#saved);
-    else setHandler(remote, SIGHUP, SIG_DFL);
+    finish(setHandler(remote, SIGHUP, SIG_IGN));
+    finish(
+      imageOf(this.pid) === this.image
+        ? setAction(remote, SIGHUP, this.#saved)
+        : setHandler(remote, SIGHUP, SIG_DFL),
+    );
   }
 
   #forget(): void {

@@ -1,8 +1,10 @@
 /** The target's signal dispositions, by rt_sigaction(2) in the kernel's own structure. */
 import { SIG_IGN } from "../ffi/constants.ts";
 import { Struct } from "../struct.ts";
-import { insist } from "../tracee/insist.ts";
+import { insistInSteps } from "../tracee/insist.ts";
 import { DATA, type RemoteSyscalls } from "../tracee/remote_syscalls.ts";
+import { readMemory } from "../tracee/remote_memory.ts";
+import type { Steps } from "../tracee/steps.ts";
 import { pauseIfKilled } from "./undo_pause.ts";
 
 /** A whole `struct sigaction` of the target, handler, flags, restorer and mask. */
@@ -12,33 +14,78 @@ const NEW = 0;
 const OLD = 256;
 
 /** What the target does about `signal`. */
-export function getAction(remote: RemoteSyscalls, signal: number): SignalAction {
+export function* getAction(remote: RemoteSyscalls, signal: number): Steps<SignalAction> {
   const { arch } = remote.tracee;
-  const old = remote.scratch + BigInt(OLD);
-  remote.syscallOrThrow("rt_sigaction", signal, 0, old, arch.sigsetSize);
+  const old = (yield* remote.mapScratch()) + BigInt(OLD);
+  yield* remote.callOrThrow("rt_sigaction", signal, 0, old, arch.sigsetSize);
   return remote.read(arch.structs.sigaction.size, OLD);
 }
 
 /** Replace what the target does about `signal`. */
-export function setAction(remote: RemoteSyscalls, signal: number, action: SignalAction): void {
-  const { arch } = remote.tracee;
-  remote.syscallOrThrow("rt_sigaction", signal, remote.write(action, NEW), 0, arch.sigsetSize);
-}
-
-/** Make `handler`, SIG_IGN or SIG_DFL, what the target does about `signal`. */
-export function setHandler(remote: RemoteSyscalls, signal: number, handler: bigint): void {
-  const { sigaction } = remote.tracee.arch.structs;
-  setAction(remote, signal, new Struct(sigaction).set("sa_handler", handler).bytes);
-}
-
-/** If this program is killed, set `action` again; see `RemoteSyscalls.undoIfKilled()`. */
-export function setActionIfKilled(
+export function* setAction(
   remote: RemoteSyscalls,
   signal: number,
   action: SignalAction,
-): void {
+): Steps<void> {
+  const { arch } = remote.tracee;
+  yield* remote.mapScratch();
+  const address = remote.write(action, NEW);
+  yield* remote.callOrThrow("rt_sigaction", signal, address, 0, arch.sigsetSize);
+}
+
+/** Make `handler`, SIG_IGN or SIG_DFL, what the target does about `signal`. */
+export function* setHandler(
+  remote: RemoteSyscalls,
+  signal: number,
+  handler: bigint,
+): Steps<void> {
+  const { sigaction } = remote.tracee.arch.structs;
+  yield* setAction(remote, signal, new Struct(sigaction).set("sa_handler", handler).bytes);
+}
+
+/** If this program is killed, set `action` again; see `RemoteSyscalls.undoIfKilled()`. */
+function setActionIfKilled(remote: RemoteSyscalls, signal: number, action: SignalAction): void {
   const { sigsetSize } = remote.tracee.arch;
   remote.undoIfKilled("rt_sigaction", [signal, DATA, 0, sigsetSize], { data: action });
+}
+
+/**
+ * Replace what the target does about `signal`; what it did before, which it does again by itself if this program is
+ * killed; before that it does what `undoMore` asks for. After a throw it does what it did, unless the thread cannot be
+ * reached any more.
+ */
+export function* exchangeAction(
+  remote: RemoteSyscalls,
+  signal: number,
+  action: SignalAction,
+  undoMore = () => {},
+): Steps<SignalAction> {
+  const { arch } = remote.tracee;
+  const { size } = arch.structs.sigaction;
+  const set = [signal, DATA, 0, arch.sigsetSize] as const;
+  const scratch = yield* remote.mapScratch();
+  const address = remote.write(action, NEW);
+  // Filled by the very call that makes it needed.
+  const kept = remote.undoIfKilled("rt_sigaction", set, { data: new Uint8Array(size) });
+  const old = kept ?? scratch + BigInt(OLD);
+  try {
+    undoMore();
+  } catch (error) {
+    yield* remote.call("rt_sigaction", signal, 0, old, arch.sigsetSize);
+    throw error;
+  }
+  yield* remote.callOrThrow("rt_sigaction", signal, address, old, arch.sigsetSize);
+  try {
+    return readMemory(remote.tracee.mainTid, old, size);
+  } catch (error) {
+    yield* remote.call("rt_sigaction", signal, old, 0, arch.sigsetSize);
+    throw error;
+  }
+}
+
+/** An action that ignores a signal. */
+export function ignoring({ tracee }: RemoteSyscalls): SignalAction {
+  return new Struct(tracee.arch.structs.sigaction).set("sa_handler", SIG_IGN).bytes;
 }
 
 /**
@@ -46,20 +93,19 @@ export function setActionIfKilled(
  * meanwhile is discarded. If this program is killed, the target ends it by itself; its other threads run
  * by then, and would take a signal that was not ignored. It may be about to come just then.
  */
-export function mute(
+export function* mute(
   remote: RemoteSyscalls,
   signal: number,
-): (remote: RemoteSyscalls) => void {
-  const before = getAction(remote, signal);
-  const ignore = new Struct(remote.tracee.arch.structs.sigaction).set("sa_handler", SIG_IGN).bytes;
-  setActionIfKilled(remote, signal, before);
-  setActionIfKilled(remote, signal, ignore);
-  pauseIfKilled(remote);
-  setActionIfKilled(remote, signal, ignore);
-  setAction(remote, signal, ignore);
-  return (remote) => {
-    insist(() => setAction(remote, signal, ignore));
-    insist(() => setAction(remote, signal, before));
+): Steps<(remote: RemoteSyscalls) => Steps<void>> {
+  const ignore = ignoring(remote);
+  const before = yield* exchangeAction(remote, signal, ignore, () => {
+    setActionIfKilled(remote, signal, ignore);
+    pauseIfKilled(remote);
+    setActionIfKilled(remote, signal, ignore);
+  });
+  return function* (remote) {
+    yield* insistInSteps(() => setAction(remote, signal, ignore));
+    yield* insistInSteps(() => setAction(remote, signal, before));
   };
 }
 
@@ -73,9 +119,9 @@ export function handlerOf(remote: RemoteSyscalls, action: SignalAction): bigint 
  * Remove `signal` from the target's queues, blocked or not: setting a signal to be ignored discards
  * it where it is pending, signal(7) and POSIX sigaction(). The disposition is left as it was.
  */
-export function discardPending(remote: RemoteSyscalls, signal: number): void {
-  const before = getAction(remote, signal);
+export function* discardPending(remote: RemoteSyscalls, signal: number): Steps<void> {
+  const before = yield* getAction(remote, signal);
   setActionIfKilled(remote, signal, before);
-  setHandler(remote, signal, SIG_IGN);
-  insist(() => setAction(remote, signal, before));
+  yield* setHandler(remote, signal, SIG_IGN);
+  yield* insistInSteps(() => setAction(remote, signal, before));
 }

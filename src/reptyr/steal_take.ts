@@ -14,6 +14,7 @@ import { type MovePlan, planJob } from "./plan.ts";
 import type { StealFacts } from "./steal_preflight.ts";
 import { isSameMaster } from "./stolen_master.ts";
 import { stealFailure, subject } from "./stolen_terminal.ts";
+import { finish } from "../tracee/steps.ts";
 import { swapDescriptors } from "./swap.ts";
 
 /** Who was made to give up what. */
@@ -189,7 +190,9 @@ class Holders implements Disposable {
 
 function swap(member: Member, plan: MovePlan, given: readonly number[]): void {
   if (given.length === 0) return;
-  member.within((remote) => swapDescriptors(remote, plan, given, (fd) => member.closeLater(fd)));
+  member.within((remote) =>
+    finish(swapDescriptors(remote, plan, given, (fd) => member.closeLater(fd)))
+  );
 }
 
 /** The member's descriptors that are to be replaced. */

@@ -10,8 +10,9 @@ import { EPOLL_CTL_ADD, EPOLL_CTL_DEL, O_CLOEXEC } from "../ffi/constants.ts";
 import { ERRNO } from "../ffi/errno.ts";
 import { Struct } from "../struct.ts";
 import { DATA, type RemoteSyscalls } from "../tracee/remote_syscalls.ts";
+import { finish, type Steps } from "../tracee/steps.ts";
 import type { MovedDescriptor, MovePlan, Registration } from "./plan.ts";
-import { duplicate } from "./remote_descriptor.ts";
+import { closeAll, duplicate } from "./remote_descriptor.ts";
 
 /**
  * Carry out `plan`; `replacements` are the target's descriptors for `plan.descriptions`, in the same
@@ -19,60 +20,63 @@ import { duplicate } from "./remote_descriptor.ts";
  * After a throw all is as it was, but for the replacements, which are the caller's then. What else was opened on the way
  * is given to `closeLater`: until that is closed, all can be undone without us.
  */
-export function swapDescriptors(
+export function* swapDescriptors(
   remote: RemoteSyscalls,
   plan: MovePlan,
   replacements: readonly (number | undefined)[],
   closeLater: (fd: number) => void,
-): void {
+): Steps<void> {
   using undo = new DisposableStack();
 
-  const takenOut = plan.registrations.filter((registration) => {
+  const takenOut: Registration[] = [];
+  for (const registration of plan.registrations) {
     const { epollFd, fd } = registration;
     const data = eventOf(remote, registration);
     remote.undoIfKilled("epoll_ctl", [epollFd, EPOLL_CTL_ADD, fd, DATA], { data });
-    const found = takeOut(remote, registration);
-    if (found) undo.defer(() => putBack(remote, registration));
-    return found;
-  });
+    if (!(yield* takeOut(remote, registration))) continue;
+    takenOut.push(registration);
+    undo.defer(() => finish(putBack(remote, registration)));
+  }
 
-  plan.descriptions.forEach(({ descriptors, wasClosed }, index) => {
+  for (const [index, { descriptors, wasClosed }] of plan.descriptions.entries()) {
     const replacement = replacements[index];
     if (replacement === undefined) {
-      for (const { fd } of descriptors) remote.syscall("close", fd);
-      return;
+      for (const { fd } of descriptors) yield* remote.call("close", fd);
+      continue;
     }
     if (wasClosed) {
       for (const descriptor of descriptors) {
         undo.defer(() => remote.syscall("close", descriptor.fd));
         remote.undoIfKilled("close", [descriptor.fd]);
-        duplicateOver(remote, replacement, descriptor);
+        yield* duplicateOver(remote, replacement, descriptor);
       }
-      return;
+      continue;
     }
-    const old = duplicate(remote, descriptors[0]!.fd);
+    const old = yield* duplicate(remote, descriptors[0]!.fd);
     closeLater(old);
     for (const descriptor of descriptors) {
-      undo.defer(() => duplicateOver(remote, old, descriptor));
+      undo.defer(() => finish(duplicateOver(remote, old, descriptor)));
       remote.undoIfKilled("dup3", [old, descriptor.fd, dup3Flags(descriptor)]);
-      duplicateOver(remote, replacement, descriptor);
+      yield* duplicateOver(remote, replacement, descriptor);
     }
-  });
+  }
 
   for (const registration of takenOut) {
     const { epollFd, fd } = registration;
     remote.undoIfKilled("epoll_ctl", [epollFd, EPOLL_CTL_DEL, fd, remote.scratch]);
-    putBack(remote, registration);
-    undo.defer(() => takeOut(remote, registration));
+    yield* putBack(remote, registration);
+    undo.defer(() => finish(takeOut(remote, registration)));
   }
   undo.move();
-  for (const replacement of replacements) {
-    if (replacement !== undefined) remote.syscall("close", replacement);
-  }
+  yield* closeAll(remote, replacements.filter((fd) => fd !== undefined));
 }
 
-function duplicateOver(remote: RemoteSyscalls, from: number, descriptor: MovedDescriptor): void {
-  remote.syscallOrThrow("dup3", from, descriptor.fd, dup3Flags(descriptor));
+function* duplicateOver(
+  remote: RemoteSyscalls,
+  from: number,
+  descriptor: MovedDescriptor,
+): Steps<void> {
+  yield* remote.callOrThrow("dup3", from, descriptor.fd, dup3Flags(descriptor));
 }
 
 function dup3Flags({ closeOnExec }: MovedDescriptor): number {
@@ -80,17 +84,17 @@ function dup3Flags({ closeOnExec }: MovedDescriptor): number {
 }
 
 /** Whether the interest was there: it is not when another descriptor of the same instance showed it. */
-function takeOut(remote: RemoteSyscalls, { epollFd, fd }: Registration): boolean {
-  const result = remote.syscall("epoll_ctl", epollFd, EPOLL_CTL_DEL, fd, remote.scratch);
+function* takeOut(remote: RemoteSyscalls, { epollFd, fd }: Registration): Steps<boolean> {
+  const result = yield* remote.call("epoll_ctl", epollFd, EPOLL_CTL_DEL, fd, remote.scratch);
   if (result === BigInt(-ERRNO.ENOENT)) return false;
   remote.check(result, `epoll_ctl(${epollFd}, EPOLL_CTL_DEL, ${fd})`);
   return true;
 }
 
-function putBack(remote: RemoteSyscalls, registration: Registration): void {
+function* putBack(remote: RemoteSyscalls, registration: Registration): Steps<void> {
   const { epollFd, fd } = registration;
   const address = remote.write(eventOf(remote, registration));
-  remote.syscallOrThrow("epoll_ctl", epollFd, EPOLL_CTL_ADD, fd, address);
+  yield* remote.callOrThrow("epoll_ctl", epollFd, EPOLL_CTL_ADD, fd, address);
 }
 
 function eventOf({ tracee }: RemoteSyscalls, { events, data }: Registration) {

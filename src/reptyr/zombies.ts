@@ -12,10 +12,11 @@ import { readStatus } from "../proc/status.ts";
 import type { Job } from "./job.ts";
 
 /** The first that keeps the target from leaving its group, if it has to and one does. */
-export function obstacleInGroup({ target, members, zombiesInGroup }: Job): Stat | undefined {
+export function obstacleInGroup(job: Job): Stat | undefined {
+  const { target, members } = job;
   const { pid, stat } = target;
   if (stat.session === pid || stat.pgrp !== pid) return undefined;
-  return zombiesInGroup.find((zombie) =>
+  return job.zombiesInGroup.find((zombie) =>
     (zombie.flags & PF_FORKNOEXEC) === 0 || !members.some(({ pid }) => pid === zombie.ppid)
   );
 }
@@ -24,9 +25,10 @@ export function obstacleInGroup({ target, members, zombiesInGroup }: Job): Stat 
  * Have the members put their zombies out of the target's group, each into one of its own. How to undo it is put on
  * `undo`. Throws RemoteSyscallError; not when there is an {@linkcode obstacleInGroup}, which stays.
  */
-export function putZombiesOut({ target, members, zombiesInGroup }: Job, undo: DisposableStack) {
+export function putZombiesOut(job: Job, undo: DisposableStack): void {
+  const { target, members } = job;
   if (target.stat.session === target.pid || target.stat.pgrp !== target.pid) return;
-  for (const zombie of zombiesInGroup) {
+  for (const zombie of job.zombiesInGroup) {
     const parent = members.find(({ pid }) => pid === zombie.ppid);
     if (parent === undefined || (zombie.flags & PF_FORKNOEXEC) === 0) continue;
     // Its number in the PID namespace of its parent, which may be above its own.

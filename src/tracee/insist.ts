@@ -1,5 +1,6 @@
 /** Requests that must not fail. */
 import { SyscallError } from "../errors.ts";
+import type { Steps } from "./steps.ts";
 
 /** How often what must not fail is tried. */
 const TRIES = 3;
@@ -13,6 +14,17 @@ export function insist<T>(action: () => T, most = TRIES): T {
   for (let tries = 1;; tries++) {
     try {
       return action();
+    } catch (error) {
+      if (!(error instanceof SyscallError) || tries === most) throw error;
+    }
+  }
+}
+
+/** {@linkcode insist} on what is done in steps; `action` begins them. */
+export function* insistInSteps<T>(action: () => Steps<T>, most = TRIES): Steps<T> {
+  for (let tries = 1;; tries++) {
+    try {
+      return yield* action();
     } catch (error) {
       if (!(error instanceof SyscallError) || tries === most) throw error;
     }

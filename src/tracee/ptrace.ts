@@ -127,7 +127,7 @@ export function detach(tid: number, signal = 0): void {
 
 /** The general registers; their length tells the architecture. */
 export function getRegisters(tid: number): Registers {
-  return getRegisterSet(tid, NT_PRSTATUS, MAX_REGISTER_SET_SIZE);
+  return getRegisterSet(tid, NT_PRSTATUS);
 }
 
 const REGISTER_SETS: Readonly<Record<RegisterSetName, number>> = {
@@ -148,7 +148,7 @@ export function getFurtherRegisters(
 ): Uint8Array<ArrayBuffer> | undefined {
   if (absent.has(name)) return undefined;
   try {
-    return getRegisterSet(tid, REGISTER_SETS[name], MAX_EXTENDED_STATE_SIZE);
+    return getRegisterSet(tid, REGISTER_SETS[name]);
   } catch (error) {
     if (!(error instanceof SyscallError) || !NO_SUCH_SET.includes(error.errno)) throw error;
     absent.add(name);
@@ -167,13 +167,18 @@ export function setFurtherRegisters(
   setRegisterSet(tid, REGISTER_SETS[name], image);
 }
 
-function getRegisterSet(tid: number, set: number, size: number): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(size);
-  const vector = new Struct(iovec)
-    .set("iov_base", addressOf(bytes))
-    .set("iov_len", BigInt(bytes.length));
-  requestBuffer(PTRACE_GETREGSET, tid, set, vector.bytes);
-  return bytes.slice(0, Number(vector.get("iov_len")));
+/** One for all requests, which are made while somebody stands still. */
+const VECTOR = new Struct(iovec);
+
+function vectorOf(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+  return VECTOR.set("iov_base", addressOf(bytes)).set("iov_len", BigInt(bytes.length)).bytes;
+}
+
+const REGISTERS = new Uint8Array(Math.max(MAX_REGISTER_SET_SIZE, MAX_EXTENDED_STATE_SIZE));
+
+function getRegisterSet(tid: number, set: number): Uint8Array<ArrayBuffer> {
+  requestBuffer(PTRACE_GETREGSET, tid, set, vectorOf(REGISTERS));
+  return REGISTERS.slice(0, Number(VECTOR.get("iov_len")));
 }
 
 /** Replace the general registers. */
@@ -182,10 +187,7 @@ export function setRegisters(tid: number, registers: Registers): void {
 }
 
 function setRegisterSet(tid: number, set: number, bytes: Uint8Array<ArrayBuffer>): void {
-  const vector = new Struct(iovec)
-    .set("iov_base", addressOf(bytes))
-    .set("iov_len", BigInt(bytes.length));
-  requestBuffer(PTRACE_SETREGSET, tid, set, vector.bytes);
+  requestBuffer(PTRACE_SETREGSET, tid, set, vectorOf(bytes));
 }
 
 /** In a syscall-entry-stop of aarch64: let the kernel make another call, or none for -1. */

@@ -13,6 +13,10 @@ import { Struct } from "../struct.ts";
 
 type Transfer = "process_vm_readv" | "process_vm_writev";
 
+/** For all transfers, which are made while somebody stands still. */
+const LOCAL = new Struct(iovec);
+const REMOTE = new Struct(iovec);
+
 /** One contiguous transfer; how many bytes went, less than asked where a page is not accessible. */
 function transfer(
   call: Transfer,
@@ -21,15 +25,15 @@ function transfer(
   bytes: Uint8Array<ArrayBuffer>,
 ): number {
   const length = BigInt(bytes.length);
-  const local = new Struct(iovec).set("iov_base", addressOf(bytes)).set("iov_len", length);
-  const remote = new Struct(iovec).set("iov_base", address).set("iov_len", length);
+  LOCAL.set("iov_base", addressOf(bytes)).set("iov_len", length);
+  REMOTE.set("iov_base", address).set("iov_len", length);
   const done = raw(
-    libc()[call](pid, local.bytes, 1n, remote.bytes, 1n, 0n),
+    libc()[call](pid, LOCAL.bytes, 1n, REMOTE.bytes, 1n, 0n),
     call,
     pid,
-    local.bytes,
+    LOCAL.bytes,
     1,
-    remote.bytes,
+    REMOTE.bytes,
     1,
     0,
   );

@@ -29,7 +29,6 @@ import {
   ALL_SIGNALS,
   getEventMessage,
   getRegisters,
-  getRseqAddress,
   getSignalMask,
   getSyscallInfo,
   interrupt,
@@ -38,10 +37,12 @@ import {
   setRegisters,
   setSignalMask,
 } from "./ptrace.ts";
+import { CriticalSection } from "./critical_section.ts";
 import { insist } from "./insist.ts";
 import { LoanClock } from "./loan_clock.ts";
 import { readMemory, readMemoryUpTo, writeMemory } from "./remote_memory.ts";
-import { type PushOptions, SafetyNet } from "./safety_net.ts";
+import { type PushOptions, SafetyNet, SCRATCH_SIZE } from "./safety_net.ts";
+import { finish, type Steps } from "./steps.ts";
 import type { Tracee } from "./tracee.ts";
 import { VectorRegisters } from "./vector_registers.ts";
 import { statusBefore, waitUntilInterrupted } from "./wait.ts";
@@ -49,14 +50,6 @@ import type { WaitStatus } from "./wait_status.ts";
 
 /** The kernel's results from -4095 to -1 are error numbers: syscall(2). */
 const MAX_ERRNO = 4095n;
-
-/** Of `struct rseq`: cpu_id_start and cpu_id, four bytes each, precede the pointer. rseq(2) */
-const RSEQ_CS_OFFSET = 8n;
-
-/** `struct rseq_cs { __u32 version, flags; __u64 start_ip, post_commit_offset, abort_ip; }` */
-const RSEQ_CS_SIZE = 32;
-
-export const SCRATCH_SIZE = 4096;
 
 /** See {@linkcode RemoteSyscalls.undoIfKilled}. */
 export const DATA = Symbol("address of data");
@@ -69,10 +62,12 @@ export class RemoteSyscalls implements Disposable {
   readonly #instruction: bigint;
   readonly #criticalSection: CriticalSection | undefined;
   readonly #vectors: VectorRegisters | undefined;
-  readonly #net: SafetyNet | undefined;
+  #net: SafetyNet | undefined;
   #clock: LoanClock | undefined;
   #scratch: bigint | undefined;
   #eventMessage = 0;
+  /** Whether a call has not been seen to end: a failure of ours may have left it between its entry and its exit. */
+  #mayBeInside = false;
   /** Why nobody but the thread itself can undo any more what has been done: see {@linkcode #insist}. */
   #failure: unknown;
   /** Whether the thread was parked at a call that it makes again: see {@linkcode #learnRestart}. */
@@ -110,14 +105,15 @@ export class RemoteSyscalls implements Disposable {
   /**
    * If this program is killed from the next call on, before the scope ends or {@linkcode settle}, have the thread make
    * call `name` by itself, before those that were asked for earlier. The argument `DATA`
-   * stands for the address of the data that it is given. Without a safety net nothing will be done.
+   * stands for the address of the data that it is given, which is returned: the next call, without which this one is not
+   * made either, may fill it. `undefined` without a safety net: then nothing will be done.
    */
   undoIfKilled(
     name: SyscallName,
     args: readonly (number | bigint | typeof DATA)[],
     options?: PushOptions,
-  ): void {
-    this.#net?.push(
+  ): bigint | undefined {
+    return this.#net?.push(
       (address) => this.#call(name, args.map((arg) => arg === DATA ? address : BigInt(arg))),
       options,
     );
@@ -157,7 +153,7 @@ export class RemoteSyscalls implements Disposable {
     if (!syscallInstruction.every((byte, index) => next[index] === byte)) return;
     const number = this.#runToOwnCall();
     this.#returnFromCall();
-    this.#expectSyscallStop(PTRACE_SYSCALL_INFO_EXIT);
+    finish(this.#expectSyscallStop(PTRACE_SYSCALL_INFO_EXIT));
     this.#original = earlyRestart.withNumber(this.#original, number);
     this.#parked = true;
   }
@@ -169,7 +165,7 @@ export class RemoteSyscalls implements Disposable {
    */
   #runToOwnCall(): bigint {
     for (let signal = 0;;) {
-      const status = this.#resume(signal);
+      const status = finish(this.#resume(signal));
       if (status.kind === "syscall-stop") break;
       signal = status.kind === "signal-delivery-stop" ? status.signal : 0;
       // A signal that is blocked by now is queued again: ptrace_signal() in kernel/signal.c.
@@ -198,21 +194,32 @@ export class RemoteSyscalls implements Disposable {
    * interrupted, and would overwrite the restart data of the call the thread was in.
    */
   syscall(name: SyscallName, ...args: readonly (number | bigint)[]): bigint {
+    return finish(this.call(name, ...args));
+  }
+
+  /** {@linkcode syscall} in steps, for {@linkcode overlap}. */
+  *call(name: SyscallName, ...args: readonly (number | bigint)[]): Steps<bigint> {
     this.#prepare(name, args);
-    if (this.#runToSyscallStop().op === PTRACE_SYSCALL_INFO_EXIT) {
-      // Of a call before this one, which a failure of ours had left half done.
+    const mayBeInside = this.#mayBeInside;
+    yield* this.#runToSyscallStop();
+    if (mayBeInside && this.#syscallInfo().op === PTRACE_SYSCALL_INFO_EXIT) {
       this.#prepare(name, args);
-      this.#expectSyscallStop(PTRACE_SYSCALL_INFO_ENTRY);
+      yield* this.#expectSyscallStop(PTRACE_SYSCALL_INFO_ENTRY);
     }
-    return this.#expectSyscallStop(PTRACE_SYSCALL_INFO_EXIT);
+    return yield* this.#expectSyscallStop(PTRACE_SYSCALL_INFO_EXIT);
   }
 
   /** As {@linkcode syscall}; an error number becomes RemoteSyscallError. */
   syscallOrThrow(name: SyscallName, ...args: readonly (number | bigint)[]): bigint {
-    return this.check(
-      this.syscall(name, ...args),
-      `${name}(${args.map(formatArgument).join(", ")})`,
-    );
+    return finish(this.callOrThrow(name, ...args));
+  }
+
+  /** {@linkcode syscallOrThrow} in steps. */
+  *callOrThrow(name: SyscallName, ...args: readonly (number | bigint)[]): Steps<bigint> {
+    const result = yield* this.call(name, ...args);
+    return isError(result)
+      ? this.check(result, `${name}(${args.map(formatArgument).join(", ")})`)
+      : result;
   }
 
   /** `result` of a call that is described by `call`; an error number becomes RemoteSyscallError. */
@@ -230,10 +237,10 @@ export class RemoteSyscalls implements Disposable {
     this.#prepare("getpid", []);
     orThrow(kill(this.#tracee.pid, SIGSTOP), `kill(${this.#tracee.pid}, SIGSTOP)`);
     for (let signal = 0;;) {
-      const status = this.#resume(signal);
+      const status = finish(this.#resume(signal));
       if (status.kind === "group-stop") return true;
       if (status.kind === "syscall-stop") {
-        this.#expectSyscallStop(PTRACE_SYSCALL_INFO_EXIT);
+        finish(this.#expectSyscallStop(PTRACE_SYSCALL_INFO_EXIT));
         return false;
       }
       signal = status.kind === "signal-delivery-stop" ? status.signal : 0;
@@ -250,23 +257,30 @@ export class RemoteSyscalls implements Disposable {
   }
 
   /**
-   * Address of a page of the tracee that is ours until the end of the scope. A mapping of its own,
-   * not the stack below the stack pointer: other threads' and coroutines' stacks may lie there.
+   * Address of as much memory of the tracee as a page, which is ours until the end of the scope: beside the safety net;
+   * without one a mapping of its own, not the stack below the stack pointer, where other threads' and coroutines'
+   * stacks may lie.
    */
   get scratch(): bigint {
-    if (this.#scratch === undefined) {
-      this.#scratch = this.syscallOrThrow(
-        "mmap",
-        0,
-        SCRATCH_SIZE,
-        PROT_READ | PROT_WRITE,
-        MAP_PRIVATE | MAP_ANONYMOUS,
-        -1,
-        0,
-      );
-      this.undoIfKilled("munmap", [this.#scratch, SCRATCH_SIZE], { always: true });
-    }
-    return this.#scratch;
+    return finish(this.mapScratch());
+  }
+
+  /** {@linkcode scratch} in steps. */
+  *mapScratch(): Steps<bigint> {
+    const scratch = this.#net?.scratch ?? this.#scratch;
+    if (scratch !== undefined) return scratch;
+    const mapped = yield* this.callOrThrow(
+      "mmap",
+      0,
+      SCRATCH_SIZE,
+      PROT_READ | PROT_WRITE,
+      MAP_PRIVATE | MAP_ANONYMOUS,
+      -1,
+      0,
+    );
+    this.#scratch = mapped;
+    this.undoIfKilled("munmap", [mapped, SCRATCH_SIZE], { always: true });
+    return mapped;
   }
 
   /** Write to the scratch page. */
@@ -291,30 +305,42 @@ export class RemoteSyscalls implements Disposable {
     }
     this.#clock = undefined;
     this.#scratch = undefined;
+    this.#net = undefined;
   }
 
   /** Give everything back. A tracee that died has nothing to be given; other failures are thrown. */
   [Symbol.dispose](): void {
+    finish(this.giveBack());
+  }
+
+  /** What the end of the scope does, in steps; the end has nothing left to do then. */
+  *giveBack(): Steps<void> {
     if (this.#failure !== undefined) return this.abandon();
     try {
       try {
-        if (this.#scratch !== undefined) {
-          this.syscallOrThrow("munmap", this.#scratch, SCRATCH_SIZE);
-        }
+        const scratch = this.#scratch;
+        this.#scratch = undefined;
+        if (scratch !== undefined) yield* this.callOrThrow("munmap", scratch, SCRATCH_SIZE);
       } finally {
-        this.#restore();
+        yield* this.#restore();
       }
     } catch (error) {
       if (!(error instanceof TraceeDiedError)) throw error;
     }
   }
 
-  #restore(): void {
-    if (this.#clock === undefined) return;
+  *#restore(): Steps<void> {
+    if (this.#clock !== undefined) yield* this.#restoreRegisters(this.#clock);
+    this.#net?.takeUp();
+    this.#net = undefined;
+  }
+
+  *#restoreRegisters(clock: LoanClock): Steps<void> {
     // The kernel looks at -ERESTART* in rax only in get_signal()'s company, and a syscall-exit-stop is
     // past that. An interrupt-stop brings the thread back to where Tracee promises it to be.
     insist(() => interrupt(this.#tid));
     insist(() => resume(this.#tid, PTRACE_CONT));
+    yield;
     const { pid } = this.#tracee;
     if (waitUntilInterrupted(pid, this.#tid) === undefined) throw new TraceeDiedError(pid);
     // The registers last: as long as it has ours, the thread can still bring itself back.
@@ -324,16 +350,16 @@ export class RemoteSyscalls implements Disposable {
       try {
         this.#vectors?.restore();
       } finally {
-        this.#restoreRegisters();
+        this.#putBackRegisters();
       }
     }
-    this.#clock.stop();
+    clock.stop();
+    this.#clock = undefined;
     this.#tracee.loans--;
     if (this.#net === undefined) this.#tracee.bareLoans--;
-    this.#net?.takeUp();
   }
 
-  #restoreRegisters(): void {
+  #putBackRegisters(): void {
     insist(() => setSignalMask(this.#tid, this.#originalMask));
     insist(() => setRegisters(this.#tid, this.#original));
     if (this.#parked) this.#interruptOnceMore();
@@ -391,8 +417,10 @@ export class RemoteSyscalls implements Disposable {
   }
 
   /** Run to the next stop of any kind but the end. */
-  #resume(signal: number): WaitStatus {
+  *#resume(signal: number): Steps<WaitStatus> {
+    this.#mayBeInside = true;
     this.#insist(() => resume(this.#tid, PTRACE_SYSCALL, signal));
+    yield;
     const { pid } = this.#tracee;
     const status = statusBefore(pid, this.#tid);
     if (status.kind === "exited" || status.kind === "signaled") throw new TraceeDiedError(pid);
@@ -400,14 +428,13 @@ export class RemoteSyscalls implements Disposable {
   }
 
   /**
-   * Run to the next syscall-stop; its kind, the number at an entry and the result at an exit. On the way there may be group-stops and
-   * left-over interrupts, and SIGSTOP, which alone comes through a full mask. It starts a group-stop; that does not
+   * Run to the next syscall-stop. On the way there may be group-stops and left-over interrupts, and SIGSTOP, which alone comes through a full mask. It starts a group-stop; that does not
    * keep a traced thread from being resumed, and is in force once the thread is let go.
    */
-  #runToSyscallStop(): { op: number; result: bigint } {
+  *#runToSyscallStop(): Steps<void> {
     for (let signal = 0;;) {
-      const status = this.#resume(signal);
-      if (status.kind === "syscall-stop") return this.#insist(() => getSyscallInfo(this.#tid));
+      const status = yield* this.#resume(signal);
+      if (status.kind === "syscall-stop") return;
       if (status.kind === "event-stop") {
         this.#eventMessage = this.#insist(() => getEventMessage(this.#tid));
       }
@@ -415,8 +442,15 @@ export class RemoteSyscalls implements Disposable {
     }
   }
 
-  #expectSyscallStop(op: number): bigint {
-    const info = this.#runToSyscallStop();
+  /** The kind of the syscall-stop, the number at an entry and the result at an exit. */
+  #syscallInfo(): { op: number; result: bigint } {
+    return this.#insist(() => getSyscallInfo(this.#tid));
+  }
+
+  *#expectSyscallStop(op: number): Steps<bigint> {
+    yield* this.#runToSyscallStop();
+    const info = this.#syscallInfo();
+    if (info.op === PTRACE_SYSCALL_INFO_EXIT) this.#mayBeInside = false;
     this.#expectOp(op, info.op);
     return info.result;
   }
@@ -438,48 +472,4 @@ export function isError(result: bigint): boolean {
 
 function formatArgument(arg: number | bigint): string {
   return arg > 0xffff ? `0x${arg.toString(16)}` : `${arg}`;
-}
-
-/**
- * The thread's pointer to its restartable sequence, rseq(2). Running elsewhere makes the kernel clear
- * it; without the pointer a thread that was stopped inside a sequence would finish it as if it had
- * never left its processor.
- */
-class CriticalSection {
-  private constructor(
-    readonly tid: number,
-    readonly address: bigint,
-    readonly pointer: Uint8Array<ArrayBuffer>,
-  ) {}
-
-  /** `undefined` when the thread is in no sequence. */
-  static save(tid: number): CriticalSection | undefined {
-    const rseq = getRseqAddress(tid);
-    if (rseq === undefined) return undefined;
-    try {
-      const address = rseq + RSEQ_CS_OFFSET;
-      const pointer = readMemory(tid, address, 8);
-      return pointer.every((byte) => byte === 0)
-        ? undefined
-        : new CriticalSection(tid, address, pointer);
-    } catch (error) {
-      if (error instanceof SyscallError) return undefined;
-      throw error;
-    }
-  }
-
-  restore(): void {
-    writeMemory(this.tid, this.address, this.pointer);
-  }
-
-  /** Where the kernel would send the thread, were it interrupted at `instruction`; `undefined` if it is not inside. */
-  abortAddress(instruction: bigint): bigint | undefined {
-    const section = new DataView(this.pointer.buffer).getBigUint64(0, true);
-    const bytes = readMemoryUpTo(this.tid, section, RSEQ_CS_SIZE);
-    if (bytes.length < RSEQ_CS_SIZE) return undefined;
-    const view = new DataView(bytes.buffer);
-    const [start, length] = [view.getBigUint64(8, true), view.getBigUint64(16, true)];
-    const offset = instruction - start;
-    return offset >= 0n && offset < length ? view.getBigUint64(24, true) : undefined;
-  }
 }

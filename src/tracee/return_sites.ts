@@ -3,7 +3,7 @@
  * a call of rt_sigreturn(2). The C library has both.
  */
 import { type Architecture, ARCHITECTURES } from "../arch/mod.ts";
-import { type Mapping, readMaps } from "../proc/maps.ts";
+import { type Mapping, readExecutableMaps } from "../proc/maps.ts";
 import { readMemoryUpTo } from "./remote_memory.ts";
 
 export interface ReturnSites {
@@ -23,7 +23,7 @@ export function findReturnSites(
   pid: number,
   tid: number,
   arch: Architecture,
-  maps = readMaps(pid, tid) ?? [],
+  maps = readExecutableMaps(pid, tid) ?? [],
 ): ReturnSites | undefined {
   if (arch.signalFrames === undefined) return undefined;
   const { returningSyscall, sigreturns } = arch.signalFrames;
@@ -34,13 +34,18 @@ export function findReturnSites(
   return syscall === undefined || sigreturn === undefined ? undefined : { syscall, sigreturn };
 }
 
+const soughtEarly = new Set<number>();
+
 /**
  * Look for the sites while the process still runs, so that little of the search is left for when it stands still.
- * What keeps this from being done is told later, if it matters.
+ * Once for each process. What keeps this from being done is told later, if it matters.
  */
 export function findReturnSitesEarly(pid: number): void {
+  if (soughtEarly.has(pid)) return;
+  soughtEarly.add(pid);
   try {
-    for (const arch of ARCHITECTURES) findReturnSites(pid, pid, arch);
+    const maps = readExecutableMaps(pid, pid) ?? [];
+    for (const arch of ARCHITECTURES) findReturnSites(pid, pid, arch, maps);
   } catch {
     // Gone, or not ours to read.
   }

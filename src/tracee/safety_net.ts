@@ -11,7 +11,7 @@
  * the call that the thread is in.
  */
 import type { Architecture, Registers, SignalFrames } from "../arch/mod.ts";
-import { type Mapping, readMaps } from "../proc/maps.ts";
+import { type Mapping, readExecutableMaps } from "../proc/maps.ts";
 import { hasShadowStack } from "../proc/status.ts";
 import { notedBlockedCall } from "./blocked_calls.ts";
 import { ALL_SIGNALS, getFurtherRegisters } from "./ptrace.ts";
@@ -35,7 +35,7 @@ export function findNetPlace(
 ): NetPlace | undefined {
   if (arch.signalFrames === undefined || hasShadowStack(pid, tid)) return undefined;
   if (hasGuardedReturns(tid, arch.signalFrames)) return undefined;
-  const maps = readMaps(pid, tid) ?? [];
+  const maps = readExecutableMaps(pid, tid) ?? [];
   const stack = maps.find(({ path, writable }: Mapping) => path === "[stack]" && writable);
   const sites = findReturnSites(pid, tid, arch, maps);
   return sites === undefined || stack === undefined ? undefined : { tid, arch, sites, stack };
@@ -49,6 +49,8 @@ function hasGuardedReturns(tid: number, { shadowStackSet }: SignalFrames): boole
 
 /** The most that frames may take. */
 const LARGEST = 1 << 15;
+/** For the arguments of injected calls. */
+export const SCRATCH_SIZE = 4096;
 const ALIGNMENT = 16n;
 
 export class SafetyNet {
@@ -57,7 +59,9 @@ export class SafetyNet {
   readonly #sites: ReturnSites;
   readonly #bottom: bigint;
   readonly #top: bigint;
-  /** What stood between `#bottom` and `#top`. */
+  /** SCRATCH_SIZE bytes above the frames that injected calls may use; `undefined` when they would lack that room. */
+  readonly scratch: bigint | undefined;
+  /** What stood from `#bottom` to the end of the scratch, or of the frames. */
   readonly #before: Uint8Array<ArrayBuffer>;
   /** Addresses of the frames, the last one to be used first. */
   readonly #stack: bigint[] = [];
@@ -70,6 +74,7 @@ export class SafetyNet {
     frames: SignalFrames,
     bottom: bigint,
     size: number,
+    scratchSize: number,
   ) {
     this.#tid = place.tid;
     this.#frames = frames;
@@ -77,7 +82,8 @@ export class SafetyNet {
     this.#bottom = bottom;
     this.#top = bottom + BigInt(size);
     this.#lowest = this.#top;
-    this.#before = readMemory(this.#tid, bottom, size);
+    this.scratch = scratchSize === 0 ? undefined : this.#top;
+    this.#before = readMemory(this.#tid, bottom, size + scratchSize);
   }
 
   /**
@@ -100,7 +106,8 @@ export class SafetyNet {
     const room = (onIt ? pointer - frames.redZone : stack.end) - stack.start;
     const size = room < LARGEST ? Number(room & ~0xfffn) : LARGEST;
     if (size < 2 * state.length + MARGIN) return undefined; // a frame may have it in itself
-    const net = new SafetyNet(place, frames, stack.start, size);
+    const scratchSize = room < LARGEST + SCRATCH_SIZE ? 0 : SCRATCH_SIZE;
+    const net = new SafetyNet(place, frames, stack.start, size, scratchSize);
     const stateAt = alignDown(net.#top - BigInt(state.length), frames.extendedStateAlignment);
     writeMemory(tid, stateAt, state);
     const restarted = frames.resumed(arch.withRestart(original, notedBlockedCall(tid)));
@@ -123,15 +130,16 @@ export class SafetyNet {
   }
 
   /**
-   * Have `call` made, too, before all that has been asked for so far. False when there is no room left.
+   * Have `call` made, too, before all that has been asked for so far: from the next call on that is put {@linkcode beneath}.
+   * The address of its data; `undefined` when there is no room left.
    */
   push(
     call: (data: bigint) => Registers,
     { data = new Uint8Array(0), always = false }: PushOptions = {},
-  ): boolean {
+  ): bigint | undefined {
     const above = this.#stack.at(-1)!;
     const dataAt = alignDown(this.#lowest - BigInt(data.length), ALIGNMENT);
-    if (dataAt - BigInt(MARGIN) < this.#bottom) return false;
+    if (dataAt - BigInt(MARGIN) < this.#bottom) return undefined;
     const registers = this.#frames.withStackPointer(
       call(dataAt),
       above,
@@ -140,7 +148,7 @@ export class SafetyNet {
     if (data.length > 0) writeMemory(this.#tid, dataAt, data);
     this.#lay(this.#frames.frame(registers, ALL_SIGNALS, this.#sites.sigreturn), dataAt);
     if (always && this.#always === this.#stack.length - 1) this.#always++;
-    return true;
+    return dataAt;
   }
 
   /** Nothing of what was done is to be undone any more. */
@@ -160,7 +168,7 @@ export class SafetyNet {
     );
   }
 
-  /** Put back the bytes that the frames lie on. They are of no use any more. */
+  /** Put back the bytes that the frames and the scratch lie on. They are of no use any more. */
   takeUp(): void {
     const used = Number(this.#lowest - this.#bottom);
     writeMemory(this.#tid, this.#lowest, this.#before.slice(used));

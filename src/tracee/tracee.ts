@@ -66,26 +66,43 @@ export class Tracee implements Disposable {
    * time, TraceeDiedError when the process is gone, RefusedError for an unknown architecture. After
    * a throw no thread is left stopped; one that has not stopped yet is kept for releaseStrays().
    */
-  static seize(pid: number, { timeoutSeconds, options = 0 }: SeizeOptions): Tracee {
-    const traceOptions = PTRACE_O_TRACESYSGOOD | options;
+  static seize(pid: number, options: SeizeOptions): Tracee {
     findReturnSitesEarly(pid);
+    return Tracee.ask(pid, options)();
+  }
+
+  /**
+   * Ask every thread to stop, and do not wait yet: the stops of several processes then overlap. To be waited for by what
+   * is returned, which throws as {@linkcode seize} does, is owed. Throws SyscallError when the kernel refuses; then it is
+   * over already.
+   */
+  static ask(pid: number, { timeoutSeconds, options = 0 }: SeizeOptions): () => Tracee {
+    const traceOptions = PTRACE_O_TRACESYSGOOD | options;
     const deadline = new Deadline(timeoutSeconds);
     const asked = new Set<number>();
     const stopped = new Set<number>();
+    const seen = new Set<number>();
     const leaveOthers = () => leaveAsStrays(pid, [...asked].filter((tid) => !stopped.has(tid)));
-    try {
-      const found = stopAllThreads(pid, traceOptions, deadline, asked, stopped);
-      leaveOthers();
-      if (stopped.size === 0) throw new TraceeDiedError(pid);
-      const foundStopped = found.some(({ kind }) => kind === "group-stop");
-      return new Tracee(pid, traceOptions, [...stopped], foundStopped);
-    } catch (error) {
-      leaveOthers();
-      restartAll([...stopped]);
-      releaseThreads(pid, [...stopped]);
-      if (!(error instanceof StopTimeoutError)) awaitStrays();
-      throw error;
-    }
+    const orLetGo = <T>(action: () => T): T => {
+      try {
+        return action();
+      } catch (error) {
+        leaveOthers();
+        restartAll([...stopped]);
+        releaseThreads(pid, [...stopped]);
+        if (!(error instanceof StopTimeoutError)) awaitStrays();
+        throw error;
+      }
+    };
+    const first = orLetGo(() => askFreshThreads(pid, traceOptions, { seen, asked }));
+    return () =>
+      orLetGo(() => {
+        const found = stopAllThreads(pid, traceOptions, deadline, { seen, asked, stopped }, first);
+        leaveOthers();
+        if (stopped.size === 0) throw new TraceeDiedError(pid);
+        const foundStopped = found.some(({ kind }) => kind === "group-stop");
+        return new Tracee(pid, traceOptions, [...stopped], foundStopped);
+      });
   }
 
   get tids(): readonly number[] {
@@ -98,9 +115,12 @@ export class Tracee implements Disposable {
    */
   stopAgain(tids: readonly number[], strays: readonly number[], timeoutSeconds: number): void {
     const asked = new Set([...tids, ...strays]);
+    const seen = new Set(asked);
     const stopped = new Set(tids);
     try {
-      stopAllThreads(this.pid, this.options, new Deadline(timeoutSeconds), asked, stopped);
+      const first = askFreshThreads(this.pid, this.options, { seen, asked });
+      const deadline = new Deadline(timeoutSeconds);
+      stopAllThreads(this.pid, this.options, deadline, { seen, asked, stopped }, first);
     } finally {
       leaveAsStrays(this.pid, [...asked].filter((tid) => !stopped.has(tid)));
       this.#tids = [...stopped];
@@ -167,31 +187,44 @@ export class Tracee implements Disposable {
   }
 }
 
+/** Threads of a process: which have been looked at, which are ours to trace, which of these have stopped. */
+interface Threads {
+  readonly seen: Set<number>;
+  readonly asked: Set<number>;
+  readonly stopped: Set<number>;
+}
+
+/** Ask those that have not been seen yet to stop; they are returned. All are asked before the first is waited for. */
+function askFreshThreads(
+  pid: number,
+  options: number,
+  { seen, asked }: Omit<Threads, "stopped">,
+): number[] {
+  const fresh = (listTids(pid) ?? []).filter((tid) => !seen.has(tid));
+  for (const tid of fresh) {
+    seen.add(tid);
+    if (askToStop(pid, tid, options)) asked.add(tid);
+  }
+  return fresh;
+}
+
 /**
- * New threads may be born while the others are being stopped: go on until a pass finds none. `asked` are those that
- * we are the tracer of, `stopped` those among them that did stop; what the new ones were stopped in is returned.
+ * Wait for the threads of `first`, which have been asked. New ones may be born while the others are being stopped: go
+ * on until a pass finds none. What they were stopped in is returned.
  */
 function stopAllThreads(
   pid: number,
   options: number,
   deadline: Deadline,
-  asked: Set<number>,
-  stopped: Set<number>,
+  threads: Threads,
+  first: readonly number[],
 ): WaitStatus[] {
-  const seen = new Set(asked);
   const stops: WaitStatus[] = [];
-  for (let found = true; found;) {
-    const fresh = (listTids(pid) ?? []).filter((tid) => !seen.has(tid));
-    found = fresh.length > 0;
-    // All are asked before the first is waited for: their stops then overlap.
-    for (const tid of fresh) {
-      seen.add(tid);
-      if (askToStop(pid, tid, options)) asked.add(tid);
-    }
-    for (const tid of fresh.filter((tid) => asked.has(tid))) {
+  for (let fresh = first; fresh.length > 0; fresh = askFreshThreads(pid, options, threads)) {
+    for (const tid of fresh.filter((tid) => threads.asked.has(tid))) {
       const status = waitUntilInterrupted(pid, tid, deadline);
       if (status === undefined) continue;
-      stopped.add(tid);
+      threads.stopped.add(tid);
       stops.push(status);
       restart(tid);
     }

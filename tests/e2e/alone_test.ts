@@ -248,7 +248,7 @@ describe("reptyr -1", () => {
     ["sendmsg", "EPERM", "1..2"],
     ["pidfd_getfd", "EPERM", 2],
     ["ptrace", "EPERM", "1..2"],
-    ["ptrace", "EIO", "5..6"],
+    ["ptrace", "EIO", "6..7"],
   ];
   for (const [call, error, when] of faults) {
     requires("strace", "bash", "cat")(`all stay as they were when ${call} ${when} fails`, () => {

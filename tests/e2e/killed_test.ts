@@ -86,7 +86,7 @@ interface Moment {
 
 /** Spread over all of the attach up to shortly before its end. */
 const MOMENTS: readonly Moment[] = [
-  { call: "ptrace", numbers: [3, 7, 10, 16, 27, 44, 58, 71, 80, 88] },
+  { call: "ptrace", numbers: [3, 7, 10, 14, 22, 31, 42, 50, 58, 66, 73] },
   { call: "process_vm_writev", numbers: [1, 3, 8, 15] },
   { call: "sendmsg", numbers: [1] },
   { call: "pidfd_getfd", numbers: [2] },
@@ -111,7 +111,7 @@ describe("reptyr is killed while it moves", () => {
   }
 
   onX86_64("strace", "cc")("a shell's job: it is one, and comes back by fg", () => {
-    for (const number of [3, 20, 47, 62, 76, 84]) {
+    for (const number of [3, 14, 33, 49, 60, 72, 84]) {
       using target = command("foreground job");
       const [before, fds] = [factsOf(target.pid), descriptorsOf(target.pid)];
       const { session, ttyNr } = target.stat;
@@ -134,7 +134,7 @@ describe("reptyr is killed while it moves", () => {
     onX86_64("strace", "cc")(
       `and all registers of a program that computes are its own: ${shape}`,
       () => {
-        for (const number of [9, 26, 52, 70, 85]) {
+        for (const number of [9, 26, 44, 60, 72]) {
           using target = Target.start(
             shape,
             [victim("registers")],
@@ -157,7 +157,8 @@ describe("reptyr is killed while it moves", () => {
 
   onX86_64("strace", "cc")("and a call that it was in is made to its end", () => {
     for (const call of ["poll", "futex", "epoll_wait", "read"]) {
-      for (const number of [24, 40]) {
+      // Before the descriptors change: another thread may read the end of the new terminal then.
+      for (const number of [14, 24]) {
         using target = Target.start(
           "session leader",
           [victim("blocked"), call],
@@ -165,6 +166,8 @@ describe("reptyr is killed while it moves", () => {
         );
         untilAllBlocked(target.pid);
         killAt(target, "ptrace", number);
+        // Else what it waits for may be there before it waits again, which a futex tells by EAGAIN.
+        untilAllBlocked(target.pid);
         target.terminal.line("go");
         const [text] = target.terminal.expect(/result=\S+ errno=\S+ handled=\d+/);
         assertMatch(text, /^result=[01] errno=0 handled=0$/, `${call} ${number}`);

@@ -43,6 +43,7 @@ describe("enterGroupStop", () => {
       using remote = RemoteSyscalls.begin(tracee);
       assertEquals(remote.syscallOrThrow("getpid"), BigInt(pid));
       remote.write(Uint8Array.of(1));
+      remote.syscallOrThrow("getpid");
     }
     untilState(pid, "T");
     shell.line("fg");

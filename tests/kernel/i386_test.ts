@@ -22,8 +22,10 @@ import {
 import { Struct } from "../../src/struct.ts";
 import { getRegisters } from "../../src/tracee/ptrace.ts";
 import { readMemory } from "../../src/tracee/remote_memory.ts";
-import { RemoteSyscalls, SCRATCH_SIZE } from "../../src/tracee/remote_syscalls.ts";
+import { RemoteSyscalls } from "../../src/tracee/remote_syscalls.ts";
+import { SCRATCH_SIZE } from "../../src/tracee/safety_net.ts";
 import { findSyscallInstruction } from "../../src/tracee/syscall_instruction.ts";
+import { finish } from "../../src/tracee/steps.ts";
 import { Tracee } from "../../src/tracee/tracee.ts";
 import { testBlockedCalls } from "../support/blocked_calls.ts";
 import { assertNothingLeft, snapshot } from "../support/leftovers.ts";
@@ -166,7 +168,7 @@ describe("a 32-bit process", () => {
       using remote = RemoteSyscalls.begin(tracee);
       for (const count of [1, 2, 3, 260]) {
         const sent = Array<number>(count).fill(victim.master);
-        const received = handOver(remote, pidfd, sent);
+        const received = finish(handOver(remote, pidfd, sent));
         assertEquals(received.length, count);
         const masters = readFds(victim.pid, victim.pid)!.filter(({ fdinfo }) =>
           fdinfo.ttyIndex !== undefined
@@ -186,15 +188,15 @@ describe("a 32-bit process", () => {
     {
       using tracee = Tracee.seize(victim.pid, OPTIONS);
       using remote = RemoteSyscalls.begin(tracee);
-      const action = getAction(remote, SIGHUP);
+      const action = finish(getAction(remote, SIGHUP));
       assertEquals(action.length, 20);
       assertEquals(handlerOf(remote, action), SIG_DFL);
-      setHandler(remote, SIGHUP, SIG_IGN);
+      finish(setHandler(remote, SIGHUP, SIG_IGN));
       assert(ignored());
-      assertEquals(handlerOf(remote, getAction(remote, SIGHUP)), SIG_IGN);
-      setAction(remote, SIGHUP, action);
+      assertEquals(handlerOf(remote, finish(getAction(remote, SIGHUP))), SIG_IGN);
+      finish(setAction(remote, SIGHUP, action));
       assert(!ignored());
-      assertEquals(getAction(remote, SIGHUP), action);
+      assertEquals(finish(getAction(remote, SIGHUP)), action);
     }
     assertNothingLeft(before);
   });
@@ -204,7 +206,7 @@ describe("a 32-bit process", () => {
     {
       using tracee = Tracee.seize(victim.pid, OPTIONS);
       using remote = RemoteSyscalls.begin(tracee);
-      discardPending(remote, SIGUSR1);
+      finish(discardPending(remote, SIGUSR1));
     }
     kill(victim.pid, SIGUSR1);
     victim.expect(/rounds \d+ corrupt 0\r/);

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertNotEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { RemoteSyscallError } from "../../src/errors.ts";
 import { x86_64 } from "../../src/arch/x86_64.ts";
@@ -9,7 +9,8 @@ import { readMaps } from "../../src/proc/maps.ts";
 import { readStatus } from "../../src/proc/status.ts";
 import { getRegisters } from "../../src/tracee/ptrace.ts";
 import { readMemory, writeMemory } from "../../src/tracee/remote_memory.ts";
-import { RemoteSyscalls, SCRATCH_SIZE } from "../../src/tracee/remote_syscalls.ts";
+import { RemoteSyscalls } from "../../src/tracee/remote_syscalls.ts";
+import { SCRATCH_SIZE } from "../../src/tracee/safety_net.ts";
 import { findInstruction } from "../../src/tracee/syscall_instruction.ts";
 import { Tracee } from "../../src/tracee/tracee.ts";
 import { assertNothingLeft, snapshot } from "../support/leftovers.ts";
@@ -71,29 +72,55 @@ describe("RemoteSyscalls", () => {
     victim.expect("line: hello");
   });
 
-  requiresCompiler("unmaps its memory and restores the signal mask when the scope throws", () => {
-    using victim = startVictim("command", ["ignoring"]);
+  requiresCompiler("puts back what it used of the stack, calls or none", () => {
+    using victim = startVictim("command");
     untilBlocked(victim.pid);
-    const before = snapshot(victim.pid);
-    assertThrows(
-      () => {
-        using tracee = Tracee.seize(victim.pid, OPTIONS);
-        using remote = RemoteSyscalls.begin(tracee);
-        remote.write(Uint8Array.of(1));
-        assert(
-          readStatus(victim.pid)!.sigBlocked !== 1n << 11n,
-          "all signals are blocked meanwhile",
-        );
-        throw new Error("on purpose");
-      },
-      Error,
-      "on purpose",
-    );
-    assertNothingLeft(before);
-    assertEquals(readStatus(victim.pid)?.sigBlocked, 1n << 11n);
+    const stack = readMaps(victim.pid)!.find(({ path }) => path === "[stack]")!;
+    const read = () => readMemory(victim.pid, stack.start, Number(stack.end - stack.start));
+    const before = read();
+    for (const calls of [0, 1, 2]) {
+      using tracee = Tracee.seize(victim.pid, OPTIONS);
+      using remote = RemoteSyscalls.begin(tracee);
+      if (remote.hasNet) {
+        remote.write(new Uint8Array(SCRATCH_SIZE).fill(calls + 1));
+        remote.undoIfKilled("close", [99]);
+        assertNotEquals(read(), before);
+      }
+      for (let call = 0; call < calls; call++) remote.syscallOrThrow("getpid");
+      remote[Symbol.dispose]();
+      assertEquals(read(), before);
+    }
     victim.line("hello");
     victim.expect("line: hello");
   });
+
+  requiresCompiler(
+    "gives its memory back and restores the signal mask when the scope throws",
+    () => {
+      using victim = startVictim("command", ["ignoring"]);
+      untilBlocked(victim.pid);
+      const before = snapshot(victim.pid);
+      assertThrows(
+        () => {
+          using tracee = Tracee.seize(victim.pid, OPTIONS);
+          using remote = RemoteSyscalls.begin(tracee);
+          remote.write(Uint8Array.of(1));
+          remote.syscallOrThrow("getpid");
+          assert(
+            readStatus(victim.pid)!.sigBlocked !== 1n << 11n,
+            "all signals are blocked meanwhile",
+          );
+          throw new Error("on purpose");
+        },
+        Error,
+        "on purpose",
+      );
+      assertNothingLeft(before);
+      assertEquals(readStatus(victim.pid)?.sigBlocked, 1n << 11n);
+      victim.line("hello");
+      victim.expect("line: hello");
+    },
+  );
 
   requiresCompiler("can be begun again in the same stop", () => {
     using victim = startVictim("blocked", ["nanosleep", 200]);

@@ -43,6 +43,7 @@ const MOMENTS:
       send();
       assertEquals(remote.syscallOrThrow("getpid"), BigInt(pid));
       remote.write(Uint8Array.of(1));
+      remote.syscallOrThrow("getpid");
     }],
     ["after the last injected call", (pid, send) => {
       using tracee = Tracee.seize(pid, { timeoutSeconds: 10 });
