@@ -17,10 +17,11 @@ import { kcmp } from "../ffi/process.ts";
 import { openSilence } from "../ffi/socket.ts";
 import { verbose } from "../log.ts";
 import { findMasterHolders } from "../proc/masters.ts";
+import { haveRun, readRuns, type Runs } from "../proc/runs.ts";
 import { readStat } from "../proc/stat.ts";
 import { releaseStrays } from "../tracee/release.ts";
 import { Pty } from "../tty/pty.ts";
-import { type Loss, replace, runsOf } from "./steal_take.ts";
+import { type Loss, replace } from "./steal_take.ts";
 
 /** Time to close a window; then again and again for those that have not run yet, being stopped. */
 const FIRST_LOOK_MS = 1500;
@@ -34,7 +35,7 @@ export class HungUpMaster implements Disposable {
   readonly #pty: Pty;
   #timer: number | undefined;
   /** Who holds it, with how often they had run when they got it. */
-  #runs = new Map<number, number>();
+  #runs = new Map<number, Runs>();
 
   /** Throws RefusedError where the system has no more terminals to give. */
   constructor() {
@@ -67,7 +68,7 @@ export class HungUpMaster implements Disposable {
   #silence(): boolean {
     const held = findMasterHolders(this.#pty.index).holders.map(({ pid }) => pid)
       .filter((pid) => this.#runs.has(pid));
-    const pids = held.filter((pid) => hasRun(pid, this.#runs.get(pid) ?? 0));
+    const pids = held.filter((pid) => hasRun(pid, this.#runs.get(pid)!));
     let waiting = held.length > pids.length;
     for (const pid of pids) {
       try {
@@ -101,7 +102,7 @@ function silence(pid: number, { master, index }: Pty): void {
   }
 }
 
-/** Whether a process has run since {@linkcode runsOf} it was `runs`, or has fewer threads; and is not stopped. */
-function hasRun(pid: number, runs: number): boolean {
-  return runsOf(pid) !== runs && !/[Tt]/.test(readStat(pid)?.state ?? "");
+/** Whether a process has run since `before`, and is not stopped. */
+function hasRun(pid: number, before: Runs): boolean {
+  return haveRun(before, readRuns(pid)) && !/[Tt]/.test(readStat(pid)?.state ?? "");
 }

@@ -6,8 +6,7 @@ import { RefusedError, TraceeDiedError } from "../errors.ts";
 import { verbose } from "../log.ts";
 import { findMasterHolders } from "../proc/masters.ts";
 import { isLive, readStat } from "../proc/stat.ts";
-import { readSwitches } from "../proc/status.ts";
-import { listTids } from "../proc/tasks.ts";
+import { readRuns, type Runs } from "../proc/runs.ts";
 import { abandonOnFailure } from "./failure.ts";
 import { Member } from "./member.ts";
 import { type MovePlan, planJob } from "./plan.ts";
@@ -21,8 +20,8 @@ import { swapDescriptors } from "./swap.ts";
 export interface Loss {
   readonly pid: number;
   readonly fds: readonly number[];
-  /** {@linkcode runsOf} it, from before it went on. */
-  readonly runs: number;
+  /** From before it went on. */
+  readonly runs: Runs;
 }
 
 /** One descriptor of a stopped process. */
@@ -109,7 +108,7 @@ function replaceIn(holders: Holders, what: Replacing): Loss[] {
   return movers.map(({ member, plan }) => ({
     pid: member.pid,
     fds: plan.descriptions.flatMap(({ descriptors }) => descriptors.map(({ fd }) => fd)),
-    runs: runsOf(member.pid),
+    runs: readRuns(member.pid),
   }));
 }
 
@@ -135,11 +134,6 @@ function replaceWith(
     })
   );
   for (const { member } of movers) unlessDead(() => member.settle());
-}
-
-/** How often the threads of a process have left a processor: once more after they have run. */
-export function runsOf(pid: number): number {
-  return (listTids(pid) ?? []).reduce((sum, tid) => sum + (readSwitches(pid, tid) ?? 0), 0);
 }
 
 /** All processes that may have a descriptor on the master, stopped. */
