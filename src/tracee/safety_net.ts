@@ -15,7 +15,7 @@ import { type Mapping, readExecutableMaps } from "../proc/maps.ts";
 import { hasShadowStack } from "../proc/status.ts";
 import { ALL_SIGNALS, getExtendedState } from "./ptrace.ts";
 import { readMemory, writeMemory } from "./remote_memory.ts";
-import { findReturnSites, type ReturnSites } from "./return_sites.ts";
+import { canPointTo, findReturnSites, type ReturnSites } from "./return_sites.ts";
 
 /** Where a net can be spread in a process. */
 export interface NetPlace {
@@ -34,6 +34,7 @@ export function findNetPlace(
 ): NetPlace | undefined {
   if (arch.signalFrames === undefined || hasShadowStack(pid, tid)) return undefined;
   const maps = readExecutableMaps(pid, tid) ?? [];
+  if (!canPointTo(arch, maps)) return undefined;
   const stack = maps.find(({ path, writable }: Mapping) => path === "[stack]" && writable);
   const sites = findReturnSites(pid, tid, arch, maps);
   return sites === undefined || stack === undefined ? undefined : { tid, arch, sites, stack };
@@ -55,7 +56,7 @@ export class SafetyNet {
   readonly scratch: bigint | undefined;
   /** What stood from `#bottom` to the end of the scratch, or of the frames. */
   readonly #before: Uint8Array<ArrayBuffer>;
-  /** Addresses of the frames, the last one to be used first. */
+  /** Stack pointers with which a system call returns into the frames, the last one to be used first. */
   readonly #stack: bigint[] = [];
   /** How many of them are left when nothing is to be undone. */
   #always = 1;
@@ -167,7 +168,7 @@ export class SafetyNet {
     const address = alignDown(below - BigInt(frame.length), ALIGNMENT);
     writeMemory(this.#tid, address, frame);
     this.#lowest = address;
-    return address;
+    return address - this.#frames.poppedBeforeReturn;
   }
 }
 
