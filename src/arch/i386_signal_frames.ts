@@ -73,7 +73,7 @@ export const LEGACY_STATE = layout("struct _libc_fpstate", 112, {
   cssel: [16, "u32"],
   dataoff: [20, "u32"],
   datasel: [24, "u32"],
-  _st: [28, "u8"],
+  "_st[0].significand[0]": [28, "u16"],
   status: [108, "u32"],
 });
 const STACK_DEPTH = 8;
@@ -159,7 +159,7 @@ function legacyState(image: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
     .set("cssel", view.getUint16(FXSAVE.fop, true) * 0x1_0000)
     .set("dataoff", view.getUint32(FXSAVE.rdp, true))
     .set("status", status);
-  const stack = LEGACY_STATE.fields._st[0];
+  const stack = LEGACY_STATE.fields["_st[0].significand[0]"][0];
   for (let index = 0; index < STACK_DEPTH; index++) {
     const from = FXSAVE.st + index * FXSAVE.stSize;
     state.bytes.set(
