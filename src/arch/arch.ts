@@ -99,10 +99,8 @@ export interface BlockedCall {
  * this executable does not know how to write one.
  */
 export interface SignalFrames {
-  /** The system call instruction, and code behind it that returns to an address on the stack. */
+  /** The system call instruction, and one behind it that takes the next address from the stack. */
   readonly returningSyscall: Uint8Array;
-  /** How much that one takes from the stack before the address. Of what stands there nothing matters. */
-  readonly poppedBeforeReturn: bigint;
   /** Code that calls rt_sigreturn(2), in every form that is met. */
   readonly sigreturns: readonly Uint8Array[];
   /** Bytes below the stack pointer that belong to the program. */
@@ -112,7 +110,7 @@ export interface SignalFrames {
 
   stackPointer(registers: Registers): bigint;
 
-  /** A copy of `registers` with another stack pointer. */
+  /** A copy of `registers` that returns from a system call into the frame at `address`. */
   withStackPointer(registers: Registers, address: bigint): Registers;
 
   /**

@@ -85,11 +85,13 @@ const FXSAVE = { cwd: 0, swd: 2, ftw: 4, fop: 6, rip: 8, rdp: 16, st: 32, stSize
 /** So that the area, behind the other state, is where XSAVE would have put it. */
 const PADDING = Number(ALIGNMENT) * 2 - LEGACY_STATE.size;
 
+/** What the three registers take that are popped before the return. They get no value that stays. */
+const POPPED = 12n;
+
 export const signalFrames: SignalFrames = {
   // int $0x80; pop %ebp; pop %edx; pop %ecx; ret - of __kernel_vsyscall, where the kernel comes back
   // from SYSENTER and SYSCALL, too: arch/x86/entry/vdso/vdso32/system_call.S.
   returningSyscall: Uint8Array.of(0xcd, 0x80, 0x5d, 0x5a, 0x59, 0xc3),
-  poppedBeforeReturn: 12n,
   // mov $173,%eax; int $0x80
   sigreturns: [Uint8Array.of(0xb8, 0xad, 0, 0, 0, 0xcd, 0x80)],
   redZone: 0n,
@@ -99,7 +101,7 @@ export const signalFrames: SignalFrames = {
 
   withStackPointer(registers, address) {
     const copy = registers.slice();
-    set(copy, "esp", address);
+    set(copy, "esp", address - POPPED);
     return copy;
   },
 

@@ -60,7 +60,6 @@ export const signalFrames: SignalFrames = {
     Uint8Array.of(0xb8, 0x0f, 0, 0, 0, 0x0f, 0x05),
   ],
   redZone: 128n,
-  poppedBeforeReturn: 0n,
   extendedStateAlignment: ALIGNMENT,
 
   stackPointer: (registers) => get(registers, "rsp"),

@@ -56,7 +56,7 @@ export class SafetyNet {
   readonly scratch: bigint | undefined;
   /** What stood from `#bottom` to the end of the scratch, or of the frames. */
   readonly #before: Uint8Array<ArrayBuffer>;
-  /** Stack pointers with which a system call returns into the frames, the last one to be used first. */
+  /** Addresses of the frames, the last one to be used first. */
   readonly #stack: bigint[] = [];
   /** How many of them are left when nothing is to be undone. */
   #always = 1;
@@ -148,10 +148,9 @@ export class SafetyNet {
    */
   forChild(exit: Registers): bigint | undefined {
     if (this.#lowest - BigInt(MARGIN) < this.#bottom) return undefined;
-    return this.#write(
-      this.#frames.frame(exit, ALL_SIGNALS, this.#sites.sigreturn),
-      this.#lowest,
-    );
+    const frame = this.#frames.frame(exit, ALL_SIGNALS, this.#sites.sigreturn);
+    const address = this.#write(frame, this.#lowest);
+    return this.#frames.stackPointer(this.#frames.withStackPointer(exit, address));
   }
 
   /** Put back the bytes that the frames and the scratch lie on. They are of no use any more. */
@@ -168,7 +167,7 @@ export class SafetyNet {
     const address = alignDown(below - BigInt(frame.length), ALIGNMENT);
     writeMemory(this.#tid, address, frame);
     this.#lowest = address;
-    return address - this.#frames.poppedBeforeReturn;
+    return address;
   }
 }
 
