@@ -147,6 +147,7 @@ export const aarch64: Architecture = {
     ioctl: 29,
     mmap: 222,
     munmap: 215,
+    nanosleep: 101,
     recvmsg: 212,
     rt_sigaction: 134,
     setpgid: 154,

@@ -21,6 +21,7 @@ export type SyscallName =
   | "ioctl"
   | "mmap"
   | "munmap"
+  | "nanosleep"
   | "recvmsg"
   | "rt_sigaction"
   | "setpgid"

@@ -99,6 +99,7 @@ export const i386: Architecture = {
     ioctl: 54,
     mmap: 192,
     munmap: 91,
+    nanosleep: 162,
     recvmsg: 372,
     rt_sigaction: 174,
     setpgid: 57,

@@ -89,6 +89,7 @@ export const x86_64: Architecture = {
     ioctl: 16,
     mmap: 9,
     munmap: 11,
+    nanosleep: 35,
     recvmsg: 47,
     rt_sigaction: 13,
     setpgid: 109,

@@ -131,6 +131,7 @@ function tryToAttach(
   { facts, pty, how, settingsFrom, known, mayStay }: Attempt,
 ): Attachment | undefined {
   using cleanup = new DisposableStack();
+  let isDone = false;
   try {
     using job = new Job(facts.pid, facts.members, how.timeoutSeconds, how.alone);
     const { target } = job;
@@ -169,6 +170,7 @@ function tryToAttach(
       return changeSides(job, movers, { staying, known, stays }, undo);
     });
     undo.move();
+    isDone = true;
     if (!hasShell) screen?.reset();
     tellLoans();
     const earlier = known.find((record) => record.target === facts.pid);
@@ -193,7 +195,7 @@ function tryToAttach(
       ...shell === undefined || !isWaiting ? {} : { left: leftIn(shell.pid, job, staying) },
     };
   } catch (error) {
-    throw explained(error, facts.pid);
+    throw isDone ? unserved(error, facts.pid) : explained(error, facts);
   }
 }
 
@@ -319,18 +321,37 @@ const STANDARD: readonly number[] = [0, 1, 2];
  * A system call that failed where none should, in words for the user. Putting things back has failed too when the
  * error came to suppress another.
  */
-function explained(error: unknown, pid: number): unknown {
+function explained(error: unknown, { pid, stat }: PreflightFacts): unknown {
   const first = firstOf(error);
   if (!(first instanceof SyscallError)) return first;
-  const remedies = [
-    first === error
-      ? "All is as it was before; --verbose shows how far the move came"
-      : "Not all could be put back: see whether the process still works",
-  ];
+  const remedies = [whatIsLeft(pid, stat, first === error)];
   if (first.code === "ENOSYS") {
     remedies.unshift("pidfd_getfd(2) is needed, which Linux has since version 5.6");
   }
   return new RefusedError(`Cannot move process ${pid}: ${first.message}`, remedies, {
     cause: first,
   });
+}
+
+/** The process is on the new terminal, and that goes with us. */
+function unserved(error: unknown, pid: number): unknown {
+  const first = firstOf(error);
+  if (!(first instanceof SyscallError)) return first;
+  return new RefusedError(
+    `Process ${pid} was moved, but cannot be served: ${first.message}`,
+    ["Its new terminal has hung up"],
+    { cause: first },
+  );
+}
+
+/** What has become of process `pid`, which was `before`, when it has been let go again. */
+function whatIsLeft(pid: number, before: Stat, isUndone: boolean): string {
+  const now = readStat(pid);
+  if (now === undefined || !isLive(now)) return "The process has ended";
+  if (now.session !== before.session) {
+    return "It goes on where it was, but in a session of its own, which cannot be undone: no key stops or ends it there";
+  }
+  return isUndone && now.ttyNr === before.ttyNr
+    ? "All is as it was before; --verbose shows how far the move came"
+    : "Not all could be put back: see whether the process still works";
 }

@@ -22,7 +22,14 @@ import type { Member } from "./member.ts";
 import { controllingShell, isForeground, waitForPrompt } from "./old_shell.ts";
 import type { MovePlan } from "./plan.ts";
 import { duplicate } from "./remote_descriptor.ts";
-import { formGroup, joinGroup, muteHangup, setForeground, takeTerminal } from "./session.ts";
+import {
+  formGroup,
+  joinGroup,
+  muteHangup,
+  returnToGroupIfKilled,
+  setForeground,
+  takeTerminal,
+} from "./session.ts";
 import { nameOf, SighupShield } from "./sighup_shield.ts";
 import { discardPending } from "./signal_action.ts";
 import { swapDescriptors } from "./swap.ts";
@@ -251,8 +258,8 @@ function regroup(helpers: readonly Member[], undo: DisposableStack): bigint | un
   ): Steps<boolean> {
     // In its own PID namespace; kernels without those do not tell.
     const known = member.status.nsPgid.at(-1);
-    const before = known ?? (yield* remote.callOrThrow("getpgid", 0));
-    remote.undoIfKilled("setpgid", [0, before]);
+    const before = known === undefined ? yield* remote.callOrThrow("getpgid", 0) : BigInt(known);
+    returnToGroupIfKilled(remote, before);
     undo.defer(() => member.undo((remote) => remote.syscall("setpgid", 0, before)));
     return group !== undefined && (yield* joinGroup(remote, group));
   }

@@ -1,5 +1,6 @@
 /** What is done about an error in the middle of a move. */
 import { SyscallError } from "../errors.ts";
+import { verbose } from "../log.ts";
 import type { Member } from "./member.ts";
 
 /** What went wrong first; what then failed in putting things back is a consequence of it. */
@@ -18,7 +19,23 @@ export function abandonOnFailure<T>(members: readonly Member[], action: () => T)
     const first = firstOf(error);
     if (first instanceof SyscallError && first.call.startsWith("ptrace(")) {
       for (const member of members) member.abandon();
+      throw first;
     }
     throw error;
+  }
+}
+
+/**
+ * What has been done to `members` is to stay: from the moment that it is for the first of them. A failure with others is
+ * none: they are given their registers back all the same, unless this program is killed before.
+ */
+export function settleAll(members: readonly Member[]): void {
+  for (const member of members) {
+    try {
+      member.settle();
+    } catch (error) {
+      if (!(error instanceof SyscallError) || member === members[0]) throw error;
+      verbose(error.message);
+    }
   }
 }

@@ -8,6 +8,7 @@ import {
   MSG_CMSG_CLOEXEC,
   MSG_CTRUNC,
   MSG_DONTWAIT,
+  O_CLOEXEC,
   SCM_RIGHTS,
   SOCK_CLOEXEC,
   SOCK_DGRAM,
@@ -18,7 +19,9 @@ import { sendDescriptors } from "../ffi/socket.ts";
 import { ERRNO } from "../ffi/errno.ts";
 import { pidfdGetfd } from "../ffi/process.ts";
 import { orThrow } from "../ffi/raw.ts";
+import { type Descriptor, readFds } from "../proc/fds.ts";
 import { Struct } from "../struct.ts";
+import { insist } from "../tracee/insist.ts";
 import type { RemoteSyscalls } from "../tracee/remote_syscalls.ts";
 import type { Steps } from "../tracee/steps.ts";
 import { closeAll, duplicate, FIRST_FREE, tooManyFiles } from "./remote_descriptor.ts";
@@ -35,19 +38,21 @@ const CONTROL = 256;
 
 /**
  * Numbers, in the target, of close-on-exec duplicates of our `descriptors`, in the same order, none of them below
- * FIRST_FREE. After a throw the target has none of them. `pidfd` stands for the target.
+ * FIRST_FREE. After a throw the target has none of them. `pidfd` stands for the target, `known` are descriptors that it
+ * has, if they are all that it has.
  */
 export function* handOver(
   remote: RemoteSyscalls,
   pidfd: number,
   descriptors: readonly number[],
+  known: readonly Descriptor[] = [],
 ): Steps<number[]> {
   using cleanup = new DisposableStack();
   const pair = (yield* remote.mapScratch()) + BigInt(PAIR);
   const made = yield* remote.call("socketpair", AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair);
   if (made === BigInt(-ERRNO.EMFILE)) throw tooManyFiles(remote.tracee.pid);
   remote.check(made, "socketpair(AF_UNIX, SOCK_DGRAM)");
-  const [theirs, ours] = readInts(remote.read(8, PAIR));
+  const [theirs, ours] = readPair(remote, known);
   const ends = [theirs!, ours!];
   cleanup.defer(() => ends.forEach((end) => remote.syscall("close", end)));
   for (const end of ends) remote.undoIfKilled("close", [end]);
@@ -76,6 +81,25 @@ export function* handOver(
   ends.length = 0;
   undo.move();
   return received;
+}
+
+/**
+ * The numbers of the sockets that have just been opened. When they cannot be read, the sockets are closed: they are the
+ * two that are not `known`.
+ */
+function readPair(remote: RemoteSyscalls, known: readonly Descriptor[]): number[] {
+  try {
+    return readInts(insist(() => remote.read(8, PAIR)));
+  } catch (error) {
+    const { pid, mainTid } = remote.tracee;
+    const before = new Set(known.map(({ fd }) => fd));
+    const opened = (readFds(pid, mainTid) ?? []).filter(({ fd, link, fdinfo }) =>
+      !before.has(fd) && link.startsWith("socket:") && (fdinfo.flags & O_CLOEXEC) !== 0
+    );
+    // Others may share its descriptors, and open some of their own.
+    if (opened.length === 2) { for (const { fd } of opened) remote.syscall("close", fd); }
+    throw error;
+  }
 }
 
 /** recvmsg(2) in the target: the descriptors that came, at most `count`. */

@@ -3,6 +3,7 @@ import { RefusedError, SyscallError, TraceeDiedError } from "../errors.ts";
 import { verbose } from "../log.ts";
 import { isLive, readStat, type Stat } from "../proc/stat.ts";
 import { listTids, readChildren } from "../proc/tasks.ts";
+import { settleAll } from "./failure.ts";
 import { jobMembers, membersInTheWay } from "./job_members.ts";
 import { overlap } from "../tracee/steps.ts";
 import { Member, memberOf } from "./member.ts";
@@ -59,7 +60,7 @@ export class Job implements Disposable {
 
   /** What has been done to all is to stay: Member.settle(), Member.giveBack(). */
   settle(): void {
-    for (const member of this.members) member.settle();
+    settleAll(this.members);
     try {
       this.giveBack();
     } catch (error) {
@@ -79,8 +80,10 @@ export class Job implements Disposable {
     overlap(this.members.toReversed().map((member) => member.givingBack()));
   }
 
+  /** The target first: what it undoes by itself, its group and its terminal, is there then for the others. */
   [Symbol.dispose](): void {
-    for (const member of this.members.toReversed()) member[Symbol.dispose]();
+    using all = new DisposableStack();
+    for (const member of this.members.toReversed()) all.use(member);
     this.#members.clear();
   }
 

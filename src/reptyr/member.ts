@@ -169,7 +169,7 @@ export class Member implements Disposable {
 
   /** What has been done is to stay, also if we are killed. */
   settle(): void {
-    this.#loan?.settle();
+    this.#loan?.settle(this.#unneeded);
   }
 
   /** Give the process its registers back, with nothing left open that it needs no more. */
@@ -199,7 +199,7 @@ export class Member implements Disposable {
   /** {@linkcode receive} in steps. */
   *receiving(descriptors: readonly number[]): Steps<number[]> {
     if (descriptors.length === 0) return [];
-    return yield* this.stepsWithin((remote) => handOver(remote, this.pidfd, descriptors));
+    return yield* this.stepsWithin((remote) => handOver(remote, this.pidfd, descriptors, this.fds));
   }
 
   /** Close descriptors that {@linkcode receive} gave. */
@@ -254,13 +254,19 @@ export type Seized = Settled<Member>;
 export function memberOf(pid: number, seized: Seized): Member {
   if (!("error" in seized)) return seized.value;
   const { error } = seized;
-  if (!(error instanceof SyscallError) || error.errno !== ERRNO.EPERM) throw error;
+  if (!isAttachForbidden(error)) throw error;
   if (!isFiltered(pid)) throw attachFailure(pid);
   throw underSeccomp({ pid, command: readCommand(pid) ?? "" });
 }
 
 function isFiltered(pid: number): boolean {
   return (readStatus(pid)?.seccomp ?? 0) !== 0;
+}
+
+/** Other calls that make a member may be forbidden, too, and for other reasons. */
+function isAttachForbidden(error: unknown): boolean {
+  return error instanceof SyscallError && error.errno === ERRNO.EPERM &&
+    error.call.startsWith("ptrace(");
 }
 
 /** The leader's pidfd leads to no descriptors once the leader has exited: then that of another thread. */

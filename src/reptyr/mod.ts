@@ -8,7 +8,7 @@ import { Pty } from "../tty/pty.ts";
 import { plainTermios, type Termios } from "../tty/settings.ts";
 import { SignalInbox } from "../tty/signal_inbox.ts";
 import { UserTerminal } from "../tty/user_terminal.ts";
-import { getWindowSize, setWindowSize } from "../tty/window_size.ts";
+import { setWindowSize, tryGetWindowSize } from "../tty/window_size.ts";
 import { attach } from "./attach.ts";
 import { sortSignals } from "./heeded_signals.ts";
 import { signalHelpers } from "./helpers.ts";
@@ -74,7 +74,7 @@ export async function move(options: MoveOptions): Promise<number> {
     signals,
     screen: shown,
     size,
-    repaint: () => redrawer.request(getWindowSize(pty.master)),
+    repaint: () => redrawer.request(tryGetWindowSize(pty.master)),
   });
 }
 

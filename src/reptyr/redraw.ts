@@ -4,7 +4,7 @@ import { write } from "../ffi/descriptor.ts";
 import { signalForeground } from "../tty/foreground.ts";
 import type { Pty } from "../tty/pty.ts";
 import {
-  getWindowSize,
+  hasWindowSize,
   oneRowOff,
   sameSize,
   trySetWindowSize,
@@ -51,7 +51,7 @@ export class Redrawer implements Disposable {
     }
     const now = size();
     const changed = known !== undefined && !sameSize(known, now);
-    if (changed && sameSize(getWindowSize(pty.master), now)) {
+    if (changed && hasWindowSize(pty.master, now)) {
       // Set before the programs came: the kernel had nobody to tell.
       signalForeground(pty.master, SIGWINCH);
       return this.#what.notify();
@@ -76,7 +76,7 @@ export function changeSize(
   { pty, notify }: Pick<Redrawing, "pty" | "notify">,
   size: WindowSize,
 ): void {
-  if (sameSize(getWindowSize(pty.master), size)) return;
+  if (hasWindowSize(pty.master, size)) return;
   trySetWindowSize(pty.master, size);
   notify();
 }

@@ -4,11 +4,13 @@
  */
 import { TIOCGPGRP, TIOCNOTTY, TIOCSCTTY, TIOCSPGRP } from "../ffi/constants.ts";
 import type { Status } from "../proc/status.ts";
+import { insist } from "../tracee/insist.ts";
 import { DATA, isError, type RemoteSyscalls } from "../tracee/remote_syscalls.ts";
 import type { Steps } from "../tracee/steps.ts";
 import { hangupSignals } from "./hangup_signals.ts";
 import { withPlaceholder } from "./placeholder.ts";
 import { mute } from "./signal_action.ts";
+import { pauseIfKilled } from "./undo_pause.ts";
 
 /** sizeof(pid_t) */
 const PID_SIZE = 4;
@@ -37,9 +39,9 @@ export function takeTerminal(remote: RemoteSyscalls, role: SessionRole, newFd: n
   const { oldFd } = role;
   if (!role.leadsSession) {
     startSession(remote, role.leadsGroup, undo);
-    setControlling(remote, newFd);
+    insist(() => setControlling(remote, newFd));
   } else if (oldFd === undefined) {
-    setControlling(remote, newFd);
+    insist(() => setControlling(remote, newFd));
   } else {
     // Kept in the scratch page: its number is that of the target's PID namespace.
     const foreground = remote.scratch;
@@ -49,7 +51,8 @@ export function takeTerminal(remote: RemoteSyscalls, role: SessionRole, newFd: n
     remote.undoIfKilled("ioctl", [oldFd, TIOCSCTTY, 0]);
     remote.check(remote.syscall("ioctl", oldFd, TIOCNOTTY, 0), "ioctl(TIOCNOTTY)");
     undo.defer(() => remote.syscall("ioctl", oldFd, TIOCSCTTY, 0));
-    setControlling(remote, newFd);
+    // Others in the session have lost theirs, and cannot have it back.
+    insist(() => setControlling(remote, newFd));
     // Fails when that group has gone, and then the target's own stays in the foreground.
     remote.syscall("ioctl", newFd, TIOCSPGRP, foreground);
   }
@@ -98,6 +101,16 @@ export function* joinGroup(remote: RemoteSyscalls, group: bigint): Steps<boolean
 export function* formGroup(remote: RemoteSyscalls): Steps<bigint> {
   yield* remote.callOrThrow("setpgid", 0, 0);
   return yield* remote.callOrThrow("getpid");
+}
+
+/**
+ * If this program is killed, have the process return to the target's group `group`. All of a job do so at once, and while
+ * nobody is in it there is no such group: a second try follows the first.
+ */
+export function returnToGroupIfKilled(remote: RemoteSyscalls, group: bigint): void {
+  remote.undoIfKilled("setpgid", [0, group]);
+  pauseIfKilled(remote);
+  remote.undoIfKilled("setpgid", [0, group]);
 }
 
 /** setsid() fails while any process group has the caller's number, so a group leader leaves first. */

@@ -1,9 +1,11 @@
 /** The target's signal dispositions, by rt_sigaction(2) in the kernel's own structure. */
 import { SIG_IGN } from "../ffi/constants.ts";
 import { Struct } from "../struct.ts";
+import { insistInSteps } from "../tracee/insist.ts";
 import { DATA, type RemoteSyscalls } from "../tracee/remote_syscalls.ts";
 import { readMemory } from "../tracee/remote_memory.ts";
 import type { Steps } from "../tracee/steps.ts";
+import { pauseIfKilled } from "./undo_pause.ts";
 
 /** A whole `struct sigaction` of the target, handler, flags, restorer and mask. */
 export type SignalAction = Uint8Array<ArrayBuffer>;
@@ -41,16 +43,22 @@ export function* setHandler(
   yield* setAction(remote, signal, new Struct(sigaction).set("sa_handler", handler).bytes);
 }
 
+/** If this program is killed, set `action` again; see `RemoteSyscalls.undoIfKilled()`. */
+function setActionIfKilled(remote: RemoteSyscalls, signal: number, action: SignalAction): void {
+  const { sigsetSize } = remote.tracee.arch;
+  remote.undoIfKilled("rt_sigaction", [signal, DATA, 0, sigsetSize], { data: action });
+}
+
 /**
  * Replace what the target does about `signal`; what it did before, which it does again by itself if this program is
- * killed. What came until then is discarded first where `action` ignores it and `discards` is set. After a throw it does
- * what it did, unless the thread cannot be reached any more.
+ * killed; before that it does what `undoMore` asks for. After a throw it does what it did, unless the thread cannot be
+ * reached any more.
  */
 export function* exchangeAction(
   remote: RemoteSyscalls,
   signal: number,
   action: SignalAction,
-  { discards = false } = {},
+  undoMore = () => {},
 ): Steps<SignalAction> {
   const { arch } = remote.tracee;
   const { size } = arch.structs.sigaction;
@@ -61,7 +69,7 @@ export function* exchangeAction(
   const kept = remote.undoIfKilled("rt_sigaction", set, { data: new Uint8Array(size) });
   const old = kept ?? scratch + BigInt(OLD);
   try {
-    if (discards) remote.undoIfKilled("rt_sigaction", set, { data: action });
+    undoMore();
   } catch (error) {
     yield* remote.call("rt_sigaction", signal, 0, old, arch.sigsetSize);
     throw error;
@@ -83,17 +91,21 @@ export function ignoring({ tracee }: RemoteSyscalls): SignalAction {
 /**
  * Ignore `signal` for a while, in which it may come to the target: what does that, and returns what ends it. What came
  * meanwhile is discarded. If this program is killed, the target ends it by itself; its other threads run
- * by then, and would take a signal that was not ignored.
+ * by then, and would take a signal that was not ignored. It may be about to come just then.
  */
 export function* mute(
   remote: RemoteSyscalls,
   signal: number,
 ): Steps<(remote: RemoteSyscalls) => Steps<void>> {
   const ignore = ignoring(remote);
-  const before = yield* exchangeAction(remote, signal, ignore, { discards: true });
+  const before = yield* exchangeAction(remote, signal, ignore, () => {
+    setActionIfKilled(remote, signal, ignore);
+    pauseIfKilled(remote);
+    setActionIfKilled(remote, signal, ignore);
+  });
   return function* (remote) {
-    yield* setAction(remote, signal, ignore);
-    yield* setAction(remote, signal, before);
+    yield* insistInSteps(() => setAction(remote, signal, ignore));
+    yield* insistInSteps(() => setAction(remote, signal, before));
   };
 }
 
@@ -109,6 +121,7 @@ export function handlerOf(remote: RemoteSyscalls, action: SignalAction): bigint 
  */
 export function* discardPending(remote: RemoteSyscalls, signal: number): Steps<void> {
   const before = yield* getAction(remote, signal);
+  setActionIfKilled(remote, signal, before);
   yield* setHandler(remote, signal, SIG_IGN);
-  yield* setAction(remote, signal, before);
+  yield* insistInSteps(() => setAction(remote, signal, before));
 }

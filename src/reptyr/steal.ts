@@ -8,7 +8,7 @@ import { Pty } from "../tty/pty.ts";
 import { RawMode } from "../tty/raw_mode.ts";
 import { SignalInbox } from "../tty/signal_inbox.ts";
 import { UserTerminal } from "../tty/user_terminal.ts";
-import { getWindowSize } from "../tty/window_size.ts";
+import { tryGetWindowSize } from "../tty/window_size.ts";
 import { sortSignals } from "./heeded_signals.ts";
 import type { MoveOptions } from "./mod.ts";
 import { restoreAtExit, sizeOf } from "./own_terminal.ts";
@@ -65,7 +65,7 @@ export async function steal({ pid, timeoutSeconds, redraw }: MoveOptions): Promi
   const job = served && published && takeOverJob(served, published, timeoutSeconds);
   const notify = () => notifyHelpers(job);
   const redrawer = cleanup.use(new Redrawer({ how: redraw, pty, size, notify }));
-  const repaint = () => redrawer.request(getWindowSize(pty.master));
+  const repaint = () => redrawer.request(tryGetWindowSize(pty.master));
   repaint();
   return await serveStolen({
     target: { pid, pidfd, startTime: facts.target.stat.startTime },

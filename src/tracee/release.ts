@@ -1,11 +1,12 @@
 /** Letting threads go, those included that are dead or have not stopped yet. */
 import { architectureOf, type BlockedCall } from "../arch/mod.ts";
+import { usleep } from "../ffi/process.ts";
 import { StopTimeoutError, TraceeDiedError } from "../errors.ts";
 import { readStatus } from "../proc/status.ts";
 import { takeBlockedCall } from "./blocked_calls.ts";
 import { detach, getRegisters, setRegisters } from "./ptrace.ts";
 import { insist } from "./insist.ts";
-import { Deadline, statusBefore, statusNow } from "./wait.ts";
+import { Deadline, hasExited, statusBefore, statusNow } from "./wait.ts";
 
 /**
  * Let stopped threads go. One that is dead by now, since SIGKILL came or a thread let go before ended the
@@ -31,12 +32,15 @@ export function releaseThreads(pid: number, tids: readonly number[]): void {
   if (dead.includes(pid)) reapThread(pid, pid);
 }
 
+/** A thread that is not let go stands still until this program ends, and with it the terminal that it is on by then. */
+const DETACH_TRIES = 50;
+
 /** Whether the thread, which is let go, lives. `signal` is one that it is in the signal-delivery-stop of. */
 function releaseThread(tid: number, signal = 0): boolean {
   try {
     const blocked = takeBlockedCall(tid);
     if (blocked !== undefined) restartLate(tid, blocked);
-    insist(() => detach(tid, signal));
+    insist(() => detach(tid, signal), DETACH_TRIES);
     return true;
   } catch (error) {
     if (error instanceof TraceeDiedError) return false;
@@ -54,6 +58,17 @@ export function restart(tid: number): void {
   if (arch === undefined || arch.earlyRestart !== undefined) return;
   const restarted = arch.withRestart(registers);
   if (restarted !== registers) insist(() => setRegisters(tid, restarted));
+}
+
+/** {@linkcode restart} after something has failed, which may have been that: for as many as can be. */
+export function restartAll(tids: readonly number[]): void {
+  for (const tid of tids) {
+    try {
+      restart(tid);
+    } catch {
+      // What failed first is told.
+    }
+  }
 }
 
 /**
@@ -101,6 +116,22 @@ const strays = new Map<number, number>();
 export function leaveAsStrays(pid: number, tids: readonly number[]): void {
   for (const tid of tids) strays.set(tid, pid);
   releaseStrays();
+}
+
+/** A thread that can stop does so at once, but on another processor. */
+const STRAY_SECONDS = 0.2;
+const STRAY_PAUSE_US = 100;
+
+/**
+ * Wait a moment for strays that live: this program is about to end, and the kernel, which lets them go then, does
+ * not put right the call that the stop has broken.
+ */
+export function awaitStrays(): void {
+  const deadline = new Deadline(STRAY_SECONDS);
+  while (releaseStrays() > 0 && !deadline.passed) {
+    if ([...strays].every(([tid, pid]) => hasExited(pid, tid))) return;
+    usleep(STRAY_PAUSE_US);
+  }
 }
 
 /**

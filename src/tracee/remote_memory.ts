@@ -1,6 +1,6 @@
 /**
- * A tracee's memory, by process_vm_readv(2) and process_vm_writev(2), or by /proc/PID/mem where a kernel or
- * a container's seccomp filter does not have these. `pid` may be any thread that has
+ * A tracee's memory, by process_vm_readv(2) and process_vm_writev(2), or by /proc/PID/mem where these fail, as they do
+ * in a kernel without them or under a container's seccomp filter. `pid` may be any thread that has
  * not exited; a first thread that has exited leads to no memory, though the other threads still use it.
  */
 import { TraceeDiedError } from "../errors.ts";
@@ -38,7 +38,7 @@ function transfer(
     0,
   );
   if (done === -ERRNO.ESRCH) throw new TraceeDiedError(pid);
-  if (done === -ERRNO.ENOSYS || done === -ERRNO.EPERM) {
+  if (done < 0) {
     const count = transferThroughFile(call, pid, address, bytes);
     if (count > 0) return count;
   }

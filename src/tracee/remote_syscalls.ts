@@ -10,7 +10,7 @@
  * thread would go on at our instruction with our registers, and only a safety net brings it back.
  */
 import type { Registers, SyscallName } from "../arch/mod.ts";
-import { RemoteSyscallError, TraceeDiedError } from "../errors.ts";
+import { RemoteSyscallError, SyscallError, TraceeDiedError } from "../errors.ts";
 import {
   MAP_ANONYMOUS,
   MAP_PRIVATE,
@@ -66,6 +66,8 @@ export class RemoteSyscalls implements Disposable {
   #eventMessage = 0;
   /** Whether a call has not been seen to end: a failure of ours may have left it between its entry and its exit. */
   #mayBeInside = false;
+  /** Why nobody but the thread itself can undo any more what has been done: see {@linkcode #insist}. */
+  #failure: unknown;
   /** Whether the thread was parked at a call that it makes again: see {@linkcode #learnRestart}. */
   #parked = false;
 
@@ -123,11 +125,12 @@ export class RemoteSyscalls implements Disposable {
     return this.#net?.forChild(this.#call("exit", [0n])) ?? 0n;
   }
 
-  /** All that has been done is to stay, also if this program is killed. */
-  settle(): void {
+  /** All that has been done is to stay, also if this program is killed; but for descriptors `unneeded`. */
+  settle(unneeded: readonly number[] = []): void {
     const net = this.#net;
     if (net === undefined || this.#clock === undefined) return;
     net.settle();
+    for (const fd of unneeded) this.undoIfKilled("close", [fd]);
     insist(() => setRegisters(this.#tid, net.beneath(getRegisters(this.#tid))));
   }
 
@@ -278,6 +281,7 @@ export class RemoteSyscalls implements Disposable {
 
   /** What the end of the scope does, in steps; the end has nothing left to do then. */
   *giveBack(): Steps<void> {
+    if (this.#failure !== undefined) return this.abandon();
     try {
       try {
         const scratch = this.#scratch;
@@ -334,6 +338,20 @@ export class RemoteSyscalls implements Disposable {
     if (waitUntilInterrupted(pid, this.#tid) === undefined) throw new TraceeDiedError(pid);
   }
 
+  /**
+   * A request that fails for good leaves it open whether a call has been made. To undo that step by step might then do
+   * harm; the thread itself, with its safety net, does know. So from then on no call is made any more.
+   */
+  #insist<T>(action: () => T): T {
+    if (this.#failure !== undefined) throw this.#failure;
+    try {
+      return insist(action);
+    } catch (error) {
+      if (this.#net !== undefined && error instanceof SyscallError) this.#failure = error;
+      throw error;
+    }
+  }
+
   #prepare(name: SyscallName, args: readonly (number | bigint)[]): void {
     if (this.#clock === undefined && this.#tracee.arch.earlyRestart !== undefined) {
       this.#lend();
@@ -341,7 +359,7 @@ export class RemoteSyscalls implements Disposable {
     }
     const call = this.#call(name, args.map(BigInt));
     const registers = this.#net?.beneath(call) ?? call;
-    insist(() => setRegisters(this.#tid, registers));
+    this.#insist(() => setRegisters(this.#tid, registers));
     if (this.#clock === undefined) this.#lend();
   }
 
@@ -349,7 +367,7 @@ export class RemoteSyscalls implements Disposable {
   #lend(): void {
     this.#clock = new LoanClock(this.#net !== undefined);
     this.#tracee.loans++;
-    insist(() => setSignalMask(this.#tid, ALL_SIGNALS));
+    this.#insist(() => setSignalMask(this.#tid, ALL_SIGNALS));
   }
 
   #call(name: SyscallName, args: readonly bigint[]): Registers {
@@ -360,7 +378,7 @@ export class RemoteSyscalls implements Disposable {
   /** Run to the next stop of any kind but the end. */
   *#resume(signal: number): Steps<WaitStatus> {
     this.#mayBeInside = true;
-    insist(() => resume(this.#tid, PTRACE_SYSCALL, signal));
+    this.#insist(() => resume(this.#tid, PTRACE_SYSCALL, signal));
     yield;
     const { pid } = this.#tracee;
     const status = statusBefore(pid, this.#tid);
@@ -377,7 +395,7 @@ export class RemoteSyscalls implements Disposable {
       const status = yield* this.#resume(signal);
       if (status.kind === "syscall-stop") return;
       if (status.kind === "event-stop") {
-        this.#eventMessage = insist(() => getEventMessage(this.#tid));
+        this.#eventMessage = this.#insist(() => getEventMessage(this.#tid));
       }
       signal = status.kind === "signal-delivery-stop" ? status.signal : 0;
     }
@@ -385,7 +403,7 @@ export class RemoteSyscalls implements Disposable {
 
   /** The kind of the syscall-stop, the number at an entry and the result at an exit. */
   #syscallInfo(): { op: number; result: bigint } {
-    return insist(() => getSyscallInfo(this.#tid));
+    return this.#insist(() => getSyscallInfo(this.#tid));
   }
 
   *#expectSyscallStop(op: number): Steps<bigint> {

@@ -1,6 +1,6 @@
 /** A process whose threads are all stopped, from `Tracee.seize` until `detach`. */
 import { type Architecture, architectureOf } from "../arch/mod.ts";
-import { RefusedError, SyscallError, TraceeDiedError } from "../errors.ts";
+import { RefusedError, StopTimeoutError, SyscallError, TraceeDiedError } from "../errors.ts";
 import { PTRACE_O_TRACESYSGOOD } from "../ffi/constants.ts";
 import { ERRNO } from "../ffi/errno.ts";
 import { usleep } from "../ffi/process.ts";
@@ -8,7 +8,7 @@ import { readStatus } from "../proc/status.ts";
 import { listTids } from "../proc/tasks.ts";
 import { noteBlockedCall } from "./blocked_calls.ts";
 import { getRegisters, interrupt, seize } from "./ptrace.ts";
-import { leaveAsStrays, releaseThreads, restart } from "./release.ts";
+import { awaitStrays, leaveAsStrays, releaseThreads, restart, restartAll } from "./release.ts";
 import { findReturnSitesEarly } from "./return_sites.ts";
 import { findNetPlace, type NetPlace } from "./safety_net.ts";
 import { findSyscallInstruction } from "./syscall_instruction.ts";
@@ -85,7 +85,9 @@ export class Tracee implements Disposable {
         return action();
       } catch (error) {
         leaveOthers();
+        restartAll([...stopped]);
         releaseThreads(pid, [...stopped]);
+        if (!(error instanceof StopTimeoutError)) awaitStrays();
         throw error;
       }
     };

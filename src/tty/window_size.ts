@@ -1,4 +1,5 @@
 /** Window sizes: ioctl_tty(2), TIOCGWINSZ and TIOCSWINSZ. */
+import { SyscallError } from "../errors.ts";
 import { TIOCGWINSZ, TIOCSWINSZ } from "../ffi/constants.ts";
 import { ioctlGet, ioctlStruct } from "../ffi/descriptor.ts";
 import { orThrow } from "../ffi/raw.ts";
@@ -10,6 +11,22 @@ export type WindowSize = Struct<typeof winsize.fields>;
 /** The size of the terminal behind `fd`. Throws SyscallError. */
 export function getWindowSize(fd: number): WindowSize {
   return ioctlGet(fd, TIOCGWINSZ, winsize, `ioctl(${fd}, TIOCGWINSZ)`);
+}
+
+/** {@linkcode getWindowSize} for when there is nothing to be done about a failure. */
+export function tryGetWindowSize(fd: number): WindowSize | undefined {
+  try {
+    return getWindowSize(fd);
+  } catch (error) {
+    if (error instanceof SyscallError) return undefined;
+    throw error;
+  }
+}
+
+/** Whether the terminal behind `fd` is known to have that size. */
+export function hasWindowSize(fd: number, size: WindowSize): boolean {
+  const now = tryGetWindowSize(fd);
+  return now !== undefined && sameSize(now, size);
 }
 
 /**

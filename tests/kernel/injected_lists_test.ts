@@ -48,8 +48,8 @@ describe("several things in one injected call", () => {
       using tracee = Tracee.seize(victim.pid, OPTIONS);
       using remote = RemoteSyscalls.begin(tracee);
       const action = finish(getAction(remote, SIGHUP));
-      for (const discards of [false, true]) {
-        const told = finish(exchangeAction(remote, SIGHUP, ignoring(remote), { discards }));
+      for (let times = 0; times < 2; times++) {
+        const told = finish(exchangeAction(remote, SIGHUP, ignoring(remote)));
         assertEquals(told, action);
         assert(isIgnored());
         finish(setAction(remote, SIGHUP, told));

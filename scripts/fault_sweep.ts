@@ -1,0 +1,100 @@
+/**
+ * Every call of a move fails once: `deno run -A scripts/fault_sweep.ts [--help]`.
+ *
+ * tests/e2e/fault_sweep_test.ts runs a sample of it.
+ */
+import { parseArgs } from "@std/cli/parse-args";
+import {
+  describeFault,
+  DESPITE_INSISTING,
+  type Fault,
+  FOR_GOOD,
+} from "../tests/support/fault_injection.ts";
+import {
+  failing,
+  killed,
+  type SubjectName,
+  SUBJECTS,
+  type Trial,
+} from "../tests/support/fault_trial.ts";
+
+const HELP = `Let calls of a move fail, one after the other, and look at what was to be moved
+
+  --subject NAME    ${SUBJECTS.join(", ")}; all of them by default
+  --side SIDE       own: calls of reptyr (strace); injected: calls that it makes in a process' name
+  --call NAME       the system call, ptrace by default; * for all injected ones
+  --error NAME      EPERM by default; SIGKILL ends reptyr at the call
+  --width N         how many in a row fail: 1, ${FOR_GOOD} (the call and its repetition), ${DESPITE_INSISTING} (three tries), 0 for all from then on
+  --from N --to N --step N   which calls; to the end by default
+  --quiet           say only what went wrong, and the sums`;
+
+/** Past the last call of a kind that a move makes: so many in a row that were not struck. */
+const END = 3;
+
+interface Sweep {
+  readonly side: Fault["side"];
+  readonly call: string;
+  readonly error: string;
+  readonly width: number;
+  readonly from: number;
+  readonly to: number;
+  readonly step: number;
+  readonly quiet: boolean;
+}
+
+/** How many trials have failed. */
+function sweep(subject: SubjectName, how: Sweep): number {
+  const sums = new Map<string, number>();
+  let failures = 0;
+  let beyond = 0;
+  const { side, call, error, width } = how;
+  for (let first = how.from; first <= how.to && beyond < END; first += how.step) {
+    const last = width === 0 ? Infinity : first + width - 1;
+    const fault: Fault = { side, call, error, first, last };
+    const what = `${subject}: ${describeFault(fault)}`;
+    try {
+      const trial = error === "SIGKILL" ? killed(subject, fault) : failing(subject, fault);
+      sums.set(trial.outcome, (sums.get(trial.outcome) ?? 0) + 1);
+      beyond = trial.outcome === "not struck" ? beyond + 1 : 0;
+      if (!how.quiet) console.log(`${what}: ${outcomeText(trial)}`);
+    } catch (caught) {
+      failures++;
+      console.log(`${what}: WRONG\n${caught instanceof Error ? caught.stack : caught}`);
+    }
+  }
+  const text = [...sums].map(([outcome, count]) => `${count} ${outcome}`).join(", ");
+  console.log(`${subject}: ${side} ${call} ${error} width ${width}: ${text}, ${failures} wrong`);
+  return failures;
+}
+
+function outcomeText({ outcome, struck, message }: Trial): string {
+  const calls = struck.length === 0 ? "" : ` at ${struck[0]!.replace(/^\d+ +/, "")}`;
+  return `${outcome}${calls}${message === undefined ? "" : ` - ${message}`}`;
+}
+
+function main(args: string[]): number {
+  const options = parseArgs(args, {
+    string: ["subject", "side", "call", "error", "width", "from", "to", "step"],
+    boolean: ["help", "quiet"],
+  });
+  if (options.help) {
+    console.log(HELP);
+    return 0;
+  }
+  const subjects = SUBJECTS.filter((name) =>
+    [undefined, name].includes(options.subject as SubjectName)
+  );
+  const how: Sweep = {
+    side: options.side === "injected" ? "injected" : "own",
+    call: options.call ?? "ptrace",
+    error: options.error ?? "EPERM",
+    width: Number(options.width ?? FOR_GOOD),
+    from: Number(options.from ?? 1),
+    to: Number(options.to ?? Infinity),
+    step: Number(options.step ?? 1),
+    quiet: options.quiet,
+  };
+  return subjects.map((subject) => sweep(subject, how)).some((failures) => failures > 0) ? 1 : 0;
+}
+
+if (import.meta.main) Deno.exit(main(Deno.args));

@@ -1,0 +1,24 @@
+/**
+ * Loaded before src/main.ts: makes some of the calls fail that reptyr has made in a target's name. Such a call is not
+ * made, just as the kernel does nothing when it refuses.
+ */
+import { ERRNO } from "../../src/ffi/errno.ts";
+import { RemoteSyscalls } from "../../src/tracee/remote_syscalls.ts";
+
+const [call, error, first, last, log] = Deno.env.get("REPTYR_FAULT")!.split(" ");
+const errno = BigInt(ERRNO[error as keyof typeof ERRNO]);
+const original = RemoteSyscalls.prototype.syscall;
+/** What these give back is gone also when they report an error: close(2), "Dealing with error returns". */
+const RELEASING = new Set(["close", "munmap"]);
+
+let count = 0;
+
+RemoteSyscalls.prototype.syscall = function (name, ...args) {
+  if (call !== "*" && call !== name) return original.call(this, name, ...args);
+  count++;
+  if (count < Number(first) || count > Number(last)) return original.call(this, name, ...args);
+  const line = `${count} ${name}(${args.join(", ")}) = -1 ${error} (INJECTED)\n`;
+  Deno.writeTextFileSync(log!, line, { append: true });
+  if (RELEASING.has(name)) original.call(this, name, ...args);
+  return -errno;
+};
