@@ -295,6 +295,8 @@ export function killed(name: SubjectName, fault: Fault): Trial {
   const outcome = waitUntil("the target to be something", () => {
     const stat = readStat(target!);
     if (stat === undefined || !isLive(stat)) return "hung up";
+    // Killed while the shell was being shown a stop: it undoes the rest when assertAsBefore() has it continued.
+    if (subject.isJob && stat.state === "T") return "as before";
     // Its mask is the last that it gets back.
     if (String(readStatus(target!)?.sigBlocked) !== before[0]!.sets[0]) return undefined;
     if (name === "steal") return subject.isMoved() ? "hung up" : "as before";
