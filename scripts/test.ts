@@ -24,6 +24,7 @@ const STEPS: { task: string; hasTests: boolean }[] = [
   { task: "test:unit", hasTests: true },
   { task: "test:kernel", hasTests: true },
   { task: "test:e2e", hasTests: true },
+  { task: "test:aarch64", hasTests: true },
 ];
 
 /**

@@ -9,9 +9,13 @@ import * as aarch64 from "../src/arch/aarch64.ts";
 import * as i386 from "../src/arch/i386.ts";
 import * as i386SignalFrames from "../src/arch/i386_signal_frames.ts";
 import * as x86_64 from "../src/arch/x86_64.ts";
+import * as armFrames from "../src/arch/aarch64_signal_frames.ts";
 import * as signalFrames from "../src/arch/x86_64_signal_frames.ts";
 import * as extendedState from "../src/arch/x86_extended_state.ts";
 import type { Architecture, SyscallName } from "../src/arch/arch.ts";
+import { PT_REGS_X86_64 } from "../src/arch/pt_regs.ts";
+import * as bpfConstants from "../src/ffi/bpf_constants.ts";
+import * as bpfStructs from "../src/ffi/bpf_structs.ts";
 import * as constants from "../src/ffi/constants.ts";
 import { ERRNO } from "../src/ffi/errno.ts";
 import { SYSCALL_NUMBERS } from "../src/ffi/syscall_numbers.ts";
@@ -77,6 +81,17 @@ export const TABLE: readonly { on: readonly TargetName[]; facts: () => Fact[] }[
         layoutFacts("src/ffi/structs.ts", name, layout)
       ),
   },
+  {
+    on: ["x86_64", "aarch64"],
+    facts: () => [
+      ...constantFacts("src/ffi/bpf_constants.ts", bpfConstants),
+      ...Object.entries(bpfStructs).flatMap(([name, value]) => bpfFacts(name, value)),
+    ],
+  },
+  {
+    on: ["x86_64"],
+    facts: () => layoutFacts("src/arch/pt_regs.ts", "PT_REGS_X86_64", PT_REGS_X86_64),
+  },
   { on: ["x86_64"], facts: () => ownCallFacts("x86_64") },
   { on: ["aarch64"], facts: () => ownCallFacts("aarch64") },
   // Each file of src/arch describes its own processor.
@@ -85,6 +100,13 @@ export const TABLE: readonly { on: readonly TargetName[]; facts: () => Fact[] }[
     facts: () => [
       ...architectureFacts("src/arch/aarch64.ts", aarch64.aarch64, aarch64.USER_REGS),
       ...callFacts("src/arch/aarch64.ts", aarch64.EINTR_AFTER_STOP),
+      ...layoutFacts("src/arch/aarch64_registers.ts", "USER_REGS", aarch64.USER_REGS),
+      ...[armFrames.SIGNAL_FRAME, armFrames.FPSIMD_CONTEXT, armFrames.SVE_CONTEXT].flatMap((one) =>
+        layoutFacts("src/arch/aarch64_signal_frames.ts", one.cName, one)
+      ),
+      ...[armFrames.FPSIMD_STATE, armFrames.SVE_HEADER].flatMap((one) =>
+        layoutFacts("src/arch/aarch64_signal_frames.ts", one.cName, one)
+      ),
     ],
   },
   {
@@ -200,6 +222,21 @@ export function layoutFacts(file: string, exportName: string, layout: unknown): 
   ];
 }
 
+/** What src/ffi/bpf_structs.ts exports: places of names, and structures that have grown since and are used in part. */
+function bpfFacts(name: string, value: unknown): Fact[] {
+  const file = "src/ffi/bpf_structs.ts";
+  const places: Readonly<Record<string, string>> = {
+    MAP_NAME_OFFSET: "map_name",
+    PROG_NAME_OFFSET: "prog_name",
+  };
+  if (typeof value === "number") {
+    return [{ file, name, ours: value, c: `offsetof(union bpf_attr, ${places[name] ?? name})` }];
+  }
+  return layoutFacts(file, name, value).filter((fact) =>
+    !/^sizeof\((union|struct) \w+\)$/.test(fact.name)
+  );
+}
+
 function isLayout(value: unknown): value is AnyLayout {
   return typeof value === "object" && value !== null && "cName" in value && "fields" in value;
 }
@@ -259,6 +296,8 @@ const PREAMBLE = `
 #include <sys/epoll.h>
 #include <sys/time.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -268,6 +307,9 @@ const PREAMBLE = `
 #include <asm/unistd.h>
 #include <sys/ioctl.h>
 #include <linux/audit.h>
+#include <linux/bpf.h>
+#include <linux/btf.h>
+#include <linux/magic.h>
 #include <linux/kcmp.h>
 #define _LINUX_FCNTL_H /* <linux/pidfd.h> wants it, but <fcntl.h> has declared the same */
 #include <linux/pidfd.h>
@@ -294,6 +336,17 @@ struct signal_frame {
 };
 #else
 struct signal_frame { char *pretcode; ucontext_t uc; };
+#endif
+
+#ifndef NT_ARM_SSVE /* <elf.h> of C libraries before 2.36, and 2.41 */
+#define NT_ARM_SSVE 0x40b
+#endif
+#ifndef NT_ARM_GCS
+#define NT_ARM_GCS 0x410
+#endif
+
+#ifdef __aarch64__
+struct rt_sigframe { siginfo_t info; ucontext_t uc; }; /* arch/arm64/kernel/signal.c */
 #endif
 
 #ifdef PIDFD_GET_INFO

@@ -53,11 +53,18 @@ export const PROSE: Readonly<Record<CommandName, Prose>> = {
     summary: "mirror what running processes write",
     description: [
       "The processes go on as before: their signals reach them, job control works, no call is cut short, and when " +
-      "`procout` ends, by whatever, they are what they were. Every system call of theirs takes longer, as under " +
-      "strace(1).",
+      "`procout` ends, by whatever, they are what they were.",
+      "With the engine bpf nothing is attached to them: an eBPF program in the kernel copies what they write, which " +
+      "takes about a microsecond a write. It needs root, or CAP_BPF and CAP_PERFMON, and Linux 5.10 or newer with " +
+      "BTF. With the engine ptrace every system call of theirs takes longer, as under strace(1). Without `--engine` " +
+      "it is bpf where that can be used; `--verbose` says which it is, and why.",
       "Bytes are taken when a call has returned, as many as it says: writes that fail or go in part are right, and " +
       "every thread is watched. What comes out of a pipe by splice(2) or tee(2), and what is written by io_uring, " +
-      "cannot be seen; it is named once.",
+      "cannot be seen, nor with the engine bpf what is written by sendfile(2) or copy_file_range(2); it is named once.",
+      "With the engine bpf a thread that writes faster than it is read is held back by stops of a few milliseconds, of " +
+      "which neither it nor its parent is told. With `--lossy` it is not, and what does not fit into the ring is " +
+      "lost. Bytes can also be lost where another program traces the thread, or where one call writes more than the " +
+      "ring holds while no processor is free. They are counted and shown, and the exit status is 3.",
     ],
     examples: [
       { command: "procout 4242", what: "See what process 4242 writes, until it ends or ^C." },
@@ -74,9 +81,10 @@ export const PROSE: Readonly<Record<CommandName, Prose>> = {
       { name: "NO_COLOR", what: "When it is set and not empty, nothing is written in colour." },
     ],
     notes: [
-      "A process can have one tracer only: one that is under a debugger or strace(1) cannot be watched.",
+      "A process can have one tracer only: one that is under a debugger or strace(1) cannot be watched with the " +
+      "engine ptrace.",
       "A shell's own `echo >&2` is a write to descriptor 1, which the shell has redirected for that moment.",
     ],
-    seeAlso: ["ptrace(2)", "reptyr(1)", "strace(1)", "asciinema(1)"],
+    seeAlso: ["bpf(2)", "ptrace(2)", "reptyr(1)", "strace(1)", "asciinema(1)"],
   },
 };

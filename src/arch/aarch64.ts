@@ -1,21 +1,10 @@
-/** aarch64: `struct user_pt_regs` of <asm/ptrace.h> and the SVC instruction. */
+/** aarch64: system calls, and the SVC instruction. */
 import { layout } from "../struct.ts";
+import { get, set, USER_REGS } from "./aarch64_registers.ts";
+import { signalFrames } from "./aarch64_signal_frames.ts";
 import type { AbiStructs, Architecture, BlockedCall, Registers } from "./arch.ts";
 
-/** The general registers by their names of 64 bits; `sp`, `pc` and `pstate` follow them. */
-export const USER_REGS = layout("struct user_pt_regs", 272, {
-  "regs[0]": [0, "u64"],
-  "regs[1]": [8, "u64"],
-  "regs[2]": [16, "u64"],
-  "regs[3]": [24, "u64"],
-  "regs[4]": [32, "u64"],
-  "regs[5]": [40, "u64"],
-  "regs[8]": [64, "u64"],
-  "regs[30]": [240, "u64"],
-  sp: [248, "u64"],
-  pc: [256, "u64"],
-  pstate: [264, "u64"],
-});
+export { USER_REGS };
 
 /** x0 to x5, in the order in which the kernel takes them: syscall(2), "Architecture calling conventions". */
 const ARGUMENT_REGISTERS = [
@@ -91,20 +80,6 @@ const structs: AbiStructs = {
   epollEvent: layout("struct epoll_event", 16, { events: [0, "u32"], data: [8, "u64"] }),
 };
 
-type RegisterName = keyof typeof USER_REGS.fields;
-
-function view(registers: Registers): DataView {
-  return new DataView(registers.buffer, registers.byteOffset, registers.byteLength);
-}
-
-function get(registers: Registers, name: RegisterName): bigint {
-  return view(registers).getBigUint64(USER_REGS.fields[name][0], true);
-}
-
-function set(registers: Registers, name: RegisterName, value: bigint): void {
-  view(registers).setBigUint64(USER_REGS.fields[name][0], BigInt.asUintN(64, value), true);
-}
-
 /**
  * Whether the thread with these registers has come out of `blocked` and not moved since: the kernel has changed
  * x0 alone.
@@ -132,6 +107,14 @@ export const aarch64: Architecture = {
       set(changed, NUMBER_REGISTER, number);
       return changed;
     },
+    callLeft: (registers, firstArgument) => ({
+      number: get(registers, NUMBER_REGISTER),
+      args: ARGUMENT_REGISTERS.map((name, index) =>
+        index === 0 ? firstArgument : get(registers, name)
+      ),
+      stackPointer: get(registers, "sp"),
+      instructionPointer: get(registers, "pc"),
+    }),
   },
   syscallNumbers: {
     clone: 220,
@@ -187,6 +170,8 @@ export const aarch64: Architecture = {
     writev: 66,
   },
   structs,
+  signalFrames,
+  discardedByCalls: ["NT_ARM_SVE", "NT_ARM_SSVE"],
 
   instructionPointer: (registers) => get(registers, "pc"),
 

@@ -95,6 +95,20 @@ export interface BlockedCall {
   readonly instructionPointer: bigint;
 }
 
+/** Register sets besides NT_PRSTATUS, by their names in <elf.h>. */
+export type RegisterSetName =
+  | "NT_ARM_GCS"
+  | "NT_ARM_SSVE"
+  | "NT_ARM_SVE"
+  | "NT_PRFPREG"
+  | "NT_X86_XSTATE";
+
+/** What a signal frame has of floating-point and vector registers, and where it lies. */
+export interface ExtendedState {
+  readonly address: bigint;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+}
+
 /**
  * Signal frames with which a thread gives itself its registers back: the stack of sigreturn(2). Absent where
  * this executable does not know how to write one.
@@ -111,8 +125,8 @@ export interface SignalFrames {
 
   stackPointer(registers: Registers): bigint;
 
-  /** A copy of `registers` that returns from a system call into the frame at `address`. */
-  withStackPointer(registers: Registers, address: bigint): Registers;
+  /** A copy of `registers` that returns from a system call to code at `sigreturn` with the frame at `address`. */
+  withStackPointer(registers: Registers, address: bigint, sigreturn: bigint): Registers;
 
   /**
    * What the kernel makes of `registers` when it lets the thread go on, for a way that its own restart of calls
@@ -125,17 +139,28 @@ export interface SignalFrames {
 
   /**
    * The frame: after it, code at `sigreturn` sets `registers` and the mask of blocked signals. Without
-   * `extendedState`, an address, the floating-point registers are cleared.
+   * `extendedState` the floating-point registers are cleared.
    */
   frame(
     registers: Registers,
     mask: bigint,
     sigreturn: bigint,
-    extendedState?: bigint,
+    extendedState?: ExtendedState,
   ): Uint8Array<ArrayBuffer>;
 
-  /** The NT_X86_XSTATE register set in the form that a signal frame has it in. */
-  extendedState(image: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer>;
+  /** The set that tells, by the lowest bit of its first word, that returns are guarded, as by a shadow stack. */
+  readonly shadowStackSet?: RegisterSetName;
+
+  /** Register sets that {@linkcode extendedState} takes, in this order. */
+  readonly extendedStateSets: readonly RegisterSetName[];
+
+  /**
+   * Those sets, of which the processor may lack some, in the form that a signal frame has them in; `undefined` when a
+   * frame cannot have them.
+   */
+  extendedState(
+    images: readonly (Uint8Array<ArrayBuffer> | undefined)[],
+  ): Uint8Array<ArrayBuffer> | undefined;
 }
 
 export interface Architecture {
@@ -163,6 +188,9 @@ export interface Architecture {
   readonly earlyRestart?: {
     /** `registers` with another number for the call that comes next. */
     withNumber(registers: Registers, number: bigint): Registers;
+
+    /** The call that a thread with `registers` is coming out of; its first argument is known from its entry. */
+    callLeft(registers: Registers, firstArgument: bigint): BlockedCall;
   };
 
   /** Address of the next instruction. */
@@ -186,6 +214,9 @@ export interface Architecture {
    * processors with `earlyRestart` need.
    */
   withRestart(registers: Registers, blocked?: BlockedCall): Registers;
+
+  /** Register sets that a system call clears, where the thread was not in one: vectors of aarch64's SVE and SME. */
+  readonly discardedByCalls?: readonly RegisterSetName[];
 
   readonly signalFrames?: SignalFrames;
 }

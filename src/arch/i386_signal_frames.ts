@@ -96,6 +96,7 @@ export const signalFrames: SignalFrames = {
   sigreturns: [Uint8Array.of(0xb8, 0xad, 0, 0, 0, 0xcd, 0x80)],
   redZone: 0n,
   extendedStateAlignment: ALIGNMENT,
+  extendedStateSets: ["NT_X86_XSTATE"],
 
   stackPointer: (registers) => get(registers, "esp"),
 
@@ -126,7 +127,7 @@ export const signalFrames: SignalFrames = {
       .set("uc.uc_stack.ss_flags", NO_ALTERNATE_STACK_MODE)
       .set(
         "uc.uc_mcontext.fpregs",
-        extendedState === undefined ? 0 : Number(extendedState) + PADDING,
+        extendedState === undefined ? 0 : Number(extendedState.address) + PADDING,
       )
       .set("uc.uc_sigmask.__val[0]", Number(BigInt.asUintN(32, mask)))
       .set("uc.uc_sigmask.__val[1]", Number(BigInt.asUintN(32, mask >> 32n)));
@@ -134,7 +135,8 @@ export const signalFrames: SignalFrames = {
     return frame.bytes.subarray(0, KERNEL_SIZE);
   },
 
-  extendedState(image) {
+  extendedState([image]) {
+    if (image === undefined) return undefined;
     const before = PADDING + LEGACY_STATE.size;
     const area = frameOf(image, before, LEGACY_STATE.size);
     area.set(legacyState(image), PADDING);

@@ -8,10 +8,13 @@ export type {
   Architecture,
   BlockedCall,
   Registers,
+  RegisterSetName,
   SignalFrames,
   SyscallName,
   WatchedCall,
 } from "./arch.ts";
+
+export { hasVectors } from "./aarch64_signal_frames.ts";
 
 /** All that this executable knows. */
 export const ARCHITECTURES: readonly Architecture[] = [x86_64, i386, aarch64];
@@ -19,7 +22,7 @@ export const ARCHITECTURES: readonly Architecture[] = [x86_64, i386, aarch64];
 /** At least as long as any NT_PRSTATUS set; the kernel says how much of it is used. */
 export const MAX_REGISTER_SET_SIZE = 512;
 
-/** At least as long as any NT_X86_XSTATE set: 11 KiB with the tiles of AMX. */
+/** At least as long as any other set: 11 KiB of NT_X86_XSTATE with the tiles of AMX, 9 KiB of NT_ARM_SVE. */
 export const MAX_EXTENDED_STATE_SIZE = 1 << 14;
 
 /**
@@ -28,6 +31,16 @@ export const MAX_EXTENDED_STATE_SIZE = 1 << 14;
  */
 export function architectureOf(size: number): Architecture | undefined {
   return ARCHITECTURES.find((arch) => arch.registerSetSize === size);
+}
+
+/** <linux/elf-em.h> */
+export const EM_ARM = 40;
+
+/** Why programs for `machine`, EM_* of <linux/elf-em.h>, cannot be traced; `undefined` when nothing speaks against it. */
+export function unsupportedMachine(machine: number | undefined): string | undefined {
+  return machine === EM_ARM
+    ? "it is a 32-bit arm program, and only 64-bit ones are supported"
+    : undefined;
 }
 
 /** Whether threads may have to be asked what call they are blocked in before they are stopped. */

@@ -61,6 +61,7 @@ export const signalFrames: SignalFrames = {
   ],
   redZone: 128n,
   extendedStateAlignment: ALIGNMENT,
+  extendedStateSets: ["NT_X86_XSTATE"],
 
   stackPointer: (registers) => get(registers, "rsp"),
 
@@ -78,14 +79,14 @@ export const signalFrames: SignalFrames = {
     );
   },
 
-  frame(registers, mask, sigreturn, extendedState = 0n) {
+  frame(registers, mask, sigreturn, extendedState) {
     const frame = new Struct(SIGNAL_FRAME)
       .set("pretcode", sigreturn)
       .set("uc.uc_flags", UC_FP_XSTATE | UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS)
       .set("uc.uc_stack.ss_flags", NO_ALTERNATE_STACK_MODE)
       .set("uc.uc_mcontext.gregs[REG_EFL]", get(registers, "eflags"))
       .set("uc.uc_mcontext.gregs[REG_CSGSFS]", get(registers, "cs") | get(registers, "ss") << 48n)
-      .set("uc.uc_mcontext.fpregs", extendedState)
+      .set("uc.uc_mcontext.fpregs", extendedState?.address ?? 0n)
       .set("uc.uc_sigmask.__val[0]", mask);
     const source = new Uint32Array(registers.buffer, registers.byteOffset, registers.length / 4);
     const words = new Uint32Array(frame.bytes.buffer);
@@ -96,7 +97,7 @@ export const signalFrames: SignalFrames = {
     return frame.bytes.subarray(0, KERNEL_SIZE);
   },
 
-  extendedState: (image) => frameOf(image),
+  extendedState: ([image]) => image && frameOf(image),
 };
 
 function fieldOf(name: RegisterName) {

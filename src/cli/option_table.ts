@@ -1,6 +1,7 @@
 /** Every option of both commands, in one table: the parser and the help are made from it. */
 
-import type { ColorChoice, EngineChoice, FormatName } from "../procout/mod.ts";
+import type { EngineChoice } from "../procout/choose_engine.ts";
+import type { ColorChoice, FormatName } from "../procout/mod.ts";
 import type { Redraw } from "../reptyr/redraw.ts";
 
 export interface OptionSpec {
@@ -68,7 +69,7 @@ export const FORMAT_CHOICES = [
   "hex",
 ] as const satisfies readonly FormatName[];
 export const COLOR_CHOICES = ["auto", "always", "never"] as const satisfies readonly ColorChoice[];
-export const ENGINE_CHOICES = ["auto", "ptrace"] as const satisfies readonly EngineChoice[];
+export const ENGINE_CHOICES = ["auto", "bpf", "ptrace"] as const satisfies readonly EngineChoice[];
 
 export const PROCOUT_OPTIONS: readonly OptionSpec[] = [
   { long: "follow", short: "f", help: "children too, there already or to come" },
@@ -94,10 +95,9 @@ export const PROCOUT_OPTIONS: readonly OptionSpec[] = [
     choices: ENGINE_CHOICES,
     help: `how to see it: ${ENGINE_CHOICES.join(", ")} (auto)`,
   },
+  { long: "ring", value: "SIZE", help: "with bpf: room for bytes to be read (64M)" },
+  { long: "lossy", help: "with bpf: drop bytes, hold nobody back" },
   { long: "redraw", help: "make a full-screen program repaint once" },
   { long: "stats", help: "say at the end how much there was" },
   ...COMMON,
 ];
-
-/** Options that procout is to have and has not yet. */
-export const PROCOUT_PLANNED: readonly string[] = ["--ring", "--lossy"];

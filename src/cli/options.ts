@@ -143,7 +143,6 @@ export interface ParsedOptions {
 export function parseOptions(
   args: readonly string[],
   table: readonly OptionSpec[],
-  planned: readonly string[] = [],
 ): ParsedOptions {
   const flags = table.filter(({ value }) => value === undefined);
   const valued = table.filter(({ value }) => value !== undefined);
@@ -164,7 +163,7 @@ export function parseOptions(
     ),
     unknown: (arg, key) => {
       if (key === undefined) return true; // a word, not an option
-      wrong.push(unknownOption(arg, key, valued, planned));
+      wrong.push(unknownOption(arg, key, valued));
       return false;
     },
   });
@@ -202,20 +201,15 @@ function unknownOption(
   arg: string,
   key: string,
   valued: readonly OptionSpec[],
-  planned: readonly string[],
 ): UsageError {
   // A negative number that is no option was meant as a PID.
-  const negative = /^-\d+$/.test(arg) && !planned.includes(arg) ? pidError(arg) : undefined;
+  const negative = /^-\d+$/.test(arg) ? pidError(arg) : undefined;
   if (negative !== undefined) return negative;
   const name = arg.startsWith("--") ? arg.replace(/=.*$/s, "") : `-${key}`;
   const spec = valued.find(({ long }) => `--${long}` === name);
   // parseArgs() takes `--timeout=` for an option called `timeout=`.
   if (spec !== undefined) return new UsageError(`option '${name}' needs a value: ${spec.value}`);
-  return new UsageError(
-    planned.includes(name)
-      ? `option '${name}' is not available in this version`
-      : `unknown option '${printable(name)}'`,
-  );
+  return new UsageError(`unknown option '${printable(name)}'`);
 }
 
 function parseTimeout(text: string | undefined): number {

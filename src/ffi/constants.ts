@@ -40,7 +40,11 @@ export const PTRACE_SYSCALL_INFO_EXIT = 2;
 
 // <elf.h>
 export const NT_PRSTATUS = 1;
+export const NT_PRFPREG = 2;
 export const NT_ARM_SYSTEM_CALL = 0x404;
+export const NT_ARM_SVE = 0x405;
+export const NT_ARM_SSVE = 0x40b;
+export const NT_ARM_GCS = 0x410;
 export const NT_X86_XSTATE = 0x202;
 
 // <sys/wait.h>
@@ -78,6 +82,8 @@ export const F_SETFD = 2;
 export const F_GETFL = 3;
 export const F_SETFL = 4;
 export const F_DUPFD_CLOEXEC = 1030;
+export const F_SETPIPE_SZ = 1031;
+export const F_GETPIPE_SZ = 1032;
 
 // <poll.h>
 export const POLLIN = 0x001;
@@ -100,6 +106,7 @@ export const MSG_CMSG_CLOEXEC = 0x40000000;
 export const PROT_READ = 0x1;
 export const PROT_WRITE = 0x2;
 export const PROT_EXEC = 0x4;
+export const MAP_SHARED = 0x01;
 export const MAP_PRIVATE = 0x02;
 export const MAP_ANONYMOUS = 0x20;
 export const MFD_CLOEXEC = 0x1;
@@ -202,3 +209,7 @@ export const POSIX_SPAWN_SETPGROUP = 0x02;
 export const POSIX_SPAWN_SETSIGDEF = 0x04;
 export const POSIX_SPAWN_SETSIGMASK = 0x08;
 export const POSIX_SPAWN_SETSID = 0x80;
+
+// <sys/resource.h>
+export const RLIMIT_MEMLOCK = 8;
+export const PRIO_PROCESS = 0;

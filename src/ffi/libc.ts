@@ -225,6 +225,7 @@ const SYMBOLS = {
     ],
     result: "usize", // void *
   },
+  getpagesize: { parameters: [], result: "i32" },
   memcpy: {
     parameters: [
       "usize", // void *dest
@@ -265,6 +266,14 @@ const SYMBOLS = {
       "i32", // int which
       "buffer", // const struct itimerval *new_value
       "buffer", // struct itimerval *old_value, may be null
+    ],
+    result: "i32",
+  },
+  setpriority: {
+    parameters: [
+      "i32", // __priority_which_t which
+      "u32", // id_t who
+      "i32", // int prio
     ],
     result: "i32",
   },

@@ -1,4 +1,5 @@
 /** Calls on other processes. All return raw values (see `raw.ts`) unless they say otherwise. */
+import { PRIO_PROCESS, RLIMIT_MEMLOCK } from "./constants.ts";
 import { libc } from "./libc.ts";
 import { enterKernel } from "./kernel_entry.ts";
 import { raw } from "./raw.ts";
@@ -50,4 +51,26 @@ export function kill(pid: number, signal: number): number {
 /** Give up the processor for some microseconds, synchronously: usleep(3). */
 export function usleep(microseconds: number): void {
   libc().usleep(microseconds);
+}
+
+const RLIM_INFINITY = 0xffff_ffff_ffff_ffffn;
+
+/**
+ * Until disposed of, this program may lock as much memory as it likes, where it is allowed that: before Linux 5.11 maps
+ * and programs of bpf(2) counted as locked when they were made. Children inherit the limit: getrlimit(2), RLIMIT_MEMLOCK.
+ */
+export function allowLockedMemory(): Disposable {
+  const before = new Uint8Array(16);
+  const unlimited = new Uint8Array(BigUint64Array.of(RLIM_INFINITY, RLIM_INFINITY).buffer);
+  const result = enterKernel(OWN_NUMBERS.prlimit64, [0, RLIMIT_MEMLOCK, unlimited, before]);
+  return {
+    [Symbol.dispose]() {
+      if (result === 0) enterKernel(OWN_NUMBERS.prlimit64, [0, RLIMIT_MEMLOCK, before, 0]);
+    },
+  };
+}
+
+/** Have the scheduler prefer thread `tid` by so many steps, where we may: setpriority(2). What it starts takes after it. */
+export function setNice(tid: number, nice: number): void {
+  libc().setpriority(PRIO_PROCESS, tid, nice);
 }

@@ -24,10 +24,12 @@ export const SYSCALL_NUMBERS = {
     ptrace: 101,
     openat: 257,
     pipe2: 293,
+    prlimit64: 302,
     process_vm_readv: 310,
     process_vm_writev: 311,
     kcmp: 312,
     memfd_create: 319,
+    bpf: 321,
   },
   aarch64: {
     ...EVERYWHERE,
@@ -45,10 +47,12 @@ export const SYSCALL_NUMBERS = {
     socket: 198,
     sendmsg: 211,
     wait4: 260,
+    prlimit64: 261,
     process_vm_readv: 270,
     process_vm_writev: 271,
     kcmp: 272,
     memfd_create: 279,
+    bpf: 280,
   },
 } as const;
 

@@ -23,6 +23,11 @@ export function waitAny(): number {
   return libc().waitpid(-1, statusBytes, __WALL);
 }
 
+/** The same for process `pid` alone: `pid` when it has one. */
+export function waitNow(pid: number): number {
+  return libc().waitpid(pid, statusBytes, WNOHANG | __WALL);
+}
+
 /** A siginfo_t, which nobody looks at. It must not be collected while another thread waits with it. */
 const unread = new Uint8Array(128);
 

@@ -85,3 +85,9 @@ export function readStat(pid: number, tid?: number): Stat | undefined {
   const text = readProcText(pid, tid, "stat");
   return text === undefined ? undefined : parseStat(text);
 }
+
+/** Whether thread `tid` of process `pid` has ended or is about to: it makes no system call any more. */
+export function isEnding(pid: number, tid: number): boolean {
+  const stat = readStat(pid, tid);
+  return stat === undefined || (stat.flags & PF_EXITING) !== 0;
+}

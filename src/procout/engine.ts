@@ -63,6 +63,12 @@ export type WatchEvent =
   /** Told once for each process and call: bytes that go this way are not seen. */
   | { readonly kind: "unseen"; readonly time: number; readonly pid: number; readonly call: string };
 
+/** Something that must not wait: `ring` is to be called when `fd` is readable. */
+export interface Bell {
+  readonly fd: number;
+  readonly ring: () => void;
+}
+
 /** Who takes the events. */
 export interface Receiver {
   /** Called for each event, in the order in which things happened, as far as the engine knows it. Never throws. */
@@ -70,6 +76,10 @@ export interface Receiver {
   /** Whether what was received is still on its way: then no more is to be given until {@linkcode room} settles. */
   readonly blocked: boolean;
   room(): Promise<void>;
+  /** Whether many events are coming: what they make may be written together. Turning it off writes what there is. */
+  gather(on: boolean): void;
+  /** Heed `bell` while {@linkcode receive} waits for somebody, as it may for a moment. */
+  heed(bell: Bell): void;
 }
 
 /** How an engine learns that it is to come to an end. */
@@ -91,6 +101,8 @@ export interface Engine extends Disposable {
   readonly name: "ptrace" | "bpf";
   /** Begin to watch. Throws RefusedError with the reason when one of the processes cannot be; then none is. */
   attach(): void;
+  /** In place of that: watch `pid`, a child of ours that is held up before execve(2), from there on. */
+  attachHeldUp(pid: number): void;
   /** Gives events until all that is watched has ended or `stopping`. Disposing lets go of what is still watched. */
   run(): Promise<void>;
 }

@@ -1,7 +1,7 @@
 /** Takes what an engine sees, has it formatted, and writes it where it belongs. */
 import { writeStderr } from "../log.ts";
 import { shellStatus } from "../proc/exit_status.ts";
-import type { Control, Receiver, WatchEvent } from "./engine.ts";
+import type { Bell, Control, Receiver, WatchEvent } from "./engine.ts";
 import type { Format } from "./formats/format.ts";
 import type { Output } from "./output.ts";
 import type { Stats } from "./stats.ts";
@@ -22,6 +22,7 @@ export class Mirror implements Receiver {
   /** Exit statuses, as a shell's `$?`, of processes that have ended. */
   readonly statuses = new Map<number, number>();
   control: Control | undefined;
+  #lastOutput: Output | undefined;
 
   constructor(options: MirrorOptions) {
     this.#options = options;
@@ -49,6 +50,16 @@ export class Mirror implements Receiver {
     }
   }
 
+  heed(bell: Bell): void {
+    this.#options.stdout.heed(bell);
+    this.#options.stderr.heed(bell);
+  }
+
+  gather(on: boolean): void {
+    this.#options.stdout.gather(on);
+    this.#options.stderr.gather(on);
+  }
+
   receive(event: WatchEvent): void {
     const { format, stats, onEvent } = this.#options;
     stats.count(event);
@@ -70,7 +81,11 @@ export class Mirror implements Receiver {
 
   #write(bytes: Uint8Array<ArrayBuffer> | undefined, stream: number): void {
     if (bytes === undefined || bytes.length === 0) return;
-    (stream === 2 ? this.#options.stderr : this.#options.stdout).write(bytes);
+    const output = stream === 2 ? this.#options.stderr : this.#options.stdout;
+    // Both may be the same terminal, where the order shows.
+    if (output !== this.#lastOutput) this.#lastOutput?.flush();
+    this.#lastOutput = output;
+    output.write(bytes);
   }
 
   /** Each kind once for a descriptor: the numbers are in --stats and in the formats that have a place for them. */

@@ -3,6 +3,7 @@ import { POLLERR, POLLHUP, SIGHUP, SIGPIPE, SIGTERM } from "../ffi/constants.ts"
 import { PollSet } from "../ffi/descriptor.ts";
 import { kill } from "../ffi/process.ts";
 import { verbose, writeStderr } from "../log.ts";
+import { chooseEngine, type ChosenEngine, type EngineChoice } from "./choose_engine.ts";
 import { startHeldUp } from "./command.ts";
 import { type ControlOptions, SignalControl } from "./control.ts";
 import type { Control, DescriptorChoice, Engine } from "./engine.ts";
@@ -16,14 +17,12 @@ import { Mirror } from "./mirror.ts";
 import { Output } from "./output.ts";
 import { preflight } from "./preflight.ts";
 import { leftOutText, ownReaders, refuseReaders } from "./own_readers.ts";
-import { PtraceEngine } from "./ptrace/engine.ts";
 import { StandIn } from "./stand_in.ts";
 import { Stats } from "./stats.ts";
 import { TargetTerminal } from "./target_terminal.ts";
 
 export type FormatName = "raw" | "line" | "json" | "cast" | "hex";
 export type ColorChoice = "auto" | "always" | "never";
-export type EngineChoice = "auto" | "ptrace";
 
 export interface MirrorRequest {
   readonly target:
@@ -36,6 +35,9 @@ export interface MirrorRequest {
   readonly format: FormatName;
   readonly color: ColorChoice;
   readonly engine: EngineChoice;
+  /** Of the engine bpf: bytes of the ring, a power of two; and whether to drop what there is no room for. */
+  readonly ringBytes: number;
+  readonly lossy: boolean;
   readonly redraw: boolean;
   readonly stats: boolean;
 }
@@ -45,12 +47,27 @@ const EXIT_LOST = 3;
 
 /** Watch until the end; the exit status. Throws RefusedError for what cannot be watched or written. */
 export async function mirror(request: MirrorRequest): Promise<number> {
-  return request.target.kind === "processes"
-    ? await mirrorProcesses(request, preflight(request.target.pids))
-    : await mirrorCommand(request, request.target.argv);
+  const { target } = request;
+  // What no engine can watch is to be said whichever it would be.
+  if (target.kind === "processes") preflight(target.pids, false);
+  const hasGiven = hasGivenOutputs(request);
+  const follow = request.follow || hasGiven;
+  using chosen = chooseEngine(request.engine, { ...request, follow, hasGiven });
+  return target.kind === "processes"
+    ? await mirrorProcesses(request, chosen, preflight(target.pids, chosen.isPtrace))
+    : await mirrorCommand(request, chosen, target.argv);
 }
 
-async function mirrorProcesses(request: MirrorRequest, pids: readonly number[]): Promise<number> {
+/** Whether the command's outputs are ours and known by that, in whatever hands they are. */
+function hasGivenOutputs({ target, output, choice }: MirrorRequest): boolean {
+  return target.kind === "command" && output === undefined && choice.numbers === undefined;
+}
+
+async function mirrorProcesses(
+  request: MirrorRequest,
+  chosen: ChosenEngine,
+  pids: readonly number[],
+): Promise<number> {
   using session = new Session(request, new TargetTerminal(pids));
   const { follow, choice } = request;
   const apart = ownReaders(session.descriptors, pids, follow);
@@ -62,8 +79,8 @@ async function mirrorProcesses(request: MirrorRequest, pids: readonly number[]):
     SIGQUIT: "stop",
   }, { over: () => session.readerGone() });
   {
-    using engine = new PtraceEngine({ pids, follow, choice, apart }, session.mirror, control);
-    session.name(engine);
+    using engine = chosen.make({ pids, follow, choice, apart }, session.mirror, control);
+    session.name(engine, chosen.why);
     if (apart.size > 0) writeStderr(`procout: ${leftOutText(apart)}`);
     engine.attach();
     using _redrawing = request.redraw ? session.terminal.redraw() : undefined;
@@ -72,7 +89,11 @@ async function mirrorProcesses(request: MirrorRequest, pids: readonly number[]):
   return session.finish() ?? 0;
 }
 
-async function mirrorCommand(request: MirrorRequest, argv: readonly string[]): Promise<number> {
+async function mirrorCommand(
+  request: MirrorRequest,
+  chosen: ChosenEngine,
+  argv: readonly string[],
+): Promise<number> {
   using standIn = request.output === undefined ? new StandIn() : undefined;
   // The terminal is the one that both are on. A file that cannot be written is to be known before there is a child.
   using session = new Session(request, new TargetTerminal([Deno.pid]));
@@ -90,16 +111,16 @@ async function mirrorCommand(request: MirrorRequest, argv: readonly string[]): P
     const { choice } = request;
     // Nobody but us would see what its children write: these outputs are watched wherever they are.
     const command = request.follow ? undefined : pid;
-    const given = standIn === undefined || choice.numbers !== undefined
+    const given = standIn === undefined || !hasGivenOutputs(request)
       ? undefined
       : { command, stdout: standIn.stdout, stderr: standIn.stderr };
     const follow = request.follow || given !== undefined;
-    using engine = new PtraceEngine(
+    using engine = chosen.make(
       { pids: [pid], follow, choice, standIn: given },
       session.mirror,
       control,
     );
-    session.name(engine);
+    session.name(engine, chosen.why);
     engine.attachHeldUp(pid);
     await held.letGo();
     await engine.run();
@@ -143,9 +164,9 @@ class Session implements Disposable {
     return control;
   }
 
-  name({ name }: Engine): void {
-    this.#engine = name;
-    verbose(`Engine: ${name}`);
+  name({ name }: Engine, why: string | undefined): void {
+    this.#engine = why === undefined ? name : `${name} (no bpf: ${why})`;
+    verbose(`Engine: ${this.#engine}`);
   }
 
   /** What the mirror is written to. */

@@ -1,22 +1,34 @@
 /** Where the mirror goes. Nothing here blocks for long: a reader that is slow must not make this program deaf. */
 import { RefusedError, SyscallError } from "../errors.ts";
 import {
+  F_GETPIPE_SZ,
+  F_SETPIPE_SZ,
   O_APPEND,
   O_CLOEXEC,
   O_NOCTTY,
   O_NONBLOCK,
   O_TRUNC,
   O_WRONLY,
+  POLLIN,
   POLLOUT,
 } from "../ffi/constants.ts";
-import { close, create, open, PollSet, write } from "../ffi/descriptor.ts";
+import { close, create, fcntl, open, PollSet, write } from "../ffi/descriptor.ts";
 import { describeErrno, ERRNO } from "../ffi/errno.ts";
+import { usleep } from "../ffi/process.ts";
+import type { Bell } from "./engine.ts";
 
 /** A reader usually makes room within this time; longer, and signals are waited for at the same time. */
 const PATIENCE_MS = 20;
 /** POLLOUT of a pipe promises room for PIPE_BUF bytes; a terminal shared with others gives no such promise. */
 const PIECE = 4096;
 const TERMINAL_PIECE = 128;
+/** Writes up to the one are put together up to the other, while {@linkcode Output.gather} is on. */
+const SMALL = 8192;
+const GATHERED = 1 << 16;
+/** A pipe holds less at first, and each time it is full both sides have to be switched: pipe(7), "Pipe capacity". */
+const PIPE_BYTES = 1 << 20;
+/** There is room as soon as the reader has taken a page: wait for some more, rather than for each one. */
+const LARGE_PIPE_PAUSE_US = 150;
 
 export class Output implements Disposable {
   readonly #fd: number;
@@ -24,11 +36,17 @@ export class Output implements Disposable {
   /** Bytes per write where the descriptor might block, each after POLLOUT. */
   readonly #piece: number | undefined;
   readonly #owned: boolean;
-  readonly #poll = new PollSet(1);
+  readonly #poll = new PollSet(2);
+  readonly #readyPoll = new PollSet(1);
+  #bell: Bell | undefined;
+  #pauseUs = 0;
   readonly #queue: Uint8Array<ArrayBuffer>[] = [];
   #ready: Promise<number> | undefined;
   #isGone = false;
   #failure: RefusedError | undefined;
+  #isGathering = false;
+  readonly #gathered = new Uint8Array(GATHERED);
+  #gatheredLength = 0;
 
   private constructor(fd: number, name: string, owned: boolean, piece?: number) {
     this.#fd = fd;
@@ -47,8 +65,13 @@ export class Output implements Disposable {
       // Opened again it would have a position of its own. A file never makes anyone wait for long.
       if (info.isFile) return new Output(fd, name, false);
       isTerminal = info.isCharDevice === true;
+      const isLargePipe = info.isFifo &&
+        (fcntl(fd, F_GETPIPE_SZ, 0) >= PIPE_BYTES || fcntl(fd, F_SETPIPE_SZ, PIPE_BYTES) > 0);
       // O_NONBLOCK belongs to the open file description, which we share with whoever started us.
-      return new Output(open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC), name, true);
+      const own = open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+      const output = new Output(own, name, true);
+      output.#pauseUs = isLargePipe ? LARGE_PIPE_PAUSE_US : 0;
+      return output;
     } catch {
       return new Output(fd, name, false, isTerminal ? TERMINAL_PIECE : PIECE);
     }
@@ -98,6 +121,36 @@ export class Output implements Disposable {
   /** Write `bytes`, or keep a copy of what cannot be written now. Never throws. */
   write(bytes: Uint8Array<ArrayBuffer>): void {
     if (this.#isGone || this.#failure !== undefined) return;
+    if (!this.#isGathering || bytes.length > SMALL) {
+      this.flush();
+      return this.#put(bytes);
+    }
+    if (this.#gatheredLength + bytes.length > GATHERED) this.flush();
+    this.#gathered.set(bytes, this.#gatheredLength);
+    this.#gatheredLength += bytes.length;
+  }
+
+  /** Heed `bell` whenever this waits for its reader. */
+  heed(bell: Bell): void {
+    this.#bell = bell;
+  }
+
+  /** Whether to put small writes together, until {@linkcode flush} or until there are many. */
+  gather(on: boolean): void {
+    this.#isGathering = on;
+    if (!on) this.flush();
+  }
+
+  /** Write what was put together. */
+  flush(): void {
+    const length = this.#gatheredLength;
+    if (length === 0) return;
+    this.#gatheredLength = 0;
+    this.#put(this.#gathered.subarray(0, length));
+  }
+
+  #put(bytes: Uint8Array<ArrayBuffer>): void {
+    if (this.#isGone || this.#failure !== undefined) return;
     if (this.isBlocked) return void this.#queue.push(bytes.slice());
     const written = this.#writeNow(bytes);
     if (written < bytes.length && !this.#isGone && this.#failure === undefined) {
@@ -108,8 +161,8 @@ export class Output implements Disposable {
   /** Settles when writing may go on; to be followed by {@linkcode retry}. */
   async ready(): Promise<void> {
     if (this.#ready === undefined) {
-      this.#poll.watch(0, this.#fd, POLLOUT);
-      this.#ready = this.#poll.pollAsync(-1).finally(() => this.#ready = undefined);
+      this.#readyPoll.watch(0, this.#fd, POLLOUT);
+      this.#ready = this.#readyPoll.pollAsync(-1).finally(() => this.#ready = undefined);
     }
     await this.#ready;
   }
@@ -155,9 +208,16 @@ export class Output implements Disposable {
   }
 
   #waitForRoom(milliseconds: number): boolean {
-    if (this.#ready !== undefined) return false; // the set is in use
-    this.#poll.watch(0, this.#fd, POLLOUT);
-    return this.#poll.poll(milliseconds) > 0;
+    if (milliseconds > 0 && this.#pauseUs > 0) usleep(this.#pauseUs);
+    const end = performance.now() + milliseconds;
+    for (let left = milliseconds;; left = Math.ceil(end - performance.now())) {
+      this.#poll.watch(0, this.#fd, POLLOUT);
+      this.#poll.watch(1, this.#bell?.fd ?? -1, POLLIN);
+      if (this.#poll.poll(Math.max(left, 0)) <= 0) return false;
+      if (this.#poll.reported(1) !== 0) this.#bell?.ring();
+      if (this.#poll.reported(0) !== 0) return true;
+      if (left <= 0) return false;
+    }
   }
 
   #fail(result: number): void {

@@ -1,8 +1,10 @@
 /** Looks at the targets before any of them is touched: what cannot be watched is said with its reason. */
+import { unsupportedMachine } from "../arch/mod.ts";
 import { RefusedError } from "../errors.ts";
 import { readCommand } from "../proc/command.ts";
 import { readable } from "../proc/gone.ts";
 import { shorten } from "../proc/printable.ts";
+import { readElfMachine } from "../proc/program.ts";
 import { isDeadState, isKernelThread, readStat } from "../proc/stat.ts";
 import { readStatus } from "../proc/status.ts";
 import { listTids } from "../proc/tasks.ts";
@@ -18,11 +20,15 @@ import {
   isAttachForbidden,
 } from "../tracee/attach_failure.ts";
 
-/** The processes to watch, each once. Throws RefusedError for the first that cannot be. */
-export function preflight(pids: readonly number[]): number[] {
+/**
+ * The processes to watch, each once; `byPtrace`: with ptrace(2), which may be forbidden. Throws RefusedError for the first
+ * that cannot be.
+ */
+export function preflight(pids: readonly number[], byPtrace: boolean): number[] {
   const each = [...new Set(pids)];
   for (const pid of each) {
-    const { refused } = inspect(pid);
+    const { refused, isForbidden } = inspect(pid);
+    if (isForbidden === true && !byPtrace) continue;
     if (refused !== undefined) throw refused;
   }
   return each;
@@ -34,7 +40,14 @@ export function attachFailure(pid: number): RefusedError {
   return refused ?? (facts === undefined ? noSuchProcess(pid) : explainAttachFailure(facts));
 }
 
-function inspect(pid: number): { refused?: RefusedError; facts?: AttachFacts } {
+interface Inspection {
+  readonly refused?: RefusedError;
+  readonly facts?: AttachFacts;
+  /** Whether nothing but the rules of ptrace(2) is the reason. */
+  readonly isForbidden?: boolean;
+}
+
+function inspect(pid: number): Inspection {
   try {
     return inspectVisible(pid);
   } catch (error) {
@@ -48,7 +61,7 @@ function inspect(pid: number): { refused?: RefusedError; facts?: AttachFacts } {
   }
 }
 
-function inspectVisible(pid: number): { refused?: RefusedError; facts?: AttachFacts } {
+function inspectVisible(pid: number): Inspection {
   const stat = readStat(pid);
   const tids = listTids(pid);
   if (stat === undefined || tids === undefined) return { refused: noSuchProcess(pid) };
@@ -78,7 +91,10 @@ function inspectVisible(pid: number): { refused?: RefusedError; facts?: AttachFa
   if (isKernelThread(stat)) return refuse("it is a kernel thread");
   if (tid === undefined) return refuse("it has ended and is a zombie");
   if (pid === Deno.pid) return refuse("it is this procout itself");
-  return isAttachForbidden(facts) ? { refused: explainAttachFailure(facts), facts } : { facts };
+  const unsupported = unsupportedMachine(readElfMachine(pid, tid));
+  if (unsupported !== undefined) return refuse(unsupported);
+  if (!isAttachForbidden(facts)) return { facts };
+  return { refused: explainAttachFailure(facts), facts, isForbidden: true };
 }
 
 /** Whether this program traces thread `tid` already: a new thread of a traced one is from its first moment. */

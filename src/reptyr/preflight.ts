@@ -7,6 +7,7 @@ import type { RefusedError } from "../errors.ts";
 import { readCommand } from "../proc/command.ts";
 import { type Descriptor, readFds } from "../proc/fds.ts";
 import { readable } from "../proc/gone.ts";
+import { readElfMachine } from "../proc/program.ts";
 import { isDeadState, isLive, readStat, type Stat } from "../proc/stat.ts";
 import type { Status } from "../proc/status.ts";
 import { listPids, listTids } from "../proc/tasks.ts";
@@ -189,6 +190,7 @@ export function gather(pid: number, around = readSurroundings()): TargetFacts | 
   return {
     ...attach,
     threadOf: status.tgid === pid ? undefined : nameOf(status.tgid, 0),
+    machine: tid === undefined ? undefined : readElfMachine(pid, tid),
     isSelf: pid === Deno.pid,
     isAncestor: around.ancestors.includes(pid),
     fds,

@@ -14,6 +14,11 @@ export function noteBlockedCall(pid: number, tid: number): void {
   else calls.set(tid, call);
 }
 
+/** What was noted of a thread that stands still. */
+export function notedBlockedCall(tid: number): BlockedCall | undefined {
+  return calls.get(tid);
+}
+
 /** What was noted of a thread that is about to be let go; it is forgotten then. */
 export function takeBlockedCall(tid: number): BlockedCall | undefined {
   const call = calls.get(tid);

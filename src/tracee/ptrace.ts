@@ -5,11 +5,15 @@
  * operating-system thread that seized it. A thread that is gone is always TraceeDiedError; any other
  * failure is a SyscallError.
  */
-import type { Registers } from "../arch/mod.ts";
+import type { Registers, RegisterSetName } from "../arch/mod.ts";
 import { MAX_EXTENDED_STATE_SIZE, MAX_REGISTER_SET_SIZE } from "../arch/mod.ts";
-import { TraceeDiedError } from "../errors.ts";
+import { SyscallError, TraceeDiedError } from "../errors.ts";
 import {
+  NT_ARM_GCS,
+  NT_ARM_SSVE,
+  NT_ARM_SVE,
   NT_ARM_SYSTEM_CALL,
+  NT_PRFPREG,
   NT_PRSTATUS,
   NT_X86_XSTATE,
   PTRACE_CONT,
@@ -126,9 +130,41 @@ export function getRegisters(tid: number): Registers {
   return getRegisterSet(tid, NT_PRSTATUS);
 }
 
-/** x86's floating-point and vector registers, in the standard form of XSAVE. */
-export function getExtendedState(tid: number): Uint8Array<ArrayBuffer> {
-  return getRegisterSet(tid, NT_X86_XSTATE);
+const REGISTER_SETS: Readonly<Record<RegisterSetName, number>> = {
+  NT_ARM_GCS,
+  NT_ARM_SSVE,
+  NT_ARM_SVE,
+  NT_PRFPREG,
+  NT_X86_XSTATE,
+};
+
+/** Sets that this processor, or this kernel, has shown not to have. */
+const absent = new Set<RegisterSetName>();
+
+/** Further registers; `undefined` where there are none of that name. */
+export function getFurtherRegisters(
+  tid: number,
+  name: RegisterSetName,
+): Uint8Array<ArrayBuffer> | undefined {
+  if (absent.has(name)) return undefined;
+  try {
+    return getRegisterSet(tid, REGISTER_SETS[name]);
+  } catch (error) {
+    if (!(error instanceof SyscallError) || !NO_SUCH_SET.includes(error.errno)) throw error;
+    absent.add(name);
+    return undefined;
+  }
+}
+
+const NO_SUCH_SET: readonly number[] = [ERRNO.EINVAL, ERRNO.ENODEV];
+
+/** Replace further registers. */
+export function setFurtherRegisters(
+  tid: number,
+  name: RegisterSetName,
+  image: Uint8Array<ArrayBuffer>,
+): void {
+  setRegisterSet(tid, REGISTER_SETS[name], image);
 }
 
 /** One for all requests, which are made while somebody stands still. */
@@ -138,27 +174,25 @@ function vectorOf(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
   return VECTOR.set("iov_base", addressOf(bytes)).set("iov_len", BigInt(bytes.length)).bytes;
 }
 
-const REGISTER_SETS = new Uint8Array(Math.max(MAX_REGISTER_SET_SIZE, MAX_EXTENDED_STATE_SIZE));
+const REGISTERS = new Uint8Array(Math.max(MAX_REGISTER_SET_SIZE, MAX_EXTENDED_STATE_SIZE));
 
 function getRegisterSet(tid: number, set: number): Uint8Array<ArrayBuffer> {
-  requestBuffer(PTRACE_GETREGSET, tid, set, vectorOf(REGISTER_SETS));
-  return REGISTER_SETS.slice(0, Number(VECTOR.get("iov_len")));
+  requestBuffer(PTRACE_GETREGSET, tid, set, vectorOf(REGISTERS));
+  return REGISTERS.slice(0, Number(VECTOR.get("iov_len")));
 }
 
 /** Replace the general registers. */
 export function setRegisters(tid: number, registers: Registers): void {
-  requestBuffer(PTRACE_SETREGSET, tid, NT_PRSTATUS, vectorOf(registers));
+  setRegisterSet(tid, NT_PRSTATUS, registers);
 }
 
-/** In a syscall-entry-stop of aarch64: let the kernel make no call. */
-export function skipSyscall(tid: number): void {
-  const number = Int32Array.of(-1);
-  requestBuffer(
-    PTRACE_SETREGSET,
-    tid,
-    NT_ARM_SYSTEM_CALL,
-    vectorOf(new Uint8Array(number.buffer)),
-  );
+function setRegisterSet(tid: number, set: number, bytes: Uint8Array<ArrayBuffer>): void {
+  requestBuffer(PTRACE_SETREGSET, tid, set, vectorOf(bytes));
+}
+
+/** In a syscall-entry-stop of aarch64: let the kernel make another call, or none for -1. */
+export function replaceSyscall(tid: number, number: number): void {
+  setRegisterSet(tid, NT_ARM_SYSTEM_CALL, new Uint8Array(Int32Array.of(number).buffer));
 }
 
 const SIGSET_SIZE = 8;

@@ -73,21 +73,22 @@ export function restartAll(tids: readonly number[]): void {
 
 /**
  * The same where the kernel decides before the stop: it cannot be told to look for handlers once more. So it is done as
- * late as can be, and not for a thread in which one is about to run.
+ * late as can be, and not for a thread in which one is about to run. `signal` is one that it is about to be given.
  */
-function restartLate(tid: number, blocked: BlockedCall): void {
+export function restartLate(tid: number, blocked: BlockedCall, signal = 0): void {
   const registers = insist(() => getRegisters(tid));
   const restarted = architectureOf(registers.length)?.withRestart(registers, blocked) ?? registers;
-  if (restarted === registers || hasSignalToHandle(tid)) return;
+  if (restarted === registers || hasSignalToHandle(tid, signal)) return;
   insist(() => setRegisters(tid, restarted));
 }
 
 /** Whether a handler runs as soon as the thread goes on. */
-function hasSignalToHandle(tid: number): boolean {
+function hasSignalToHandle(tid: number, signal: number): boolean {
   const status = readStatus(tid);
   if (status === undefined) return false;
   const { sigPending, sharedPending, sigBlocked, sigCaught } = status;
-  return ((sigPending | sharedPending) & ~sigBlocked & sigCaught) !== 0n;
+  const given = signal === 0 ? 0n : 1n << BigInt(signal - 1);
+  return (((sigPending | sharedPending) & ~sigBlocked | given) & sigCaught) !== 0n;
 }
 
 /** SIGKILL takes effect at once, but on another processor. */

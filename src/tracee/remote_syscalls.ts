@@ -32,10 +32,10 @@ import {
   getSignalMask,
   getSyscallInfo,
   interrupt,
+  replaceSyscall,
   resume,
   setRegisters,
   setSignalMask,
-  skipSyscall,
 } from "./ptrace.ts";
 import { CriticalSection } from "./critical_section.ts";
 import { insist } from "./insist.ts";
@@ -44,6 +44,7 @@ import { readMemory, readMemoryUpTo, writeMemory } from "./remote_memory.ts";
 import { type PushOptions, SafetyNet, SCRATCH_SIZE } from "./safety_net.ts";
 import { finish, type Steps } from "./steps.ts";
 import type { Tracee } from "./tracee.ts";
+import { VectorRegisters } from "./vector_registers.ts";
 import { statusBefore, waitUntilInterrupted } from "./wait.ts";
 import type { WaitStatus } from "./wait_status.ts";
 
@@ -60,6 +61,7 @@ export class RemoteSyscalls implements Disposable {
   readonly #originalMask: bigint;
   readonly #instruction: bigint;
   readonly #criticalSection: CriticalSection | undefined;
+  readonly #vectors: VectorRegisters | undefined;
   #net: SafetyNet | undefined;
   #clock: LoanClock | undefined;
   #scratch: bigint | undefined;
@@ -79,10 +81,12 @@ export class RemoteSyscalls implements Disposable {
     this.#original = ask(() => getRegisters(this.#tid));
     this.#originalMask = ask(() => getSignalMask(this.#tid));
     this.#criticalSection = CriticalSection.save(this.#tid);
+    this.#vectors = VectorRegisters.save(this.#tid, tracee.arch);
     const abort = this.#criticalSection?.abortAddress(
       tracee.arch.instructionPointer(this.#original),
     );
-    const place = tracee.netPlace;
+    // A net of an inner scope leads no further than to the registers of the outer one.
+    const place = tracee.bareLoans > 0 ? undefined : tracee.netPlace;
     this.#net = place &&
       ask(() => SafetyNet.spread(place, this.#original, this.#originalMask, abort));
     this.#instruction = this.#net?.instruction ?? tracee.syscallInstruction;
@@ -136,7 +140,7 @@ export class RemoteSyscalls implements Disposable {
 
   /**
    * Where the kernel shows only as the thread moves on with which number an interrupted call will be made again, let
-   * it move on to that call, and skip it: the number belongs to what is put back in the end.
+   * it move on to that call, and make another one in its place: the number belongs to what is put back in the end.
    */
   #learnRestart(): void {
     const { earlyRestart, syscallInstruction, instructionPointer } = this.#tracee.arch;
@@ -147,11 +151,41 @@ export class RemoteSyscalls implements Disposable {
       syscallInstruction.length,
     );
     if (!syscallInstruction.every((byte, index) => next[index] === byte)) return;
-    const number = finish(this.#expectSyscallStop(PTRACE_SYSCALL_INFO_ENTRY));
-    skipSyscall(this.#tid);
+    const number = this.#runToOwnCall();
+    this.#returnFromCall();
     finish(this.#expectSyscallStop(PTRACE_SYSCALL_INFO_EXIT));
     this.#original = earlyRestart.withNumber(this.#original, number);
     this.#parked = true;
+  }
+
+  /**
+   * Run to the entry of the call that the thread is parked at, with registers and mask of its own; the number of that
+   * call. No signal is let in on the way. They are blocked only when one comes: should this program be killed then, they
+   * would stay so.
+   */
+  #runToOwnCall(): bigint {
+    for (let signal = 0;;) {
+      const status = finish(this.#resume(signal));
+      if (status.kind === "syscall-stop") break;
+      signal = status.kind === "signal-delivery-stop" ? status.signal : 0;
+      // A signal that is blocked by now is queued again: ptrace_signal() in kernel/signal.c.
+      if (signal !== 0) insist(() => setSignalMask(this.#tid, ALL_SIGNALS));
+    }
+    const { op, result } = insist(() => getSyscallInfo(this.#tid));
+    insist(() => setSignalMask(this.#tid, this.#originalMask));
+    this.#expectOp(PTRACE_SYSCALL_INFO_ENTRY, op);
+    return result;
+  }
+
+  /** At the entry of a call: have another one made that has no effect, and what stands behind it. */
+  #returnFromCall(): void {
+    const { arch } = this.#tracee;
+    if (this.#net === undefined) return insist(() => replaceSyscall(this.#tid, -1));
+    const call = this.#call("getpid", []);
+    const after = this.#instruction + BigInt(arch.syscallInstruction.length);
+    const returning = arch.signalFrames!.withInstructionPointer(this.#net.beneath(call), after);
+    insist(() => setRegisters(this.#tid, returning));
+    insist(() => replaceSyscall(this.#tid, arch.syscallNumbers.getpid));
   }
 
   /**
@@ -313,15 +347,22 @@ export class RemoteSyscalls implements Disposable {
     try {
       this.#criticalSection?.restore();
     } finally {
-      if (this.#parked) this.#interruptOnceMore();
-      else {
-        insist(() => setSignalMask(this.#tid, this.#originalMask));
-        insist(() => setRegisters(this.#tid, this.#original));
+      try {
+        this.#vectors?.restore();
+      } finally {
+        this.#putBackRegisters();
       }
     }
     clock.stop();
     this.#clock = undefined;
     this.#tracee.loans--;
+    if (this.#net === undefined) this.#tracee.bareLoans--;
+  }
+
+  #putBackRegisters(): void {
+    insist(() => setSignalMask(this.#tid, this.#originalMask));
+    insist(() => setRegisters(this.#tid, this.#original));
+    if (this.#parked) this.#interruptOnceMore();
   }
 
   /**
@@ -329,9 +370,7 @@ export class RemoteSyscalls implements Disposable {
    * does so for one that it has just seen interrupted: the call is entered, and at once interrupted, once more.
    */
   #interruptOnceMore(): void {
-    insist(() => setRegisters(this.#tid, this.#original));
-    finish(this.#expectSyscallStop(PTRACE_SYSCALL_INFO_ENTRY));
-    insist(() => setSignalMask(this.#tid, this.#originalMask));
+    this.#runToOwnCall();
     insist(() => interrupt(this.#tid));
     insist(() => resume(this.#tid, PTRACE_CONT));
     const { pid } = this.#tracee;
@@ -353,21 +392,23 @@ export class RemoteSyscalls implements Disposable {
   }
 
   #prepare(name: SyscallName, args: readonly (number | bigint)[]): void {
-    if (this.#clock === undefined && this.#tracee.arch.earlyRestart !== undefined) {
-      this.#lend();
+    const isFirst = this.#clock === undefined;
+    if (isFirst && this.#tracee.arch.earlyRestart !== undefined) {
+      this.#startClock();
       this.#learnRestart();
     }
     const call = this.#call(name, args.map(BigInt));
     const registers = this.#net?.beneath(call) ?? call;
     this.#insist(() => setRegisters(this.#tid, registers));
-    if (this.#clock === undefined) this.#lend();
+    if (this.#clock === undefined) this.#startClock();
+    if (isFirst) this.#insist(() => setSignalMask(this.#tid, ALL_SIGNALS));
   }
 
   /** From here on the thread is on loan. */
-  #lend(): void {
+  #startClock(): void {
     this.#clock = new LoanClock(this.#net !== undefined);
     this.#tracee.loans++;
-    this.#insist(() => setSignalMask(this.#tid, ALL_SIGNALS));
+    if (this.#net === undefined) this.#tracee.bareLoans++;
   }
 
   #call(name: SyscallName, args: readonly bigint[]): Registers {
@@ -410,8 +451,13 @@ export class RemoteSyscalls implements Disposable {
     yield* this.#runToSyscallStop();
     const info = this.#syscallInfo();
     if (info.op === PTRACE_SYSCALL_INFO_EXIT) this.#mayBeInside = false;
-    if (info.op === op) return info.result;
-    throw new Error(`Expected syscall-stop ${op} of thread ${this.#tid}, got ${info.op}`);
+    this.#expectOp(op, info.op);
+    return info.result;
+  }
+
+  #expectOp(expected: number, op: number): void {
+    if (op === expected) return;
+    throw new Error(`Expected syscall-stop ${expected} of thread ${this.#tid}, got ${op}`);
   }
 }
 

@@ -28,8 +28,9 @@ export function findReturnSites(
   if (arch.signalFrames === undefined) return undefined;
   const { returningSyscall, sigreturns } = arch.signalFrames;
   const mappings = inSearchOrder(maps);
-  const syscall = search(tid, mappings, [returningSyscall]);
-  const sigreturn = search(tid, mappings, sigreturns);
+  const alignment = arch.instructionAlignment;
+  const syscall = search(tid, mappings, [returningSyscall], alignment);
+  const sigreturn = search(tid, mappings, sigreturns, alignment);
   return syscall === undefined || sigreturn === undefined ? undefined : { syscall, sigreturn };
 }
 
@@ -75,6 +76,7 @@ function search(
   tid: number,
   mappings: readonly Mapping[],
   patterns: readonly Uint8Array[],
+  alignment: number,
 ): bigint | undefined {
   let left = MOST_BYTES;
   for (const mapping of mappings) {
@@ -89,7 +91,7 @@ function search(
       const address = mapping.start + BigInt(offset);
       if (patterns.some((pattern) => standsAt(tid, address, pattern))) return address;
     }
-    const offset = searchMapping(tid, mapping, patterns, left);
+    const offset = searchMapping(tid, mapping, patterns, alignment, left);
     if (key !== undefined) known.set(key, offset);
     if (offset !== undefined) return mapping.start + BigInt(offset);
     left -= Number(mapping.end - mapping.start);
@@ -107,14 +109,16 @@ function searchMapping(
   tid: number,
   { start, end }: Mapping,
   patterns: readonly Uint8Array[],
+  alignment: number,
   most: number,
 ): number | undefined {
-  const overlap = Math.max(...patterns.map(({ length }) => length)) - 1;
+  const longest = Math.max(...patterns.map(({ length }) => length));
+  const overlap = Math.ceil((longest - 1) / alignment) * alignment;
   const size = Math.min(Number(end - start), most);
   for (let from = 0; from < size; from += CHUNK - overlap) {
     const bytes = readMemoryUpTo(tid, start + BigInt(from), Math.min(CHUNK, size - from));
     for (const pattern of patterns) {
-      const found = indexOfBytes(bytes, pattern);
+      const found = indexOfBytes(bytes, pattern, alignment);
       if (found >= 0) return from + found;
     }
   }
@@ -122,8 +126,11 @@ function searchMapping(
 }
 
 /** The engine searches text much faster than bytes. ISO 8859-1, as far as it matters here: one character a byte. */
-function indexOfBytes(bytes: Uint8Array, pattern: Uint8Array): number {
-  return LATIN1.decode(bytes).indexOf(LATIN1.decode(pattern));
+function indexOfBytes(bytes: Uint8Array, pattern: Uint8Array, alignment: number): number {
+  const [text, wanted] = [LATIN1.decode(bytes), LATIN1.decode(pattern)];
+  let found = text.indexOf(wanted);
+  while (found >= 0 && found % alignment !== 0) found = text.indexOf(wanted, found + 1);
+  return found;
 }
 
 const LATIN1 = new TextDecoder("iso-8859-1");

@@ -13,7 +13,8 @@
 import type { Architecture, Registers, SignalFrames } from "../arch/mod.ts";
 import { type Mapping, readExecutableMaps } from "../proc/maps.ts";
 import { hasShadowStack } from "../proc/status.ts";
-import { ALL_SIGNALS, getExtendedState } from "./ptrace.ts";
+import { notedBlockedCall } from "./blocked_calls.ts";
+import { ALL_SIGNALS, getFurtherRegisters } from "./ptrace.ts";
 import { readMemory, writeMemory } from "./remote_memory.ts";
 import { canPointTo, findReturnSites, type ReturnSites } from "./return_sites.ts";
 
@@ -33,6 +34,7 @@ export function findNetPlace(
   arch: Architecture,
 ): NetPlace | undefined {
   if (arch.signalFrames === undefined || hasShadowStack(pid, tid)) return undefined;
+  if (hasGuardedReturns(tid, arch.signalFrames)) return undefined;
   const maps = readExecutableMaps(pid, tid) ?? [];
   if (!canPointTo(arch, maps)) return undefined;
   const stack = maps.find(({ path, writable }: Mapping) => path === "[stack]" && writable);
@@ -40,8 +42,14 @@ export function findNetPlace(
   return sites === undefined || stack === undefined ? undefined : { tid, arch, sites, stack };
 }
 
+/** The same where registers tell it: PR_SHADOW_STACK_ENABLE of prctl(2). */
+function hasGuardedReturns(tid: number, { shadowStackSet }: SignalFrames): boolean {
+  if (shadowStackSet === undefined) return false;
+  return ((getFurtherRegisters(tid, shadowStackSet)?.[0] ?? 0) & 1) !== 0;
+}
+
 /** The most that frames may take. */
-const LARGEST = 1 << 14;
+const LARGEST = 1 << 15;
 /** For the arguments of injected calls. */
 export const SCRATCH_SIZE = 4096;
 const ALIGNMENT = 16n;
@@ -91,21 +99,24 @@ export class SafetyNet {
   ): SafetyNet | undefined {
     const { tid, arch, stack } = place;
     const frames = arch.signalFrames!;
-    const state = frames.extendedState(getExtendedState(tid));
+    const images = frames.extendedStateSets.map((name) => getFurtherRegisters(tid, name));
+    const state = frames.extendedState(images);
+    if (state === undefined) return undefined;
     const pointer = frames.stackPointer(original);
     const onIt = pointer > stack.start && pointer <= stack.end;
     const room = (onIt ? pointer - frames.redZone : stack.end) - stack.start;
     const size = room < LARGEST ? Number(room & ~0xfffn) : LARGEST;
-    if (size < state.length + MARGIN) return undefined;
+    if (size < 2 * state.length + MARGIN) return undefined; // a frame may have it in itself
     const scratchSize = room < LARGEST + SCRATCH_SIZE ? 0 : SCRATCH_SIZE;
     const net = new SafetyNet(place, frames, stack.start, size, scratchSize);
     const stateAt = alignDown(net.#top - BigInt(state.length), frames.extendedStateAlignment);
     writeMemory(tid, stateAt, state);
-    const restarted = frames.resumed(arch.withRestart(original));
+    const restarted = frames.resumed(arch.withRestart(original, notedBlockedCall(tid)));
     const resumed = abort === undefined
       ? restarted
       : frames.withInstructionPointer(restarted, abort);
-    net.#lay(frames.frame(resumed, mask, place.sites.sigreturn, stateAt), stateAt);
+    const extendedState = { address: stateAt, bytes: state };
+    net.#lay(frames.frame(resumed, mask, place.sites.sigreturn, extendedState), stateAt);
     return net;
   }
 
@@ -116,7 +127,7 @@ export class SafetyNet {
 
   /** `call` with what stands behind it. */
   beneath(call: Registers): Registers {
-    return this.#frames.withStackPointer(call, this.#stack.at(-1)!);
+    return this.#frames.withStackPointer(call, this.#stack.at(-1)!, this.#sites.sigreturn);
   }
 
   /**
@@ -130,7 +141,11 @@ export class SafetyNet {
     const above = this.#stack.at(-1)!;
     const dataAt = alignDown(this.#lowest - BigInt(data.length), ALIGNMENT);
     if (dataAt - BigInt(MARGIN) < this.#bottom) return undefined;
-    const registers = this.#frames.withStackPointer(call(dataAt), above);
+    const registers = this.#frames.withStackPointer(
+      call(dataAt),
+      above,
+      this.#sites.sigreturn,
+    );
     if (data.length > 0) writeMemory(this.#tid, dataAt, data);
     this.#lay(this.#frames.frame(registers, ALL_SIGNALS, this.#sites.sigreturn), dataAt);
     if (always && this.#always === this.#stack.length - 1) this.#always++;
@@ -150,7 +165,9 @@ export class SafetyNet {
     if (this.#lowest - BigInt(MARGIN) < this.#bottom) return undefined;
     const frame = this.#frames.frame(exit, ALL_SIGNALS, this.#sites.sigreturn);
     const address = this.#write(frame, this.#lowest);
-    return this.#frames.stackPointer(this.#frames.withStackPointer(exit, address));
+    return this.#frames.stackPointer(
+      this.#frames.withStackPointer(exit, address, this.#sites.sigreturn),
+    );
   }
 
   /** Put back the bytes that the frames and the scratch lie on. They are of no use any more. */
@@ -178,8 +195,8 @@ export interface PushOptions {
   readonly always?: boolean;
 }
 
-/** For one frame of any architecture, with alignment. */
-const MARGIN = 512;
+/** For one frame of any architecture without extended state, with alignment. */
+const MARGIN = 1536;
 
 function alignDown(address: bigint, alignment: bigint): bigint {
   return address & ~(alignment - 1n);

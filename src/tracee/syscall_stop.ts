@@ -48,6 +48,12 @@ export class SyscallStop {
     }
   }
 
+  /** At entry: the first argument. */
+  get firstArgument(): bigint {
+    const [low, high] = [this.#words[ARGUMENT_WORD]!, this.#words[ARGUMENT_WORD + 1]!];
+    return BigInt(high) << 32n | BigInt(low);
+  }
+
   /** At exit: the result, or a negated errno. Exact up to 2^53. */
   get result(): number {
     return (this.#words[RESULT_WORD + 1]! | 0) * 0x1_0000_0000 + this.#words[RESULT_WORD]!;

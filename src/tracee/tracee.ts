@@ -1,9 +1,10 @@
 /** A process whose threads are all stopped, from `Tracee.seize` until `detach`. */
-import { type Architecture, architectureOf } from "../arch/mod.ts";
+import { type Architecture, architectureOf, unsupportedMachine } from "../arch/mod.ts";
 import { RefusedError, StopTimeoutError, SyscallError, TraceeDiedError } from "../errors.ts";
 import { PTRACE_O_TRACESYSGOOD } from "../ffi/constants.ts";
 import { ERRNO } from "../ffi/errno.ts";
 import { usleep } from "../ffi/process.ts";
+import { readElfMachine } from "../proc/program.ts";
 import { readStatus } from "../proc/status.ts";
 import { listTids } from "../proc/tasks.ts";
 import { noteBlockedCall } from "./blocked_calls.ts";
@@ -39,6 +40,8 @@ export class Tracee implements Disposable {
   readonly arch: Architecture;
   /** Scopes in which the main thread has registers that are not its own. */
   loans = 0;
+  /** Of them, those that have no safety net. */
+  bareLoans = 0;
   #tids: readonly number[];
   #attached = true;
   #instruction: bigint | undefined;
@@ -255,8 +258,8 @@ function architectureOfThread(pid: number, tid: number): Architecture {
   const registers = getRegisters(tid);
   const arch = architectureOf(registers.length);
   if (arch !== undefined) return arch;
-  throw new RefusedError(
-    `Cannot move process ${pid}: it runs in a mode of this processor that is not supported here ` +
-      `(its register set has ${registers.length} bytes)`,
-  );
+  const why = unsupportedMachine(readElfMachine(pid, tid)) ??
+    "it runs in a mode of this processor that is not supported here " +
+      `(its register set has ${registers.length} bytes)`;
+  throw new RefusedError(`Cannot move process ${pid}: ${why}`);
 }

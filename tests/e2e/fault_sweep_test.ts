@@ -36,13 +36,13 @@ describe("a call of a move that fails", () => {
     // While other threads are still about to stop; with a shell that has been shown a stop.
     const sample = faults("own", "ptrace", "EIO", FOR_GOOD, [8, 60]);
     assertEquals(outcomes("leader", sample), ["refused", "moved"]);
-    const forGood = faults("own", "ptrace", "EIO", DESPITE_INSISTING, [9, 56, 110]);
+    const forGood = faults("own", "ptrace", "EIO", DESPITE_INSISTING, [9, 56, 80]);
     assertEquals(outcomes("job", forGood), ["refused", "refused", "refused"]);
     assertEquals(outcomes("family", faults("own", "ptrace", "EIO", DESPITE_INSISTING, [150])), [
       "refused",
     ]);
     // After the first interest of an epoll instance has been put back; the move is done in the last one.
-    const late = faults("own", "ptrace", "EIO", DESPITE_INSISTING, [65, 80]);
+    const late = faults("own", "ptrace", "EIO", DESPITE_INSISTING, [52, 62]);
     assertEquals(outcomes("steal", late), ["refused", "moved"]);
   });
 
@@ -90,9 +90,9 @@ describe("reptyr is killed while it moves", () => {
 
   /** Not more than a few: the exhaustive sweep takes many minutes. */
   const MOMENTS: readonly (readonly [SubjectName, readonly number[]])[] = [
-    ["family", [40, 123, 200, 260, 285]],
-    ["steal", [30, 60, 70]],
-    ["leader", [120, 172]],
+    ["family", [40, 110, 146, 164, 190]],
+    ["steal", [30, 50, 56]],
+    ["leader", [92, 128]],
   ];
   for (const [subject, numbers] of MOMENTS) {
     onX86_64(`all become what they were: ${subject}`, () => {

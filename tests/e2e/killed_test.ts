@@ -157,7 +157,8 @@ describe("reptyr is killed while it moves", () => {
 
   onX86_64("strace", "cc")("and a call that it was in is made to its end", () => {
     for (const call of ["poll", "futex", "epoll_wait", "read"]) {
-      for (const number of [24, 40]) {
+      // Before the descriptors change: another thread may read the end of the new terminal then.
+      for (const number of [14, 24]) {
         using target = Target.start(
           "session leader",
           [victim("blocked"), call],
@@ -165,6 +166,8 @@ describe("reptyr is killed while it moves", () => {
         );
         untilAllBlocked(target.pid);
         killAt(target, "ptrace", number);
+        // Else what it waits for may be there before it waits again, which a futex tells by EAGAIN.
+        untilAllBlocked(target.pid);
         target.terminal.line("go");
         const [text] = target.terminal.expect(/result=\S+ errno=\S+ handled=\d+/);
         assertMatch(text, /^result=[01] errno=0 handled=0$/, `${call} ${number}`);

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
-import { afterEach, describe } from "@std/testing/bdd";
+import { afterEach } from "@std/testing/bdd";
 import { assertNoneLeft } from "../support/e2e_target.ts";
-import { Procout } from "../support/procout.ts";
+import { describeEngines, Procout } from "../support/procout.ts";
 import { FLAGS_32, requires32, requiresCompiler, victim } from "../support/programs.ts";
 
 const WIDTHS = [
@@ -9,12 +9,32 @@ const WIDTHS = [
   { name: "32-bit", it: requires32(), flags: FLAGS_32 },
 ];
 
-const FILE = "write\n<writev>\npwrite\n<pwritev>\n<pwritev2>\n" +
-  "sendfile\nsendfile at\ncopy_file_range\nend\n";
+const WRITTEN = "write\n<writev>\npwrite\n<pwritev>\n<pwritev2>\n";
+/** What goes from one descriptor to another is read back from the first one, or named. */
+const EXPECTED = {
+  ptrace: {
+    file: `${WRITTEN}sendfile\nsendfile at\ncopy_file_range\nend\n`,
+    writes: 9,
+    fileUnseen: [],
+    pipe: "splice\n<vmsplice>\nend\n",
+  },
+  bpf: {
+    file: `${WRITTEN}end\n`,
+    writes: 6,
+    fileUnseen: ["sendfile", "copy_file_range"],
+    pipe: "<vmsplice>\nend\n",
+  },
+} as const;
+
+function unseen(calls: readonly string[]): string {
+  return calls.map((call) => `procout: What process N writes by ${call} cannot be shown\n`).join(
+    "",
+  );
+}
 
 const SOCKET = "send\nsendto\n<sendmsg>\nsendmmsg 1\nsendmmsg 2\n";
 
-describe("procout sees what is written by", () => {
+describeEngines("procout sees what is written by", (engine) => {
   afterEach(assertNoneLeft);
 
   for (const { name, it, flags } of WIDTHS) {
@@ -23,28 +43,35 @@ describe("procout sees what is written by", () => {
     it(`every call to a file: ${name}`, () => {
       using procout = Procout.start(["--stats", "--", program(), "file", "FOLDER"]);
       procout.expectEnd();
-      assertEquals(procout.stdout, FILE);
+      const { file, writes, fileUnseen } = EXPECTED[engine];
+      assertEquals(procout.stdout, file);
       assertEquals(
-        procout.stderr.replace(/[\d.]+ seconds/, "N seconds"),
-        `procout: ${FILE.length} bytes, 9 writes, lost bytes: 0, engine: ptrace, N seconds\n`,
+        procout.stderr.replace(/[\d.]+ seconds/, "N seconds").replace(
+          /process \d+/g,
+          "process N",
+        ),
+        `${unseen(fileUnseen)}procout: ${file.length} bytes, ${writes} writes, lost bytes: 0, ` +
+          `engine: ${engine}, N seconds\n`,
       );
     });
 
     it(`every call to a socket: ${name}`, () => {
       using procout = Procout.start(["--", program(), "socket"]);
       procout.expectEnd();
-      assertEquals(procout.stdout, flags.length > 0 ? `${SOCKET}socketcall\n<sendmsg>\n` : SOCKET);
+      assertEquals(
+        procout.stdout,
+        flags.length > 0 ? `${SOCKET}socketcall\n<sendmsg>\n` : SOCKET,
+      );
       assertEquals(procout.stderr, "");
     });
 
     it(`every call to a pipe, and names once what cannot be seen: ${name}`, () => {
       using procout = Procout.start(["--", program(), "pipe", "FOLDER"]);
       procout.expectEnd();
-      assertEquals(procout.stdout, "splice\n<vmsplice>\nend\n");
+      assertEquals(procout.stdout, EXPECTED[engine].pipe);
       assertEquals(
         procout.stderr.replace(/process \d+/g, "process N"),
-        "procout: What process N writes by splice cannot be shown\n" +
-          "procout: What process N writes by tee cannot be shown\n",
+        unseen(["splice", "tee"]),
       );
     });
 
@@ -73,7 +100,12 @@ describe("procout sees what is written by", () => {
         procout.stdout,
         [
           ...["1 is one", "a copy of 1", "one opened again", "1 is two", "1 is one again"],
-          ...["and so is the copy", "a copy of 1 by dup3", "1 is three", "three by another number"],
+          ...[
+            "and so is the copy",
+            "a copy of 1 by dup3",
+            "1 is three",
+            "three by another number",
+          ],
         ].map((line) => `${line}\n`).join(""),
       );
       assertEquals(procout.stderr, "2 is what it was\n");

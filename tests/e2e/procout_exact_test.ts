@@ -1,11 +1,11 @@
 import { assert, assertEquals } from "@std/assert";
-import { afterEach, describe } from "@std/testing/bdd";
+import { afterEach } from "@std/testing/bdd";
 import { SIGINT, SIGKILL } from "../../src/ffi/constants.ts";
 import { makeFifo } from "../../src/ffi/descriptor.ts";
 import { readProcText } from "../../src/proc/gone.ts";
 import { assertNoneLeft } from "../support/e2e_target.ts";
 import { checkRecords, expectedWriter } from "../support/mirror_records.ts";
-import { Procout } from "../support/procout.ts";
+import { describeEngines, Procout } from "../support/procout.ts";
 import { requires, requiresCompiler, victim } from "../support/programs.ts";
 import { Terminal, waitUntil } from "../support/terminal.ts";
 import { startVictim } from "../support/victim.ts";
@@ -40,7 +40,7 @@ function assertWriters(
   assertEquals(new Map([...checkRecords(bytes)].sort(([a], [b]) => a - b)), wanted);
 }
 
-describe("procout is exact", () => {
+describeEngines("procout is exact", () => {
   afterEach(assertNoneLeft);
 
   requiresCompiler("with 100 MB of 4 threads and 2 children: none lost, none doubled", () => {

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
-import { afterEach, describe } from "@std/testing/bdd";
+import { afterEach } from "@std/testing/bdd";
 import { assertNoneLeft } from "../support/e2e_target.ts";
-import { procoutPath } from "../support/procout.ts";
+import { describeEngines, procoutPath } from "../support/procout.ts";
 import { requires } from "../support/programs.ts";
 import { Terminal } from "../support/terminal.ts";
 
@@ -10,21 +10,23 @@ const SUPERVISOR = `
 import subprocess, sys
 pipe = subprocess.PIPE
 target = subprocess.Popen(["cat"], stdin=pipe, stdout=subprocess.DEVNULL)
-mirror = subprocess.Popen([sys.argv[1], "-V", str(target.pid)], stdout=pipe, stderr=pipe)
+mirror = subprocess.Popen(sys.argv[1:] + ["-V", str(target.pid)], stdout=pipe, stderr=pipe)
 while b"Watching" not in mirror.stderr.readline(): assert mirror.poll() is None
 target.stdin.write(b"seen\\n")
 target.stdin.close()
 print(mirror.stdout.read(), mirror.wait(), target.wait())
 `;
 
-describe("who reads the mirror", () => {
+describeEngines("who reads the mirror", (engine) => {
+  const procout = `${procoutPath} --engine=${engine}`;
+
   afterEach(assertNoneLeft);
 
   requires("cat")("is left out of it, and so is who reads that", () => {
-    const script = `(read line </dev/tty; echo "<$line>") & ${procoutPath} -V -f $$ | cat | cat`;
+    const script = `(read line </dev/tty; echo "<$line>") & ${procout} -V -f $$ | cat | cat`;
     using terminal = Terminal.start(["sh", "-c", script], { columns: 250 });
     terminal.expect(/Not watched, as the mirror passes through: \d+ \(cat\), \d+ \(cat\)\r\n/);
-    terminal.expect("Watching 2 threads");
+    terminal.expect(/Watching 2 (threads|processes)/);
     terminal.line("here");
     terminal.expect(/<here>\r\n[^]*<here>\r\n/);
     terminal.press("^C");
@@ -33,8 +35,8 @@ describe("who reads the mirror", () => {
   });
 
   requires("script")("is refused when it is asked for: the terminal that procout runs on", () => {
-    const script = `${procoutPath} $PPID; echo status $?; ` +
-      `${procoutPath} -V -o /dev/null $PPID & ` +
+    const script = `${procout} $PPID; echo status $?; ` +
+      `${procout} -V -o /dev/null $PPID & ` +
       "read line; echo here; read line; kill -INT $!; wait $!; echo status $?";
     using terminal = Terminal.start(["script", "-q", "-c", script, "/dev/null"], { columns: 250 });
     terminal.expect(
@@ -42,7 +44,7 @@ describe("who reads the mirror", () => {
     );
     terminal.expect("Write the mirror to a file: procout --output=FILE\r\n");
     terminal.expect("status 1\r\n");
-    terminal.expect("Watching 1 threads");
+    terminal.expect(/Watching 1 (threads|process)/);
     terminal.line("");
     terminal.expect("here\r\n");
     terminal.line("");
@@ -51,7 +53,13 @@ describe("who reads the mirror", () => {
   });
 
   requires("python3")("may well be who feeds the target", () => {
-    using terminal = Terminal.start(["python3", "-c", SUPERVISOR, procoutPath]);
+    using terminal = Terminal.start([
+      "python3",
+      "-c",
+      SUPERVISOR,
+      procoutPath,
+      `--engine=${engine}`,
+    ]);
     terminal.expect("b'seen\\n' 0 0\r\n");
     assert(terminal.expectExit().kind === "exited");
   });

@@ -16,7 +16,10 @@ const asRoot = isRoot ? requires("setpriv") : requiresThat(false, "only root can
 function underStrace(log: string, inject: readonly string[], pid: number): Terminal {
   const strace = ["strace", "-o", log, "-e", "trace=ptrace", ...inject];
   const env = { NO_COLOR: "1" };
-  return Terminal.start([...strace, procoutPath, "-V", `${pid}`], { env, columns: 200 });
+  return Terminal.start([...strace, procoutPath, "--engine=ptrace", "-V", `${pid}`], {
+    env,
+    columns: 200,
+  });
 }
 
 describe("procout says why it cannot", () => {

@@ -1,20 +1,20 @@
 /** `procout -- COMMAND` as a job of a shell, and what another program makes of its recording. */
 import { assertEquals } from "@std/assert";
-import { afterEach, describe } from "@std/testing/bdd";
+import { afterEach } from "@std/testing/bdd";
 import { readStat } from "../../src/proc/stat.ts";
 import { assertNoneLeft } from "../support/e2e_target.ts";
-import { Procout, procoutPath } from "../support/procout.ts";
+import { describeEngines, Procout, procoutPath } from "../support/procout.ts";
 import { requires } from "../support/programs.ts";
 import { Terminal, waitUntil } from "../support/terminal.ts";
 import { untilBlocked } from "../support/victim.ts";
 
-describe("procout as a job of a shell", () => {
+describeEngines("procout as a job of a shell", (engine) => {
   afterEach(assertNoneLeft);
 
   requires("bash", "cat")("stops with its command by ^Z, and both go on by fg", () => {
     using terminal = Terminal.start(["bash", "--norc"]);
     terminal.expect("$ ");
-    terminal.line(`${procoutPath} -- sh -c 'echo pid $$; exec cat'`);
+    terminal.line(`${procoutPath} --engine=${engine} -- sh -c 'echo pid $$; exec cat'`);
     terminal.expect(/pid \d+\r\n/);
     const command = Number(/pid (\d+)/.exec(terminal.output)![1]);
     for (const word of ["one", "two"]) {
@@ -25,7 +25,7 @@ describe("procout as a job of a shell", () => {
       terminal.expect(/Stopped[^\n]*\n[^]*\$ $/);
       waitUntil("the stop", () => /[tT]/.test(readStat(command)?.state ?? ""));
       terminal.line("fg");
-      terminal.expect(/fg\r\n[^\n]*procout -- [^\n]*\n/);
+      terminal.expect(/fg\r\n[^\n]*procout --engine[^\n]*\n/);
     }
     terminal.line("three");
     terminal.expect("three\r\nthree\r\n");
@@ -41,7 +41,7 @@ describe("procout as a job of a shell", () => {
   });
 });
 
-describe("asciinema", () => {
+describeEngines("asciinema", () => {
   afterEach(assertNoneLeft);
 
   requires("asciinema")("shows a recording as the terminal showed the program", () => {

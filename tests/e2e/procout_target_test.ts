@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { afterEach, describe } from "@std/testing/bdd";
+import { afterEach } from "@std/testing/bdd";
 import {
   SIGCONT,
   SIGHUP,
@@ -12,7 +12,7 @@ import {
 import { readStatus } from "../../src/proc/status.ts";
 import { assertNoneLeft } from "../support/e2e_target.ts";
 import { assertNothingLeft, snapshot } from "../support/leftovers.ts";
-import { Procout } from "../support/procout.ts";
+import { describeEngines, Procout } from "../support/procout.ts";
 import { requiresCompiler } from "../support/programs.ts";
 import { Terminal, waitUntil } from "../support/terminal.ts";
 import { startVictim, untilAllBlocked, untilBlocked, untilState } from "../support/victim.ts";
@@ -24,7 +24,7 @@ function untraced(pid: number): boolean {
   return readStatus(pid)?.tracerPid === 0;
 }
 
-describe("a target that procout watches", () => {
+describeEngines("a target that procout watches", () => {
   afterEach(assertNoneLeft);
 
   for (const way of ["pause", "epoll", "sleep"]) {

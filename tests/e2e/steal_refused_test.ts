@@ -246,7 +246,6 @@ describe("reptyr -T and a system call that fails", () => {
     ["sendmsg", "EPERM", ["1..2"]],
     ["ptrace", "EPERM", ["1..2", "2..3", "3..4", "5..6", "6..7"]],
     ["ptrace", "EIO", ["1..2", "4..5"]],
-    ["process_vm_writev", "EFAULT", ["1..2", "3..4"]],
   ];
   const unchanged = (
     way: Way,
@@ -281,6 +280,7 @@ describe("reptyr -T and a system call that fails", () => {
   unchanged("fork", ["ptrace", "EIO", ["55..64", "59..68"]]);
   // Left out by a container, and done in another way; asked once more, for all has been taken by then.
   unchanged("epoll", ["process_vm_readv", "EPERM", ["1+"]], "taken");
+  unchanged("epoll", ["process_vm_writev", "EFAULT", ["1..2", "3..4"]], "taken");
   unchanged("fork", ["ptrace", "EIO", ["71..72", "75..76", "81..82"]], "taken");
 });
 

@@ -17,6 +17,7 @@ import { assertNothingLeft, snapshot } from "../support/leftovers.ts";
 import {
   FLAGS_32,
   isX86_64,
+  REGISTERS_VICTIM,
   requires32,
   requiresCompiler,
   requiresCompilerAnd,
@@ -148,10 +149,10 @@ describe("RemoteSyscalls", () => {
     victim.expect("line: hello");
   });
 
-  requiresCompilerAnd(isX86_64, "the victim knows the registers of x86_64 only")(
+  requiresCompiler(
     "keeps every register and the red zone of a program that never enters the kernel",
     () => {
-      using victim = startVictim("registers");
+      using victim = startVictim(REGISTERS_VICTIM);
       const before = snapshot(victim.pid);
       for (let i = 0; i < 50; i++) {
         using tracee = Tracee.seize(victim.pid, OPTIONS);

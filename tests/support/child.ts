@@ -13,11 +13,19 @@ libc();
 
 /** The children of all threads of `pid`: proc_pid_tid_children(5). None when it is gone. */
 export function childrenOf(pid: number): number[] {
-  try {
-    return Array.from(Deno.readDirSync(`/proc/${pid}/task`)).flatMap(({ name }) =>
+  const tids = orNone(() => Array.from(Deno.readDirSync(`/proc/${pid}/task`)));
+  return tids.flatMap(({ name }) =>
+    orNone(() =>
       Deno.readTextFileSync(`/proc/${pid}/task/${name}/children`).trim().split(" ")
         .filter((word) => word !== "").map(Number)
-    );
+    )
+  );
+}
+
+/** None where a process or thread is gone. */
+function orNone<T>(read: () => T[]): T[] {
+  try {
+    return read();
   } catch {
     return [];
   }

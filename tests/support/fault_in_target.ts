@@ -7,18 +7,20 @@ import { RemoteSyscalls } from "../../src/tracee/remote_syscalls.ts";
 
 const [call, error, first, last, log] = Deno.env.get("REPTYR_FAULT")!.split(" ");
 const errno = BigInt(ERRNO[error as keyof typeof ERRNO]);
-const original = RemoteSyscalls.prototype.syscall;
+const original = RemoteSyscalls.prototype.call;
 /** What these give back is gone also when they report an error: close(2), "Dealing with error returns". */
-const RELEASING = new Set(["close", "munmap"]);
+const RELEASING = new Set(["close", "close_range", "munmap"]);
 
 let count = 0;
 
-RemoteSyscalls.prototype.syscall = function (name, ...args) {
-  if (call !== "*" && call !== name) return original.call(this, name, ...args);
+RemoteSyscalls.prototype.call = function* (name, ...args) {
+  if (call !== "*" && call !== name) return yield* original.call(this, name, ...args);
   count++;
-  if (count < Number(first) || count > Number(last)) return original.call(this, name, ...args);
+  if (count < Number(first) || count > Number(last)) {
+    return yield* original.call(this, name, ...args);
+  }
   const line = `${count} ${name}(${args.join(", ")}) = -1 ${error} (INJECTED)\n`;
   Deno.writeTextFileSync(log!, line, { append: true });
-  if (RELEASING.has(name)) original.call(this, name, ...args);
+  if (RELEASING.has(name)) yield* original.call(this, name, ...args);
   return -errno;
 };

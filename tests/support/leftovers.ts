@@ -9,7 +9,7 @@ import { readStat } from "../../src/proc/stat.ts";
 import { readStatus, type Status } from "../../src/proc/status.ts";
 import { listTids } from "../../src/proc/tasks.ts";
 import { childrenOf } from "./child.ts";
-import { waitUntil } from "./terminal.ts";
+import { DEFAULT_TIMEOUT_MS, waitUntil } from "./terminal.ts";
 
 export interface SnapshotOptions {
   /**
@@ -25,7 +25,7 @@ export interface SnapshotOptions {
 const TEST_FOLDER = /^reptyr-[a-z0-9]+-[0-9a-f]{1,16}$/;
 
 /** How long a process may take to get back to where it was: a stopped one has to enter its stop again. */
-const SETTLE_MS = 5000;
+const SETTLE_MS = DEFAULT_TIMEOUT_MS / 4;
 
 interface Facts {
   readonly mappings: readonly string[];
@@ -61,16 +61,31 @@ export function assertNothingLeft(before: Snapshot): void {
   const facts = () => factsOf(before.pid, before.options);
   const wanted = JSON.stringify(before.facts);
   try {
-    waitUntil("the old state", () => JSON.stringify(facts()) === wanted, { timeoutMs: SETTLE_MS });
+    const found = waitUntil("the old state", () => {
+      if (JSON.stringify(facts()) === wanted) return "the same";
+      // It will not be what it was ever again.
+      return isOver(before.pid) && "over";
+    }, { timeoutMs: SETTLE_MS });
+    if (found === "the same") return;
   } catch {
-    assertEquals(facts(), before.facts, `Process ${before.pid} is not what it was before`);
+    // What differs is told below.
   }
+  assertEquals(facts(), before.facts, `Process ${before.pid} is not what it was before`);
+}
+
+/** Whether all threads have ended. */
+function isOver(pid: number): boolean {
+  return (listTids(pid) ?? []).every((tid) => !isLive(pid, tid));
+}
+
+function isLive(pid: number, tid: number): boolean {
+  return /^[^ZX]$/.test(readStat(pid, tid)?.state ?? "X");
 }
 
 function factsOf(pid: number, options: SnapshotOptions): Facts {
   const tids = listTids(pid) ?? [];
   // A leader that has exited has neither descriptors nor mappings to show; another thread does.
-  const tid = tids.find((tid) => /^[^ZX]$/.test(readStat(pid, tid)?.state ?? "X")) ?? pid;
+  const tid = tids.find((tid) => isLive(pid, tid)) ?? pid;
   const status = readStatus(pid, tid);
   if (status === undefined) throw new Error(`Process ${pid} is gone`);
   return {

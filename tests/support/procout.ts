@@ -1,6 +1,8 @@
 /** The built `procout`, with what it writes in files of a folder of its own. */
 import { assertEquals } from "@std/assert";
+import { beforeEach, describe } from "@std/testing/bdd";
 import { dirname, join } from "@std/path";
+import { readSurroundings, whatIsMissing } from "../../src/procout/bpf/available.ts";
 import { O_CREAT, O_RDONLY, O_WRONLY } from "../../src/ffi/constants.ts";
 import { spawn } from "../../src/ffi/spawn.ts";
 import { Child, type ChildStatus } from "./child.ts";
@@ -16,21 +18,59 @@ const ENVIRONMENT = {
   TZ: "UTC",
 };
 
+export type EngineName = "ptrace" | "bpf";
+
+/** Why the engine bpf cannot be used here; undefined where it can. */
+const whyNoBpf = whatIsMissing(readSurroundings())?.why;
+
+/** The engines that can be used here, one skipped with the reason. CI has to have both. */
+export const ENGINES: readonly EngineName[] = whyNoBpf === undefined
+  ? ["ptrace", "bpf"]
+  : withoutBpf(whyNoBpf);
+
+function withoutBpf(why: string): ["ptrace"] {
+  if (Deno.env.get("CI") !== undefined) throw new Error(`CI must not skip the engine bpf: ${why}`);
+  console.log(`Skipped: every test of the engine bpf: ${why}`);
+  return ["ptrace"];
+}
+
+/** `describe` once for each engine that can be used here; every {@linkcode Procout} in it takes that. */
+export function describeEngines(name: string, body: (engine: EngineName) => void): void {
+  for (const engine of ENGINES) {
+    describe(`${name}, engine ${engine}`, () => {
+      beforeEach(() => {
+        Procout.engine = engine;
+      });
+      body(engine);
+    });
+  }
+}
+
 export interface ProcoutOptions {
   readonly env?: Readonly<Record<string, string>>;
+  /** All of the words, in place of procout and its own. */
+  readonly argv?: readonly string[];
   /** A path in place of the file that its standard output goes to. */
   readonly stdout?: string;
 }
 
 export class Procout implements Disposable {
+  /** What each one is started with, unless it is told by its words. */
+  static engine: EngineName = "ptrace";
   readonly folder = Deno.makeTempDirSync({ prefix: "reptyr-procout-" });
   readonly child: Child;
 
-  private constructor(words: readonly (string | number)[], { env, stdout }: ProcoutOptions) {
+  private constructor(
+    words: readonly (string | number)[],
+    { env, stdout, argv: all }: ProcoutOptions,
+  ) {
     // What `FOLDER` stands for in a word is known only here.
     const argv = words.map((word) => String(word).replaceAll("FOLDER", this.folder));
     const flags = O_WRONLY | O_CREAT;
-    const pid = spawn([procoutPath, ...argv], {
+    const engine = argv.some((word) => word.startsWith("--engine"))
+      ? []
+      : [`--engine=${Procout.engine}`];
+    const pid = spawn(all ?? [procoutPath, ...engine, ...argv], {
       env: { ...ENVIRONMENT, ...env },
       files: [
         { fd: 0, path: "/dev/null", flags: O_RDONLY },

@@ -48,7 +48,7 @@ function announcing(why: string): typeof it.skip {
 
 /**
  * The victims as executables, for a machine that has no compiler: a folder in which each has the name of its
- * source. Those with flags of their own are not among them.
+ * source. Those with flags of their own, libraries apart, are not among them.
  */
 const READY_VICTIMS = Deno.env.get("REPTYR_VICTIMS");
 
@@ -70,6 +70,9 @@ export function requiresCompilerAnd(
 }
 
 export const isX86_64 = Deno.build.arch === "x86_64";
+
+/** The victim that looks at every register of this processor. */
+export const REGISTERS_VICTIM = isX86_64 ? "registers" : "registers_aarch64";
 
 /**
  * For victims of i386. Debian has <asm/...> where gcc -m32 does not look, and libc6-dev-i386 comes
@@ -101,7 +104,9 @@ const compiled = new Map<string, string>();
  * at the end of the test module.
  */
 export function victim(name: string, flags: readonly string[] = []): string {
-  if (READY_VICTIMS !== undefined && flags.length === 0) return join(READY_VICTIMS, name);
+  if (READY_VICTIMS !== undefined && flags.every((flag) => flag.startsWith("-l"))) {
+    return join(READY_VICTIMS, name);
+  }
   const key = [name, ...flags].join(" ");
   const path = compiled.get(key) ?? compile(name, flags, compiled.size);
   compiled.set(key, path);

@@ -33,7 +33,10 @@ import { Screen } from "./screen.ts";
 
 const int = layout("int", 4, { value: [0, "i32"] });
 
-export const DEFAULT_TIMEOUT_MS = 20_000;
+/** How many times longer than usual a test waits: for machines that are emulated. */
+export const PATIENCE = Number(Deno.env.get("REPTYR_PATIENCE") ?? 1);
+
+export const DEFAULT_TIMEOUT_MS = 20_000 * PATIENCE;
 
 /** Longest poll(2) while waiting for something that no descriptor tells. */
 const LONGEST_PAUSE_MS = 50;

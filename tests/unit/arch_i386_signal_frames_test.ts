@@ -40,7 +40,7 @@ describe("signalFrames of i386: one register", () => {
   const own = registers();
 
   it("is replaced in a copy; three more are popped before the return to a frame", () => {
-    const moved = signalFrames.withStackPointer(own, 0xffff_f000n);
+    const moved = signalFrames.withStackPointer(own, 0xffff_f000n, 0xf7f0_1000n);
     assertEquals(signalFrames.stackPointer(moved), 0xffff_f000n - 12n);
     const elsewhere = signalFrames.withInstructionPointer(own, 0xf7f0_1234n);
     assertEquals(get(elsewhere, "eip"), 0xf7f0_1234);
@@ -51,7 +51,10 @@ describe("signalFrames of i386: one register", () => {
 
 describe("signalFrames.frame of i386", () => {
   const own = registers({ xcs: 0x23, xss: 0x2b, xgs: 0x63, esp: 0xffa0_0000 });
-  const bytes = signalFrames.frame(own, 0x8000_0000_0000_1234n, 0xf7f0_1000n, 0xffa0_2000n);
+  const bytes = signalFrames.frame(own, 0x8000_0000_0000_1234n, 0xf7f0_1000n, {
+    address: 0xffa0_2000n,
+    bytes: new Uint8Array(),
+  });
   const padded = new Uint8Array(SIGNAL_FRAME.size);
   padded.set(bytes);
   const frame = new Struct(SIGNAL_FRAME, padded);
@@ -106,7 +109,7 @@ describe("signalFrames.extendedState of i386", () => {
   view.setBigUint64(16, 0xffa0_4567n, true);
   view.setBigUint64(464, 0xe7n, true);
   view.setBigUint64(512, 0xe7n, true);
-  const area = signalFrames.extendedState(set);
+  const area = signalFrames.extendedState([set])!;
 
   it("has the x87's registers as FSAVE has them", () => {
     const state = new Struct(LEGACY_STATE, area.slice(16, 128));
@@ -119,6 +122,10 @@ describe("signalFrames.extendedState of i386", () => {
       const from = 32 + index * 16;
       assertEquals(area.slice(at, at + 10), set.slice(from, from + 10), `st(${index})`);
     }
+  });
+
+  it("is not there on a processor without the set", () => {
+    assertEquals(signalFrames.extendedState([undefined]), undefined);
   });
 
   it("has the set behind them, with the two marks that the kernel looks for", () => {

@@ -37,7 +37,10 @@ describe("signalFrames.resumed", () => {
 
 describe("signalFrames.frame", () => {
   const own = registers({ cs: 0x33n, ss: 0x2bn, rsp: 0x7ffe_0000n });
-  const bytes = signalFrames.frame(own, 0x1234n, 0x7f00_1000n, 0x7f00_2000n);
+  const bytes = signalFrames.frame(own, 0x1234n, 0x7f00_1000n, {
+    address: 0x7f00_2000n,
+    bytes: new Uint8Array(),
+  });
   const padded = new Uint8Array(SIGNAL_FRAME.size);
   padded.set(bytes);
   const frame = new Struct(SIGNAL_FRAME, padded);
@@ -75,7 +78,7 @@ describe("signalFrames.extendedState", () => {
 
   it("is the set with the two marks that the kernel looks for", () => {
     const set = image(2696, 0xe7n);
-    const area = signalFrames.extendedState(set);
+    const area = signalFrames.extendedState([set])!;
     const view = new DataView(area.buffer);
     assertEquals(area.length, 2700);
     assertEquals(view.getUint32(464, true), 0x46505853);
@@ -86,10 +89,10 @@ describe("signalFrames.extendedState", () => {
   });
 
   it("leaves out AMX where it is not in use, and has it where it is", () => {
-    const without = signalFrames.extendedState(image(11008, 0xe7n));
+    const without = signalFrames.extendedState([image(11008, 0xe7n)])!;
     assertEquals(without.length, 2700);
     assertEquals(new DataView(without.buffer).getBigUint64(472, true), 0x2e7n);
-    const tiles = signalFrames.extendedState(image(11008, 0x400e7n));
+    const tiles = signalFrames.extendedState([image(11008, 0x400e7n)])!;
     assertEquals(tiles.length, 11012);
     assertEquals(new DataView(tiles.buffer).getBigUint64(472, true), 0x602e7n);
   });

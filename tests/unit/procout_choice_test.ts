@@ -93,6 +93,8 @@ describe("parseProcout", () => {
     format: "raw",
     color: "auto",
     engine: "auto",
+    ringBytes: 64 << 20,
+    lossy: false,
     redraw: false,
     stats: false,
   };
@@ -109,6 +111,12 @@ describe("parseProcout", () => {
       color: "never",
       engine: "ptrace",
     }],
+    [["--engine=bpf", "--ring=512K", "--lossy", "7"], {
+      engine: "bpf",
+      ringBytes: 512 << 10,
+      lossy: true,
+    }],
+    [["--ring=100000000", "7"], { ringBytes: 128 << 20 }],
     [["--", "ls", "--help"], command("ls", "--help")],
     [["-f", "--", "7"], { ...command("7"), follow: true }],
     [["--", "sh", "--", "-h"], command("sh", "--", "-h")],
@@ -139,7 +147,16 @@ describe("parseProcout", () => {
       "'0-99999999' is no list of descriptors: numbers and ranges are needed, as in 1,2,5-7",
     ],
     [["--color=red", "7"], "'red' is no choice of colours: one of auto, always, never is needed"],
-    [["--lossy", "7"], "option '--lossy' is not available in this version"],
+    [["--engine=ptrace", "--lossy", "7"], "option '--lossy' is for the engine bpf"],
+    [["--engine=ptrace", "--ring=1M", "7"], "option '--ring' is for the engine bpf"],
+    [
+      ["--ring=1K", "7"],
+      "'1K' is no size of a ring: 64K to 1G is needed, as in 512K or 64M",
+    ],
+    [
+      ["--ring=much", "7"],
+      "'much' is no size of a ring: 64K to 1G is needed, as in 512K or 64M",
+    ],
     [["--foo", "7"], "unknown option '--foo'"],
   ];
   for (const [words, message] of wrong) {

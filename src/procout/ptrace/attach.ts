@@ -2,6 +2,7 @@
 import { SyscallError, TraceeDiedError } from "../../errors.ts";
 import { ERRNO } from "../../ffi/errno.ts";
 import { listTids, readChildren } from "../../proc/tasks.ts";
+import { noteBlockedCall } from "../../tracee/blocked_calls.ts";
 import { interrupt, seize } from "../../tracee/ptrace.ts";
 import { hasExited } from "../../tracee/wait.ts";
 import type { WatchRequest } from "../engine.ts";
@@ -27,7 +28,7 @@ export function attachAll(stops: Stops, request: WatchRequest, options: number):
         if (request.apart?.has(pid)) continue;
         if (seizeThread(pid, tid, options, asked.has(pid))) {
           stops.add(pid, tid).interrupted = true;
-          askToStop(tid);
+          askToStop(pid, tid);
         }
       }
       if (request.follow) {
@@ -58,8 +59,9 @@ export function seizeThread(
   }
 }
 
-function askToStop(tid: number): void {
+function askToStop(pid: number, tid: number): void {
   try {
+    noteBlockedCall(pid, tid);
     interrupt(tid);
   } catch (error) {
     // It ended in between; its end is reported to us.

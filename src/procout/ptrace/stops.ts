@@ -2,7 +2,7 @@
  * What is done at each stop of a thread. Two rules: every stop is answered at once by letting the thread go on as it
  * would have without us, and nothing but bytes is taken from it.
  */
-import { architectureOf } from "../../arch/mod.ts";
+import { ASK_BEFORE_STOP } from "../../arch/mod.ts";
 import {
   CLONE_THREAD,
   KCMP_FILES,
@@ -18,19 +18,12 @@ import {
   SIGTTOU,
   SIGWINCH,
 } from "../../ffi/constants.ts";
+import { ERRNO } from "../../ffi/errno.ts";
 import { close } from "../../ffi/descriptor.ts";
 import { kcmp } from "../../ffi/process.ts";
-import { ERRNO } from "../../ffi/errno.ts";
-import { RefusedError, SyscallError, TraceeDiedError } from "../../errors.ts";
+import { RefusedError } from "../../errors.ts";
 import { readStatus } from "../../proc/status.ts";
-import {
-  detach,
-  getEventMessage,
-  getRegisters,
-  interrupt,
-  setOptions,
-  setRegisters,
-} from "../../tracee/ptrace.ts";
+import { detach, getEventMessage, interrupt, setOptions } from "../../tracee/ptrace.ts";
 import { readMemory } from "../../tracee/remote_memory.ts";
 import { listen, resumeToSyscall, SyscallStop } from "../../tracee/syscall_stop.ts";
 import { decodeWaitStatus, isSyscallStop, type WaitStatus } from "../../tracee/wait_status.ts";
@@ -38,6 +31,7 @@ import { type Call, callTable, socketcall } from "../calls.ts";
 import type { Receiver, WatchRequest } from "../engine.ts";
 import { FileTable } from "../file_table.ts";
 import { Payload } from "./payload.ts";
+import { callLeft, restartCall, unlessDead } from "./restart.ts";
 import { Process, type Thread, ThreadTable } from "./table.ts";
 
 /** Signals whose default action is job control's stop. */
@@ -181,12 +175,17 @@ export class Stops {
       case PTRACE_SYSCALL_INFO_ENTRY:
         // Also when detaching: an interrupt may be pending, would make the call return EINTR, and nobody put it right.
         this.#leave(thread);
+        if (ASK_BEFORE_STOP) {
+          thread.firstArgument = this.#stop.firstArgument;
+          thread.broken = undefined;
+        }
         this.#entry(thread);
         break;
       case PTRACE_SYSCALL_INFO_EXIT: {
         const { result } = this.#stop;
         if (thread.call !== undefined) this.#exit(thread, thread.call, result);
         this.#leave(thread);
+        if (ASK_BEFORE_STOP && result === -ERRNO.EINTR) thread.broken = callLeft(thread);
         // A call that our PTRACE_INTERRUPT broke can be put right only at the stop that follows.
         if (this.detaching && result >= 0) return this.#release(thread);
       }
@@ -264,7 +263,7 @@ export class Stops {
   #signalStop(thread: Thread, signal: number): void {
     // A traced thread is woken for signals, too, that the kernel would have dropped unseen: its call must not
     // return EINTR for one that nobody handles. For job control's stops it would have.
-    if (!STOP_SIGNALS.includes(signal)) restartCall(thread.tid);
+    if (!STOP_SIGNALS.includes(signal)) restartCall(thread, signal);
     if (signal === SIGWINCH) {
       this.#receiver.receive({ kind: "resize", time: now(), pid: thread.process.pid });
     }
@@ -273,7 +272,7 @@ export class Stops {
   }
 
   #interruptStop(thread: Thread): void {
-    if (thread.interrupted || this.detaching) restartCall(thread.tid);
+    if (thread.interrupted || this.detaching) restartCall(thread);
     if (thread.interrupted) this.#ask(thread.tid);
     thread.interrupted = false;
     if (this.detaching) return this.#release(thread);
@@ -368,24 +367,6 @@ function directionOf(call: Call): "output" | "input" {
 /** Let `tid` go for good; one that is dead needs no letting go. */
 function letGo(tid: number, signal = 0): void {
   unlessDead(() => detach(tid, signal));
-}
-
-function unlessDead<T>(act: () => T): T | undefined {
-  try {
-    return act();
-  } catch (error) {
-    if (error instanceof TraceeDiedError || error instanceof SyscallError) return undefined;
-    throw error;
-  }
-}
-
-/** See `withRestart` of src/arch: a call that only the stop made return EINTR is made again. */
-function restartCall(tid: number): void {
-  unlessDead(() => {
-    const registers = getRegisters(tid);
-    const restarted = architectureOf(registers.length)?.withRestart(registers) ?? registers;
-    if (restarted !== registers) setRegisters(tid, restarted);
-  });
 }
 
 function messageOf(tid: number): number | undefined {

@@ -1,4 +1,5 @@
 /** The threads and processes that are watched. */
+import type { BlockedCall } from "../../arch/mod.ts";
 import { ARGUMENT_WORDS } from "../../tracee/syscall_stop.ts";
 import type { Call, CallTable } from "../calls.ts";
 import type { Stream } from "../engine.ts";
@@ -24,6 +25,9 @@ export class Thread {
   /** What it is in the midst of, when that matters; then also the rest. */
   call: Call | undefined;
   table: CallTable | undefined;
+  /** First argument of the call it is in, and the call that it came out of with EINTR: see `earlyRestart` in src/arch. */
+  firstArgument = 0n;
+  broken: BlockedCall | undefined;
   fd = -1;
   stream: Stream = 0;
   readonly args = new Uint32Array(ARGUMENT_WORDS);

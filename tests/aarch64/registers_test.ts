@@ -1,0 +1,61 @@
+/** A program that computes with all of its registers, vectors of any length included, keeps them. */
+import { assertMatch } from "@std/assert";
+import { afterEach, describe } from "@std/testing/bdd";
+import { kill } from "../../src/ffi/process.ts";
+import { RemoteSyscalls } from "../../src/tracee/remote_syscalls.ts";
+import { Tracee } from "../../src/tracee/tracee.ts";
+import { assertNoneLeft, Target } from "../support/e2e_target.ts";
+import { REGISTERS_VICTIM, requiresCompiler, requiresThat, victim } from "../support/programs.ts";
+import type { Terminal } from "../support/terminal.ts";
+import { startVictim } from "../support/victim.ts";
+
+const SIGUSR1 = 10;
+
+/** It has found no register changed, neither in the round it is in, nor in one that it begins now. */
+function assertSound(pid: number, terminal: Terminal): void {
+  let end = 0;
+  for (let rounds = 0; end === 0 || rounds < end;) {
+    kill(pid, SIGUSR1);
+    const [text, number] = terminal.expect(/rounds (\d+) corrupt \d+/);
+    assertMatch(text, /corrupt 0$/);
+    rounds = Number(number);
+    if (end === 0) end = rounds + 2;
+  }
+}
+
+function testMove(args: readonly string[]): void {
+  const argv = [victim(REGISTERS_VICTIM), ...args];
+  using target = Target.start("session leader", argv, (terminal) => {
+    terminal.expect("ready");
+  });
+  using moved = target.move();
+  assertSound(target.pid, moved);
+}
+
+/** proc_cpuinfo(5); on arm64 they are `Features`. */
+function processorHas(feature: string): boolean {
+  const lines = Deno.readTextFileSync("/proc/cpuinfo").split("\n");
+  return lines.some((line) => line.startsWith("Features") && line.split(/\s+/).includes(feature));
+}
+
+describe("all registers of a program that computes", () => {
+  afterEach(assertNoneLeft);
+
+  requiresCompiler("are its own after calls that it made for us", () => {
+    using target = startVictim(REGISTERS_VICTIM);
+    for (let times = 0; times < 20; times++) {
+      using tracee = Tracee.seize(target.pid, { timeoutSeconds: 10 });
+      using remote = RemoteSyscalls.begin(tracee);
+      remote.write(Uint8Array.of(1, 2, 3));
+    }
+    assertSound(target.pid, target);
+  });
+
+  requiresCompiler("are its own after it was moved", () => testMove([]));
+
+  const requiresSve = requiresThat(processorHas("sve"), "this processor has no SVE");
+  requiresSve("are its own after it was moved: vectors of 256 bytes", () => testMove(["256"]));
+
+  const requiresSme = requiresThat(processorHas("sme"), "this processor has no SME");
+  requiresSme("are its own after it was moved: streaming mode", () => testMove(["streaming"]));
+});

@@ -1,0 +1,223 @@
+import { assertEquals } from "@std/assert";
+import { beforeEach, describe, it } from "@std/testing/bdd";
+import type { WatchEvent } from "../../src/procout/engine.ts";
+import { indexCalls } from "../../src/procout/bpf/call_map.ts";
+import { CALL_BASE, FLAG, KIND, RECORD, REST } from "../../src/procout/bpf/layout.ts";
+import { RecordReader, type Rest } from "../../src/procout/bpf/records.ts";
+import { Ring } from "../../src/procout/bpf/ring.ts";
+
+const BYTES = 4096;
+const PAGE = 4096;
+const BUSY = 0x80000000;
+const DISCARDED = 0x40000000;
+
+/** The kernel's side of a ring. */
+class Producer {
+  readonly memory = {
+    consumer: new ArrayBuffer(PAGE),
+    producerAndData: new ArrayBuffer(PAGE + 2 * BYTES),
+    dataOffset: PAGE,
+  };
+  readonly #view = new DataView(this.memory.producerAndData);
+  position = 0;
+
+  /** Put a record of `payload` in, in both of the mappings; where its header is. */
+  put(payload: Uint8Array, header = payload.length): number {
+    const at = this.position % BYTES;
+    const write = (place: number, value: number) => {
+      this.#view.setUint8(PAGE + place % BYTES, value);
+      this.#view.setUint8(PAGE + BYTES + place % BYTES, value);
+    };
+    [0, 8, 16, 24].forEach((shift, index) => write(at + index, header >>> shift & 255));
+    payload.forEach((byte, index) => write(at + 8 + index, byte));
+    this.position += (8 + payload.length + 7) & ~7;
+    this.#view.setUint32(0, this.position % 0x1_0000_0000, true);
+    return at;
+  }
+
+  commit(at: number, header: number): void {
+    this.#view.setUint32(PAGE + at, header, true);
+  }
+
+  get consumed(): number {
+    return Number(new BigUint64Array(this.memory.consumer, 0, 1)[0]!);
+  }
+}
+
+describe("Ring", () => {
+  it("gives each record once, in order, and its room back when it is released", () => {
+    const producer = new Producer();
+    const ring = new Ring(producer.memory, BYTES);
+    assertEquals(ring.next(), -1);
+    producer.put(Uint8Array.of(1, 2, 3));
+    producer.put(new Uint8Array(16).fill(4));
+    assertEquals(ring.waiting, 16 + 24);
+    assertEquals(ring.next(), -1, "nobody has looked");
+    ring.look();
+    const first = ring.next();
+    assertEquals([...ring.data.subarray(first, first + 3)], [1, 2, 3]);
+    assertEquals(ring.data[ring.next()], 4);
+    assertEquals([ring.next(), ring.waiting, ring.unreleased, producer.consumed], [-1, 0, 40, 0]);
+    ring.release();
+    assertEquals([ring.unreleased, producer.consumed], [0, 40]);
+  });
+
+  it("waits for a record that is still being written, and passes over a discarded one", () => {
+    const producer = new Producer();
+    const ring = new Ring(producer.memory, BYTES);
+    producer.put(Uint8Array.of(9), 1 | DISCARDED);
+    const at = producer.put(Uint8Array.of(7), (1 | BUSY) >>> 0);
+    ring.look();
+    assertEquals(ring.next(), -1);
+    producer.commit(at, 1);
+    assertEquals(ring.data[ring.next()], 7);
+  });
+
+  it("sees a record whole that begins at the end of the ring", () => {
+    const producer = new Producer();
+    const ring = new Ring(producer.memory, BYTES);
+    const payload = Uint8Array.from({ length: 1000 }, (_, index) => index);
+    for (let times = 0; times < 50; times++) {
+      producer.put(payload);
+      ring.look();
+      const at = ring.next();
+      assertEquals(ring.data.slice(at, at + 1000), payload);
+      ring.release();
+      assertEquals(producer.consumed, producer.position);
+    }
+  });
+});
+
+interface Fields {
+  readonly kind?: number;
+  readonly flags?: number;
+  readonly tid?: number;
+  readonly lost?: number;
+  readonly text?: string;
+  readonly rest?: Partial<Record<keyof typeof REST, number>>;
+}
+
+const ENCODER = new TextEncoder();
+const DECODER = new TextDecoder();
+const WRITE = CALL_BASE.native + 1;
+
+function record({ kind, flags, tid, lost, text, rest }: Fields): Uint8Array {
+  const data = ENCODER.encode(text ?? "");
+  const bytes = new Uint8Array(RECORD.size + (rest === undefined ? data.length : REST.size));
+  const view = new DataView(bytes.buffer);
+  bytes[RECORD.kind] = kind ?? KIND.data;
+  bytes[RECORD.flags] = flags ?? FLAG.first | FLAG.last;
+  bytes[RECORD.stream] = 1;
+  view.setUint32(RECORD.length, data.length, true);
+  view.setUint32(RECORD.tid, tid ?? 11, true);
+  view.setUint32(RECORD.pid, 10, true);
+  view.setInt32(RECORD.fd, 1, true);
+  view.setUint32(RECORD.call, WRITE, true);
+  view.setBigUint64(RECORD.time, 2_000_000n, true);
+  view.setBigUint64(RECORD.lost, BigInt(lost ?? 0), true);
+  if (rest === undefined) bytes.set(data, RECORD.size);
+  for (const [name, value] of Object.entries(rest ?? {})) {
+    view.setBigUint64(RECORD.size + REST[name as keyof typeof REST], BigInt(value), true);
+  }
+  return bytes;
+}
+
+describe("RecordReader", () => {
+  let said: string[] = [];
+  let rests: Rest[] = [];
+  let missing = 0;
+
+  beforeEach(() => {
+    said = [];
+    rests = [];
+    missing = 0;
+  });
+
+  function describeEvent(event: WatchEvent): string {
+    if (event.kind === "output") return `${event.tid}: ${DECODER.decode(event.bytes)}`;
+    if (event.kind === "lost") return `lost ${event.count}: ${event.why}`;
+    if (event.kind === "unseen") return `unseen ${event.call}`;
+    return `${event.kind} ${event.pid}`;
+  }
+
+  function read(...records: Fields[]): string[] {
+    const parts = records.map(record);
+    const data = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+    const memory = { data, view: new DataView(data.buffer) };
+    const reader = new RecordReader(memory, indexCalls("x86_64"), 1000, {
+      receive: (event) => said.push(describeEvent(event)),
+      fetch: (rest, emit) => {
+        rests.push(rest);
+        emit(ENCODER.encode("fetched"));
+        return missing;
+      },
+      lost: (time) => said.push(`lost at ${time}`),
+    });
+    let at = 0;
+    for (const part of parts) {
+      data.set(part, at);
+      reader.read(at);
+      at += part.length;
+    }
+    reader.flush();
+    return said;
+  }
+
+  it("makes one event of a call, whatever comes between its pieces", () => {
+    assertEquals(
+      read(
+        { flags: FLAG.first, text: "one " },
+        { tid: 12, text: "other" },
+        { flags: 0, text: "whole " },
+        { flags: FLAG.last, text: "line" },
+      ),
+      ["12: other", "11: one whole line"],
+    );
+  });
+
+  it("gives what there is of a call whose last piece never came", () => {
+    assertEquals(
+      read({ flags: FLAG.first, text: "begun" }, { text: "next" }, { kind: KIND.end }),
+      ["11: begun", "11: next", "end 10"],
+    );
+  });
+
+  it("tells of lost bytes where they are missing", () => {
+    assertEquals(read({ text: "a" }, { text: "b", lost: 5 }, { text: "c", lost: 5 }), [
+      "11: a",
+      "lost at 1002",
+      "11: b",
+      "11: c",
+    ]);
+  });
+
+  it("has what the program could not read fetched, in its place", () => {
+    const rest = { address: 0x7000, segmentLeft: 7, left: 7, wordBytes: 4 };
+    assertEquals(
+      read(
+        { flags: FLAG.first, text: "a " },
+        { kind: KIND.rest, flags: 0, rest },
+        { flags: FLAG.last, text: " b" },
+      ),
+      ["11: a fetched b"],
+    );
+    assertEquals(
+      rests.map(({ address, left, wordBytes, call }) => [address, left, wordBytes, call?.name]),
+      [
+        [0x7000n, 7, 4, "write"],
+      ],
+    );
+  });
+
+  it("says how much of that could not be had", () => {
+    missing = 3;
+    assertEquals(read({ kind: KIND.rest, rest: { left: 10 } }), [
+      "11: fetched",
+      "lost 3: write: its memory could not be read any more",
+    ]);
+  });
+
+  it("names a call that is not seen, and tells of a resize", () => {
+    assertEquals(read({ kind: KIND.unseen }, { kind: KIND.resize }), ["unseen write", "resize 10"]);
+  });
+});
