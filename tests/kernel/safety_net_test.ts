@@ -6,6 +6,7 @@ import { kill } from "../../src/ffi/process.ts";
 import { readFds } from "../../src/proc/fds.ts";
 import { readMaps } from "../../src/proc/maps.ts";
 import { readStatus } from "../../src/proc/status.ts";
+import { getFurtherRegisters, setFurtherRegisters } from "../../src/tracee/ptrace.ts";
 import { canPointTo } from "../../src/tracee/return_sites.ts";
 import { exchangeAction, ignoring } from "../../src/reptyr/signal_action.ts";
 import { RemoteSyscalls } from "../../src/tracee/remote_syscalls.ts";
@@ -23,8 +24,13 @@ const SIGUSR1 = 10;
 const HIGH_FD = 20;
 
 /** Let something happen in the name of process `pid` and leave all the rest to it. */
-function abandonAfter(pid: number, action: (remote: RemoteSyscalls) => void): void {
+function abandonAfter(
+  pid: number,
+  action: (remote: RemoteSyscalls) => void,
+  first: () => void = () => {},
+): void {
   using tracee = Tracee.seize(pid, OPTIONS);
+  first();
   const remote = RemoteSyscalls.begin(tracee);
   assert(remote.hasNet, "no safety net");
   action(remote);
@@ -35,6 +41,39 @@ function abandonAfter(pid: number, action: (remote: RemoteSyscalls) => void): vo
 function openOne(remote: RemoteSyscalls): void {
   remote.undoIfKilled("close", [HIGH_FD]);
   assertEquals(remote.syscallOrThrow("fcntl", 0, F_DUPFD_CLOEXEC, HIGH_FD), BigInt(HIGH_FD));
+}
+
+/**
+ * The set of the process with all registers of x87, SSE and AVX in use that a 32-bit program has: Intel's manual, volume
+ * 1, "XSAVE Area".
+ */
+function vectorRegisters(pid: number): Uint8Array<ArrayBuffer> {
+  using _ = Tracee.seize(pid, OPTIONS);
+  const set = getFurtherRegisters(pid, "NT_X86_XSTATE");
+  assert(set !== undefined, "no XSAVE");
+  const view = new DataView(set.buffer);
+  const [control, status, tags, stack, sse, features, used, avx] = [
+    0,
+    2,
+    4,
+    32,
+    160,
+    464,
+    512,
+    576,
+  ];
+  view.setUint16(control, 0x0b7f, true);
+  view.setUint16(status, 0x2800, true);
+  view.setUint8(tags, 0b1110_1010);
+  const fill = (from: number, length: number) => {
+    for (let at = from; at < from + length; at++) view.setUint8(at, at * 7 + 1);
+  };
+  for (let index = 0; index < 8; index++) fill(stack + index * 16, 10);
+  fill(sse, 8 * 16);
+  const hasAvx = (view.getBigUint64(features, true) & 4n) !== 0n;
+  if (hasAvx) fill(avx, 8 * 16);
+  view.setBigUint64(used, view.getBigUint64(used, true) | (hasAvx ? 7n : 3n), true);
+  return set;
 }
 
 function hasHighFd(pid: number): boolean {
@@ -72,6 +111,25 @@ for (
       });
     });
 
+    test("has all of its vector registers again", () => {
+      using victim = startVictim("command", [], { flags });
+      const { pid } = victim;
+      untilAllBlocked(pid);
+      const before = snapshot(pid);
+      const set = vectorRegisters(pid);
+      abandonAfter(pid, () => {}, () => setFurtherRegisters(pid, "NT_X86_XSTATE", set));
+      abandonAfter(pid, openOne, () => {
+        assertEquals(getFurtherRegisters(pid, "NT_X86_XSTATE"), set);
+      });
+      {
+        using _ = Tracee.seize(pid, OPTIONS);
+        assertEquals(getFurtherRegisters(pid, "NT_X86_XSTATE"), set);
+      }
+      assertNothingLeft(before);
+      victim.line("hello");
+      victim.expect("line: hello");
+    });
+
     test("goes on in its call", () => {
       for (const [call, ...time] of [["read"], ["poll"], ["futex"], ["nanosleep", 200]] as const) {
         using victim = startVictim("blocked", [call, ...time], { flags });
@@ -97,6 +155,31 @@ for (
         assert(isIgnored());
         remote.syscallOrThrow("getpid");
       });
+      assertNothingLeft(before);
+      victim.line("hello");
+      victim.expect("line: hello");
+    });
+  });
+}
+
+for (const [bits, flags] of [[64, []], [32, FLAGS_32]] as const) {
+  describe(`a process of ${bits} bits that has no safety net`, () => {
+    const test = bits === 32 ? requires32() : onX86_64;
+    test("for it has left its stack: calls are made, and nothing stays", () => {
+      using victim = startVictim("stackless", [], { flags });
+      const { pid } = victim;
+      untilAllBlocked(pid);
+      assertEquals(readMaps(pid)!.filter(({ path }) => path === "[stack]"), []);
+      const before = snapshot(pid);
+      for (let i = 0; i < 3; i++) {
+        using tracee = Tracee.seize(pid, OPTIONS);
+        using remote = RemoteSyscalls.begin(tracee);
+        assert(!remote.hasNet);
+        assertEquals(remote.undoIfKilled("close", [HIGH_FD]), undefined);
+        assertEquals(remote.syscallOrThrow("getpid"), BigInt(pid));
+        remote.write(Uint8Array.of(1, 2, 3));
+        assertEquals(remote.read(3), Uint8Array.of(1, 2, 3));
+      }
       assertNothingLeft(before);
       victim.line("hello");
       victim.expect("line: hello");
