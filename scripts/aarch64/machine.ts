@@ -10,7 +10,7 @@ const MEMORY_MIB = 2500;
 const PATIENCE = 6;
 /** Stands between what is to be shown and the JUnit report. */
 const REPORT_MARK = "@@ report";
-/** Last lines of the emulator that are shown when a machine fails. */
+/** Last lines of the emulator that are shown when a machine tells no results. */
 const MESSAGES = 20;
 /** Where the tree is in the machine. */
 export const TREE = "/t/p";
@@ -78,10 +78,10 @@ export function boot(job: Job): Boot {
     const said = new Response(child.stderr).text();
     const report = await untilReport(child.stdout, show);
     const { success, code } = await child.status;
-    // How the machine started is of interest only when it did not.
-    const messages = (await said).trim().split("\n");
-    messages.slice(success ? -1 : -MESSAGES).forEach(show);
     const isWhole = report.trimEnd().endsWith("</testsuites>");
+    // How the machine started is of interest only when it did not get far.
+    const messages = (await said).trim().split("\n");
+    messages.slice(isWhole ? -1 : -MESSAGES).forEach(show);
     if (!isWhole) show(`Failed: the emulated ${cpu} told no results: ${meaningOf(code)}`);
     shows.close();
     return isWhole ? { success, xml: report } : failure(`an emulated ${cpu}`, meaningOf(code));

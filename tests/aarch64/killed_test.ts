@@ -14,7 +14,7 @@ import { waitUntil } from "../support/terminal.ts";
 const SIGUSR1 = 10;
 
 /** Requests to ptrace(2) that an attach makes at least; one moment is drawn from each part of them. */
-const REQUESTS = 80;
+const REQUESTS = 64;
 const PARTS = 3;
 
 function moments(): number[] {

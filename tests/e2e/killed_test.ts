@@ -118,6 +118,10 @@ describe("reptyr is killed while it moves", () => {
       killAt(target, "ptrace", number);
       // The shell may have seen it stop; and a job in the background that reads is stopped as ever.
       const foreground = () => target.stat.tpgid === target.stat.pgrp;
+      waitUntil(
+        "the job to read, or to be stopped",
+        () => !foreground() || target.stat.state === "S",
+      );
       if (!foreground()) {
         target.terminal.expect("Stopped");
         target.terminal.line("fg");
