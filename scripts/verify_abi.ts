@@ -7,9 +7,11 @@
  */
 import * as aarch64 from "../src/arch/aarch64.ts";
 import * as i386 from "../src/arch/i386.ts";
+import * as i386SignalFrames from "../src/arch/i386_signal_frames.ts";
 import * as x86_64 from "../src/arch/x86_64.ts";
 import * as armFrames from "../src/arch/aarch64_signal_frames.ts";
 import * as signalFrames from "../src/arch/x86_64_signal_frames.ts";
+import * as extendedState from "../src/arch/x86_extended_state.ts";
 import type { Architecture, SyscallName } from "../src/arch/arch.ts";
 import { PT_REGS_X86_64 } from "../src/arch/pt_regs.ts";
 import * as bpfConstants from "../src/ffi/bpf_constants.ts";
@@ -122,6 +124,29 @@ export const TABLE: readonly { on: readonly TargetName[]; facts: () => Fact[] }[
     on: ["i386"],
     facts: () =>
       architectureFacts("src/arch/i386.ts", i386.i386, i386.USER_REGS, i386.SECOND_NAMES),
+  },
+  {
+    on: ["i386"],
+    facts: () => {
+      const { SIGNAL_FRAME, LEGACY_STATE } = i386SignalFrames;
+      const file = "src/arch/i386_signal_frames.ts";
+      return [
+        ...layoutFacts("src/arch/i386_registers.ts", "USER_REGS", i386.USER_REGS),
+        ...layoutFacts(file, "SIGNAL_FRAME", SIGNAL_FRAME),
+        ...layoutFacts(file, "LEGACY_STATE", LEGACY_STATE),
+      ];
+    },
+  },
+  {
+    on: ["x86_64", "i386"],
+    facts: () => {
+      const { FP_XSTATE_MAGIC1, FP_XSTATE_MAGIC2, SW_BYTES } = extendedState;
+      const file = "src/arch/x86_extended_state.ts";
+      return [
+        ...constantFacts(file, { FP_XSTATE_MAGIC1, FP_XSTATE_MAGIC2 }),
+        ...layoutFacts(file, "SW_BYTES", SW_BYTES),
+      ];
+    },
   },
 ];
 
@@ -300,7 +325,18 @@ struct kernel_sigaction {
   unsigned long sa_mask[64 / (8 * sizeof(long))];
 };
 
+#ifdef __i386__
+struct signal_frame {
+  char *pretcode;
+  int sig;
+  siginfo_t *pinfo;
+  void *puc;
+  siginfo_t info;
+  ucontext_t uc;
+};
+#else
 struct signal_frame { char *pretcode; ucontext_t uc; };
+#endif
 
 #ifndef NT_ARM_SSVE /* <elf.h> of C libraries before 2.36, and 2.41 */
 #define NT_ARM_SSVE 0x40b

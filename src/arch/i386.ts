@@ -1,28 +1,11 @@
 /** i386, as a 64-bit kernel runs it beside x86_64: the 32-bit register set and INT 0x80. */
 import { layout } from "../struct.ts";
-import type { AbiStructs, Architecture, Registers, SyscallName } from "./arch.ts";
+import type { AbiStructs, Architecture, SyscallName } from "./arch.ts";
+import { get, getSigned, set, USER_REGS } from "./i386_registers.ts";
+import { signalFrames } from "./i386_signal_frames.ts";
 import { EFLAGS_CLEARED, restartingResult } from "./x86.ts";
 
-/** Offsets in `struct user_regs_struct` of a 32-bit program; every register is 4 bytes wide. */
-export const USER_REGS = layout("struct user_regs_struct", 68, {
-  ebx: [0, "u32"],
-  ecx: [4, "u32"],
-  edx: [8, "u32"],
-  esi: [12, "u32"],
-  edi: [16, "u32"],
-  ebp: [20, "u32"],
-  eax: [24, "u32"],
-  xds: [28, "u32"],
-  xes: [32, "u32"],
-  xfs: [36, "u32"],
-  xgs: [40, "u32"],
-  orig_eax: [44, "i32"],
-  eip: [48, "u32"],
-  xcs: [52, "u32"],
-  eflags: [56, "u32"],
-  esp: [60, "u32"],
-  xss: [64, "u32"],
-});
+export { USER_REGS };
 
 /** In the order in which INT 0x80 takes them: syscall(2), "Architecture calling conventions". */
 const ARGUMENT_REGISTERS = ["ebx", "ecx", "edx", "esi", "edi", "ebp"] as const;
@@ -92,26 +75,6 @@ const structs: AbiStructs = {
   sigaction: layout("struct kernel_sigaction", 20, { sa_handler: [0, "u32"] }),
   epollEvent: layout("struct epoll_event", 12, { events: [0, "u32"], data: [4, "u64"] }),
 };
-
-type RegisterName = keyof typeof USER_REGS.fields;
-
-function view(registers: Registers): DataView {
-  return new DataView(registers.buffer, registers.byteOffset, registers.byteLength);
-}
-
-function get(registers: Registers, name: RegisterName): bigint {
-  return BigInt(view(registers).getUint32(USER_REGS.fields[name][0], true));
-}
-
-/** A 64-bit kernel shows half of its register: -EINTR in eax is 0xfffffffc there. */
-function getSigned(registers: Registers, name: RegisterName): bigint {
-  return BigInt.asIntN(32, get(registers, name));
-}
-
-function set(registers: Registers, name: RegisterName, value: bigint): void {
-  const bits = Number(BigInt.asUintN(32, value));
-  view(registers).setUint32(USER_REGS.fields[name][0], bits, true);
-}
 
 export const i386: Architecture = {
   name: "i386",
@@ -202,4 +165,6 @@ export const i386: Architecture = {
     set(restarted, "eax", result);
     return restarted;
   },
+
+  signalFrames,
 };

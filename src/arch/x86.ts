@@ -22,3 +22,20 @@ export function restartingResult(
 ): bigint | undefined {
   return result === -EINTR && eintrAfterStop.has(number) ? -ERESTARTNOHAND : undefined;
 }
+
+/** Of SYSCALL, SYSENTER and INT 0x80. */
+export const SYSCALL_LENGTH = 2n;
+
+// include/linux/errno.h: interrupted calls that are to be made again.
+const ERESTARTS: ReadonlySet<bigint> = new Set([-512n, -513n, -514n, -516n]);
+
+/** Whether the kernel will make call `number` (negative: none) again, which was interrupted with `result`. */
+export function isRestarted(number: bigint, result: bigint): boolean {
+  return number >= 0n && ERESTARTS.has(result);
+}
+
+/**
+ * No mode that sigaltstack(2) has: rt_sigreturn(2) ignores that it cannot be set, restore_altstack() in
+ * kernel/signal.c, and the alternate stack, which no other process can read, stays what it is.
+ */
+export const NO_ALTERNATE_STACK_MODE = 0x40;

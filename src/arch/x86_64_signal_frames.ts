@@ -2,6 +2,8 @@
 import { layout, Struct } from "../struct.ts";
 import type { Registers, SignalFrames } from "./arch.ts";
 import { get, getSigned, offsetOf, type RegisterName, set } from "./x86_64_registers.ts";
+import { isRestarted, NO_ALTERNATE_STACK_MODE, SYSCALL_LENGTH } from "./x86.ts";
+import { ALIGNMENT, frameOf } from "./x86_extended_state.ts";
 
 /**
  * What stands on the stack of a handler: its return address, and what rt_sigreturn(2) sets. The C library's
@@ -50,38 +52,6 @@ const UC_FP_XSTATE = 1n;
 const UC_SIGCONTEXT_SS = 2n;
 const UC_STRICT_RESTORE_SS = 4n;
 
-/**
- * No mode that sigaltstack(2) has: rt_sigreturn(2) ignores that it cannot be set, restore_altstack() in
- * kernel/signal.c, and the alternate stack, which no other process can read, stays what it is.
- */
-const NO_ALTERNATE_STACK_MODE = 0x40;
-
-// <asm/sigcontext.h>: `struct _fpx_sw_bytes`, in the 48 bytes of FXSAVE that are left to programs, and
-// the word behind the XSAVE area.
-const FP_XSTATE_MAGIC1 = 0x46505853;
-const FP_XSTATE_MAGIC2 = 0x46505845;
-const MAGIC2_SIZE = 4;
-const SW_BYTES = layout("struct _fpx_sw_bytes", 48, {
-  magic1: [0, "u32"],
-  extended_size: [4, "u32"],
-  xfeatures: [8, "u64"],
-  xstate_size: [16, "u32"],
-});
-const SW_BYTES_OFFSET = 464;
-const XSTATE_BV_OFFSET = 512;
-
-/**
- * The tiles of AMX stand at the end. A process without permission for them, arch_prctl(ARCH_REQ_XCOMP_PERM), has the
- * set's whole size in ptrace(2), but may not have it in a frame: with a longer one the kernel would restore SSE
- * registers only.
- */
-const AMX_TILES = 0x60000n;
-const SIZE_WITHOUT_AMX = 2696;
-
-// include/linux/errno.h: interrupted calls that are to be made again.
-const ERESTARTS: ReadonlySet<bigint> = new Set([-512n, -513n, -514n, -516n]);
-const SYSCALL_LENGTH = 2n;
-
 export const signalFrames: SignalFrames = {
   returningSyscall: Uint8Array.of(0x0f, 0x05, 0xc3),
   // mov $15,%rax; syscall - as the C libraries have it; or with %eax.
@@ -90,7 +60,7 @@ export const signalFrames: SignalFrames = {
     Uint8Array.of(0xb8, 0x0f, 0, 0, 0, 0x0f, 0x05),
   ],
   redZone: 128n,
-  extendedStateAlignment: 64n,
+  extendedStateAlignment: ALIGNMENT,
   extendedStateSets: ["NT_X86_XSTATE"],
 
   stackPointer: (registers) => get(registers, "rsp"),
@@ -101,7 +71,7 @@ export const signalFrames: SignalFrames = {
 
   resumed(registers) {
     const number = getSigned(registers, "orig_rax");
-    if (number < 0n || !ERESTARTS.has(getSigned(registers, "rax"))) return registers;
+    if (!isRestarted(number, getSigned(registers, "rax"))) return registers;
     return changed(
       changed(registers, "rip", get(registers, "rip") - SYSCALL_LENGTH),
       "rax",
@@ -127,26 +97,7 @@ export const signalFrames: SignalFrames = {
     return frame.bytes.subarray(0, KERNEL_SIZE);
   },
 
-  extendedState([image]) {
-    if (image === undefined) return undefined;
-    const features = new DataView(image.buffer, image.byteOffset).getBigUint64(
-      SW_BYTES_OFFSET,
-      true,
-    );
-    const used = new DataView(image.buffer, image.byteOffset).getBigUint64(XSTATE_BV_OFFSET, true);
-    const withTiles = (used & AMX_TILES) !== 0n;
-    const size = withTiles ? image.length : Math.min(image.length, SIZE_WITHOUT_AMX);
-    const area = new Uint8Array(size + MAGIC2_SIZE);
-    area.set(image.subarray(0, size));
-    const software = new Struct(SW_BYTES)
-      .set("magic1", FP_XSTATE_MAGIC1)
-      .set("extended_size", area.length)
-      .set("xfeatures", withTiles ? features : features & ~AMX_TILES)
-      .set("xstate_size", size);
-    area.set(software.bytes, SW_BYTES_OFFSET);
-    new DataView(area.buffer).setUint32(size, FP_XSTATE_MAGIC2, true);
-    return area;
-  },
+  extendedState: ([image]) => image && frameOf(image),
 };
 
 function fieldOf(name: RegisterName) {

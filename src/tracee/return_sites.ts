@@ -27,11 +27,21 @@ export function findReturnSites(
 ): ReturnSites | undefined {
   if (arch.signalFrames === undefined) return undefined;
   const { returningSyscall, sigreturns } = arch.signalFrames;
-  const mappings = inSearchOrder(maps).filter(({ end }) => end <= 1n << BigInt(arch.addressBits));
+  const mappings = inSearchOrder(maps);
   const alignment = arch.instructionAlignment;
   const syscall = search(tid, mappings, [returningSyscall], alignment);
   const sigreturn = search(tid, mappings, sigreturns, alignment);
   return syscall === undefined || sigreturn === undefined ? undefined : { syscall, sigreturn };
+}
+
+/**
+ * Whether registers of `arch` hold every address of a process. Where 32-bit code runs in a 64-bit one they do not, and
+ * a 32-bit signal frame would not give it back what it has beyond them.
+ */
+export function canPointTo(arch: Architecture, maps: readonly Mapping[]): boolean {
+  return maps.every(({ path, end }) =>
+    path === "[vsyscall]" || end <= 1n << BigInt(arch.addressBits)
+  );
 }
 
 const soughtEarly = new Set<number>();
@@ -45,7 +55,9 @@ export function findReturnSitesEarly(pid: number): void {
   soughtEarly.add(pid);
   try {
     const maps = readExecutableMaps(pid, pid) ?? [];
-    for (const arch of ARCHITECTURES) findReturnSites(pid, pid, arch, maps);
+    for (const arch of ARCHITECTURES) {
+      if (canPointTo(arch, maps)) findReturnSites(pid, pid, arch, maps);
+    }
   } catch {
     // Gone, or not ours to read.
   }

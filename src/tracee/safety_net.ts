@@ -16,7 +16,7 @@ import { hasShadowStack } from "../proc/status.ts";
 import { notedBlockedCall } from "./blocked_calls.ts";
 import { ALL_SIGNALS, getFurtherRegisters } from "./ptrace.ts";
 import { readMemory, writeMemory } from "./remote_memory.ts";
-import { findReturnSites, type ReturnSites } from "./return_sites.ts";
+import { canPointTo, findReturnSites, type ReturnSites } from "./return_sites.ts";
 
 /** Where a net can be spread in a process. */
 export interface NetPlace {
@@ -36,6 +36,7 @@ export function findNetPlace(
   if (arch.signalFrames === undefined || hasShadowStack(pid, tid)) return undefined;
   if (hasGuardedReturns(tid, arch.signalFrames)) return undefined;
   const maps = readExecutableMaps(pid, tid) ?? [];
+  if (!canPointTo(arch, maps)) return undefined;
   const stack = maps.find(({ path, writable }: Mapping) => path === "[stack]" && writable);
   const sites = findReturnSites(pid, tid, arch, maps);
   return sites === undefined || stack === undefined ? undefined : { tid, arch, sites, stack };
@@ -162,9 +163,10 @@ export class SafetyNet {
    */
   forChild(exit: Registers): bigint | undefined {
     if (this.#lowest - BigInt(MARGIN) < this.#bottom) return undefined;
-    return this.#write(
-      this.#frames.frame(exit, ALL_SIGNALS, this.#sites.sigreturn),
-      this.#lowest,
+    const frame = this.#frames.frame(exit, ALL_SIGNALS, this.#sites.sigreturn);
+    const address = this.#write(frame, this.#lowest);
+    return this.#frames.stackPointer(
+      this.#frames.withStackPointer(exit, address, this.#sites.sigreturn),
     );
   }
 

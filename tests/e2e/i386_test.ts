@@ -56,6 +56,18 @@ describe("reptyr moves 32-bit programs", () => {
       });
     }
 
+    test(`one that has left its stack, where its safety net would be, ${shape}`, () => {
+      using target = Target.start(shape, [victim("stackless", FLAGS_32)], (terminal) => {
+        terminal.expect("ready");
+        echoes(terminal, "before");
+      });
+      using moved = target.move();
+      echoes(moved, "after");
+      assertEquals(target.terminal.output.includes("after"), false);
+      moved.press("^D");
+      target.expectEnd(moved, 0);
+    });
+
     test(`one whose threads compute, ${shape}`, () => {
       using target = Target.start(
         shape,

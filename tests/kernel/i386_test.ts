@@ -3,7 +3,15 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { describe } from "@std/testing/bdd";
 import { i386, USER_REGS } from "../../src/arch/i386.ts";
 import { RefusedError } from "../../src/errors.ts";
-import { SIG_DFL, SIG_IGN, SIGHUP } from "../../src/ffi/constants.ts";
+import {
+  MAP_ANONYMOUS,
+  MAP_PRIVATE,
+  PROT_READ,
+  PROT_WRITE,
+  SIG_DFL,
+  SIG_IGN,
+  SIGHUP,
+} from "../../src/ffi/constants.ts";
 import { ERRNO } from "../../src/ffi/errno.ts";
 import { kill, pidfdOpen } from "../../src/ffi/process.ts";
 import { close } from "../../src/ffi/descriptor.ts";
@@ -63,9 +71,15 @@ describe("a 32-bit process", () => {
       using tracee = Tracee.seize(victim.pid, OPTIONS);
       assertEquals(tracee.arch.name, "i386");
       using remote = RemoteSyscalls.begin(tracee);
+      const access = PROT_READ | PROT_WRITE;
+      const flags = MAP_PRIVATE | MAP_ANONYMOUS;
+      const mapped = remote.syscallOrThrow("mmap", 0, SCRATCH_SIZE, access, flags, -1, 0);
       const { scratch } = remote;
-      assert(scratch > 0x7fff_ffffn && scratch <= 0xffff_ffffn, `0x${scratch.toString(16)}`);
-      assert(readMaps(victim.pid)!.some(({ start, end }) => start <= scratch && scratch < end));
+      for (const address of [mapped, scratch]) {
+        assert(address > 0x7fff_ffffn && address <= 0xffff_ffffn, `0x${address.toString(16)}`);
+        assert(readMaps(victim.pid)!.some(({ start, end }) => start <= address && address < end));
+      }
+      assertEquals(remote.syscallOrThrow("munmap", mapped, SCRATCH_SIZE), 0n);
       const bytes = Uint8Array.from({ length: SCRATCH_SIZE }, (_, index) => index * 7);
       remote.write(bytes);
       assertEquals(remote.read(SCRATCH_SIZE), bytes);

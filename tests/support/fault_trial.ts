@@ -19,13 +19,21 @@ import {
 import { assertMessage, linesOf, settingsOf, Untouched, WIDE } from "./input_run.ts";
 import { living, startOnTerminal, untilForeground, untilRunning } from "./jobs_moved.ts";
 import { snapshot } from "./leftovers.ts";
-import { victim } from "./programs.ts";
+import { FLAGS_32, victim } from "./programs.ts";
 import { BASH, Emulator, mastersOf, untilIdle } from "./steal.ts";
 import { Terminal, waitUntil } from "./terminal.ts";
 import { untilAllBlocked } from "./victim.ts";
 
-/** What reptyr is asked to move. */
-export const SUBJECTS = ["leader", "job", "family", "steal"] as const;
+/** What reptyr is asked to move; with 32: of 32-bit programs. */
+export const SUBJECTS = [
+  "leader",
+  "job",
+  "family",
+  "steal",
+  "leader32",
+  "job32",
+  "family32",
+] as const;
 
 export type SubjectName = (typeof SUBJECTS)[number];
 
@@ -48,14 +56,21 @@ interface Subject extends Disposable {
 function start(name: SubjectName, isPatient = false): Subject {
   switch (name) {
     case "leader":
-      return program("session leader", "soak", isPatient ? ["patient"] : []);
+    case "leader32":
+      return program("session leader", "soak", isPatient ? ["patient"] : [], flagsOf(name));
     case "job":
-      return program("foreground job", "command");
+    case "job32":
+      return program("foreground job", "command", [], flagsOf(name));
     case "family":
-      return family();
+    case "family32":
+      return family(flagsOf(name));
     case "steal":
       return stolen();
   }
+}
+
+function flagsOf(name: SubjectName): readonly string[] {
+  return name.endsWith("32") ? FLAGS_32 : [];
 }
 
 function onNewTerminal(pid: number, pids: readonly number[]): () => boolean {
@@ -75,11 +90,12 @@ function areFree(pids: readonly number[]): boolean {
 function program(
   shape: Shape,
   name: "soak" | "command",
-  args: readonly string[] = [],
+  args: readonly string[],
+  flags: readonly string[],
 ): Subject {
   const target = Target.start(
     shape,
-    [victim(name), ...args],
+    [victim(name, flags), ...args],
     (terminal) => terminal.expect("ready"),
   );
   untilAllBlocked(target.pid);
@@ -111,9 +127,9 @@ function comm(pid: number): string {
 }
 
 /** A parent and two children, the job of an interactive shell. */
-function family(): Subject {
+function family(flags: readonly string[]): Subject {
   using stack = new DisposableStack();
-  const path = victim("jobs_family");
+  const path = victim("jobs_family", flags);
   const old = stack.use(startOnTerminal("foreground job", [path, "plain", "plain"]));
   for (const what of ["child1 ready", "child2 ready"]) old.expectScreen(what);
   const name = path.slice(path.lastIndexOf("/") + 1).slice(0, 15);
@@ -279,6 +295,8 @@ export function killed(name: SubjectName, fault: Fault): Trial {
   const outcome = waitUntil("the target to be something", () => {
     const stat = readStat(target!);
     if (stat === undefined || !isLive(stat)) return "hung up";
+    // Killed while the shell was being shown a stop: it undoes the rest when assertAsBefore() has it continued.
+    if (subject.isJob && stat.state === "T") return "as before";
     // Its mask is the last that it gets back.
     if (String(readStatus(target!)?.sigBlocked) !== before[0]!.sets[0]) return undefined;
     if (name === "steal") return subject.isMoved() ? "hung up" : "as before";
