@@ -2,47 +2,10 @@ import { assertEquals } from "@std/assert";
 import { beforeEach, describe, it } from "@std/testing/bdd";
 import type { WatchEvent } from "../../src/procout/engine.ts";
 import { indexCalls } from "../../src/procout/bpf/call_map.ts";
-import { CALL_BASE, FLAG, KIND, RECORD, REST } from "../../src/procout/bpf/layout.ts";
+import { FLAG, KIND } from "../../src/procout/bpf/layout.ts";
 import { RecordReader, type Rest } from "../../src/procout/bpf/records.ts";
 import { Ring } from "../../src/procout/bpf/ring.ts";
-
-const BYTES = 4096;
-const PAGE = 4096;
-const BUSY = 0x80000000;
-const DISCARDED = 0x40000000;
-
-/** The kernel's side of a ring. */
-class Producer {
-  readonly memory = {
-    consumer: new ArrayBuffer(PAGE),
-    producerAndData: new ArrayBuffer(PAGE + 2 * BYTES),
-    dataOffset: PAGE,
-  };
-  readonly #view = new DataView(this.memory.producerAndData);
-  position = 0;
-
-  /** Put a record of `payload` in, in both of the mappings; where its header is. */
-  put(payload: Uint8Array, header = payload.length): number {
-    const at = this.position % BYTES;
-    const write = (place: number, value: number) => {
-      this.#view.setUint8(PAGE + place % BYTES, value);
-      this.#view.setUint8(PAGE + BYTES + place % BYTES, value);
-    };
-    [0, 8, 16, 24].forEach((shift, index) => write(at + index, header >>> shift & 255));
-    payload.forEach((byte, index) => write(at + 8 + index, byte));
-    this.position += (8 + payload.length + 7) & ~7;
-    this.#view.setUint32(0, this.position % 0x1_0000_0000, true);
-    return at;
-  }
-
-  commit(at: number, header: number): void {
-    this.#view.setUint32(PAGE + at, header, true);
-  }
-
-  get consumed(): number {
-    return Number(new BigUint64Array(this.memory.consumer, 0, 1)[0]!);
-  }
-}
+import { BUSY, BYTES, DISCARDED, type Fields, Producer, record } from "../support/bpf_records.ts";
 
 describe("Ring", () => {
   it("gives each record once, in order, and its room back when it is released", () => {
@@ -88,39 +51,8 @@ describe("Ring", () => {
   });
 });
 
-interface Fields {
-  readonly kind?: number;
-  readonly flags?: number;
-  readonly tid?: number;
-  readonly lost?: number;
-  readonly text?: string;
-  readonly rest?: Partial<Record<keyof typeof REST, number>>;
-}
-
 const ENCODER = new TextEncoder();
 const DECODER = new TextDecoder();
-const WRITE = CALL_BASE.native + 1;
-
-function record({ kind, flags, tid, lost, text, rest }: Fields): Uint8Array {
-  const data = ENCODER.encode(text ?? "");
-  const bytes = new Uint8Array(RECORD.size + (rest === undefined ? data.length : REST.size));
-  const view = new DataView(bytes.buffer);
-  bytes[RECORD.kind] = kind ?? KIND.data;
-  bytes[RECORD.flags] = flags ?? FLAG.first | FLAG.last;
-  bytes[RECORD.stream] = 1;
-  view.setUint32(RECORD.length, data.length, true);
-  view.setUint32(RECORD.tid, tid ?? 11, true);
-  view.setUint32(RECORD.pid, 10, true);
-  view.setInt32(RECORD.fd, 1, true);
-  view.setUint32(RECORD.call, WRITE, true);
-  view.setBigUint64(RECORD.time, 2_000_000n, true);
-  view.setBigUint64(RECORD.lost, BigInt(lost ?? 0), true);
-  if (rest === undefined) bytes.set(data, RECORD.size);
-  for (const [name, value] of Object.entries(rest ?? {})) {
-    view.setBigUint64(RECORD.size + REST[name as keyof typeof REST], BigInt(value), true);
-  }
-  return bytes;
-}
 
 describe("RecordReader", () => {
   let said: string[] = [];

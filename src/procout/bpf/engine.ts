@@ -250,8 +250,9 @@ export class BpfEngine implements Engine {
     return this.#something;
   }
 
+  /** In this order: who has ended since the ring was found to be empty has put there what it had still to say. */
   get #isOver(): boolean {
-    return this.#loaded.ring.waiting === 0 && this.#loaded.watched().next().done === true;
+    return this.#loaded.watched().next().done === true && this.#loaded.ring.waiting === 0;
   }
 
   #finish(): void {
