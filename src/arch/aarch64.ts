@@ -107,7 +107,7 @@ export const aarch64: Architecture = {
       set(changed, NUMBER_REGISTER, number);
       return changed;
     },
-    callLeft: (registers, firstArgument) => ({
+    callOf: (registers, firstArgument = get(registers, "regs[0]")) => ({
       number: get(registers, NUMBER_REGISTER),
       args: ARGUMENT_REGISTERS.map((name, index) =>
         index === 0 ? firstArgument : get(registers, name)

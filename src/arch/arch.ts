@@ -85,7 +85,7 @@ export interface AbiStructs {
   readonly epollEvent: AbiLayout<"events" | "data">;
 }
 
-/** The call that a thread was seen blocked in, before it was asked to stop: proc_pid_syscall(5). */
+/** A call that a thread is in, as proc_pid_syscall(5) shows it before the thread is asked to stop. */
 export interface BlockedCall {
   readonly number: bigint;
   /** Six. */
@@ -189,8 +189,11 @@ export interface Architecture {
     /** `registers` with another number for the call that comes next. */
     withNumber(registers: Registers, number: bigint): Registers;
 
-    /** The call that a thread with `registers` is coming out of; its first argument is known from its entry. */
-    callLeft(registers: Registers, firstArgument: bigint): BlockedCall;
+    /**
+     * The call that a thread with `registers` is entering, or coming out of with a result that stands where the first
+     * argument stood: that is known from the entry.
+     */
+    callOf(registers: Registers, firstArgument?: bigint): BlockedCall;
   };
 
   /** Address of the next instruction. */

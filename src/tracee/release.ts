@@ -60,6 +60,19 @@ export function restart(tid: number): void {
   if (restarted !== registers) insist(() => setRegisters(tid, restarted));
 }
 
+/**
+ * The same as a thread that runs no call of ours goes on: on its way back into the one that it was stopped in.
+ * `signal` is one that it is about to be given, `blocked` the call.
+ */
+export function restartOnRelease(
+  tid: number,
+  signal: number,
+  blocked: BlockedCall | undefined = takeBlockedCall(tid),
+): void {
+  if (blocked === undefined) restart(tid);
+  else restartLate(tid, blocked, signal);
+}
+
 /** {@linkcode restart} after something has failed, which may have been that: for as many as can be. */
 export function restartAll(tids: readonly number[]): void {
   for (const tid of tids) {

@@ -37,6 +37,7 @@ import {
   setRegisters,
   setSignalMask,
 } from "./ptrace.ts";
+import { noteCall } from "./blocked_calls.ts";
 import { CriticalSection } from "./critical_section.ts";
 import { insist } from "./insist.ts";
 import { LoanClock } from "./loan_clock.ts";
@@ -371,6 +372,9 @@ export class RemoteSyscalls implements Disposable {
    */
   #interruptOnceMore(): void {
     this.#runToOwnCall();
+    // It was not seen in this call before, where it was stopped right on its way there.
+    const { earlyRestart } = this.#tracee.arch;
+    noteCall(this.#tid, earlyRestart!.callOf(insist(() => getRegisters(this.#tid))));
     insist(() => interrupt(this.#tid));
     insist(() => resume(this.#tid, PTRACE_CONT));
     const { pid } = this.#tracee;

@@ -7,7 +7,7 @@ import { usleep } from "../ffi/process.ts";
 import { readElfMachine } from "../proc/program.ts";
 import { readStatus } from "../proc/status.ts";
 import { listTids } from "../proc/tasks.ts";
-import { noteBlockedCall } from "./blocked_calls.ts";
+import { awaitBlockedCalls, noteBlockedCall } from "./blocked_calls.ts";
 import { getRegisters, interrupt, seize } from "./ptrace.ts";
 import { awaitStrays, leaveAsStrays, releaseThreads, restart, restartAll } from "./release.ts";
 import { findReturnSitesEarly } from "./return_sites.ts";
@@ -201,6 +201,7 @@ function askFreshThreads(
   { seen, asked }: Omit<Threads, "stopped">,
 ): number[] {
   const fresh = (listTids(pid) ?? []).filter((tid) => !seen.has(tid));
+  awaitBlockedCalls(pid, fresh);
   for (const tid of fresh) {
     seen.add(tid);
     if (askToStop(pid, tid, options)) asked.add(tid);

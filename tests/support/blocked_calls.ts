@@ -14,6 +14,8 @@ import { startVictim, untilAllBlocked } from "./victim.ts";
 const SIGUSR1 = 10;
 const SIGUSR2 = 12;
 const TIMES = 3;
+/** So often that a thread is stopped at any point of its way back into its call, too. */
+const MANY_TIMES = 50;
 
 export type CallResult = readonly [call: string, result: number];
 
@@ -139,6 +141,15 @@ export function testBlockedCalls(
           assertEquals(victim.expectExit(), { kind: "exited", status: 0 });
         });
       }
+
+      test("goes on although it has hardly begun: epoll_wait", () => {
+        using victim = startVictim("blocked", ["epoll_wait"], { flags });
+        untilAllBlocked(victim.pid);
+        for (let i = 0; i < MANY_TIMES; i++) disturb(victim.pid);
+        victim.line("wake");
+        const done = expectDone(victim);
+        assertEquals([done.result, done.errno, done.handled], [1, "0", 0]);
+      });
 
       for (const call of ["pause", "sigsuspend"].filter(isWanted)) {
         test(`goes on until a handler runs: ${call}`, () => {

@@ -67,6 +67,17 @@ describe("aarch64.earlyRestart", () => {
     assertEquals(changes(before, after), { "regs[8]": 128n });
     assertStrictEquals(aarch64.earlyRestart!.withNumber(after, 128n), after);
   });
+
+  it("tells which call a thread enters, and which it has left with a result", () => {
+    const entering = registersWith({ "regs[0]": 7n, "regs[8]": 22n, pc: 0x40_0104n });
+    const left = registersWith({ "regs[0]": EINTR, "regs[8]": 22n, pc: 0x40_0104n });
+    const { callOf } = aarch64.earlyRestart!;
+    assertEquals(callOf(entering).args[0], 7n);
+    assertEquals(callOf(left, 7n), callOf(entering));
+    assertEquals(changes(entering, aarch64.withRestart(left, callOf(entering))), {
+      pc: 0x40_0100n,
+    });
+  });
 });
 
 describe("aarch64.withRestart", () => {

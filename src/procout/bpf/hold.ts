@@ -3,7 +3,6 @@
  * the call, and let go when there is room: neither its parent nor itself is told of that, and should this program die the
  * kernel lets it go. Rules 1 and 8 of docs/architecture.md hold here, too.
  */
-import { architectureOf } from "../../arch/mod.ts";
 import { SyscallError, TraceeDiedError } from "../../errors.ts";
 import { SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU } from "../../ffi/constants.ts";
 import { usleep } from "../../ffi/process.ts";
@@ -11,7 +10,9 @@ import { verbose } from "../../log.ts";
 import { isEnding } from "../../proc/stat.ts";
 import { readStatus } from "../../proc/status.ts";
 import { readable } from "../../proc/gone.ts";
-import { detach, getRegisters, interrupt, seize, setRegisters } from "../../tracee/ptrace.ts";
+import { noteBlockedCall } from "../../tracee/blocked_calls.ts";
+import { detach, interrupt, seize } from "../../tracee/ptrace.ts";
+import { restartOnRelease } from "../../tracee/release.ts";
 import { Deadline, statusNow } from "../../tracee/wait.ts";
 import type { WaitStatus } from "../../tracee/wait_status.ts";
 
@@ -75,6 +76,7 @@ export class HeldThreads {
       seize(tid, 0);
       this.#held.set(tid, { pid, isInside: false });
       this.count++;
+      noteBlockedCall(pid, tid);
       interrupt(tid);
     } catch (error) {
       if (error instanceof TraceeDiedError) return;
@@ -128,13 +130,6 @@ export class HeldThreads {
 /** Out of the stop that `status` tells of. */
 function letGo(tid: number, status: WaitStatus): void {
   const signal = status.kind === "signal-delivery-stop" ? status.signal : 0;
-  if (status.kind !== "group-stop" && !STOP_SIGNALS.includes(signal)) restartCall(tid);
+  if (status.kind !== "group-stop" && !STOP_SIGNALS.includes(signal)) restartOnRelease(tid, signal);
   detach(tid, signal);
-}
-
-/** See `withRestart` of src/arch: a call that only the stop made return EINTR is made again. */
-function restartCall(tid: number): void {
-  const registers = getRegisters(tid);
-  const restarted = architectureOf(registers.length)?.withRestart(registers) ?? registers;
-  if (restarted !== registers) setRegisters(tid, restarted);
 }

@@ -2,7 +2,7 @@
 import { SyscallError, TraceeDiedError } from "../../errors.ts";
 import { ERRNO } from "../../ffi/errno.ts";
 import { listTids, readChildren } from "../../proc/tasks.ts";
-import { noteBlockedCall } from "../../tracee/blocked_calls.ts";
+import { awaitBlockedCalls, noteBlockedCall } from "../../tracee/blocked_calls.ts";
 import { interrupt, seize } from "../../tracee/ptrace.ts";
 import { hasExited } from "../../tracee/wait.ts";
 import type { WatchRequest } from "../engine.ts";
@@ -22,7 +22,9 @@ export function attachAll(stops: Stops, request: WatchRequest, options: number):
     found = false;
     for (const pid of pids) {
       const tids = listTids(pid) ?? [];
-      for (const tid of tids.filter((one) => !seen.has(one))) {
+      const fresh = tids.filter((tid) => !seen.has(tid));
+      if (!request.apart?.has(pid)) awaitBlockedCalls(pid, fresh);
+      for (const tid of fresh) {
         seen.add(tid);
         found = true;
         if (request.apart?.has(pid)) continue;

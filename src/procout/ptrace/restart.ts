@@ -1,9 +1,9 @@
 /** Calls that a stop of ours has broken, and nothing else: they are made again. */
-import { architectureOf, ASK_BEFORE_STOP, type BlockedCall } from "../../arch/mod.ts";
+import { architectureOf, type BlockedCall } from "../../arch/mod.ts";
 import { SyscallError, TraceeDiedError } from "../../errors.ts";
 import { takeBlockedCall } from "../../tracee/blocked_calls.ts";
-import { getRegisters, setRegisters } from "../../tracee/ptrace.ts";
-import { restartLate } from "../../tracee/release.ts";
+import { getRegisters } from "../../tracee/ptrace.ts";
+import { restartOnRelease } from "../../tracee/release.ts";
 import type { Thread } from "./table.ts";
 
 /** What `act` gives; `undefined` when the thread is gone. */
@@ -19,23 +19,15 @@ export function unlessDead<T>(act: () => T): T | undefined {
 /** See `withRestart` of src/arch: a call that only the stop made return EINTR is made again. */
 export function restartCall(thread: Thread, signal = 0): void {
   const { tid } = thread;
-  unlessDead(() => {
-    if (ASK_BEFORE_STOP) {
-      const blocked = takeBlockedCall(tid) ?? thread.broken;
-      thread.broken = undefined;
-      if (blocked !== undefined) restartLate(tid, blocked, signal);
-      return;
-    }
-    const registers = getRegisters(tid);
-    const restarted = architectureOf(registers.length)?.withRestart(registers) ?? registers;
-    if (restarted !== registers) setRegisters(tid, restarted);
-  });
+  const blocked = takeBlockedCall(tid) ?? thread.broken;
+  thread.broken = undefined;
+  unlessDead(() => restartOnRelease(tid, signal, blocked));
 }
 
 /** At a syscall-exit-stop: what `thread` is coming out of. */
 export function callLeft({ tid, firstArgument }: Thread): BlockedCall | undefined {
   return unlessDead(() => {
     const registers = getRegisters(tid);
-    return architectureOf(registers.length)?.earlyRestart?.callLeft(registers, firstArgument);
+    return architectureOf(registers.length)?.earlyRestart?.callOf(registers, firstArgument);
   });
 }
