@@ -10,14 +10,12 @@
  * thread would go on at our instruction with our registers, and only a safety net brings it back.
  */
 import type { Registers, SyscallName } from "../arch/mod.ts";
-import { RemoteSyscallError, SyscallError, TraceeDiedError } from "../errors.ts";
+import { RemoteSyscallError, TraceeDiedError } from "../errors.ts";
 import {
   MAP_ANONYMOUS,
   MAP_PRIVATE,
   PROT_READ,
   PROT_WRITE,
-  PTRACE_CONT,
-  PTRACE_SYSCALL,
   PTRACE_SYSCALL_INFO_ENTRY,
   PTRACE_SYSCALL_INFO_EXIT,
   SIGSTOP,
@@ -25,29 +23,17 @@ import {
 import { describeErrno } from "../ffi/errno.ts";
 import { kill } from "../ffi/process.ts";
 import { orThrow } from "../ffi/raw.ts";
-import {
-  ALL_SIGNALS,
-  getEventMessage,
-  getRegisters,
-  getSignalMask,
-  getSyscallInfo,
-  interrupt,
-  replaceSyscall,
-  resume,
-  setRegisters,
-  setSignalMask,
-} from "./ptrace.ts";
-import { noteCall } from "./blocked_calls.ts";
 import { CriticalSection } from "./critical_section.ts";
 import { insist } from "./insist.ts";
 import { LoanClock } from "./loan_clock.ts";
-import { readMemory, readMemoryUpTo, writeMemory } from "./remote_memory.ts";
+import { LoanedThread } from "./loaned_thread.ts";
+import { ParkedCall } from "./parked_call.ts";
+import { ALL_SIGNALS, getRegisters, getSignalMask, setRegisters, setSignalMask } from "./ptrace.ts";
+import { readMemory, writeMemory } from "./remote_memory.ts";
 import { type PushOptions, SafetyNet, SCRATCH_SIZE } from "./safety_net.ts";
 import { finish, type Steps } from "./steps.ts";
 import type { Tracee } from "./tracee.ts";
 import { VectorRegisters } from "./vector_registers.ts";
-import { statusBefore, waitUntilInterrupted } from "./wait.ts";
-import type { WaitStatus } from "./wait_status.ts";
 
 /** The kernel's results from -4095 to -1 are error numbers: syscall(2). */
 const MAX_ERRNO = 4095n;
@@ -58,6 +44,7 @@ export const DATA = Symbol("address of data");
 export class RemoteSyscalls implements Disposable {
   readonly #tracee: Tracee;
   readonly #tid: number;
+  readonly #thread: LoanedThread;
   #original: Registers;
   readonly #originalMask: bigint;
   readonly #instruction: bigint;
@@ -66,13 +53,7 @@ export class RemoteSyscalls implements Disposable {
   #net: SafetyNet | undefined;
   #clock: LoanClock | undefined;
   #scratch: bigint | undefined;
-  #eventMessage = 0;
-  /** Whether a call has not been seen to end: a failure of ours may have left it between its entry and its exit. */
-  #mayBeInside = false;
-  /** Why nobody but the thread itself can undo any more what has been done: see {@linkcode #insist}. */
-  #failure: unknown;
-  /** Whether the thread was parked at a call that it makes again: see {@linkcode #learnRestart}. */
-  #parked = false;
+  #parkedCall: ParkedCall | undefined;
 
   private constructor(tracee: Tracee) {
     this.#tracee = tracee;
@@ -91,13 +72,13 @@ export class RemoteSyscalls implements Disposable {
     this.#net = place &&
       ask(() => SafetyNet.spread(place, this.#original, this.#originalMask, abort));
     this.#instruction = this.#net?.instruction ?? tracee.syscallInstruction;
+    this.#thread = new LoanedThread(tracee.pid, this.#tid, this.hasNet);
   }
 
   /**
    * Keep the main thread's registers, signal mask and restartable sequence. Nothing of these is changed before the
-   * first call. Signals are blocked from then until the end of the scope, so that no
-   * handler runs on borrowed registers; they stay queued. SIGSTOP cannot be blocked and takes effect
-   * at once.
+   * first call. Signals are blocked from then until the end of the scope, so that no handler runs on borrowed registers;
+   * they stay queued. SIGSTOP cannot be blocked and takes effect at once.
    */
   static begin(tracee: Tracee): RemoteSyscalls {
     return new RemoteSyscalls(tracee);
@@ -105,9 +86,9 @@ export class RemoteSyscalls implements Disposable {
 
   /**
    * If this program is killed from the next call on, before the scope ends or {@linkcode settle}, have the thread make
-   * call `name` by itself, before those that were asked for earlier. The argument `DATA`
-   * stands for the address of the data that it is given, which is returned: the next call, without which this one is not
-   * made either, may fill it. `undefined` without a safety net: then nothing will be done.
+   * call `name` by itself, before those that were asked for earlier. The argument `DATA` stands for the address of the
+   * data that it is given, which is returned: the next call, without which this one is not made either, may fill it.
+   * `undefined` without a safety net: then nothing will be done.
    */
   undoIfKilled(
     name: SyscallName,
@@ -140,56 +121,6 @@ export class RemoteSyscalls implements Disposable {
   }
 
   /**
-   * Where the kernel shows only as the thread moves on with which number an interrupted call will be made again, let
-   * it move on to that call, and make another one in its place: the number belongs to what is put back in the end.
-   */
-  #learnRestart(): void {
-    const { earlyRestart, syscallInstruction, instructionPointer } = this.#tracee.arch;
-    if (earlyRestart === undefined) return;
-    const next = readMemoryUpTo(
-      this.#tid,
-      instructionPointer(this.#original),
-      syscallInstruction.length,
-    );
-    if (!syscallInstruction.every((byte, index) => next[index] === byte)) return;
-    const number = this.#runToOwnCall();
-    this.#returnFromCall();
-    finish(this.#expectSyscallStop(PTRACE_SYSCALL_INFO_EXIT));
-    this.#original = earlyRestart.withNumber(this.#original, number);
-    this.#parked = true;
-  }
-
-  /**
-   * Run to the entry of the call that the thread is parked at, with registers and mask of its own; the number of that
-   * call. No signal is let in on the way. They are blocked only when one comes: should this program be killed then, they
-   * would stay so.
-   */
-  #runToOwnCall(): bigint {
-    for (let signal = 0;;) {
-      const status = finish(this.#resume(signal));
-      if (status.kind === "syscall-stop") break;
-      signal = status.kind === "signal-delivery-stop" ? status.signal : 0;
-      // A signal that is blocked by now is queued again: ptrace_signal() in kernel/signal.c.
-      if (signal !== 0) insist(() => setSignalMask(this.#tid, ALL_SIGNALS));
-    }
-    const { op, result } = insist(() => getSyscallInfo(this.#tid));
-    insist(() => setSignalMask(this.#tid, this.#originalMask));
-    this.#expectOp(PTRACE_SYSCALL_INFO_ENTRY, op);
-    return result;
-  }
-
-  /** At the entry of a call: have another one made that has no effect, and what stands behind it. */
-  #returnFromCall(): void {
-    const { arch } = this.#tracee;
-    if (this.#net === undefined) return insist(() => replaceSyscall(this.#tid, -1));
-    const call = this.#call("getpid", []);
-    const after = this.#instruction + BigInt(arch.syscallInstruction.length);
-    const returning = arch.signalFrames!.withInstructionPointer(this.#net.beneath(call), after);
-    insist(() => setRegisters(this.#tid, returning));
-    insist(() => replaceSyscall(this.#tid, arch.syscallNumbers.getpid));
-  }
-
-  /**
    * Make the tracee call `name` with `args`: the kernel's raw result, 0 or more, an address, or a
    * negated error number. Only calls that cannot block may be made: a blocked one would have to be
    * interrupted, and would overwrite the restart data of the call the thread was in.
@@ -201,13 +132,14 @@ export class RemoteSyscalls implements Disposable {
   /** {@linkcode syscall} in steps, for {@linkcode overlap}. */
   *call(name: SyscallName, ...args: readonly (number | bigint)[]): Steps<bigint> {
     this.#prepare(name, args);
-    const mayBeInside = this.#mayBeInside;
-    yield* this.#runToSyscallStop();
-    if (mayBeInside && this.#syscallInfo().op === PTRACE_SYSCALL_INFO_EXIT) {
+    const thread = this.#thread;
+    const { mayBeInside } = thread;
+    yield* thread.runToSyscallStop();
+    if (mayBeInside && thread.syscallInfo().op === PTRACE_SYSCALL_INFO_EXIT) {
       this.#prepare(name, args);
-      yield* this.#expectSyscallStop(PTRACE_SYSCALL_INFO_ENTRY);
+      yield* thread.expectSyscallStop(PTRACE_SYSCALL_INFO_ENTRY);
     }
-    return yield* this.#expectSyscallStop(PTRACE_SYSCALL_INFO_EXIT);
+    return yield* thread.expectSyscallStop(PTRACE_SYSCALL_INFO_EXIT);
   }
 
   /** As {@linkcode syscall}; an error number becomes RemoteSyscallError. */
@@ -238,10 +170,10 @@ export class RemoteSyscalls implements Disposable {
     this.#prepare("getpid", []);
     orThrow(kill(this.#tracee.pid, SIGSTOP), `kill(${this.#tracee.pid}, SIGSTOP)`);
     for (let signal = 0;;) {
-      const status = finish(this.#resume(signal));
+      const status = finish(this.#thread.resume(signal));
       if (status.kind === "group-stop") return true;
       if (status.kind === "syscall-stop") {
-        finish(this.#expectSyscallStop(PTRACE_SYSCALL_INFO_EXIT));
+        finish(this.#thread.expectSyscallStop(PTRACE_SYSCALL_INFO_EXIT));
         return false;
       }
       signal = status.kind === "signal-delivery-stop" ? status.signal : 0;
@@ -250,7 +182,7 @@ export class RemoteSyscalls implements Disposable {
 
   /** What the last PTRACE_EVENT of an injected call told: a child's PID as we number it. */
   get eventMessage(): number {
-    return this.#eventMessage;
+    return this.#thread.eventMessage;
   }
 
   get tracee(): Tracee {
@@ -316,7 +248,7 @@ export class RemoteSyscalls implements Disposable {
 
   /** What the end of the scope does, in steps; the end has nothing left to do then. */
   *giveBack(): Steps<void> {
-    if (this.#failure !== undefined) return this.abandon();
+    if (this.#thread.failure !== undefined) return this.abandon();
     try {
       try {
         const scratch = this.#scratch;
@@ -339,11 +271,7 @@ export class RemoteSyscalls implements Disposable {
   *#restoreRegisters(clock: LoanClock): Steps<void> {
     // The kernel looks at -ERESTART* in rax only in get_signal()'s company, and a syscall-exit-stop is
     // past that. An interrupt-stop brings the thread back to where Tracee promises it to be.
-    insist(() => interrupt(this.#tid));
-    insist(() => resume(this.#tid, PTRACE_CONT));
-    yield;
-    const { pid } = this.#tracee;
-    if (waitUntilInterrupted(pid, this.#tid) === undefined) throw new TraceeDiedError(pid);
+    yield* this.#thread.stopOnTheWayBack();
     // The registers last: as long as it has ours, the thread can still bring itself back.
     try {
       this.#criticalSection?.restore();
@@ -351,7 +279,9 @@ export class RemoteSyscalls implements Disposable {
       try {
         this.#vectors?.restore();
       } finally {
-        this.#putBackRegisters();
+        insist(() => setSignalMask(this.#tid, this.#originalMask));
+        insist(() => setRegisters(this.#tid, this.#original));
+        this.#parkedCall?.interruptOnceMore();
       }
     }
     clock.stop();
@@ -360,52 +290,25 @@ export class RemoteSyscalls implements Disposable {
     if (this.#net === undefined) this.#tracee.bareLoans--;
   }
 
-  #putBackRegisters(): void {
-    insist(() => setSignalMask(this.#tid, this.#originalMask));
-    insist(() => setRegisters(this.#tid, this.#original));
-    if (this.#parked) this.#interruptOnceMore();
-  }
-
-  /**
-   * What a signal that came meanwhile makes of the call that the thread was parked at only the kernel can decide, and it
-   * does so for one that it has just seen interrupted: the call is entered, and at once interrupted, once more.
-   */
-  #interruptOnceMore(): void {
-    this.#runToOwnCall();
-    // It was not seen in this call before, where it was stopped right on its way there.
-    const { earlyRestart } = this.#tracee.arch;
-    noteCall(this.#tid, earlyRestart!.callOf(insist(() => getRegisters(this.#tid))));
-    insist(() => interrupt(this.#tid));
-    insist(() => resume(this.#tid, PTRACE_CONT));
-    const { pid } = this.#tracee;
-    if (waitUntilInterrupted(pid, this.#tid) === undefined) throw new TraceeDiedError(pid);
-  }
-
-  /**
-   * A request that fails for good leaves it open whether a call has been made. To undo that step by step might then do
-   * harm; the thread itself, with its safety net, does know. So from then on no call is made any more.
-   */
-  #insist<T>(action: () => T): T {
-    if (this.#failure !== undefined) throw this.#failure;
-    try {
-      return insist(action);
-    } catch (error) {
-      if (this.#net !== undefined && error instanceof SyscallError) this.#failure = error;
-      throw error;
-    }
-  }
-
   #prepare(name: SyscallName, args: readonly (number | bigint)[]): void {
     const isFirst = this.#clock === undefined;
-    if (isFirst && this.#tracee.arch.earlyRestart !== undefined) {
-      this.#startClock();
-      this.#learnRestart();
-    }
+    if (isFirst) this.#leaveParkedCall();
     const call = this.#call(name, args.map(BigInt));
     const registers = this.#net?.beneath(call) ?? call;
-    this.#insist(() => setRegisters(this.#tid, registers));
+    this.#thread.insist(() => setRegisters(this.#tid, registers));
     if (this.#clock === undefined) this.#startClock();
-    if (isFirst) this.#insist(() => setSignalMask(this.#tid, ALL_SIGNALS));
+    if (isFirst) this.#thread.insist(() => setSignalMask(this.#tid, ALL_SIGNALS));
+  }
+
+  /** The registers that the thread is given back are then those with which it makes the call. */
+  #leaveParkedCall(): void {
+    const { arch } = this.#tracee;
+    const call = ParkedCall.find(this.#thread, arch, this.#original, this.#originalMask);
+    if (call === undefined) return;
+    this.#startClock();
+    const number = call.learnNumber(this.#call("getpid", []), this.#net);
+    this.#original = arch.earlyRestart!.withNumber(this.#original, number);
+    this.#parkedCall = call;
   }
 
   /** From here on the thread is on loan. */
@@ -418,50 +321,6 @@ export class RemoteSyscalls implements Disposable {
   #call(name: SyscallName, args: readonly bigint[]): Registers {
     const { arch } = this.#tracee;
     return arch.withSyscall(this.#original, this.#instruction, arch.syscallNumbers[name], args);
-  }
-
-  /** Run to the next stop of any kind but the end. */
-  *#resume(signal: number): Steps<WaitStatus> {
-    this.#mayBeInside = true;
-    this.#insist(() => resume(this.#tid, PTRACE_SYSCALL, signal));
-    yield;
-    const { pid } = this.#tracee;
-    const status = statusBefore(pid, this.#tid);
-    if (status.kind === "exited" || status.kind === "signaled") throw new TraceeDiedError(pid);
-    return status;
-  }
-
-  /**
-   * Run to the next syscall-stop. On the way there may be group-stops and left-over interrupts, and SIGSTOP, which alone comes through a full mask. It starts a group-stop; that does not
-   * keep a traced thread from being resumed, and is in force once the thread is let go.
-   */
-  *#runToSyscallStop(): Steps<void> {
-    for (let signal = 0;;) {
-      const status = yield* this.#resume(signal);
-      if (status.kind === "syscall-stop") return;
-      if (status.kind === "event-stop") {
-        this.#eventMessage = this.#insist(() => getEventMessage(this.#tid));
-      }
-      signal = status.kind === "signal-delivery-stop" ? status.signal : 0;
-    }
-  }
-
-  /** The kind of the syscall-stop, the number at an entry and the result at an exit. */
-  #syscallInfo(): { op: number; result: bigint } {
-    return this.#insist(() => getSyscallInfo(this.#tid));
-  }
-
-  *#expectSyscallStop(op: number): Steps<bigint> {
-    yield* this.#runToSyscallStop();
-    const info = this.#syscallInfo();
-    if (info.op === PTRACE_SYSCALL_INFO_EXIT) this.#mayBeInside = false;
-    this.#expectOp(op, info.op);
-    return info.result;
-  }
-
-  #expectOp(expected: number, op: number): void {
-    if (op === expected) return;
-    throw new Error(`Expected syscall-stop ${expected} of thread ${this.#tid}, got ${op}`);
   }
 }
 

@@ -1,0 +1,101 @@
+/**
+ * Threads that are parked at a call which they will make again, on processors with `earlyRestart` in `arch/`: the kernel
+ * shows only as such a thread moves on with which number it will.
+ */
+import type { Architecture, Registers } from "../arch/mod.ts";
+import { PTRACE_SYSCALL_INFO_ENTRY, PTRACE_SYSCALL_INFO_EXIT } from "../ffi/constants.ts";
+import { noteCall } from "./blocked_calls.ts";
+import { insist } from "./insist.ts";
+import type { LoanedThread } from "./loaned_thread.ts";
+import {
+  ALL_SIGNALS,
+  getRegisters,
+  getSyscallInfo,
+  replaceSyscall,
+  setRegisters,
+  setSignalMask,
+} from "./ptrace.ts";
+import { readMemoryUpTo } from "./remote_memory.ts";
+import type { SafetyNet } from "./safety_net.ts";
+import { finish } from "./steps.ts";
+
+export class ParkedCall {
+  readonly #thread: LoanedThread;
+  readonly #arch: Architecture;
+  readonly #mask: bigint;
+
+  private constructor(thread: LoanedThread, arch: Architecture, mask: bigint) {
+    this.#thread = thread;
+    this.#arch = arch;
+    this.#mask = mask;
+  }
+
+  /** Of a thread with `registers` and the signal mask `mask`; `undefined` when it stands somewhere else. */
+  static find(
+    thread: LoanedThread,
+    arch: Architecture,
+    registers: Registers,
+    mask: bigint,
+  ): ParkedCall | undefined {
+    if (arch.earlyRestart === undefined) return undefined;
+    const { syscallInstruction } = arch;
+    const at = arch.instructionPointer(registers);
+    const next = readMemoryUpTo(thread.tid, at, syscallInstruction.length);
+    const isParked = syscallInstruction.every((byte, index) => next[index] === byte);
+    return isParked ? new ParkedCall(thread, arch, mask) : undefined;
+  }
+
+  /**
+   * Let the thread move on to its call, and make another one in its place, `getpid`, that has no effect: the number that
+   * the call has belongs to what the thread is given back in the end.
+   */
+  learnNumber(getpid: Registers, net: SafetyNet | undefined): bigint {
+    const number = this.#runToEntry();
+    this.#replace(getpid, net);
+    finish(this.#thread.expectSyscallStop(PTRACE_SYSCALL_INFO_EXIT));
+    return number;
+  }
+
+  /**
+   * What a signal that came meanwhile makes of the call only the kernel can decide, and it does so for one that it has
+   * just seen interrupted: with registers and mask of its own the thread enters the call, and is interrupted in it, once
+   * more.
+   */
+  interruptOnceMore(): void {
+    const { tid } = this.#thread;
+    this.#runToEntry();
+    // It was not seen in this call before, where it was stopped right on its way there.
+    noteCall(tid, this.#arch.earlyRestart!.callOf(insist(() => getRegisters(tid))));
+    finish(this.#thread.stopOnTheWayBack());
+  }
+
+  /**
+   * Run to the entry of the call; its number. No signal is let in on the way. They are blocked only when one comes:
+   * should this program be killed then, they would stay so.
+   */
+  #runToEntry(): bigint {
+    const { tid } = this.#thread;
+    for (let signal = 0;;) {
+      const status = finish(this.#thread.resume(signal));
+      if (status.kind === "syscall-stop") break;
+      signal = status.kind === "signal-delivery-stop" ? status.signal : 0;
+      // A signal that is blocked by now is queued again: ptrace_signal() in kernel/signal.c.
+      if (signal !== 0) insist(() => setSignalMask(tid, ALL_SIGNALS));
+    }
+    const { op, result } = insist(() => getSyscallInfo(tid));
+    insist(() => setSignalMask(tid, this.#mask));
+    this.#thread.expectOp(PTRACE_SYSCALL_INFO_ENTRY, op);
+    return result;
+  }
+
+  /** At the entry: have `getpid` made instead, and what stands behind it. */
+  #replace(getpid: Registers, net: SafetyNet | undefined): void {
+    const { tid } = this.#thread;
+    if (net === undefined) return insist(() => replaceSyscall(tid, -1));
+    const { signalFrames, syscallInstruction, syscallNumbers } = this.#arch;
+    const after = net.instruction + BigInt(syscallInstruction.length);
+    const returning = signalFrames!.withInstructionPointer(net.beneath(getpid), after);
+    insist(() => setRegisters(tid, returning));
+    insist(() => replaceSyscall(tid, syscallNumbers.getpid));
+  }
+}
