@@ -62,7 +62,8 @@ export class IdleKeys implements Typist, Disposable {
 
   #findKey(bytes: Uint8Array) {
     try {
-      return this.#keys.find(bytes, getTermios(this.#options.pty.master))[0];
+      this.#keys.learn(getTermios(this.#options.pty.master));
+      return this.#keys.find(bytes)[0];
     } catch (error) {
       if (error instanceof SyscallError) return undefined;
       throw error;

@@ -21,7 +21,6 @@ import type { Pty } from "../tty/pty.ts";
 import type { Typist } from "../tty/pump.ts";
 import { SignalKeys } from "../tty/signal_keys.ts";
 import type { RawMode } from "../tty/raw_mode.ts";
-import type { Termios } from "../tty/settings.ts";
 import { getTermios } from "../tty/termios.ts";
 import type { UserTerminal } from "../tty/user_terminal.ts";
 import { type Helpers, signalHelpers } from "./helpers.ts";
@@ -59,7 +58,7 @@ export class JobControl implements Typist, Disposable {
   #stopping = false;
   /** Meant by keys that are still to be passed on. */
   #signals: number[] = [];
-  #settings: Termios | undefined;
+  #knowsSettings = false;
   readonly #ownStop: OwnStop;
 
   constructor(options: JobControlOptions) {
@@ -113,7 +112,8 @@ export class JobControl implements Typist, Disposable {
 
   #readSettings(): void {
     try {
-      this.#settings = getTermios(this.#options.pty.master);
+      this.#keys.learn(getTermios(this.#options.pty.master));
+      this.#knowsSettings = true;
     } catch (error) {
       if (!(error instanceof SyscallError)) throw error;
     }
@@ -122,9 +122,9 @@ export class JobControl implements Typist, Disposable {
   /** How many of `bytes` are for the target. */
   #actUpon(bytes: Uint8Array<ArrayBuffer>): number {
     // Letters mean no signal, but where a user has chosen one by stty(1) since a control key was last pressed.
-    if (this.#settings === undefined || bytes.some(isControl)) this.#readSettings();
-    if (this.#settings === undefined) return bytes.length;
-    for (const { index, signal } of this.#keys.find(bytes, this.#settings)) {
+    if (!this.#knowsSettings || bytes.some(isControl)) this.#readSettings();
+    if (!this.#knowsSettings) return bytes.length;
+    for (const { index, signal } of this.#keys.find(bytes)) {
       if (signal !== SIGTSTP) this.#signals.push(signal);
       else if (this.#canStop()) {
         this.#held = bytes.slice(index + 1);

@@ -19,39 +19,49 @@ export interface SignalKey {
   readonly signal: number;
 }
 
+/** Of one character that is several keys the last one counts. */
 const KEYS: readonly (readonly [number, number])[] = [
-  [VINTR, SIGINT],
-  [VQUIT, SIGQUIT],
   [VSUSP, SIGTSTP],
+  [VQUIT, SIGQUIT],
+  [VINTR, SIGINT],
 ];
 
 /** 0 as a control character means that there is none: _POSIX_VDISABLE in termios(3). */
 const DISABLED = 0;
 
+/** In place of a signal: the next byte is taken literally. */
+const LITERAL_NEXT = -1;
+
 /** Reads what is typed as n_tty_receive_char_special() in drivers/tty/n_tty.c does. */
 export class SignalKeys {
-  /** The byte before was VLNEXT: the next one is taken literally. */
-  #literal = false;
+  /** By byte: a signal, LITERAL_NEXT or 0. Looked up for each key that is typed, so it is laid out for that. */
+  readonly #meanings = new Int8Array(256);
+  /** The byte before was VLNEXT. */
+  #isLiteral = false;
 
-  /** The signal keys among `bytes`, which were typed after those of the last call, under `settings`. */
-  find(bytes: Uint8Array, settings: Termios): SignalKey[] {
+  /** From now on what is typed is read under `settings`. */
+  learn(settings: Termios): void {
     const lflag = settings.get("c_lflag");
-    const literalNext = (lflag & ICANON) !== 0 && (lflag & IEXTEN) !== 0
-      ? controlCharacter(settings, VLNEXT)
-      : DISABLED;
+    const has = (flags: number) => (lflag & flags) === flags;
+    this.#meanings.fill(0);
+    if (has(ICANON | IEXTEN)) {
+      this.#meanings[controlCharacter(settings, VLNEXT)] = LITERAL_NEXT;
+    }
+    if (has(ISIG)) {
+      for (const [place, signal] of KEYS) {
+        this.#meanings[controlCharacter(settings, place)] = signal;
+      }
+    }
+    this.#meanings[DISABLED] = 0;
+  }
 
+  /** The signal keys among `bytes`, which were typed after those of the last call. */
+  find(bytes: Uint8Array): SignalKey[] {
     const found: SignalKey[] = [];
     for (let index = 0; index < bytes.length; index++) {
-      const byte = bytes[index]!;
-      if (this.#literal || byte === DISABLED) {
-        this.#literal = false;
-        continue;
-      }
-      const key = (lflag & ISIG) === 0
-        ? undefined
-        : KEYS.find(([place]) => controlCharacter(settings, place) === byte);
-      if (key !== undefined) found.push({ index, signal: key[1] });
-      else this.#literal = byte === literalNext;
+      const meaning = this.#isLiteral ? 0 : this.#meanings[bytes[index]!]!;
+      this.#isLiteral = meaning === LITERAL_NEXT;
+      if (meaning > 0) found.push({ index, signal: meaning });
     }
     return found;
   }

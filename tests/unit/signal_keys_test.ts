@@ -31,8 +31,9 @@ const bytes = (text: string) => new TextEncoder().encode(text);
 /** What is found among `pieces`, typed one after the other: `index:signal`. */
 function found(termios: Termios, ...pieces: string[]): string[] {
   const keys = new SignalKeys();
+  keys.learn(termios);
   return pieces.map((piece) =>
-    keys.find(bytes(piece), termios).map(({ index, signal }) => `${index}:${signal}`).join(" ")
+    keys.find(bytes(piece)).map(({ index, signal }) => `${index}:${signal}`).join(" ")
   );
 }
 
@@ -91,9 +92,12 @@ describe("SignalKeys", () => {
     it(what, () => assertEquals(found(termios, ...typed), wanted));
   }
 
-  it("goes by the settings of each call", () => {
+  it("knows no key before it has learned any, and forgets those of before", () => {
     const keys = new SignalKeys();
-    assertEquals(keys.find(bytes(SUSP), settings(ISIG)), []);
-    assertEquals(keys.find(bytes(SUSP), settings()), [{ index: 0, signal: SIGTSTP }]);
+    assertEquals(keys.find(bytes(SUSP)), []);
+    keys.learn(settings());
+    assertEquals(keys.find(bytes(SUSP)), [{ index: 0, signal: SIGTSTP }]);
+    keys.learn(settings(ISIG));
+    assertEquals(keys.find(bytes(SUSP)), []);
   });
 });
