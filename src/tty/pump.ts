@@ -119,8 +119,7 @@ class Pump<Ending extends Deno.Signal> {
       this.#options.typist.beforeWait(this.#typed.pending === 0);
 
       this.#watch();
-      const ready = this.#waitHere();
-      if (ready <= 0) await this.#waitElsewhere(ready);
+      await this.#wait();
       signals.settle();
       this.#notifyWatches();
       const reason = this.#transfer();
@@ -150,22 +149,18 @@ class Pump<Ending extends Deno.Signal> {
     this.#watches.forEach((watch, index) => poll.watch(WATCHES + index, watch?.fd ?? -1, POLLIN));
   }
 
-  /**
-   * Wait for what is left of the slice, with no turn of the event loop, which every key would have to wait for. A count
-   * of what is ready, 0, or `-EINTR`.
-   */
-  #waitHere(): number {
+  async #wait(): Promise<void> {
     if (this.#options.typist.hasHeld && this.#typed.pending === 0) {
       this.#poll.poll(0);
-      return 1;
+      return;
     }
-    const left = SLICE_MS - (performance.now() - this.#lastTurn);
-    return left > 0 ? this.#poll.poll(Math.ceil(left)) : 0;
-  }
-
-  /** Nothing was ready: give listeners and timers their turn. `ready` is what {@linkcode #waitHere} has returned. */
-  async #waitElsewhere(ready: number): Promise<void> {
-    if (ready === -ERRNO.EINTR) await this.#options.signals.arrival(LISTENER_MS);
+    const now = performance.now();
+    const left = SLICE_MS - (now - this.#lastTurn);
+    if (left > 0) {
+      const ready = this.#poll.poll(Math.ceil(left));
+      if (ready > 0) return;
+      if (ready === -ERRNO.EINTR) await this.#options.signals.arrival(LISTENER_MS);
+    }
     if (performance.now() - this.#lastTransfer > QUIET_AFTER_MS) await this.#poll.pollAsync(-1);
     else {
       await timersTurn();
