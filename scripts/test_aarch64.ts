@@ -30,7 +30,7 @@ const MACHINES: readonly Machine[] = [
   {
     cpu: "max,pauth-impdef=on",
     tests: [
-      ...kernel("raw", "remote_syscalls", "group_stop", "signals", "seize", "bpf"),
+      ...kernel("raw", "remote_syscalls", "group_stop", "signals", "seize", "suspend", "bpf"),
       ...aarch64("restart", "registers", "killed"),
     ],
   },

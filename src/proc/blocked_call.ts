@@ -24,10 +24,19 @@ export function parseBlockedCall(text: string): BlockedCall | undefined {
 
 /** As {@linkcode parseBlockedCall}; also `undefined` when the thread is gone, or the kernel does not tell. */
 export function readBlockedCall(pid: number, tid: number): BlockedCall | undefined {
+  return parseBlockedCall(readText(pid, tid));
+}
+
+/** Whether the thread runs, or waits for a processor. False when the kernel does not tell. */
+export function isRunning(pid: number, tid: number): boolean {
+  return readText(pid, tid).startsWith("running");
+}
+
+function readText(pid: number, tid: number): string {
   try {
-    return parseBlockedCall(readProcText(pid, tid, "syscall") ?? "");
+    return readProcText(pid, tid, "syscall") ?? "";
   } catch (error) {
-    if (error instanceof Deno.errors.PermissionDenied) return undefined;
+    if (error instanceof Deno.errors.PermissionDenied) return "";
     throw error;
   }
 }

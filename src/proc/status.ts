@@ -31,6 +31,11 @@ export interface Status {
   readonly kthread: boolean | undefined;
 }
 
+/** Whether `signal` is in `set`, one of a Status. */
+export function hasSignal(set: bigint, signal: number): boolean {
+  return (set >> BigInt(signal - 1) & 1n) === 1n;
+}
+
 /**
  * Parses the `Name:\tvalue` lines. The kernel writes newlines in the name as `\n`, so a process cannot
  * forge a line. Throws SyntaxError when a line that every kernel writes is missing.

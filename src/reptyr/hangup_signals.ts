@@ -1,17 +1,16 @@
 /** Which of the signals that come with the end of a terminal a process has to be kept from. Pure. */
 import { SIGCONT, SIGHUP } from "../ffi/constants.ts";
-import type { Status } from "../proc/status.ts";
+import { hasSignal, type Status } from "../proc/status.ts";
 
 /** Those of SIGHUP and SIGCONT that would be noticed by a process of that status, and are not pending in it. */
 export function hangupSignals(
   { sigPending, sharedPending, sigBlocked, sigIgnored, sigCaught }: SignalSets,
 ): number[] {
-  const isIn = (set: bigint, signal: number) => (set >> BigInt(signal - 1) & 1n) === 1n;
   return [SIGHUP, SIGCONT].filter((signal) => {
-    if (isIn(sigPending | sharedPending, signal)) return false;
+    if (hasSignal(sigPending | sharedPending, signal)) return false;
     // A blocked signal stays queued whatever is done about it: sig_ignored() in kernel/signal.c.
-    if (isIn(sigBlocked, signal)) return true;
-    return signal === SIGCONT ? isIn(sigCaught, signal) : !isIn(sigIgnored, signal);
+    if (hasSignal(sigBlocked, signal)) return true;
+    return signal === SIGCONT ? hasSignal(sigCaught, signal) : !hasSignal(sigIgnored, signal);
   });
 }
 

@@ -14,7 +14,7 @@ import { SyscallError } from "../errors.ts";
 import { ERRNO } from "../ffi/errno.ts";
 import { kill } from "../ffi/process.ts";
 import { isLive, readStat } from "../proc/stat.ts";
-import { readStatus } from "../proc/status.ts";
+import { hasSignal, readStatus } from "../proc/status.ts";
 import { listPids } from "../proc/tasks.ts";
 import { foregroundGroup } from "../tty/foreground.ts";
 import type { Pty } from "../tty/pty.ts";
@@ -179,6 +179,5 @@ function isControl(byte: number): boolean {
 
 /** Whether the leader of the group ignores SIGTSTP, as interactive shells do. */
 function ignoresStop(group: number): boolean {
-  const ignored = readStatus(group)?.sigIgnored ?? 0n;
-  return (ignored & (1n << BigInt(SIGTSTP - 1))) !== 0n;
+  return hasSignal(readStatus(group)?.sigIgnored ?? 0n, SIGTSTP);
 }

@@ -10,6 +10,7 @@ import { type Descriptor, readFds } from "../proc/fds.ts";
 import { readOpenFilesLimit } from "../proc/limits.ts";
 import { readStat, type Stat } from "../proc/stat.ts";
 import { readStatus, type Status } from "../proc/status.ts";
+import { awaitBlockedCalls } from "../tracee/blocked_calls.ts";
 import { RemoteSyscalls } from "../tracee/remote_syscalls.ts";
 import { findReturnSitesEarly } from "../tracee/return_sites.ts";
 import { finish, type Steps } from "../tracee/steps.ts";
@@ -96,6 +97,7 @@ export class Member implements Disposable {
       findReturnSitesEarly(pid);
       return isFiltered(pid) ? PTRACE_O_SUSPEND_SECCOMP : 0;
     });
+    awaitBlockedCalls(pids);
     const asked = pids.map((pid, index) =>
       settled(() => Tracee.ask(pid, { timeoutSeconds, options: options[index]! }))
     );

@@ -6,7 +6,7 @@
 import { SIGCONT, SIGSTOP, SIGTSTP, SIGWINCH } from "../ffi/constants.ts";
 import { kill } from "../ffi/process.ts";
 import { verbose } from "../log.ts";
-import { readStatus, type Status } from "../proc/status.ts";
+import { hasSignal, readStatus, type Status } from "../proc/status.ts";
 import { suspendItself } from "../tracee/suspend.ts";
 import type { Job } from "./job.ts";
 import { whomToAsk } from "./whom_to_ask.ts";
@@ -71,7 +71,7 @@ export class PutAside implements Disposable {
 
 /** Whether a program has something to do at ^Z, as those have that drive a screen. */
 export function catchesStop({ sigCaught }: Status): boolean {
-  return (sigCaught & signalBit(SIGTSTP)) !== 0n;
+  return hasSignal(sigCaught, SIGTSTP);
 }
 
 /** Some stop their whole group by SIGSTOP. Those who were stopped by us have it before them still. */
@@ -80,10 +80,7 @@ function clearStops({ members }: Job): void {
     const before = status.sigPending | status.sharedPending;
     const now = readStatus(pid);
     const pending = now === undefined ? 0n : now.sigPending | now.sharedPending;
-    if ((pending & ~before & (signalBit(SIGSTOP) | signalBit(SIGTSTP))) !== 0n) kill(pid, SIGCONT);
+    const fresh = pending & ~before;
+    if (hasSignal(fresh, SIGSTOP) || hasSignal(fresh, SIGTSTP)) kill(pid, SIGCONT);
   }
-}
-
-function signalBit(signal: number): bigint {
-  return 1n << BigInt(signal - 1);
 }

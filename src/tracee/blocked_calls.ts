@@ -4,29 +4,31 @@
  */
 import { ASK_BEFORE_STOP, type BlockedCall } from "../arch/mod.ts";
 import { usleep } from "../ffi/process.ts";
-import { readBlockedCall } from "../proc/blocked_call.ts";
+import { isRunning, readBlockedCall } from "../proc/blocked_call.ts";
+import { listTids } from "../proc/tasks.ts";
+import { lookUntilNone } from "./looks.ts";
 
-/**
- * How often a thread that runs is looked at: it may be about to enter a call, which the stop would break before it was
- * noted. By number, not by time, so that on a slow machine the thread has its turn, too.
- */
-const LOOKS = 30;
-const LOOK_PAUSE_US = 100;
+const PAUSE_US = 100;
 
 const calls = new Map<number, BlockedCall>();
 
 /**
- * To be called before any of `tids` is asked to stop: threads that are on their way into a call have time to get there,
- * while nobody stands still. Those that run on and on are not waited for again.
+ * To be called for all processes that are to stop, before the first thread of them is asked: one that runs may be on
+ * its way into a call, which its stop would break unnoted. It has a few milliseconds to get there, while nobody stands
+ * still.
  */
-export function awaitBlockedCalls(pid: number, tids: readonly number[]): void {
+export function awaitBlockedCalls(pids: readonly number[]): void {
   if (!ASK_BEFORE_STOP) return;
-  let running = tids;
-  for (let look = 0; look < LOOKS; look++) {
-    running = running.filter((tid) => readBlockedCall(pid, tid) === undefined);
-    if (running.length === 0) return;
-    usleep(LOOK_PAUSE_US);
-  }
+  awaitThreads(pids.flatMap((pid) => (listTids(pid) ?? []).map((tid) => ({ pid, tid }))));
+}
+
+/** The same for threads that were born while others were being stopped. */
+export function awaitBlockedCallsOf(pid: number, tids: readonly number[]): void {
+  if (ASK_BEFORE_STOP) awaitThreads(tids.map((tid) => ({ pid, tid })));
+}
+
+function awaitThreads(threads: readonly { readonly pid: number; readonly tid: number }[]): void {
+  lookUntilNone(threads, ({ pid, tid }) => isRunning(pid, tid), () => usleep(PAUSE_US));
 }
 
 /** To be called right before a thread is asked to stop. */

@@ -8,9 +8,8 @@ import { statusBefore, waitUntilInterrupted } from "./wait.ts";
 import type { WaitStatus } from "./wait_status.ts";
 
 export class LoanedThread {
-  /** What the last PTRACE_EVENT told. */
-  eventMessage = 0;
   readonly #hasNet: boolean;
+  #eventMessage = 0;
   #mayBeInside = false;
   #failure: unknown;
 
@@ -19,12 +18,17 @@ export class LoanedThread {
     this.#hasNet = hasNet;
   }
 
+  /** What the last PTRACE_EVENT told. */
+  get eventMessage(): number {
+    return this.#eventMessage;
+  }
+
   /** Whether a call has not been seen to end: a failure of ours may have left it between its entry and its exit. */
   get mayBeInside(): boolean {
     return this.#mayBeInside;
   }
 
-  /** Why nobody but the thread itself can undo any more what has been done: see {@linkcode insist}. */
+  /** Why nobody but the thread itself can undo any more what has been done: see {@linkcode request}. */
   get failure(): unknown {
     return this.#failure;
   }
@@ -33,7 +37,7 @@ export class LoanedThread {
    * A request that fails for good leaves it open whether a call has been made. To undo that step by step might then do
    * harm; the thread itself, with its safety net, does know. So from then on no call is made any more.
    */
-  insist<T>(action: () => T): T {
+  request<T>(action: () => T): T {
     if (this.#failure !== undefined) throw this.#failure;
     try {
       return insist(action);
@@ -46,7 +50,7 @@ export class LoanedThread {
   /** Run to the next stop of any kind but the end. */
   *resume(signal: number): Steps<WaitStatus> {
     this.#mayBeInside = true;
-    this.insist(() => resume(this.tid, PTRACE_SYSCALL, signal));
+    this.request(() => resume(this.tid, PTRACE_SYSCALL, signal));
     yield;
     const status = statusBefore(this.pid, this.tid);
     if (status.kind === "exited" || status.kind === "signaled") throw new TraceeDiedError(this.pid);
@@ -63,7 +67,7 @@ export class LoanedThread {
       const status = yield* this.resume(signal);
       if (status.kind === "syscall-stop") return;
       if (status.kind === "event-stop") {
-        this.eventMessage = this.insist(() => getEventMessage(this.tid));
+        this.#eventMessage = this.request(() => getEventMessage(this.tid));
       }
       signal = status.kind === "signal-delivery-stop" ? status.signal : 0;
     }
@@ -80,7 +84,7 @@ export class LoanedThread {
 
   /** The kind of the syscall-stop, the number at an entry and the result at an exit. */
   syscallInfo(): { op: number; result: bigint } {
-    return this.insist(() => getSyscallInfo(this.tid));
+    return this.request(() => getSyscallInfo(this.tid));
   }
 
   expectOp(expected: number, op: number): void {
@@ -90,7 +94,8 @@ export class LoanedThread {
 
   /**
    * Out of a syscall-stop into an interrupt-stop, on the way back to user mode: there alone the kernel looks at what
-   * becomes of a call that was interrupted. A call that has been entered is.
+   * becomes of a call that was interrupted. From an entry-stop the call is made, and interrupted. What fails here does
+   * not keep the registers from being given back: it is no {@linkcode request}.
    */
   *stopOnTheWayBack(): Steps<void> {
     insist(() => interrupt(this.tid));

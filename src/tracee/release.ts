@@ -61,13 +61,13 @@ export function restart(tid: number): void {
 }
 
 /**
- * The same as a thread that runs no call of ours goes on: on its way back into the one that it was stopped in.
- * `signal` is one that it is about to be given, `blocked` the call.
+ * Have the call made again that the stop alone broke, as a thread is let go that was stopped and nothing else. `signal`
+ * is one that it is about to be given, `blocked` what was noted of it.
  */
 export function restartOnRelease(
   tid: number,
   signal: number,
-  blocked: BlockedCall | undefined = takeBlockedCall(tid),
+  blocked: BlockedCall | undefined,
 ): void {
   if (blocked === undefined) restart(tid);
   else restartLate(tid, blocked, signal);

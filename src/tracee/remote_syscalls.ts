@@ -295,12 +295,12 @@ export class RemoteSyscalls implements Disposable {
     if (isFirst) this.#leaveParkedCall();
     const call = this.#call(name, args.map(BigInt));
     const registers = this.#net?.beneath(call) ?? call;
-    this.#thread.insist(() => setRegisters(this.#tid, registers));
+    this.#thread.request(() => setRegisters(this.#tid, registers));
     if (this.#clock === undefined) this.#startClock();
-    if (isFirst) this.#thread.insist(() => setSignalMask(this.#tid, ALL_SIGNALS));
+    if (isFirst) this.#thread.request(() => setSignalMask(this.#tid, ALL_SIGNALS));
   }
 
-  /** The registers that the thread is given back are then those with which it makes the call. */
+  /** The number of the call shows only now, and belongs to what the thread is given back. */
   #leaveParkedCall(): void {
     const { arch } = this.#tracee;
     const call = ParkedCall.find(this.#thread, arch, this.#original, this.#originalMask);

@@ -6,9 +6,10 @@ import { TraceeDiedError } from "../errors.ts";
 import { PTRACE_CONT, SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU } from "../ffi/constants.ts";
 import { kill, usleep } from "../ffi/process.ts";
 import { orThrow } from "../ffi/raw.ts";
-import { readStatus } from "../proc/status.ts";
+import { hasSignal, readStatus } from "../proc/status.ts";
+import { noteBlockedCall, takeBlockedCall } from "./blocked_calls.ts";
 import { interrupt, resume } from "./ptrace.ts";
-import { restart } from "./release.ts";
+import { restart, restartOnRelease } from "./release.ts";
 import type { Tracee } from "./tracee.ts";
 import { Deadline, statusBefore, statusNow } from "./wait.ts";
 import type { WaitStatus } from "./wait_status.ts";
@@ -34,6 +35,7 @@ class Suspension {
   readonly #tracee: Tracee;
   readonly #running: Set<number>;
   readonly #stopped = new Set<number>();
+  #asked = false;
   #suspended = false;
 
   constructor(tracee: Tracee) {
@@ -42,16 +44,19 @@ class Suspension {
   }
 
   run(deadline: Deadline, timeoutSeconds: number): boolean {
-    const { pid } = this.#tracee;
+    const { pid, tids } = this.#tracee;
+    // A signal to a process comes to whoever runs first. To one it is to come, whose call ends by it; the others' go on.
+    const receiver = tids.find((tid) => !blocksStop(pid, tid));
+    const others = tids.filter((tid) => tid !== receiver);
+    this.#each((tid) => restartOnRelease(tid, 0, takeBlockedCall(tid)), others);
     orThrow(kill(pid, SIGTSTP), `kill(${pid}, SIGTSTP)`);
     try {
-      this.#each((tid) => resume(tid, PTRACE_CONT));
-      let pause = FIRST_PAUSE_US;
-      while (!this.#suspended && this.#running.size > 0 && !deadline.passed) {
-        usleep(pause);
-        pause = Math.min(2 * pause, LONGEST_PAUSE_US);
-        this.#each((tid) => this.#look(tid, statusNow(pid, tid)));
+      if (receiver !== undefined) {
+        this.#each((tid) => resume(tid, PTRACE_CONT), [receiver]);
+        this.#watch([receiver], () => this.#asked, deadline);
       }
+      this.#each((tid) => resume(tid, PTRACE_CONT), others);
+      this.#watch(tids, () => this.#suspended, deadline);
       this.#stopAll(new Deadline(timeoutSeconds));
     } finally {
       this.#tracee.stopAgain([...this.#stopped], [...this.#running], timeoutSeconds);
@@ -59,9 +64,19 @@ class Suspension {
     return this.#suspended;
   }
 
+  /** Act upon what `tids` report, until it `is` so, or none of them runs. */
+  #watch(tids: readonly number[], is: () => boolean, deadline: Deadline): void {
+    let pause = FIRST_PAUSE_US;
+    while (!is() && tids.some((tid) => this.#running.has(tid)) && !deadline.passed) {
+      usleep(pause);
+      pause = Math.min(2 * pause, LONGEST_PAUSE_US);
+      this.#each((tid) => this.#look(tid, statusNow(this.#tracee.pid, tid)), tids);
+    }
+  }
+
   #stopAll(deadline: Deadline): void {
     const { pid } = this.#tracee;
-    this.#each(interrupt);
+    this.#each((tid) => this.#interrupt(tid));
     while (this.#running.size > 0) {
       this.#each((tid) => {
         const status = statusBefore(pid, tid, deadline);
@@ -72,9 +87,9 @@ class Suspension {
     }
   }
 
-  /** For every thread that runs. Those that have ended are no more among them. */
-  #each(action: (tid: number) => void): void {
-    for (const tid of [...this.#running]) {
+  /** For every thread that runs, or those of `tids`. Those that have ended are no more among them. */
+  #each(action: (tid: number) => void, tids: readonly number[] = [...this.#running]): void {
+    for (const tid of tids.filter((tid) => this.#running.has(tid))) {
       try {
         action(tid);
       } catch (error) {
@@ -82,6 +97,11 @@ class Suspension {
         this.#running.delete(tid);
       }
     }
+  }
+
+  #interrupt(tid: number): void {
+    noteBlockedCall(this.#tracee.pid, tid);
+    interrupt(tid);
   }
 
   #stop(tid: number): void {
@@ -103,10 +123,11 @@ class Suspension {
         // Somebody else's, begun before.
         return this.#stop(tid);
       case "signal-delivery-stop":
+        this.#asked ||= status.signal === SIGTSTP;
         if (!this.#stops(status.signal)) return resume(tid, PTRACE_CONT, status.signal);
         this.#suspended = true;
         // Not one instruction further: the interrupt is looked at before the thread is back in user mode.
-        interrupt(tid);
+        this.#interrupt(tid);
         return resume(tid, PTRACE_CONT);
       default:
         return resume(tid, PTRACE_CONT);
@@ -118,6 +139,10 @@ class Suspension {
     if (!STOP_SIGNALS.includes(signal)) return false;
     const status = readStatus(this.#tracee.pid, this.#tracee.mainTid);
     const handled = (status?.sigCaught ?? 0n) | (status?.sigIgnored ?? 0n);
-    return (handled & (1n << BigInt(signal - 1))) === 0n;
+    return !hasSignal(handled, signal);
   }
+}
+
+function blocksStop(pid: number, tid: number): boolean {
+  return hasSignal(readStatus(pid, tid)?.sigBlocked ?? 0n, SIGTSTP);
 }

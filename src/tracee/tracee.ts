@@ -7,7 +7,7 @@ import { usleep } from "../ffi/process.ts";
 import { readElfMachine } from "../proc/program.ts";
 import { readStatus } from "../proc/status.ts";
 import { listTids } from "../proc/tasks.ts";
-import { awaitBlockedCalls, noteBlockedCall } from "./blocked_calls.ts";
+import { awaitBlockedCalls, awaitBlockedCallsOf, noteBlockedCall } from "./blocked_calls.ts";
 import { getRegisters, interrupt, seize } from "./ptrace.ts";
 import { awaitStrays, leaveAsStrays, releaseThreads, restart, restartAll } from "./release.ts";
 import { findReturnSitesEarly } from "./return_sites.ts";
@@ -68,13 +68,14 @@ export class Tracee implements Disposable {
    */
   static seize(pid: number, options: SeizeOptions): Tracee {
     findReturnSitesEarly(pid);
+    awaitBlockedCalls([pid]);
     return Tracee.ask(pid, options)();
   }
 
   /**
-   * Ask every thread to stop, and do not wait yet: the stops of several processes then overlap. To be waited for by what
-   * is returned, which throws as {@linkcode seize} does, is owed. Throws SyscallError when the kernel refuses; then it is
-   * over already.
+   * Ask every thread to stop, and do not wait yet: the stops of several processes then overlap. awaitBlockedCalls() comes
+   * first. To be waited for by what is returned, which throws as {@linkcode seize} does, is owed. Throws SyscallError when
+   * the kernel refuses; then it is over already.
    */
   static ask(pid: number, { timeoutSeconds, options = 0 }: SeizeOptions): () => Tracee {
     const traceOptions = PTRACE_O_TRACESYSGOOD | options;
@@ -94,7 +95,9 @@ export class Tracee implements Disposable {
         throw error;
       }
     };
-    const first = orLetGo(() => askFreshThreads(pid, traceOptions, { seen, asked }));
+    const first = orLetGo(() =>
+      askThreads(pid, listTids(pid) ?? [], traceOptions, { seen, asked })
+    );
     return () =>
       orLetGo(() => {
         const found = stopAllThreads(pid, traceOptions, deadline, { seen, asked, stopped }, first);
@@ -194,19 +197,29 @@ interface Threads {
   readonly stopped: Set<number>;
 }
 
-/** Ask those that have not been seen yet to stop; they are returned. All are asked before the first is waited for. */
+/** Ask those that have not been seen yet to stop; they are returned. */
 function askFreshThreads(
   pid: number,
   options: number,
+  threads: Omit<Threads, "stopped">,
+): readonly number[] {
+  const fresh = (listTids(pid) ?? []).filter((tid) => !threads.seen.has(tid));
+  awaitBlockedCallsOf(pid, fresh);
+  return askThreads(pid, fresh, options, threads);
+}
+
+/** Ask `tids` to stop; they are returned. All are asked before the first is waited for. */
+function askThreads(
+  pid: number,
+  tids: readonly number[],
+  options: number,
   { seen, asked }: Omit<Threads, "stopped">,
-): number[] {
-  const fresh = (listTids(pid) ?? []).filter((tid) => !seen.has(tid));
-  awaitBlockedCalls(pid, fresh);
-  for (const tid of fresh) {
+): readonly number[] {
+  for (const tid of tids) {
     seen.add(tid);
     if (askToStop(pid, tid, options)) asked.add(tid);
   }
-  return fresh;
+  return tids;
 }
 
 /**

@@ -10,7 +10,7 @@ import { verbose } from "../../log.ts";
 import { isEnding } from "../../proc/stat.ts";
 import { readStatus } from "../../proc/status.ts";
 import { readable } from "../../proc/gone.ts";
-import { noteBlockedCall } from "../../tracee/blocked_calls.ts";
+import { noteBlockedCall, takeBlockedCall } from "../../tracee/blocked_calls.ts";
 import { detach, interrupt, seize } from "../../tracee/ptrace.ts";
 import { restartOnRelease } from "../../tracee/release.ts";
 import { Deadline, statusNow } from "../../tracee/wait.ts";
@@ -64,19 +64,21 @@ export class HeldThreads {
   /** `isInside`: it waits in the kernel until it is held. */
   hold(pid: number, tid: number, isInside: boolean): void {
     if (this.#others.has(tid)) return;
-    if (!this.#held.has(tid)) this.#seize(pid, tid);
+    if (!this.#held.has(tid)) this.#seize(pid, tid, isInside);
     const held = this.#held.get(tid);
     if (!isInside || held === undefined || held.isInside || held.stop !== undefined) return;
     held.isInside = true;
     this.#sinks.setHeld(tid, true);
   }
 
-  #seize(pid: number, tid: number): void {
+  /** One that is inside is not looked at: it is in its write. Nor is any waited for, which would not stop writing. */
+  #seize(pid: number, tid: number, isInside: boolean): void {
     try {
       seize(tid, 0);
       this.#held.set(tid, { pid, isInside: false });
       this.count++;
-      noteBlockedCall(pid, tid);
+      if (isInside) takeBlockedCall(tid);
+      else noteBlockedCall(pid, tid);
       interrupt(tid);
     } catch (error) {
       if (error instanceof TraceeDiedError) return;
@@ -130,6 +132,8 @@ export class HeldThreads {
 /** Out of the stop that `status` tells of. */
 function letGo(tid: number, status: WaitStatus): void {
   const signal = status.kind === "signal-delivery-stop" ? status.signal : 0;
-  if (status.kind !== "group-stop" && !STOP_SIGNALS.includes(signal)) restartOnRelease(tid, signal);
+  if (status.kind !== "group-stop" && !STOP_SIGNALS.includes(signal)) {
+    restartOnRelease(tid, signal, takeBlockedCall(tid));
+  }
   detach(tid, signal);
 }

@@ -2,7 +2,11 @@
 import { SyscallError, TraceeDiedError } from "../../errors.ts";
 import { ERRNO } from "../../ffi/errno.ts";
 import { listTids, readChildren } from "../../proc/tasks.ts";
-import { awaitBlockedCalls, noteBlockedCall } from "../../tracee/blocked_calls.ts";
+import {
+  awaitBlockedCalls,
+  awaitBlockedCallsOf,
+  noteBlockedCall,
+} from "../../tracee/blocked_calls.ts";
 import { interrupt, seize } from "../../tracee/ptrace.ts";
 import { hasExited } from "../../tracee/wait.ts";
 import type { WatchRequest } from "../engine.ts";
@@ -18,16 +22,18 @@ export function attachAll(stops: Stops, request: WatchRequest, options: number):
   const seen = new Set<number>();
   const asked = new Set(request.pids);
   const pids = new Set(request.pids);
-  for (let found = true; found;) {
+  awaitBlockedCalls(request.pids);
+  for (let found = true, passes = 0; found; passes++) {
     found = false;
     for (const pid of pids) {
       const tids = listTids(pid) ?? [];
       const fresh = tids.filter((tid) => !seen.has(tid));
-      if (!request.apart?.has(pid)) awaitBlockedCalls(pid, fresh);
+      const isApart = request.apart?.has(pid) === true;
+      if (!isApart && (passes > 0 || !asked.has(pid))) awaitBlockedCallsOf(pid, fresh);
       for (const tid of fresh) {
         seen.add(tid);
         found = true;
-        if (request.apart?.has(pid)) continue;
+        if (isApart) continue;
         if (seizeThread(pid, tid, options, asked.has(pid))) {
           stops.add(pid, tid).interrupted = true;
           askToStop(pid, tid);
