@@ -300,6 +300,7 @@ const PREAMBLE = `
 #include <sys/stat.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/uio.h>
 #include <sys/user.h>
 #include <sys/wait.h>
@@ -307,6 +308,7 @@ const PREAMBLE = `
 #include <asm/unistd.h>
 #include <sys/ioctl.h>
 #include <linux/audit.h>
+#include <linux/filter.h>
 #include <linux/bpf.h>
 #include <linux/btf.h>
 #include <linux/magic.h>

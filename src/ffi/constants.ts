@@ -97,6 +97,7 @@ export const SOCK_DGRAM = 2;
 export const SOCK_NONBLOCK = 0o4000;
 export const SOCK_CLOEXEC = 0o2000000;
 export const SOL_SOCKET = 1;
+export const SO_ATTACH_FILTER = 26;
 export const SCM_RIGHTS = 1;
 export const MSG_CTRUNC = 0x08;
 export const MSG_DONTWAIT = 0x40;

@@ -4,15 +4,17 @@ import {
   AF_UNIX,
   MSG_DONTWAIT,
   SCM_RIGHTS,
+  SO_ATTACH_FILTER,
   SOCK_CLOEXEC,
   SOCK_DGRAM,
   SOCK_NONBLOCK,
   SOL_SOCKET,
 } from "./constants.ts";
+import { close } from "./descriptor.ts";
 import { libc } from "./libc.ts";
 import { addressOf } from "./memory.ts";
 import { orThrow, raw } from "./raw.ts";
-import { cmsghdr, iovec, msghdr } from "./structs.ts";
+import { cmsghdr, iovec, msghdr, sock_filter, sock_fprog, sockaddr_un } from "./structs.ts";
 
 /** Send one byte with `descriptors` through `socket`, without waiting. Raw value: 1 when sent. */
 export function sendDescriptors(socket: number, descriptors: readonly number[]): number {
@@ -42,13 +44,47 @@ export function sendDescriptors(socket: number, descriptors: readonly number[]):
 }
 
 /**
- * A socket that nobody can send anything to, nonblocking and close-on-exec: poll(2) and epoll(7) never report it
- * readable, and a write fails with ENOTCONN, without SIGPIPE. Throws SyscallError.
+ * A socket that never says anything and swallows what is written to it, nonblocking and close-on-exec: poll(2) and
+ * epoll(7) never report it readable, and always writable. It sends to itself, and its filter lets nothing in, which
+ * the sender is not told: unix_dgram_sendmsg() in net/unix/af_unix.c. Throws SyscallError.
  */
 export function openSilence(): number {
   const type = SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
-  return orThrow(
+  const fd = orThrow(
     raw(libc().socket(AF_UNIX, type, 0), "socket", AF_UNIX, type, 0),
     "socket(AF_UNIX, SOCK_DGRAM)",
   );
+  try {
+    letNothingIn(fd);
+    connectToItself(fd);
+    return fd;
+  } catch (error) {
+    close(fd);
+    throw error;
+  }
+}
+
+/** BPF_RET | BPF_K of <linux/bpf_common.h>: how many bytes are let in, here 0. */
+const RETURN_K = 0x06;
+
+function letNothingIn(fd: number): void {
+  const filter = new Struct(sock_filter).set("code", RETURN_K).set("k", 0);
+  const program = new Struct(sock_fprog).set("len", 1).set("filter", addressOf(filter.bytes));
+  const args = [fd, SOL_SOCKET, SO_ATTACH_FILTER, program.bytes, sock_fprog.size] as const;
+  orThrow(raw(libc().setsockopt(...args), "setsockopt", ...args), "setsockopt(SO_ATTACH_FILTER)");
+}
+
+/** An address without a name has the kernel give one, in the abstract namespace: unix(7), "Autobind feature". */
+const FAMILY_ONLY = 2;
+
+function connectToItself(fd: number): void {
+  const address = new Struct(sockaddr_un).set("sun_family", AF_UNIX);
+  const { bytes } = address;
+  orThrow(raw(libc().bind(fd, bytes, FAMILY_ONLY), "bind", fd, bytes, FAMILY_ONLY), "bind");
+  const length = Uint32Array.of(bytes.length);
+  const lengthBytes = new Uint8Array(length.buffer);
+  const named = libc().getsockname(fd, bytes, lengthBytes);
+  orThrow(raw(named, "getsockname", fd, bytes, lengthBytes), "getsockname");
+  const connected = libc().connect(fd, bytes, length[0]!);
+  orThrow(raw(connected, "connect", fd, bytes, length[0]!), "connect");
 }

@@ -55,6 +55,23 @@ export const msghdr = layout("struct msghdr", 56, {
   msg_flags: [48, "i32"],
 });
 
+/** `struct sockaddr_un { sa_family_t sun_family; char sun_path[108]; }` — unix(7) */
+export const sockaddr_un = layout("struct sockaddr_un", 110, {
+  sun_family: [0, "u16"],
+});
+
+/** `struct sock_fprog { unsigned short len; struct sock_filter *filter; }` — <linux/filter.h> */
+export const sock_fprog = layout("struct sock_fprog", 16, {
+  len: [0, "u16"],
+  filter: [8, "u64"],
+});
+
+/** `struct sock_filter { __u16 code; __u8 jt; __u8 jf; __u32 k; }` — <linux/filter.h> */
+export const sock_filter = layout("struct sock_filter", 8, {
+  code: [0, "u16"],
+  k: [4, "u32"],
+});
+
 /** `struct cmsghdr { size_t cmsg_len; int cmsg_level; int cmsg_type; }`, data behind it — cmsg(3) */
 export const cmsghdr = layout("struct cmsghdr", 16, {
   cmsg_len: [0, "u64"],

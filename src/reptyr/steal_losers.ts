@@ -7,8 +7,8 @@
  * would never hear of the end.
  *
  * Not all let go of it. script(1) waits for its shell to end, and until then polls a master that reports its hang-up
- * without pause; sshd(8) waits for a write to fail, and those to a master succeed. So who has heard of the end, and still
- * holds it, gets a descriptor that reports nothing and takes nothing.
+ * without pause; sshd(8) waits for its shell, too. So who has heard of the end, and still holds it, gets a descriptor
+ * that reports nothing and swallows what is typed: where a write fails, script kills the shell.
  */
 import { SyscallError } from "../errors.ts";
 import { KCMP_FILE } from "../ffi/constants.ts";

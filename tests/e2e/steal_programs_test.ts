@@ -136,6 +136,10 @@ describe("reptyr -T takes a terminal", () => {
     stolen.ask("echo still here", "still here\r\n");
     untilIdle(display.pid);
     assert(ticksOf(display.pid) - before <= 1, "script computes");
+    display.line("lost");
+    untilIdle(display.pid);
+    stolen.ask("echo and here", "and here\r\n");
+    assert(!stolen.terminal.output.includes("lost"));
     stolen.ask("exit 7", "exit\r\n");
     stolen.expectEnd(7);
     // As always, when its shell ends: and it restores its terminal.

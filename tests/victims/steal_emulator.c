@@ -1,7 +1,8 @@
 /*
  * Shows a terminal, as emulators do: argument 1 is how it waits for the master, the others are the program that it
  * runs there. What that writes goes to its own output, and what it is given on descriptor 0 to the program, but for
- * lines that begin with `!`: `!del` takes the master out of epoll, `!close` closes it, `!quit` ends. When the master has
+ * lines that begin with `!`: `!del` takes the master out of epoll, `!close` closes it, `!write` says how much of itself
+ * that takes, `!quit` ends. When the master has
  * ended it says `end ERROR events EVENTS data DATA in PID`, once, and does not close it. It does not wait for its
  * program.
  *
@@ -63,6 +64,8 @@ static void command(void)
 	else if (strncmp(line, "!del", 4) == 0)
 		say("del %d %d", epoll_ctl(epoll, EPOLL_CTL_DEL, master, NULL),
 		    epoll_ctl(second, EPOLL_CTL_DEL, second_number, NULL));
+	else if (strncmp(line, "!write", 6) == 0)
+		say("written %zd", write(master, line, count));
 	else if (write(master, line, count) < 0)
 		say("write failed: %s", strerrorname_np(errno));
 }
