@@ -70,7 +70,8 @@ class Suspension {
     while (!is() && tids.some((tid) => this.#running.has(tid)) && !deadline.passed) {
       usleep(pause);
       pause = Math.min(2 * pause, LONGEST_PAUSE_US);
-      this.#each((tid) => this.#look(tid, statusNow(this.#tracee.pid, tid)), tids);
+      const { pid } = this.#tracee;
+      this.#each((tid) => this.#look(tid, this.#reported(tid, () => statusNow(pid, tid))), tids);
     }
   }
 
@@ -79,23 +80,35 @@ class Suspension {
     this.#each((tid) => this.#interrupt(tid));
     while (this.#running.size > 0) {
       this.#each((tid) => {
-        const status = statusBefore(pid, tid, deadline);
-        const asked = status.kind === "interrupt-stop";
-        if (asked) this.#stop(tid);
+        const status = this.#reported(tid, () => statusBefore(pid, tid, deadline));
+        if (status?.kind === "interrupt-stop") this.#stop(tid);
         else this.#look(tid, status);
       });
     }
   }
 
-  /** For every thread that runs, or those of `tids`. Those that have ended are no more among them. */
+  /**
+   * For every thread that runs, or those of `tids`. One that cannot be asked any more has ended, which it is still to
+   * report: as long as nobody has heard of that, the first thread's end is not reported.
+   */
   #each(action: (tid: number) => void, tids: readonly number[] = [...this.#running]): void {
     for (const tid of tids.filter((tid) => this.#running.has(tid))) {
       try {
         action(tid);
       } catch (error) {
         if (!(error instanceof TraceeDiedError)) throw error;
-        this.#running.delete(tid);
       }
+    }
+  }
+
+  /** What `wait` tells of `tid`. One that is nobody's to wait for is not among those who run. */
+  #reported(tid: number, wait: () => WaitStatus | undefined): WaitStatus | undefined {
+    try {
+      return wait();
+    } catch (error) {
+      if (!(error instanceof TraceeDiedError)) throw error;
+      this.#running.delete(tid);
+      return undefined;
     }
   }
 
