@@ -1,14 +1,21 @@
 /**
  * What a command has for its standard output while the user is shown the mirror of it instead: a terminal where the
- * user's is one, so that the command writes as it would there, else /dev/zero, which takes everything and which, unlike
- * /dev/null, hardly anybody writes to on purpose.
+ * user's is one, so that the command writes as it would there, else {@linkcode WELLS}.
  */
+import { SyscallError } from "../errors.ts";
 import { O_CLOEXEC, O_RDWR, O_WRONLY, POLLIN } from "../ffi/constants.ts";
 import { close, open, PollSet, read } from "../ffi/descriptor.ts";
 import type { SpawnFile } from "../ffi/spawn.ts";
 import { Pty } from "../tty/pty.ts";
 import { getTermios, setTermios } from "../tty/termios.ts";
 import { getWindowSize, trySetWindowSize } from "../tty/window_size.ts";
+
+/**
+ * They take everything, and unlike /dev/null hardly anybody writes to them on purpose. The first one reads it, too, and
+ * stirs it into its pool: random(4). So all of it is in the command's memory when the call returns, where a program of
+ * the engine bpf can read no page that nobody has touched. Not every container has both.
+ */
+const WELLS = ["/dev/urandom", "/dev/zero"] as const;
 
 /** How long a nap is when nothing comes. */
 const NAP_MS = 1;
@@ -33,9 +40,7 @@ export class StandIn implements Disposable {
       setTermios(this.#pty.slave, getTermios(like));
     }
     const [stdout, stderr] = ([1, 2] as const).map((fd) =>
-      terminals.includes(fd)
-        ? this.#pty!.openSlave(O_RDWR)
-        : open("/dev/zero", O_WRONLY | O_CLOEXEC)
+      terminals.includes(fd) ? this.#pty!.openSlave(O_RDWR) : openWell()
     );
     this.stdout = stdout!;
     this.stderr = stderr!;
@@ -77,5 +82,16 @@ export class StandIn implements Disposable {
     this.#set.watch(0, this.#pty!.master, POLLIN);
     if (this.#set.poll(milliseconds) <= 0) return;
     while (read(this.#pty!.master, this.#buffer) > 0);
+  }
+}
+
+/** Throws SyscallError when there is none. */
+function openWell(): number {
+  const [best, other] = WELLS;
+  try {
+    return open(best, O_WRONLY | O_CLOEXEC);
+  } catch (error) {
+    if (!(error instanceof SyscallError)) throw error;
+    return open(other, O_WRONLY | O_CLOEXEC);
   }
 }

@@ -1,4 +1,4 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, equal } from "@std/assert";
 import { afterEach } from "@std/testing/bdd";
 import { SIGINT, SIGKILL } from "../../src/ffi/constants.ts";
 import { makeFifo } from "../../src/ffi/descriptor.ts";
@@ -52,6 +52,36 @@ describeEngines("procout is exact", () => {
     assertWriters(procout.bytes(), [0, 1, 2, 3, 100, 101], each, 60_000);
     assertEquals(target.expectExit(), { kind: "exited", status: 0 });
   });
+
+  for (const window of [4096, 65_536]) {
+    requiresCompiler(`with memory that nobody has touched, ${window} bytes at a time`, () => {
+      using cleanup = new DisposableStack();
+      const path = Deno.makeTempFileSync({ prefix: "procout-" });
+      cleanup.defer(() => Deno.removeSync(path));
+      const bytes = Uint8Array.from(
+        { length: MB },
+        (_, index) => Math.imul(index, 0x9e3779b1) >>> 24,
+      );
+      Deno.writeFileSync(path, bytes);
+
+      using command = Procout.start(["--", victim("mirror_untouched"), path, window, "gone"]);
+      command.expectEnd();
+      assertEquals(command.messages, "");
+      assert(equal(command.bytes(), bytes), "the command's bytes");
+
+      const words = `"${victim("mirror_untouched")}" "${path}" ${window} kept wait`;
+      using target = Terminal.start(["sh", "-c", `exec ${words} >/dev/null`]);
+      target.expect("ready ");
+      using procout = Procout.watch(target.pid);
+      target.line("go");
+      target.expect("done");
+      procout.signal(SIGINT);
+      procout.expectEnd();
+      assert(equal(procout.bytes(), bytes), "the process' bytes");
+      target.line("end");
+      assertEquals(target.expectExit(), { kind: "exited", status: 0 });
+    });
+  }
 
   requiresCompiler("with writes of up to 2 MB", () => {
     using target = flood("exec $VICTIM $ARGS >/dev/null", 20 * MB, 1, 0, 2 * MB);

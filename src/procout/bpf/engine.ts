@@ -73,6 +73,7 @@ export class BpfEngine implements Engine {
     this.#held = new HeldThreads({
       onEnd: (tid, status) => this.#heldThreadEnded(tid, status),
       setHeld: (tid, isHeld) => loaded.setHeld(tid, isHeld),
+      setNeverHeld: (tid) => loaded.setNeverHeld(tid),
     });
     const fetcher = new Fetcher();
     this.#records = new RecordReader(loaded.ring, loaded.calls, loaded.epoch, {
