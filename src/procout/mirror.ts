@@ -12,8 +12,8 @@ export interface MirrorOptions {
   /** For what the target writes to its stderr; the same as `stdout` where all goes to one place. */
   readonly stderr: Output;
   readonly stats: Stats;
-  /** Called when an event was taken. */
-  readonly onEvent?: (event: WatchEvent) => void;
+  /** Called with who has written something whose reader has gone away, and where. */
+  readonly onUnread?: ((pid: number, fd: number) => void) | undefined;
 }
 
 export class Mirror implements Receiver {
@@ -29,10 +29,18 @@ export class Mirror implements Receiver {
     this.#write(options.format.begin(), 1);
   }
 
-  /** Whether there is nobody left to write for, or no way to. */
-  get isOver(): boolean {
-    const { stdout, stderr } = this.#options;
-    return [stdout, stderr].some((output) => output.isGone || output.failure !== undefined);
+  /** Whether there is somebody less to write for. */
+  get isReaderGone(): boolean {
+    return this.#outputs.some(({ isGone }) => isGone);
+  }
+
+  /** Whether something cannot be written. */
+  get hasFailed(): boolean {
+    return this.#outputs.some(({ failure }) => failure !== undefined);
+  }
+
+  get #outputs(): readonly Output[] {
+    return [this.#options.stdout, this.#options.stderr];
   }
 
   get blocked(): boolean {
@@ -61,15 +69,15 @@ export class Mirror implements Receiver {
   }
 
   receive(event: WatchEvent): void {
-    const { format, stats, onEvent } = this.#options;
+    const { format, stats, onUnread } = this.#options;
     stats.count(event);
     if (event.kind === "unseen") tellUnseen(event.pid, event.call);
     else if (event.kind === "lost") this.#tellLost(event);
     else if (event.kind === "end" && event.status !== undefined) {
       this.statuses.set(event.pid, shellStatus(event.status));
     }
-    this.#write(format.event(event), "stream" in event ? event.stream : 1);
-    onEvent?.(event);
+    const output = this.#write(format.event(event), "stream" in event ? event.stream : 1);
+    if (output?.isGone && event.kind === "output") onUnread?.(event.pid, event.fd);
   }
 
   /** What stands after the last event. */
@@ -79,13 +87,15 @@ export class Mirror implements Receiver {
     this.#options.stderr.retry();
   }
 
-  #write(bytes: Uint8Array<ArrayBuffer> | undefined, stream: number): void {
-    if (bytes === undefined || bytes.length === 0) return;
+  /** Where it goes, if it is anything. */
+  #write(bytes: Uint8Array<ArrayBuffer> | undefined, stream: number): Output | undefined {
+    if (bytes === undefined || bytes.length === 0) return undefined;
     const output = stream === 2 ? this.#options.stderr : this.#options.stdout;
     // Both may be the same terminal, where the order shows.
     if (output !== this.#lastOutput) this.#lastOutput?.flush();
     this.#lastOutput = output;
     output.write(bytes);
+    return output;
   }
 
   /** Each kind once for a descriptor: the numbers are in --stats and in the formats that have a place for them. */

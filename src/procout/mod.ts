@@ -1,5 +1,5 @@
 /** Mirrors what processes write, until they end or the user has seen enough. */
-import { POLLERR, POLLHUP, SIGHUP, SIGPIPE, SIGTERM } from "../ffi/constants.ts";
+import { POLLERR, POLLHUP, SIGHUP, SIGTERM } from "../ffi/constants.ts";
 import { PollSet } from "../ffi/descriptor.ts";
 import { kill } from "../ffi/process.ts";
 import { verbose, writeStderr } from "../log.ts";
@@ -13,13 +13,14 @@ import { HexFormat } from "./formats/hex.ts";
 import { JsonFormat } from "./formats/json.ts";
 import { LineFormat } from "./formats/line.ts";
 import { RawFormat } from "./formats/raw.ts";
-import { Mirror } from "./mirror.ts";
+import { Mirror, type MirrorOptions } from "./mirror.ts";
 import { Output } from "./output.ts";
 import { preflight } from "./preflight.ts";
 import { leftOutText, ownReaders, refuseReaders } from "./own_readers.ts";
 import { StandIn } from "./stand_in.ts";
 import { Stats } from "./stats.ts";
 import { TargetTerminal } from "./target_terminal.ts";
+import { unreadWriters } from "./unread.ts";
 
 export type FormatName = "raw" | "line" | "json" | "cast" | "hex";
 export type ColorChoice = "auto" | "always" | "never";
@@ -69,6 +70,7 @@ async function mirrorProcesses(
   pids: readonly number[],
 ): Promise<number> {
   using session = new Session(request, new TargetTerminal(pids));
+  const { mirror } = session;
   const { follow, choice } = request;
   const apart = ownReaders(session.descriptors, pids, follow);
   refuseReaders(pids, apart);
@@ -77,7 +79,10 @@ async function mirrorProcesses(
     SIGTERM: "stop",
     SIGHUP: "stop",
     SIGQUIT: "stop",
-  }, { over: () => session.readerGone() });
+  }, {
+    isOver: () => mirror.isReaderGone || mirror.hasFailed,
+    over: () => session.readerGone(),
+  });
   {
     using engine = chosen.make({ pids, follow, choice, apart }, session.mirror, control);
     session.name(engine, chosen.why);
@@ -96,7 +101,9 @@ async function mirrorCommand(
 ): Promise<number> {
   using standIn = request.output === undefined ? new StandIn() : undefined;
   // The terminal is the one that both are on. A file that cannot be written is to be known before there is a child.
-  using session = new Session(request, new TargetTerminal([Deno.pid]));
+  // As without us: whoever writes to a reader that has gone away hears so, and all others go on.
+  const onUnread = standIn && unreadWriters([standIn.stdout, standIn.stderr]);
+  using session = new Session(request, new TargetTerminal([Deno.pid]), onUnread);
   using held = await startHeldUp(argv, standIn?.files ?? []);
   const { pid } = held;
   // The keyboard's signals reach the command by themselves; those sent to this program alone are passed on.
@@ -106,7 +113,7 @@ async function mirrorCommand(
     SIGTERM: () => kill(pid, SIGTERM),
     SIGHUP: () => kill(pid, SIGHUP),
     SIGWINCH: () => standIn?.resize(),
-  }, standIn && { well: standIn });
+  }, { isOver: () => session.mirror.hasFailed, ...standIn && { well: standIn } });
   {
     const { choice } = request;
     // Nobody but us would see what its children write: these outputs are watched wherever they are.
@@ -124,8 +131,6 @@ async function mirrorCommand(
     engine.attachHeldUp(pid);
     await held.letGo();
     await engine.run();
-    // As it would without us: whoever writes to a reader that has gone away hears so.
-    if (session.isReaderGone) kill(pid, SIGPIPE);
   }
   return session.finish() ?? session.mirror.statuses.get(pid) ?? 0;
 }
@@ -139,7 +144,11 @@ class Session implements Disposable {
   readonly #started = performance.now();
   #engine = "";
 
-  constructor(request: MirrorRequest, readonly terminal: TargetTerminal) {
+  constructor(
+    request: MirrorRequest,
+    readonly terminal: TargetTerminal,
+    onUnread?: MirrorOptions["onUnread"],
+  ) {
     this.#request = request;
     const { output } = request;
     const stdout = output === undefined
@@ -150,16 +159,15 @@ class Session implements Disposable {
     const stderr = together ? stdout : Output.standard(2);
     this.#outputs = together ? [stdout] : [stdout, stderr];
     const format = makeFormat(request, terminal);
-    this.mirror = new Mirror({ format, stdout, stderr, stats: this.#stats });
+    this.mirror = new Mirror({ format, stdout, stderr, stats: this.#stats, onUnread });
   }
 
-  /** Signals to this program from now on; a watch also ends when there is nobody to write for. */
+  /** Signals to this program from now on, and when the watch ends else. */
   listen(
     onSignal: ControlOptions["onSignal"],
-    others?: Pick<ControlOptions, "well" | "over">,
+    others: Pick<ControlOptions, "isOver" | "well" | "over">,
   ): Control {
-    const isOver = () => this.mirror.isOver;
-    const control = new SignalControl({ onSignal, isOver, ...others });
+    const control = new SignalControl({ onSignal, ...others });
     this.mirror.control = control;
     return control;
   }
@@ -182,10 +190,6 @@ class Session implements Disposable {
     this.#outputs.forEach((output, index) => {
       if ((set.reported(index) & (POLLERR | POLLHUP)) !== 0) output.giveUp();
     });
-  }
-
-  get isReaderGone(): boolean {
-    return this.#outputs.some(({ isGone }) => isGone);
   }
 
   /** The targets run free by now. Their own exit status counts where this is undefined. Throws RefusedError. */

@@ -384,6 +384,28 @@ describeEngines("procout -- COMMAND", (engine) => {
     assertEquals(terminal.output.replace(/\^C/, ""), "33 77\r\ncaught\r\n");
   });
 
+  requires("bash", "head")(
+    "has who writes to a reader that has gone hear of it, and none else",
+    () => {
+      const mirrored = `${procoutPath} --engine=${engine} --`;
+      using shell = Terminal.start([
+        "bash",
+        "-c",
+        `${mirrored} yes | head -1; echo "\${PIPESTATUS[*]}"`,
+      ]);
+      shell.expect("y\r\n141 0\r\n");
+      shell.expectExit();
+      const script = 'yes; echo "yes: $?" >/dev/tty; exit 5';
+      using second = Terminal.start([
+        "bash",
+        "-c",
+        `${mirrored} sh -c '${script}' | head -1; echo "\${PIPESTATUS[*]}"`,
+      ]);
+      second.expect("y\r\nyes: 141\r\n5 0\r\n");
+      second.expectExit();
+    },
+  );
+
   it("shows a flood on a terminal to its end", () => {
     using terminal = Terminal.start([
       procoutPath,
