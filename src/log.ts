@@ -19,8 +19,12 @@ export function setRaw(on: boolean): void {
   lineEnd = on ? "\r\n" : "\n";
 }
 
-/** Write one line to stderr. */
+/** Write one line to stderr. Where that cannot be there is nobody to tell, and the work goes on. */
 export function writeStderr(line: string): void {
   const bytes = new TextEncoder().encode(`${line}${Deno.stderr.isTerminal() ? lineEnd : "\n"}`);
-  for (let done = 0; done < bytes.length;) done += Deno.stderr.writeSync(bytes.subarray(done));
+  try {
+    for (let done = 0; done < bytes.length;) done += Deno.stderr.writeSync(bytes.subarray(done));
+  } catch {
+    // Full, closed, or its reader has gone.
+  }
 }

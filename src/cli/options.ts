@@ -151,9 +151,17 @@ export function parseOptions(
   const optional = new Set(
     valued.filter((spec) => spec.optional === true).map(({ long }) => `--${long}`),
   );
-  const words = args.map((arg, index) =>
-    index < end && optional.has(arg) ? `${arg}=${NO_VALUE}` : arg
-  );
+  // `-oname` is taken apart here: parseArgs() does that only where it does not begin with a letter.
+  const joined = (arg: string) =>
+    valued.find(({ short }) =>
+      short !== undefined && /^[A-Za-z]/.test(arg.slice(2)) && arg.startsWith(`-${short}`)
+    );
+  const words = args.map((arg, index) => {
+    if (index >= end) return arg;
+    if (optional.has(arg)) return `${arg}=${NO_VALUE}`;
+    const spec = joined(arg);
+    return spec === undefined ? arg : `--${spec.long}=${arg.slice(2)}`;
+  });
 
   const parsed: Record<string, unknown> & { _: unknown[] } = parseArgs(words, {
     boolean: flags.map(({ long }) => long),

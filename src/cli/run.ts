@@ -120,6 +120,8 @@ function writeStdout(text: string): void {
     for (let done = 0; done < bytes.length;) done += Deno.stdout.writeSync(bytes.subarray(done));
   } catch (error) {
     // The reader has seen enough: `reptyr --help | head -1`.
-    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+    if (error instanceof Deno.errors.BrokenPipe) return;
+    const reason = error instanceof Error ? error.message.replace(/ \(os error \d+\)$/, "") : error;
+    throw new RefusedError(`Cannot write to the standard output: ${reason}`, [], { cause: error });
   }
 }

@@ -57,6 +57,18 @@ describe("reptyr with a wrong command line", () => {
     });
   }
 
+  it("says what cannot be written, and keeps the status where nobody can be told", () => {
+    const script = (words: string) => answer(["-c", `"$0" ${words}`, reptyrPath], "sh");
+    for (const words of ["--version", "--help", "--list --json"]) {
+      assertEquals(script(`${words} >/dev/full`), {
+        code: 1,
+        stdout: "",
+        stderr: "reptyr: Cannot write to the standard output: No space left on device\n",
+      });
+    }
+    assertEquals(script("--bogus 2>/dev/full").code, 2);
+  });
+
   it("says the same on a terminal, and leaves that as it was", () => {
     assertEquals(refused(["12x"], { status: 2 }), [
       "'12x' is not a PID: 'x' follows the number",

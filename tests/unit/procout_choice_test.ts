@@ -105,6 +105,8 @@ describe("parseProcout", () => {
     [["-f", "--stats", "--redraw", "7"], { follow: true, stats: true, redraw: true }],
     [["--fd=1,4-6", "-i", "7"], { choice: { numbers: new Set([1, 4, 5, 6]), stdin: true } }],
     [["-o", "x", "7"], { output: { path: "x", append: false } }],
+    [["-oxyz", "7"], { output: { path: "xyz", append: false } }],
+    [["-o./x", "7"], { output: { path: "./x", append: false } }],
     [["-a", "--output=x", "7"], { output: { path: "x", append: true } }],
     [["--format", "json", "--color=never", "--engine=ptrace", "7"], {
       format: "json",
