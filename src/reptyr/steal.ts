@@ -100,7 +100,7 @@ function warnAbout({ target, wanted }: StealFacts): void {
     ttyNr >>> 0 === device && session === wanted.session
   ).map(({ pid }) => pid);
   const known = { pid: target.pid, uid: target.status.uids[0], job, seccomp: 0 };
-  for (const line of warnings({ ...readWarningFacts(known), bereft: [] })) {
+  for (const line of warnings({ ...readWarningFacts(known), bereft: [], shells: [] })) {
     writeStderr(`reptyr: warning: ${line}`);
   }
 }

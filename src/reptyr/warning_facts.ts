@@ -1,9 +1,11 @@
 /** Reads what `warnings()` looks at. Nothing is done to the target. */
 
+import { SIGTSTP } from "../ffi/constants.ts";
 import { readLoginSession } from "../proc/cgroup.ts";
 import { readable } from "../proc/gone.ts";
 import { killsAtLogout, type LogoutPolicy, readLogoutPolicy } from "../proc/logind.ts";
 import { readStat } from "../proc/stat.ts";
+import { hasSignal, readStatus } from "../proc/status.ts";
 import { readUsers } from "../proc/users.ts";
 import type { WarningFacts } from "./warnings.ts";
 
@@ -38,11 +40,31 @@ function bereftOf(pid: number, job: readonly number[]): number[] {
   });
 }
 
+/** Who of `job` is an interactive shell, which ignores SIGTSTP, in the session that `pid` leaves; the uppermost first. */
+function shellsOf(pid: number, job: readonly number[]): number[] {
+  const target = readable(() => readStat(pid));
+  if (target === undefined || target.session === pid) return [];
+  return job.filter((one) => {
+    const stat = one === pid ? undefined : readable(() => readStat(one));
+    if (stat === undefined || stat.session !== target.session || stat.pgrp !== one) return false;
+    return hasSignal(readable(() => readStatus(one))?.sigIgnored ?? 0n, SIGTSTP);
+  });
+}
+
 /** The facts about one target; that of a session that nobody can name is killed or not as the rest is. */
 export function readWarningFacts(known: KnownFacts, login = readLoginFacts()): WarningFacts {
   const session = readLoginSession(known.pid);
   const user = session?.uid === undefined ? undefined : login.users.get(session.uid);
   const { selfUid, selfSession, policy } = login;
   const bereft = bereftOf(known.pid, known.job);
-  return { ...known, bereft, selfUid, selfSession, session, killed: killsAtLogout(policy, user) };
+  const shells = shellsOf(known.pid, known.job);
+  return {
+    ...known,
+    bereft,
+    shells,
+    selfUid,
+    selfSession,
+    session,
+    killed: killsAtLogout(policy, user),
+  };
 }

@@ -11,6 +11,8 @@ export interface WarningFacts {
   readonly job: readonly number[];
   /** Those of the job whose controlling terminal the target takes from them, with its own. */
   readonly bereft: readonly number[];
+  /** Shells of the job, in the session that the target leaves. */
+  readonly shells: readonly number[];
   /** SECCOMP_MODE_* of the target. */
   readonly seccomp: number;
   /** The login that the target belongs to, and that of this reptyr. */
@@ -22,7 +24,9 @@ export interface WarningFacts {
 
 /** The warnings, each a sentence with what to do about it. */
 export function warnings(facts: WarningFacts): string[] {
-  return [sessionEnds(facts), bereft(facts), seccomp(facts)].filter((line) => line !== undefined);
+  return [sessionEnds(facts), bereft(facts), shells(facts), seccomp(facts)].filter((line) =>
+    line !== undefined
+  );
 }
 
 /**
@@ -71,6 +75,17 @@ function bereft({ pid, bereft }: WarningFacts): string | undefined {
   return `${subject}, in the session of process ${pid}, will have no /dev/tty, which only new jobs get: ` +
     `programs that ask there for a password or a key will fail for ${them}, and for what ${they}; ` +
     `to move the terminal itself, run: reptyr -T ${pid}`;
+}
+
+/**
+ * Each command of a shell gets a process group of its own, which the shell makes the foreground one of its controlling
+ * terminal. The new one is not, and does not get one: tcsetpgrp(3).
+ */
+function shells({ pid, shells }: WarningFacts): string | undefined {
+  const [shell] = shells;
+  if (shell === undefined) return undefined;
+  return `Process ${shell}, a shell below process ${pid}, will have no job control: ^C and ^Z do not reach what it ` +
+    `starts from now on; to move it instead, run: reptyr ${shell}; to move the terminal itself: reptyr -T ${pid}`;
 }
 
 function seccomp({ pid, seccomp }: WarningFacts): string | undefined {

@@ -5,8 +5,8 @@ import { printable } from "../../src/proc/printable.ts";
 import { readStat } from "../../src/proc/stat.ts";
 import { readStatus } from "../../src/proc/status.ts";
 import type { ProcessReport } from "../../src/reptyr/list.ts";
-import { childrenOf } from "../support/child.ts";
-import { assertNoneLeft, SHELL, Target } from "../support/e2e_target.ts";
+import { childrenOf, descendantsOf } from "../support/child.ts";
+import { assertNoneLeft, PROMPT, SHELL, Target } from "../support/e2e_target.ts";
 import {
   AS_NOBODY,
   isRoot,
@@ -17,6 +17,7 @@ import {
   Untouched,
   WIDE,
 } from "../support/input_run.ts";
+import { statOf, typeInShell } from "../support/jobs_moved.ts";
 import { requires, requiresCompiler, requiresThat, victim } from "../support/programs.ts";
 import { reptyrPath } from "../support/reptyr.ts";
 import { Terminal, waitUntil } from "../support/terminal.ts";
@@ -225,6 +226,27 @@ describe("reptyr --list and --why", () => {
       Number(a.device.match(/\d+$/)) - Number(b.device.match(/\d+$/))
     );
     assertEquals(own.map(({ terminal }) => terminal), expected.map(nameOf));
+  });
+});
+
+describe("reptyr --why of the parent of a shell", () => {
+  afterEach(assertNoneLeft);
+
+  requires("bash")("warns that the shell will have no job control", () => {
+    using old = typeInShell("sh -c 'bash --norc -i; exit 3'");
+    const [parent, shell] = waitUntil("the shell", () => {
+      const pids = descendantsOf(old.pid);
+      return pids.length === 2 && statOf(pids[1]!).tpgid === pids[1] && pids;
+    });
+    const { can, warnings } = why(parent!);
+    assertEquals(can, true);
+    assertEquals(warnings, [
+      `Process ${shell}, a shell below process ${parent}, will have no job control: ^C and ^Z do not reach what it ` +
+      `starts from now on; to move it instead, run: reptyr ${shell}; to move the terminal itself: reptyr -T ${parent}`,
+    ]);
+    assertEquals(why(shell!).warnings, []);
+    old.line("exit");
+    old.expect(PROMPT);
   });
 });
 

@@ -10,6 +10,7 @@ function facts(changes: Partial<WarningFacts> = {}): WarningFacts {
     selfUid: 1000,
     job: [4242],
     bereft: [],
+    shells: [],
     seccomp: 0,
     session: undefined,
     selfSession: undefined,
@@ -56,6 +57,10 @@ describe("warnings", () => {
       "Process 4250, in the session of process 4242, will have no /dev/tty, which only new jobs get: " +
       "programs that ask there for a password or a key will fail for it, and for what it starts; " +
       "to move the terminal itself, run: reptyr -T 4242",
+    ]],
+    ["that a shell below it loses job control", { shells: [4250, 4260] }, [
+      "Process 4250, a shell below process 4242, will have no job control: ^C and ^Z do not reach what it starts from " +
+      "now on; to move it instead, run: reptyr 4250; to move the terminal itself: reptyr -T 4242",
     ]],
     ["so of many, naming some", { bereft: [1, 2, 3, 4, 5, 6, 7, 8, 9] }, [
       "Processes 1, 2, 3, 4, 5, 6, 7, 8 and 1 more, in the session of process 4242, will have no " +
