@@ -7,7 +7,7 @@ import { POLLIN } from "../../ffi/constants.ts";
 import { close, PollSet } from "../../ffi/descriptor.ts";
 import { pidfdOpen, setNice, usleep } from "../../ffi/process.ts";
 import { lastStatus, waitNow } from "../../ffi/wait_any.ts";
-import { verbose } from "../../log.ts";
+import { verbose, writeStderr } from "../../log.ts";
 import { isEnding } from "../../proc/stat.ts";
 import { listTids, readChildren } from "../../proc/tasks.ts";
 import { Deadline } from "../../tracee/wait.ts";
@@ -52,6 +52,8 @@ export class BpfEngine implements Engine {
   /** Losses that were told of, by thread and descriptor. */
   readonly #told = new Map<string, number>();
   readonly #ended = new Set<number>();
+  /** Those of whom it was told that they may have run on. */
+  readonly #doubted = new Set<number>();
   /** Calls of processes whose bytes cannot be seen, and that was told of. */
   readonly #unseen = new Set<string>();
   /** A child of ours, and its wait status where it was taken already. */
@@ -78,7 +80,11 @@ export class BpfEngine implements Engine {
     const fetcher = new Fetcher();
     this.#records = new RecordReader(loaded.ring, loaded.calls, loaded.epoch, {
       receive: (event) => this.#receive(event),
-      fetch: (rest, emit) => fetcher.fetch(rest, emit),
+      fetch: (rest, emit) => {
+        const missing = fetcher.fetch(rest, emit);
+        if (missing !== rest.left && !this.#held.has(rest.tid)) this.#doubt(rest.pid);
+        return missing;
+      },
       lost: (time) => void this.#tellLosses(time),
     });
     if (loaded.mark !== undefined) {
@@ -290,6 +296,15 @@ export class BpfEngine implements Engine {
       usleep(REAP_PAUSE_US);
     }
     return this.#childStatus;
+  }
+
+  /** A thread that could not be held in time, or at all, has run on; most write what they do not change. */
+  #doubt(pid: number): void {
+    if (this.#doubted.has(pid)) return;
+    this.#doubted.add(pid);
+    writeStderr(
+      `procout: Some of what process ${pid} wrote was read a moment later, from memory that it may have changed by then`,
+    );
   }
 
   #heldThreadEnded(tid: number, status: WaitStatus): void {

@@ -63,6 +63,11 @@ export class HeldThreads {
     return this.#held.size > 0;
   }
 
+  /** Whether `tid` does not run before what it has left in its memory is read. */
+  has(tid: number): boolean {
+    return this.#held.get(tid)?.isInside === true;
+  }
+
   /** `isInside`: it waits in the kernel until it is held. */
   hold(pid: number, tid: number, isInside: boolean): void {
     if (this.#others.has(tid)) return;
@@ -111,16 +116,16 @@ export class HeldThreads {
     for (release(); this.any && !deadline.passed; release()) usleep(PAUSE_US);
   }
 
-  #tryRelease(tid: number, held: Held, { read, waiting }: Progress): void {
+  #tryRelease(tid: number, held: Held, progress: Progress): void {
     try {
       if (held.stop === undefined) {
         const status = statusNow(held.pid, tid);
         if (status === undefined) return;
-        // All that it had to tell is in the ring by now.
-        held.stop = { status, until: held.isInside ? read + waiting : 0 };
+        // All that it had to tell is in the ring by now, and only now: the ring is to be looked at after the stop.
+        held.stop = { status, until: held.isInside ? progress.read + progress.waiting : 0 };
       }
       const { status, until } = held.stop;
-      if (read < until) return;
+      if (progress.read < until) return;
       if (held.isInside) this.#sinks.setHeld(tid, false);
       if (status.kind === "exited" || status.kind === "signaled") this.#sinks.onEnd(tid, status);
       else letGo(tid, status);
