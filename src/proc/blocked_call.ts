@@ -1,5 +1,6 @@
 /** /proc/PID/task/TID/syscall: proc_pid_syscall(5). */
 import { readProcText } from "./gone.ts";
+import { readStat } from "./stat.ts";
 
 export interface BlockedCall {
   readonly number: bigint;
@@ -27,9 +28,14 @@ export function readBlockedCall(pid: number, tid: number): BlockedCall | undefin
   return parseBlockedCall(readText(pid, tid));
 }
 
-/** Whether the thread runs, or waits for a processor. False when the kernel does not tell. */
-export function isRunning(pid: number, tid: number): boolean {
-  return readText(pid, tid).startsWith("running");
+/**
+ * Whether the thread may be on its way into a call: it runs, waits for a processor, or is blocked elsewhere, as by a page
+ * fault. False when the kernel does not tell.
+ */
+export function mayEnterCall(pid: number, tid: number): boolean {
+  const text = readText(pid, tid);
+  if (text.startsWith("running")) return true;
+  return text.startsWith("-1 ") && /[RSD]/.test(readStat(pid, tid)?.state ?? "X");
 }
 
 function readText(pid: number, tid: number): string {

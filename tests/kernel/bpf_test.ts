@@ -59,7 +59,6 @@ describe("the kernel", () => {
         stdin: true,
         ringBytes: 1 << 24,
         mark: 1 << 22,
-        holdsUnreadable: true,
       };
       for (const text of [mirrorText, goOnText, waitText, forkText, exitText, signalText]) {
         opened.push(loadProgram("procout_test", assemble(text(settings), maps)));

@@ -75,7 +75,6 @@ export class BpfEngine implements Engine {
     this.#held = new HeldThreads({
       onEnd: (tid, status) => this.#heldThreadEnded(tid, status),
       setHeld: (tid, isHeld) => loaded.setHeld(tid, isHeld),
-      setNeverHeld: (tid) => loaded.setNeverHeld(tid),
     });
     const fetcher = new Fetcher();
     this.#records = new RecordReader(loaded.ring, loaded.calls, loaded.epoch, {
@@ -298,7 +297,7 @@ export class BpfEngine implements Engine {
     return this.#childStatus;
   }
 
-  /** A thread that could not be held in time, or at all, has run on; most write what they do not change. */
+  /** A thread that is not held has run on; most write what they do not change. */
   #doubt(pid: number): void {
     if (this.#doubted.has(pid)) return;
     this.#doubted.add(pid);

@@ -28,8 +28,6 @@ export interface HoldSinks {
   readonly onEnd: (tid: number, status: WaitStatus) => void;
   /** Told of a thread that waits in the kernel: from now on, and until it is let go, it does not run on. */
   readonly setHeld: (tid: number, isHeld: boolean) => void;
-  /** Told of a thread that cannot be held. */
-  readonly setNeverHeld: (tid: number) => void;
 }
 
 /** How far the ring is read, and how far written. */
@@ -94,7 +92,6 @@ export class HeldThreads {
       if (tracer === Deno.pid) this.#held.set(tid, { pid, isInside: false });
       else if (!isEnding(pid, tid)) {
         this.#others.add(tid);
-        this.#sinks.setNeverHeld(tid);
         const why = tracer === 0 ? error.reason : `process ${tracer} traces it`;
         verbose(`Thread ${tid} cannot be held back: ${why}`);
       }

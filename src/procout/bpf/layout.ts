@@ -120,9 +120,6 @@ export const REST = {
   size: 64,
 } as const;
 
-/** What the map of held threads has of one: u32. `never`: it cannot be held, as another program traces it. */
-export const HELD = { held: 1, never: 2 } as const;
-
 /** What one program keeps for the next, and where it reads to: one for each processor. */
 export const SCRATCH = {
   /** What SAVED_REGISTERS of src/arch tells. */
@@ -135,8 +132,6 @@ export const SCRATCH = {
   rest: 352,
   /** A `struct iovec`, the part of a `struct msghdr` that names some, the arguments of socketcall(2). */
   segment: 416,
-  /** u64: whether it is memory that cannot be read, not room, that a thread waits for. */
-  unreadable: 440,
   record: 448,
   data: 448 + RECORD.size,
   /** The largest value that a map may have for each processor on every kernel: PCPU_MIN_UNIT_SIZE. */

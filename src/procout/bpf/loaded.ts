@@ -24,7 +24,7 @@ import { assemble } from "./assembler.ts";
 import { BpfUnavailableError, KERNEL_TYPES, readSurroundings, whatIsMissing } from "./available.ts";
 import { findOffsets } from "./btf.ts";
 import { encodeCall, indexCalls, type IndexedCalls } from "./call_map.ts";
-import { GIVEN, HELD, LOSS, NEXT_PROGRAM, PROCESS, STATS } from "./layout.ts";
+import { GIVEN, LOSS, NEXT_PROGRAM, PROCESS, STATS } from "./layout.ts";
 import { ALARM_BYTES, createMaps, type Maps, word } from "./maps.ts";
 import { givenText } from "./files_text.ts";
 import { mirrorText } from "./mirror_text.ts";
@@ -108,8 +108,6 @@ export class LoadedPrograms implements Disposable {
       stdin: choice.stdin,
       ringBytes,
       mark: this.mark,
-      // On a single processor nobody could hold the thread while it waits for that.
-      holdsUnreadable: this.mark !== undefined && navigator.hardwareConcurrency > 1,
     };
     const goOn = this.#load("procout_go_on", goOnText(settings));
     updateElement(maps.programs, word(NEXT_PROGRAM.goOn), word(goOn));
@@ -177,17 +175,8 @@ export class LoadedPrograms implements Disposable {
 
   /** Whether thread `tid`, which waits in the kernel, will stop before it runs on: what it has is safe to be read then. */
   setHeld(tid: number, isHeld: boolean): void {
-    if (isHeld) updateElement(this.#maps.held, word(tid), word(HELD.held));
+    if (isHeld) updateElement(this.#maps.held, word(tid), word(1));
     else deleteElement(this.#maps.held, word(tid));
-  }
-
-  /** Thread `tid` cannot be held: it need not wait for that. Where there are too many of them it will all the same. */
-  setNeverHeld(tid: number): void {
-    try {
-      updateElement(this.#maps.held, word(tid), word(HELD.never));
-    } catch (error) {
-      if (!(error instanceof SyscallError)) throw error;
-    }
   }
 
   forget(pid: number): void {

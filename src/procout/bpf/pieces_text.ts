@@ -18,15 +18,7 @@ import {
   OUTPUT,
   restRecord,
 } from "./record_text.ts";
-import {
-  alarm,
-  lose,
-  loseAll,
-  slowDown,
-  unlessBelow,
-  waitForHold,
-  waitForRoom,
-} from "./room_text.ts";
+import { alarm, lose, loseAll, slowDown, unlessBelow, waitForRoom } from "./room_text.ts";
 import { at, END, scratch, SCRATCH_TO_R6, STACK } from "./text.ts";
 
 /** Turns of the second part in one program. They may go on in another one 33 times (MAX_TAIL_CALL_CNT). */
@@ -98,7 +90,6 @@ export function workOff(settings: MirrorSettings): string {
     ${nextMessage()}
 
   unreadable:
-    ${settings.holdsUnreadable ? waitForHold() : ""}
     // This piece alone: what follows may be there.
     ${restRecord("r7")}
     if r0 != 0 goto no_room

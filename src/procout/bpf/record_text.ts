@@ -18,8 +18,6 @@ export interface MirrorSettings {
   readonly ringBytes: number;
   /** Tell by an alarm, and wait for room, when more than so many bytes wait to be read. */
   readonly mark: number | undefined;
-  /** Have a thread held where its memory cannot be read by the program, and can be only as long as it does not run on. */
-  readonly holdsUnreadable: boolean;
 }
 
 /** Field of SCRATCH.rest. */

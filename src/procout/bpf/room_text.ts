@@ -4,7 +4,7 @@ import {
   BPF_RB_CONS_POS,
   BPF_RB_FORCE_WAKEUP,
 } from "../../ffi/bpf_constants.ts";
-import { ALARM, FLAG, HELD, LOSS, NEXT_PROGRAM, SCRATCH, STATS } from "./layout.ts";
+import { ALARM, FLAG, LOSS, NEXT_PROGRAM, SCRATCH, STATS } from "./layout.ts";
 import { field, header, type MirrorSettings, restRecord } from "./record_text.ts";
 import { at, count, END, scratch, SCRATCH_TO_R6, STACK } from "./text.ts";
 
@@ -38,16 +38,13 @@ export function waitText({ mark }: MirrorSettings): string {
     ${count(STATS.waits, "r2")}
     ${SCRATCH_TO_R6}
     ${alarm(true)}
-    r8 = ${scratch(SCRATCH.unreadable)}
     r9 = 0
   wait:
     ${idle().repeat(WAIT_COPIES)}
-    if r8 != 0 goto look
     r1 = map ring
     r2 = ${BPF_RB_AVAIL_DATA}
     call ringbuf_query
     if r0 < ${mark ?? 0} goto go_on
-  look:
     r1 = ${header("tid", "u32")}
     *(u32 *)${at(STACK.key)} = r1
     r1 = map held
@@ -55,11 +52,6 @@ export function waitText({ mark }: MirrorSettings): string {
     r2 += -${STACK.key}
     call map_lookup_elem
     if r0 == 0 goto not_held
-    r1 = *(u32 *)(r0 + 0)
-    if r1 == ${HELD.held} goto held
-    // Whose memory is read then may have run on; but there is no better way.
-    if r8 == 0 goto not_held
-  held:
     // It stops before it runs on: its memory can be read then.
     r1 = ${scratch(SCRATCH.isFirst)}
     r1 |= ${FLAG.last}
@@ -72,7 +64,6 @@ export function waitText({ mark }: MirrorSettings): string {
     r1 = ${scratch(SCRATCH.waits)}
     r1 += 1
     ${scratch(SCRATCH.waits)} = r1
-    if r8 != 0 goto go_on
     if r1 < ${WAITS} goto go_on
   in_vain:
     r1 = map ring
@@ -119,20 +110,8 @@ export function slowDown({ ringBytes }: MirrorSettings): string {
     if r9 < ${turns} goto slow`;
 }
 
-/**
- * Memory of the thread is not there, be it that nobody has touched the page yet; reading it would bring it in, which we
- * may do and a program may not. Wait until the thread is held, some times.
- */
-export function waitForHold(): string {
-  return `
-    *(u64 *)(r6 + ${SCRATCH.unreadable}) = 1
-    r1 = ${scratch(SCRATCH.waits)}
-    if r1 < ${WAITS} goto wait`;
-}
-
 export function waitForRoom(): string {
   return `
-    *(u64 *)(r6 + ${SCRATCH.unreadable}) = 0
     r1 = ${scratch(SCRATCH.waits)}
     if r1 >= ${WAITS} goto lose_this
     r1 = map ring
