@@ -1,6 +1,6 @@
 /** The register set of aarch64: `struct user_pt_regs` of <asm/ptrace.h>. */
 import { layout } from "../struct.ts";
-import type { Registers } from "./arch.ts";
+import { RegisterAccess } from "./register_access.ts";
 
 /** The general registers by their names of 64 bits; `sp`, `pc` and `pstate` follow them. */
 export const USER_REGS = layout("struct user_pt_regs", 272, {
@@ -22,14 +22,7 @@ export const NUMBERED_REGISTERS = 31;
 
 export type RegisterName = keyof typeof USER_REGS.fields;
 
-function view(registers: Registers): DataView {
-  return new DataView(registers.buffer, registers.byteOffset, registers.byteLength);
-}
-
-export function get(registers: Registers, name: RegisterName): bigint {
-  return view(registers).getBigUint64(USER_REGS.fields[name][0], true);
-}
-
-export function set(registers: Registers, name: RegisterName, value: bigint): void {
-  view(registers).setBigUint64(USER_REGS.fields[name][0], BigInt.asUintN(64, value), true);
-}
+export const { get, set }: RegisterAccess<RegisterName> = new RegisterAccess<RegisterName>(
+  USER_REGS,
+  64,
+);

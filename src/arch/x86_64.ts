@@ -3,7 +3,7 @@ import { layout } from "../struct.ts";
 import type { AbiStructs, Architecture } from "./arch.ts";
 import { EFLAGS_CLEARED, restartingResult } from "./x86.ts";
 import { signalFrames } from "./x86_64_signal_frames.ts";
-import { get, getSigned, set, setIn, USER_REGS, viewOf } from "./x86_64_registers.ts";
+import { get, getSigned, set, USER_REGS } from "./x86_64_registers.ts";
 
 export { USER_REGS } from "./x86_64_registers.ts";
 
@@ -137,12 +137,11 @@ export const x86_64: Architecture = {
     const call = registers.slice();
     // orig_rax >= 0 would make the kernel take the stop for one inside a system call, see -ERESTART*
     // in rax, and move rip: arch_do_signal_or_restart().
-    const all = viewOf(call);
-    setIn(all, "orig_rax", -1n);
-    setIn(all, "rax", BigInt(number));
-    setIn(all, "rip", instruction);
-    setIn(all, "eflags", get(registers, "eflags") & ~EFLAGS_CLEARED);
-    ARGUMENT_REGISTERS.forEach((name, index) => setIn(all, name, args[index] ?? 0n));
+    set(call, "orig_rax", -1n);
+    set(call, "rax", BigInt(number));
+    set(call, "rip", instruction);
+    set(call, "eflags", get(registers, "eflags") & ~EFLAGS_CLEARED);
+    ARGUMENT_REGISTERS.forEach((name, index) => set(call, name, args[index] ?? 0n));
     return call;
   },
 

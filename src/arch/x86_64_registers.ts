@@ -1,6 +1,6 @@
 /** The 64-bit register set of <sys/user.h>. */
 import { layout } from "../struct.ts";
-import type { Registers } from "./arch.ts";
+import { RegisterAccess } from "./register_access.ts";
 
 /** Offsets in `struct user_regs_struct`; every register is 8 bytes wide. */
 export const USER_REGS = layout("struct user_regs_struct", 216, {
@@ -35,29 +35,6 @@ export const USER_REGS = layout("struct user_regs_struct", 216, {
 
 export type RegisterName = keyof typeof USER_REGS.fields;
 
-/** For several registers to be set in: {@linkcode setIn}. */
-export function viewOf(registers: Registers): DataView {
-  return new DataView(registers.buffer, registers.byteOffset, registers.byteLength);
-}
-
-export function get(registers: Registers, name: RegisterName): bigint {
-  return viewOf(registers).getBigUint64(USER_REGS.fields[name][0], true);
-}
-
-/** Offset of a register in the set, for those who copy it as it is. */
-export function offsetOf(name: RegisterName): number {
-  return USER_REGS.fields[name][0];
-}
-
-export function getSigned(registers: Registers, name: RegisterName): bigint {
-  return BigInt.asIntN(64, get(registers, name));
-}
-
-export function set(registers: Registers, name: RegisterName, value: bigint): void {
-  setIn(viewOf(registers), name, value);
-}
-
-/** A negative value becomes its two's complement. */
-export function setIn(registers: DataView, name: RegisterName, value: bigint): void {
-  registers.setBigUint64(USER_REGS.fields[name][0], value, true);
-}
+export const { get, getSigned, offsetOf, set }: RegisterAccess<RegisterName> = new RegisterAccess<
+  RegisterName
+>(USER_REGS, 64);

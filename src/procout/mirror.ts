@@ -29,7 +29,7 @@ export class Mirror implements Receiver {
     this.#write(options.format.begin(), 1);
   }
 
-  /** Whether there is somebody less to write for. */
+  /** Whether one of the two readers has gone away. */
   get isReaderGone(): boolean {
     return this.#outputs.some(({ isGone }) => isGone);
   }

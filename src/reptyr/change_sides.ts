@@ -12,6 +12,7 @@ import { SIGCONT, SIGHUP, TIOCNOTTY, TIOCSCTTY, TIOCSPGRP } from "../ffi/constan
 import { kill } from "../ffi/process.ts";
 import { verbose } from "../log.ts";
 import type { Stat } from "../proc/stat.ts";
+import { hasSignal } from "../proc/status.ts";
 import { enterGroupStop } from "../tracee/group_stop.ts";
 import { DATA, isError, type RemoteSyscalls } from "../tracee/remote_syscalls.ts";
 import { finish, overlap, type Steps } from "../tracee/steps.ts";
@@ -325,7 +326,7 @@ class Shields {
    * when the shell ends: if it is stopped just then, the kernel hangs it up, kill_orphaned_pgrp() in kernel/exit.c.
    */
   *raise(remote: RemoteSyscalls, member: Member): Steps<void> {
-    if (this.shell === undefined || (pendingSignals(member) & SIGHUP_BIT) !== 0n) return;
+    if (this.shell === undefined || hasSignal(pendingSignals(member), SIGHUP)) return;
     const process = { pid: member.pid, startTime: member.stat.startTime };
     const shield = yield* SighupShield.raise(remote, { process, shell: this.shell });
     if (shield === undefined) return;
@@ -333,8 +334,6 @@ class Shields {
     this.undo.defer(() => member.undo((remote) => shield.undo(remote)));
   }
 }
-
-const SIGHUP_BIT = 1n << BigInt(SIGHUP - 1);
 
 /** Bit N - 1: signal N. */
 function pendingSignals({ status }: Member): bigint {

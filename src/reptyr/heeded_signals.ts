@@ -1,5 +1,5 @@
 /** Which of the signals that would end this program it has to heed. */
-import { readStatus } from "../proc/status.ts";
+import { hasSignal, readStatus } from "../proc/status.ts";
 
 /**
  * `signals`, each with the exit status for it, by whether they were ignored when this program was started. nohup(1)
@@ -13,8 +13,7 @@ export function sortSignals<S extends Deno.Signal>(
   const heeded: S[] = [];
   const ignored: S[] = [];
   for (const [name, status] of signals) {
-    const isIgnored = (set & (1n << BigInt(status - 128 - 1))) !== 0n;
-    (isIgnored ? ignored : heeded).push(name);
+    (hasSignal(set, status - 128) ? ignored : heeded).push(name);
   }
   return { heeded, ignored };
 }
