@@ -186,7 +186,8 @@ function median(numbers: readonly number[]): number {
   return numbers.toSorted((a, b) => a - b)[numbers.length >> 1]!;
 }
 
-function compile(folder: string): string | undefined {
+/** The victim; `undefined` without a compiler. */
+export function compile(folder: string): string | undefined {
   const victim = join(folder, "procout_victim");
   const source = join(import.meta.dirname!, "procout_victim.c");
   if (!isThere("cc")) return undefined;

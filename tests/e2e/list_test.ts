@@ -4,9 +4,8 @@ import { unlessGone } from "../../src/proc/gone.ts";
 import { printable } from "../../src/proc/printable.ts";
 import { readStat } from "../../src/proc/stat.ts";
 import { readStatus } from "../../src/proc/status.ts";
-import type { ProcessReport } from "../../src/reptyr/list.ts";
-import { childrenOf, descendantsOf } from "../support/child.ts";
-import { assertNoneLeft, PROMPT, SHELL, Target } from "../support/e2e_target.ts";
+import { childrenOf } from "../support/child.ts";
+import { assertNoneLeft, SHELL, Target } from "../support/e2e_target.ts";
 import {
   AS_NOBODY,
   isRoot,
@@ -17,42 +16,10 @@ import {
   Untouched,
   WIDE,
 } from "../support/input_run.ts";
-import { statOf, typeInShell } from "../support/jobs_moved.ts";
 import { requires, requiresCompiler, requiresThat, victim } from "../support/programs.ts";
+import { answer, listed, reportOn, why } from "../support/reports.ts";
 import { reptyrPath } from "../support/reptyr.ts";
 import { Terminal, waitUntil } from "../support/terminal.ts";
-
-/** What the executable answers with nothing of it on a terminal. */
-function answer(args: readonly (string | number)[], prefix: readonly string[] = []) {
-  const [program, ...words] = [...prefix, reptyrPath, ...args.map(String)];
-  const { code, stdout, stderr } = new Deno.Command(program!, { args: words, stdin: "null" })
-    .outputSync();
-  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-  assertEquals(text(stderr), "");
-  return { code, stdout: text(stdout) };
-}
-
-function listed(prefix?: readonly string[]): ProcessReport[] {
-  const { code, stdout } = answer(["--list", "--json"], prefix);
-  assertEquals(code, 0);
-  return JSON.parse(stdout);
-}
-
-/** What --list says about one process; and --why, which must say the same. */
-function reportOn(pid: number, prefix?: readonly string[]): ProcessReport {
-  const [report, second] = listed(prefix).filter((one) => one.pid === pid);
-  assert(report !== undefined, `Process ${pid} is not listed`);
-  assertEquals(second, undefined, `Process ${pid} is listed twice`);
-  assertEquals(why(pid, prefix), report);
-  return report;
-}
-
-function why(pid: number, prefix?: readonly string[]): ProcessReport {
-  const { code, stdout } = answer(["--why", pid, "--json"], prefix);
-  const report: ProcessReport = JSON.parse(stdout);
-  assertEquals(code, report.can ? 0 : 1);
-  return report;
-}
 
 /** Name below /dev of a test's terminal. */
 const nameOf = ({ device }: Terminal) => device.replace("/dev/", "");
@@ -229,27 +196,6 @@ describe("reptyr --list and --why", () => {
   });
 });
 
-describe("reptyr --why of the parent of a shell", () => {
-  afterEach(assertNoneLeft);
-
-  requires("bash")("warns that the shell will have no job control", () => {
-    using old = typeInShell("sh -c 'bash --norc -i; exit 3'");
-    const [parent, shell] = waitUntil("the shell", () => {
-      const pids = descendantsOf(old.pid);
-      return pids.length === 2 && statOf(pids[1]!).tpgid === pids[1] && pids;
-    });
-    const { can, warnings } = why(parent!);
-    assertEquals(can, true);
-    assertEquals(warnings, [
-      `Process ${shell}, a shell below process ${parent}, will have no job control: ^C and ^Z do not reach what it ` +
-      `starts from now on; to move it instead, run: reptyr ${shell}; to move the terminal itself: reptyr -T ${parent}`,
-    ]);
-    assertEquals(why(shell!).warnings, []);
-    old.line("exit");
-    old.expect(PROMPT);
-  });
-});
-
 describe("reptyr --list and --why of and by other users", () => {
   afterEach(assertNoneLeft);
 
@@ -339,85 +285,6 @@ describe("reptyr --list and --why on a terminal", () => {
     // deno-lint-ignore no-control-regex
     assertEquals(linesOf(coloured.replace(/\x1b\[\d+m/g, "")), linesOf(plain));
     assertEquals(linesOf(answer(["--why", target.pid]).stdout), linesOf(plain));
-  });
-});
-
-/** systemd's hierarchy of cgroups, where this system has one, and we may make some in it. */
-const CGROUPS = ["/sys/fs/cgroup/systemd", "/sys/fs/cgroup/unified", "/sys/fs/cgroup"]
-  .find((folder) => {
-    try {
-      Deno.statSync("/etc/systemd");
-      Deno.statSync(`${folder}/cgroup.procs`);
-      Deno.mkdirSync(`${folder}/reptyr-test-${Deno.pid}`);
-      Deno.removeSync(`${folder}/reptyr-test-${Deno.pid}`);
-      return isRoot;
-    } catch {
-      return false;
-    }
-  });
-
-/** What runs the words after it where logind.conf says `setting`. */
-const whereLogind = (setting: string) => [
-  ...["unshare", "--mount", "sh", "-c"],
-  `mount -t tmpfs none /etc/systemd && echo ${setting} > /etc/systemd/logind.conf && exec "$@"`,
-  "sh",
-];
-
-describe("reptyr and what a user should know", () => {
-  afterEach(assertNoneLeft);
-
-  requiresThat(CGROUPS !== undefined, "no cgroup can be made, or there is no systemd")(
-    "warns of a login session's scope, with --why and before the move",
-    () => {
-      const scope = `session-${Deno.pid}.scope`;
-      const folder = `${CGROUPS}/${scope}`;
-      using stack = new DisposableStack();
-      Deno.mkdirSync(folder);
-      stack.defer(() => Deno.removeSync(folder));
-      using target = Target.start("session leader", CAT, (terminal) => terminal.expect("ready"));
-      const { pid, handle } = target;
-      Deno.writeTextFileSync(`${folder}/cgroup.procs`, `${pid}`);
-
-      const killing = whereLogind("KillUserProcesses=yes");
-      const sparing = whereLogind("KillUserProcesses=no");
-      assertEquals(reportOn(pid, sparing).warnings, []);
-      const { can, warnings } = reportOn(pid, killing);
-      assertEquals([can, warnings.length], [true, 1]);
-      assertMatch(
-        warnings[0]!,
-        new RegExp(
-          `^Process ${pid} stays in ${scope}, .* ends it at logout; to keep it, run: busctl call ` +
-            `.* reptyr-${pid}\\.scope fail 1 PIDs au 1 ${pid} 0$`,
-        ),
-      );
-
-      using moved = new Terminal({ ...WIDE, columns: 500 });
-      target.moveBy(() => moved.spawn([...killing, reptyrPath, `${pid}`]), moved);
-      assertEquals(linesOf(moved.output).slice(0, 1), [`reptyr: warning: ${warnings[0]}`]);
-      moved.line("still here");
-      moved.expect("still here\r\nstill here\r\n");
-      handle.end();
-      moved.expectExit();
-    },
-  );
-
-  requiresCompiler("warns of seccomp before the target is stopped", () => {
-    using target = Target.start(
-      "session leader",
-      [victim("command"), "seccomp-errno"],
-      (terminal) => terminal.expect("ready"),
-    );
-    const { can, reason, warnings } = reportOn(target.pid);
-    if (!can) {
-      // Without CAP_SYS_ADMIN the filter would stay in force.
-      assertMatch(reason!, /it runs under a seccomp filter, which might kill it/);
-      return;
-    }
-    assertMatch(warnings[0]!, /is under seccomp: its filter is suspended while it is moved/);
-    using moved = target.move(WIDE);
-    moved.expect(`reptyr: warning: Process ${target.pid} is under seccomp`);
-    moved.line("exit 5");
-    target.expectEnd(moved, 5);
   });
 });
 

@@ -1,28 +1,13 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { afterEach, describe, it } from "@std/testing/bdd";
-import { SIGINT, SIGTERM } from "../../src/ffi/constants.ts";
-import { readCommand } from "../../src/proc/command.ts";
-import { readFds } from "../../src/proc/fds.ts";
+import { SIGINT } from "../../src/ffi/constants.ts";
 import { readStatus } from "../../src/proc/status.ts";
 import { switchesOf } from "../support/input_run.ts";
 import { assertNoneLeft } from "../support/e2e_target.ts";
-import { describeEngines, Procout, procoutPath } from "../support/procout.ts";
+import { assertRefused, describeEngines, Procout, procoutPath } from "../support/procout.ts";
 import { requires, requiresCompiler, victim } from "../support/programs.ts";
 import { Terminal, waitUntil } from "../support/terminal.ts";
-import { SLEEP_CALLS, startVictim, untilBlocked } from "../support/victim.ts";
-
-/** `procout WORDS` ends with `status` and says `message`, and nothing on stdout. */
-function assertRefused(
-  words: readonly (string | number)[],
-  status: number,
-  message: string | RegExp,
-): void {
-  using procout = Procout.start(words);
-  procout.expectEnd(status);
-  if (typeof message === "string") assertEquals(procout.stderr, `procout: ${message}\n`);
-  else assertMatch(procout.stderr, message);
-  assertEquals(procout.stdout, "");
-}
+import { startVictim } from "../support/victim.ts";
 
 /** A program that writes `line N` to 1 and `err N` to 2 for each line that it reads, and to others that `shell` opens. */
 function startEcho(shell = "exec $VICTIM"): Terminal {
@@ -303,146 +288,5 @@ describe("procout by ptrace writes", () => {
     shown.press("^C");
     shown.expect("13 bytes, 2 writes, lost bytes: 0");
     assertEquals(shown.expectExit(), { kind: "exited", status: 0 });
-  });
-});
-
-describeEngines("procout -- COMMAND", (engine) => {
-  afterEach(assertNoneLeft);
-
-  it("ends as the command does", () => {
-    const table: [string, number][] = [["exit 0", 0], ["exit 7", 7], ["kill -TERM $$", 143]];
-    for (const [script, status] of table) {
-      using procout = Procout.start([
-        "--",
-        "sh",
-        "-c",
-        `echo out; env echo err >&2; ${script}`,
-      ]);
-      procout.expectEnd(status);
-      assertEquals([procout.stdout, procout.stderr], ["out\n", "err\n"]);
-    }
-  });
-
-  it("has the outputs of its children apart, too, with --follow", () => {
-    const script = "echo out; echo err >&2; (echo child >&2; :); echo piped | cat";
-    for (const [options, stdout] of [[[], "piped\n"], [["-f"], "piped\npiped\n"]] as const) {
-      using procout = Procout.start([...options, "--", "sh", "-c", script]);
-      procout.expectEnd();
-      assertEquals([procout.stdout, procout.stderr], [`out\n${stdout}`, "err\nchild\n"]);
-    }
-  });
-
-  it("leaves it its own output with --output, and its environment and arguments as they are", () => {
-    using procout = Procout.start(
-      ["-o", "FOLDER/mirror", "--", "env", "-u", "_", "A= $B", "env"],
-      {
-        env: { LANG: "C" },
-      },
-    );
-    procout.expectEnd();
-    assertEquals(procout.bytes("mirror"), procout.bytes());
-    assert(procout.stdout.includes("A= $B\n"), procout.stdout);
-    const names = procout.stdout.trim().split("\n").map((line) => line.split("=")[0]!);
-    assertEquals(names.sort(), ["A", "HOME", "LANG", "PATH", "TZ"]);
-  });
-
-  it("is not started when the mirror cannot be written", () => {
-    assertRefused(
-      ["-o", "FOLDER/none/file", "--", "touch", "FOLDER/started"],
-      1,
-      /^procout: Cannot write to \S+\/none\/file: no such file or directory\n$/,
-    );
-  });
-
-  it("passes SIGTERM on", () => {
-    using procout = Procout.start([
-      "--",
-      "sh",
-      "-c",
-      "trap 'echo caught; exit 5' TERM; echo on; " +
-      "while :; do sleep 0.05; done",
-    ]);
-    procout.untilStdout("on\n");
-    procout.signal(SIGTERM);
-    procout.expectEnd(5);
-    assertEquals(procout.stdout, "on\ncaught\n");
-  });
-
-  it("is a terminal's program: ^C, its size, and what it writes once", () => {
-    const script = "trap 'echo caught; exit 4' INT; test -t 1 && test -t 2 && stty size <&1; " +
-      "while :; do sleep 0.05; done";
-    using terminal = Terminal.start(
-      [procoutPath, `--engine=${engine}`, "--", "sh", "-c", script],
-      {
-        rows: 33,
-        columns: 77,
-      },
-    );
-    terminal.expect("33 77\r\n");
-    terminal.press("^C");
-    assertEquals(terminal.expectExit(), { kind: "exited", status: 4 });
-    assertEquals(terminal.output.replace(/\^C/, ""), "33 77\r\ncaught\r\n");
-  });
-
-  requires("bash", "head")(
-    "has who writes to a reader that has gone hear of it, and none else",
-    () => {
-      const mirrored = `${procoutPath} --engine=${engine} --`;
-      using shell = Terminal.start([
-        "bash",
-        "-c",
-        `${mirrored} yes | head -1; echo "\${PIPESTATUS[*]}"`,
-      ]);
-      shell.expect("y\r\n141 0\r\n");
-      shell.expectExit();
-      const script = 'yes; echo "yes: $?" >/dev/tty; exit 5';
-      using second = Terminal.start([
-        "bash",
-        "-c",
-        `${mirrored} sh -c '${script}' | head -1; echo "\${PIPESTATUS[*]}"`,
-      ]);
-      second.expect("y\r\nyes: 141\r\n5 0\r\n");
-      second.expectExit();
-    },
-  );
-
-  it("shows a flood on a terminal to its end", () => {
-    using terminal = Terminal.start([
-      procoutPath,
-      `--engine=${engine}`,
-      "--",
-      "sh",
-      "-c",
-      "seq 30000; head -c 300000 /dev/zero | tr '\\0' x; echo end",
-    ]);
-    terminal.expect("end\r\n", { timeoutMs: 60_000 });
-    assertEquals(terminal.expectExit(), { kind: "exited", status: 0 });
-    const numbers = Array.from({ length: 30000 }, (_, index) => `${index + 1}\r\n`).join("");
-    assertEquals(terminal.output.length, numbers.length + 300_000 + 5);
-    assert(terminal.output.startsWith(numbers));
-  });
-
-  it("begins with the first instruction, and leaves nothing open in the command", () => {
-    using procout = Procout.start([
-      "--",
-      "sh",
-      "-c",
-      "echo pid $$; exec sleep 1000",
-    ]);
-    procout.untilStdout("pid ");
-    const target = Number(/pid (\d+)/.exec(procout.stdout)![1]);
-    waitUntil("sleep", () => readCommand(target)?.startsWith("sleep"));
-    // It sleeps in other calls, too, while it opens its locale.
-    waitUntil("it to sleep", () => SLEEP_CALLS.has(untilBlocked(target)));
-    // Whoever runs the tests may leave something open in everybody.
-    const inherited = new Set(
-      readFds(Deno.pid, Deno.pid)?.map(({ fd, link }) => `${fd} ${link}`),
-    );
-    const others = readFds(target, target)?.filter(({ fd, link }) =>
-      fd > 2 && !inherited.has(`${fd} ${link}`)
-    );
-    assertEquals(others, []);
-    procout.signal(SIGTERM);
-    procout.expectEnd(143);
   });
 });

@@ -1,5 +1,5 @@
 /** The built `procout`, with what it writes in files of a folder of its own. */
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertMatch } from "@std/assert";
 import { beforeEach, describe } from "@std/testing/bdd";
 import { dirname, join } from "@std/path";
 import { readSurroundings, whatIsMissing } from "../../src/procout/bpf/available.ts";
@@ -157,4 +157,17 @@ export class Procout implements Disposable {
     this.child[Symbol.dispose]();
     Deno.removeSync(this.folder, { recursive: true });
   }
+}
+
+/** `procout WORDS` ends with `status` and says `message`, and nothing on stdout. */
+export function assertRefused(
+  words: readonly (string | number)[],
+  status: number,
+  message: string | RegExp,
+): void {
+  using procout = Procout.start(words);
+  procout.expectEnd(status);
+  if (typeof message === "string") assertEquals(procout.stderr, `procout: ${message}\n`);
+  else assertMatch(procout.stderr, message);
+  assertEquals(procout.stdout, "");
 }
