@@ -4,12 +4,7 @@
  * innermost test. Later steps run even when an earlier one failed.
  */
 import { dirname, join } from "@std/path";
-
-export interface Counts {
-  passed: number;
-  failed: number;
-  skipped: number;
-}
+import { type Counts, countStep, type Failure, failuresOf } from "./test/junit.ts";
 
 const ROOT = dirname(import.meta.dirname!);
 
@@ -27,71 +22,68 @@ const STEPS: { task: string; hasTests: boolean }[] = [
   { task: "test:aarch64", hasTests: true },
 ];
 
-/**
- * Counts the innermost tests of a JUnit report by `deno test`. A step is listed as `test > step`, in the suite
- * of the module that called t.step, which is bdd's and not the test's own: hence names are compared across
- * suites. A group counts only when it failed by itself, as with a leak that the sanitizers find at its end.
- */
-export function countJunit(xml: string): Counts {
-  const counts = { passed: 0, failed: 0, skipped: 0 };
-  const cases = [...xml.matchAll(/<testcase name="([^"]*)"[^>]*>(.*?)<\/testcase>/gs)]
-    .map(([, name = "", body = ""]) => ({ name, body }));
-  const groups = new Set(
-    cases.flatMap(({ name }) => {
-      const parts = name.split(" &gt; ");
-      return parts.slice(1).map((_, i) => parts.slice(0, i + 1).join(" &gt; "));
-    }),
-  );
-  for (const { name, body } of cases) {
-    const failure = /<(?:failure|error) message="([^"]*)"/.exec(body)?.[1];
-    if (failure !== undefined) {
-      if (!/^\d+ test steps? failed$/.test(failure)) counts.failed += 1;
-    } else if (!groups.has(name)) {
-      if (body.includes("<skipped")) counts.skipped += 1;
-      else counts.passed += 1;
-    }
-  }
-  return counts;
+interface Ran {
+  counts: Counts;
+  failures: Failure[];
 }
 
-/** A step that failed as a whole (a module that does not load) or that ran no test counts as one failure. */
-export function countStep(success: boolean, xml: string): Counts {
-  const counts = countJunit(xml);
-  const ranNothing = counts.passed + counts.failed + counts.skipped === 0;
-  return (!success && counts.failed === 0) || ranNothing
-    ? { ...counts, failed: counts.failed + 1 }
-    : counts;
+/** Runs a step that has no tests of its own; what it prints is shown, and is its message when it fails. */
+async function runCheck(task: string): Promise<Ran> {
+  const { success, stdout, stderr } = await deno(["task", "--quiet", task], "piped").output();
+  Deno.stdout.writeSync(stdout);
+  Deno.stderr.writeSync(stderr);
+  const printed = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes)).join("");
+  return {
+    counts: { passed: success ? 1 : 0, failed: success ? 0 : 1, skipped: 0 },
+    failures: success ? [] : [{ name: task, message: printed }],
+  };
 }
 
-async function runStep(step: (typeof STEPS)[number], folder: string): Promise<Counts> {
-  console.log(`\n== ${step.task}`);
-  const report = join(folder, `${step.task.replace(":", "_")}.xml`);
-  const { success } = await new Deno.Command(Deno.execPath(), {
-    args: ["task", "--quiet", step.task, ...(step.hasTests ? [`--junit-path=${report}`] : [])],
-    cwd: ROOT,
-    stdin: "null",
-    stdout: "inherit",
-    stderr: "inherit",
-  }).spawn().status;
-  if (!step.hasTests) return { passed: success ? 1 : 0, failed: success ? 0 : 1, skipped: 0 };
+/** Runs a step of tests, which print as they go. */
+async function runTests(task: string, report: string): Promise<Ran> {
+  const args = ["task", "--quiet", task, `--junit-path=${report}`];
+  const { success } = await deno(args, "inherit").spawn().status;
   let xml = "";
   try {
     xml = Deno.readTextFileSync(report);
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
-  return countStep(success, xml);
+  const counts = countStep(success, xml);
+  const failures = failuresOf(xml);
+  if (counts.failed > failures.length) {
+    failures.push({ name: task, message: "It failed outside of its tests, or ran none" });
+  }
+  return { counts, failures };
+}
+
+function deno(args: string[], output: "piped" | "inherit"): Deno.Command {
+  return new Deno.Command(Deno.execPath(), {
+    args,
+    cwd: ROOT,
+    stdin: "null",
+    stdout: output,
+    stderr: output,
+  });
 }
 
 if (import.meta.main) {
   const folder = Deno.makeTempDirSync({ prefix: "reptyr-test-" });
-  const results: { task: string; counts: Counts }[] = [];
+  const results: (Ran & { task: string })[] = [];
   try {
-    for (const step of STEPS) {
-      results.push({ task: step.task, counts: await runStep(step, folder) });
+    for (const { task, hasTests } of STEPS) {
+      console.log(`\n== ${task}`);
+      const report = join(folder, `${task.replace(":", "_")}.xml`);
+      results.push({ task, ...await (hasTests ? runTests(task, report) : runCheck(task)) });
     }
   } finally {
     Deno.removeSync(folder, { recursive: true });
+  }
+  // Once more, at the end: of a long log often only that is kept.
+  for (const { task, failures } of results) {
+    for (const { name, message } of failures) {
+      console.log(`\n== failed, in ${task}: ${name}\n${message.trimEnd()}`);
+    }
   }
   console.log("\n== totals");
   const total = { passed: 0, failed: 0, skipped: 0 };

@@ -93,7 +93,7 @@ export function boot(job: Job): Boot {
 export function failure(name: string, why: string): Outcome {
   return {
     success: false,
-    xml: `<testcase name="${name}"><failure message="${why}"></failure></testcase>`,
+    xml: `<testcase name="${name}"><failure message="${why}">${why}</failure></testcase>`,
   };
 }
 

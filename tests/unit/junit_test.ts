@@ -1,6 +1,6 @@
 import { describe, it } from "@std/testing/bdd";
 import { assertEquals } from "@std/assert";
-import { countJunit, countStep } from "../../scripts/test.ts";
+import { countJunit, countStep, failuresOf } from "../../scripts/test/junit.ts";
 
 const testCase = (name: string, body = "") =>
   `<testcase name="${name}" classname="./a_test.ts" time="0.001" line="1" col="1">\n${body}</testcase>`;
@@ -36,6 +36,17 @@ describe("countJunit", () => {
     const leak = '<failure message="Leaks detected">Leaks detected:</failure>';
     const xml = report(suite(testCase("a", leak)), suite(testCase("a &gt; b")));
     assertEquals(countJunit(xml), { passed: 1, failed: 1, skipped: 0 });
+  });
+});
+
+describe("failuresOf", () => {
+  it("tells the full names of what failed, and what was thrown", () => {
+    const thrown = '<failure message="Uncaught">&quot;&amp;lt;&quot; &lt; b\nat c</failure>';
+    const xml = report(
+      suite(testCase("a", '<failure message="1 test step failed">1 step</failure>')),
+      suite(testCase("a &gt; b", thrown), testCase("a &gt; c"), testCase("d", "<skipped/>")),
+    );
+    assertEquals(failuresOf(xml), [{ name: "a > b", message: '"&lt;" < b\nat c' }]);
   });
 });
 
