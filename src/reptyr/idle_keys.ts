@@ -9,18 +9,12 @@ import { kill } from "../ffi/process.ts";
 import { foregroundGroup } from "../tty/foreground.ts";
 import type { Pty } from "../tty/pty.ts";
 import type { Typist } from "../tty/pump.ts";
-import type { RawMode } from "../tty/raw_mode.ts";
 import { SignalKeys } from "../tty/signal_keys.ts";
 import { getTermios } from "../tty/termios.ts";
-import type { UserTerminal } from "../tty/user_terminal.ts";
-import { OwnStop } from "./own_stop.ts";
+import { OwnStop, type OwnStopOptions } from "./own_stop.ts";
 
-export interface IdleKeysOptions {
+export interface IdleKeysOptions extends OwnStopOptions {
   readonly pty: Pty;
-  readonly terminal: UserTerminal;
-  readonly rawMode: RawMode;
-  /** Ends the pump's wait, in which the keyboard was not listened to. */
-  readonly wake: () => void;
 }
 
 export class IdleKeys implements Typist, Disposable {
@@ -30,9 +24,9 @@ export class IdleKeys implements Typist, Disposable {
   readonly #ownStop: OwnStop;
   #signal: number | undefined;
 
-  constructor({ wake, ...options }: IdleKeysOptions) {
+  constructor(options: IdleKeysOptions) {
     this.#options = options;
-    this.#ownStop = new OwnStop({ ...options, onReturn: wake });
+    this.#ownStop = new OwnStop(options);
   }
 
   get listening(): boolean {
@@ -41,6 +35,7 @@ export class IdleKeys implements Typist, Disposable {
 
   /** As UserTerminal.readFrom, without a key that is for us and what was typed with it. */
   readonly read = (fd: number, bytes: Uint8Array<ArrayBuffer>): number => {
+    if (!this.#ownStop.mayRead()) return -ERRNO.EAGAIN;
     const count = this.#options.terminal.readFrom(fd, bytes);
     if (count <= 0) return count;
     const key = this.#findKey(bytes.subarray(0, count));
@@ -55,6 +50,8 @@ export class IdleKeys implements Typist, Disposable {
     if (signal === SIGTSTP) this.#ownStop.stop();
     else if (signal !== undefined) kill(0, signal);
   };
+
+  readonly onContinued = (): void => this.#ownStop.onContinued();
 
   [Symbol.dispose](): void {
     this.#ownStop[Symbol.dispose]();

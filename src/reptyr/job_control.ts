@@ -18,7 +18,7 @@ import { hasSignal, readStatus } from "../proc/status.ts";
 import { listPids } from "../proc/tasks.ts";
 import { foregroundGroup } from "../tty/foreground.ts";
 import type { Pty } from "../tty/pty.ts";
-import type { Typist } from "../tty/pump.ts";
+import type { TypedSource, Typist } from "../tty/pump.ts";
 import { SignalKeys } from "../tty/signal_keys.ts";
 import type { RawMode } from "../tty/raw_mode.ts";
 import { getTermios } from "../tty/termios.ts";
@@ -32,7 +32,7 @@ import type { ScreenKeeper } from "./screen_keeper.ts";
 
 export interface JobControlOptions {
   /** Whose keys these are. */
-  readonly source: Typist;
+  readonly source: TypedSource;
   readonly pty: Pty;
   readonly terminal: UserTerminal;
   readonly rawMode: RawMode;
@@ -77,7 +77,7 @@ export class JobControl implements Typist, Disposable {
 
   /** What the source reads, without the ^Z that we act upon. */
   readonly read = (fd: number, bytes: Uint8Array<ArrayBuffer>): number => {
-    if (this.#stopping) return -ERRNO.EAGAIN;
+    if (this.#stopping || !this.#ownStop.mayRead()) return -ERRNO.EAGAIN;
     let count = this.#held.length;
     if (count > 0) bytes.set(this.#held);
     else count = this.#options.source.read(fd, bytes);
@@ -93,6 +93,8 @@ export class JobControl implements Typist, Disposable {
     this.#stopping = false;
     this.#stop();
   };
+
+  readonly onContinued = (): void => this.#ownStop.onContinued();
 
   [Symbol.dispose](): void {
     this.#ownStop[Symbol.dispose]();

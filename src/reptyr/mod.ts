@@ -49,7 +49,7 @@ export async function move(options: MoveOptions): Promise<number> {
   // Before the first stop: from here on a signal waits until the target is whole, and ^C is a key. To the end of
   // the program, lest a second SIGHUP of a closing terminal end it before its exit status is out.
   const { heeded, ignored } = sortSignals(ENDING_SIGNALS);
-  const signals = new SignalInbox([...heeded, "SIGWINCH"], ignored);
+  const signals = new SignalInbox([...heeded, "SIGWINCH", "SIGCONT"], ignored);
   const rawMode = cleanup.use(enterRawMode(terminal));
   const shown = new ScreenKeeper(terminal);
   restoreAtExit(rawMode, shown, cleanup);

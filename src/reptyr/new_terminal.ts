@@ -19,6 +19,7 @@ import { getTermios, setTermios } from "../tty/termios.ts";
 import { UserTerminal } from "../tty/user_terminal.ts";
 import { setWindowSize } from "../tty/window_size.ts";
 import { IdleKeys } from "./idle_keys.ts";
+import { PlainKeys } from "./plain_keys.ts";
 import { restoreAtExit, sizeOf } from "./own_terminal.ts";
 import { ScreenKeeper } from "./screen_keeper.ts";
 import { changeSize } from "./redraw.ts";
@@ -51,14 +52,19 @@ export async function newTerminal({ command, place }: NewTerminalOptions): Promi
   const settings = getTermios(terminal.keyboard);
   setTermios(pty.slave, settings);
   setWindowSize(pty.slave, size());
-  const signals = new SignalInbox([...ENDING_SIGNALS.keys(), "SIGWINCH"]);
+  const signals = new SignalInbox([...ENDING_SIGNALS.keys(), "SIGWINCH", "SIGCONT"]);
   printName(pty);
 
   const program = command.length === 0 ? undefined : Program.start(command, place, pty, cleanup);
   const rawMode = cleanup.use(RawMode.enter(terminal.keyboard));
   const screen = new ScreenKeeper(terminal);
+  const onResize = () => changeSize({ pty, notify: () => {} }, size());
   restoreAtExit(rawMode, screen, cleanup);
-  const wake = () => signals.wake();
+  const onReturn = () => {
+    screen.bringBack();
+    onResize();
+    signals.wake();
+  };
   // ^C and ^\\ at a terminal are for its foreground job, and that is COMMAND with us: it decides whether to end.
   const forProgram = program?.place === "beside" ? COMMAND_DECIDES : [];
   const endingSignals = [...ENDING_SIGNALS.keys()].filter((one) => !forProgram.includes(one));
@@ -70,8 +76,9 @@ export async function newTerminal({ command, place }: NewTerminalOptions): Promi
     pty.releaseSlave();
   };
   const typist = program?.place === "on"
-    ? { listening: true, hasHeld: false, read: terminal.readFrom, beforeWait: () => {} }
-    : cleanup.use(new IdleKeys({ pty, terminal, rawMode, wake }));
+    ? new PlainKeys({ terminal, rawMode, beforeWait: () => {}, onReturn })
+    : new IdleKeys({ pty, terminal, rawMode, onReturn });
+  cleanup.use(typist);
   const end = await pump({
     terminal,
     onShown: screen.watch,
@@ -79,7 +86,7 @@ export async function newTerminal({ command, place }: NewTerminalOptions): Promi
     signals,
     endingSignals,
     typist,
-    onResize: () => changeSize({ pty, notify: () => {} }, size()),
+    onResize,
     onAbandoned: () => {
       if (program?.status !== undefined) return false;
       holdAgain(pty, settings);

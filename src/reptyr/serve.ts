@@ -7,7 +7,7 @@ import { encodeDevice, ptsDevice } from "../proc/device.ts";
 import { isLive, PF_EXITING, readStat } from "../proc/stat.ts";
 import { releaseStrays } from "../tracee/release.ts";
 import type { Pty } from "../tty/pty.ts";
-import { pump, type Typist } from "../tty/pump.ts";
+import { pump, type TypedSource } from "../tty/pump.ts";
 import type { SignalInbox } from "../tty/signal_inbox.ts";
 import type { RawMode } from "../tty/raw_mode.ts";
 import { TextInput } from "../tty/text_input.ts";
@@ -129,7 +129,7 @@ export async function serve(service: Service): Promise<number> {
 }
 
 /** Where what is typed comes from: the keyboard, or a text. */
-function typedBy({ terminal, pty, signals }: Service, cleanup: DisposableStack): Typist {
+function typedBy({ terminal, pty, signals }: Service, cleanup: DisposableStack): TypedSource {
   const { keyboardIsTerminal, readFrom } = terminal;
   if (keyboardIsTerminal) {
     return { listening: true, hasHeld: false, read: readFrom, beforeWait: () => {} };

@@ -42,7 +42,7 @@ export async function steal({ pid, timeoutSeconds, redraw }: MoveOptions): Promi
   const terminal = cleanup.use(new UserTerminal());
   // Before the first stop: see move().
   const { heeded, ignored } = sortSignals(ENDING_SIGNALS);
-  const signals = new SignalInbox([...heeded, "SIGWINCH"], ignored);
+  const signals = new SignalInbox([...heeded, "SIGWINCH", "SIGCONT"], ignored);
   const rawMode = cleanup.use(RawMode.enter(terminal.keyboard));
   const screen = new ScreenKeeper(terminal);
   restoreAtExit(rawMode, screen, cleanup);

@@ -18,6 +18,7 @@ import { exitStatus } from "../proc/exit_status.ts";
 import { signalHelpers } from "./helpers.ts";
 import { JobControl } from "./job_control.ts";
 import { changeSize } from "./redraw.ts";
+import { PlainKeys } from "./plain_keys.ts";
 import type { ScreenKeeper } from "./screen_keeper.ts";
 import { ENDING_SIGNALS, hangUp, liftShield } from "./serve.ts";
 import type { ServedJob } from "./served_job.ts";
@@ -99,23 +100,26 @@ export async function serveStolen(service: StolenService): Promise<number> {
 /** The keyboard, without the keys that mean a signal which the kernel would keep from the job. */
 function typedBy(service: StolenService, cleanup: DisposableStack): Typist {
   const { pty, guard, job, terminal, rawMode, signals, screen, repaint } = service;
-  const source = {
-    listening: true,
-    hasHeld: false,
-    read: terminal.readFrom,
-    beforeWait: () => guard.check(),
-  };
-  if (job === undefined) return source;
+  const beforeWait = () => guard.check();
+  const wake = () => signals.wake();
+  if (job === undefined) {
+    const onReturn = () => {
+      screen.bringBack();
+      repaint();
+      wake();
+    };
+    return cleanup.use(new PlainKeys({ terminal, rawMode, beforeWait, onReturn }));
+  }
   return cleanup.use(
     new JobControl({
-      source,
+      source: { listening: true, hasHeld: false, read: terminal.readFrom, beforeWait },
       pty,
       terminal,
       rawMode,
       job,
       screen,
       repaint,
-      wake: () => signals.wake(),
+      wake,
     }),
   );
 }

@@ -32,8 +32,8 @@ export interface PumpOptions<Ending extends Deno.Signal> {
   readonly onAbandoned: () => boolean;
 }
 
-/** Who reads the keyboard for the pump. */
-export interface Typist {
+/** Where what is typed comes from. */
+export interface TypedSource {
   /** Whether the keyboard is ours to read just now: in the background it is not. */
   readonly listening: boolean;
   /** Whether there are bytes that were read and held back, for {@linkcode read} to give. */
@@ -42,6 +42,12 @@ export interface Typist {
   readonly read: Transfer;
   /** Called before each wait. `isIdle`: all that was read has been passed on. */
   readonly beforeWait: (isIdle: boolean) => void;
+}
+
+/** Who reads the keyboard for the pump. */
+export interface Typist extends TypedSource {
+  /** Called after SIGCONT: while we were stopped the keyboard was somebody else's, and may be still. */
+  readonly onContinued: () => void;
 }
 
 /** A further descriptor to look at, and what to do, once, when it is readable. */
@@ -109,14 +115,15 @@ class Pump<Ending extends Deno.Signal> {
   }
 
   async run(): Promise<PumpEnd<Ending>> {
-    const { signals, endingSignals, onResize } = this.#options;
+    const { signals, endingSignals, onResize, typist } = this.#options;
     for (;;) {
       if (signals.hasAny) {
         const signal = signals.takeAny(endingSignals);
         if (signal !== undefined) return { reason: "signal", signal };
+        if (signals.take("SIGCONT")) typist.onContinued();
         if (signals.take("SIGWINCH")) onResize();
       }
-      this.#options.typist.beforeWait(this.#typed.pending === 0);
+      typist.beforeWait(this.#typed.pending === 0);
 
       this.#watch();
       await this.#wait();

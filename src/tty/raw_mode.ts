@@ -3,7 +3,7 @@ import { TCSETS2 } from "../ffi/constants.ts";
 import { ioctlStruct } from "../ffi/descriptor.ts";
 import { setRaw } from "../log.ts";
 import { rawTermios, saneTermios, type Termios } from "./settings.ts";
-import { getTermios, setTermios } from "./termios.ts";
+import { getTermios, setTermios, tryGetTermios } from "./termios.ts";
 
 /** The user's terminal in raw mode, from `enter` until disposed of. */
 export class RawMode implements Disposable {
@@ -40,12 +40,30 @@ export class RawMode implements Disposable {
     setRaw(false);
   }
 
-  /** Raw again. Throws SyscallError. */
+  /** Another program has the terminal by now, with settings of its own: none are put back for the time being. */
+  lose(): void {
+    this.#active = false;
+    setRaw(false);
+  }
+
+  /** Raw again, whatever the settings are by now. Throws SyscallError. */
   resume(): void {
-    if (this.#active || this.#disposed) return;
+    if (this.#disposed) return;
     setTermios(this.fd, rawTermios(this.saved, this.inputOnly));
     this.#active = true;
     setRaw(!this.inputOnly);
+  }
+
+  /**
+   * Whether another program, such as a shell that saw us stopped, has changed what has to be raw. Not of a terminal
+   * that is gone.
+   */
+  get isUndone(): boolean {
+    const now = this.#active ? tryGetTermios(this.fd) : undefined;
+    if (now === undefined) return false;
+    const raw = rawTermios(now, this.inputOnly);
+    return now.get("c_iflag") !== raw.get("c_iflag") || now.get("c_oflag") !== raw.get("c_oflag") ||
+      now.get("c_lflag") !== raw.get("c_lflag");
   }
 
   /** Put the settings back for good. */

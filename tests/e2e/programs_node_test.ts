@@ -3,6 +3,7 @@ import { assert } from "@std/assert";
 import { afterEach, describe } from "@std/testing/bdd";
 import { assertNoneLeft, RESTLESS, SHAPES, Target } from "../support/e2e_target.ts";
 import { requires } from "../support/programs.ts";
+import { waitUntil } from "../support/terminal.ts";
 
 /** The prompt, and the cursor behind it. */
 const NODE_PROMPT = "> \x1b[3G";
@@ -19,8 +20,11 @@ describe("reptyr moves a program that waits in epoll_wait()", () => {
         terminal.expect(NODE_PROMPT);
       }, { snapshot: RESTLESS, terminal: { env: { NODE_REPL_HISTORY: "", NO_COLOR: "1" } } });
       using moved = node.move({ rows: 30, columns: 90 });
-      moved.line("kept + ' ' + process.stdout.columns");
-      moved.expect("'42 90'");
+      // node looks at what was typed before it looks at a signal that came first.
+      waitUntil("node to know its size", () => {
+        moved.line("kept + ' ' + process.stdout.columns");
+        return moved.expect(/'42 (\d+)'/)[1] === "90";
+      });
 
       const before = node.terminal.output;
       if (shape === "session leader") node.terminal.expectEof();
