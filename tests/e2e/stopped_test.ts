@@ -1,26 +1,16 @@
 /** reptyr stopped by somebody else, and continued by the shell that it is a job of. */
 import { afterEach, describe } from "@std/testing/bdd";
-import { ECHO, ICANON, OPOST, SIGSTOP, SIGTSTP } from "../../src/ffi/constants.ts";
+import { SIGSTOP, SIGTSTP } from "../../src/ffi/constants.ts";
 import { kill } from "../../src/ffi/process.ts";
 import { readStat } from "../../src/proc/stat.ts";
-import { getTermios } from "../../src/tty/termios.ts";
 import { assertNoneLeft, PROMPT, SHELL } from "../support/e2e_target.ts";
 import { MovedJob, startOnTerminal, untilRunning } from "../support/jobs_moved.ts";
-import { moveInShell, reptyrOf, stopByKey } from "../support/jobs_shell.ts";
+import { moveInShell, reptyrOf, stopByKey, untilRaw } from "../support/jobs_shell.ts";
 import { requires } from "../support/programs.ts";
 import { reptyrPath } from "../support/reptyr.ts";
 import { Emulator } from "../support/steal.ts";
 import { Terminal, waitUntil } from "../support/terminal.ts";
 import { untilBlocked } from "../support/victim.ts";
-
-/** The shell's line editor switches ICANON and ECHO off too, but never OPOST. */
-function untilRaw(shell: Terminal): void {
-  waitUntil("raw mode", () => {
-    const settings = getTermios(shell.master);
-    return (settings.get("c_lflag") & (ICANON | ECHO)) === 0 &&
-      (settings.get("c_oflag") & OPOST) === 0;
-  });
-}
 
 /** The shell shows reptyr stopped, and works. */
 function stopFromOutside(shell: Terminal, signal: number): number {

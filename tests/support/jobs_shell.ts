@@ -1,6 +1,8 @@
 /** A reptyr that is a job of an interactive shell, as users have it. */
 import { assert } from "@std/assert";
+import { ECHO, ICANON, OPOST } from "../../src/ffi/constants.ts";
 import { readStat } from "../../src/proc/stat.ts";
+import { getTermios } from "../../src/tty/termios.ts";
 import { PROMPT, SHELL } from "./e2e_target.ts";
 import type { MovedJob } from "./jobs_moved.ts";
 import { reptyrPath } from "./reptyr.ts";
@@ -53,4 +55,13 @@ export function continueBy(shell: Terminal, command: "fg" | "bg", job: MovedJob)
   for (const pid of job.pids) {
     waitUntil(`process ${pid} to go on`, () => /[SR]/.test(readStat(pid)?.state ?? ""));
   }
+}
+
+/** A reptyr serves the terminal. The shell's line editor switches ICANON and ECHO off too, but never OPOST. */
+export function untilRaw(shell: Terminal): void {
+  waitUntil("raw mode", () => {
+    const settings = getTermios(shell.master);
+    return (settings.get("c_lflag") & (ICANON | ECHO)) === 0 &&
+      (settings.get("c_oflag") & OPOST) === 0;
+  });
 }
