@@ -27,15 +27,30 @@ interface Ran {
   failures: Failure[];
 }
 
-/** Runs a step that has no tests of its own; what it prints is shown, and is its message when it fails. */
+/** Passes on what a program prints, and returns it. */
+async function shown(output: ReadableStream<Uint8Array>, sink: typeof Deno.stdout) {
+  const decoder = new TextDecoder();
+  let text = "";
+  const writer = sink.writable.getWriter();
+  for await (const bytes of output) {
+    await writer.write(bytes);
+    text += decoder.decode(bytes, { stream: true });
+  }
+  writer.releaseLock();
+  return text;
+}
+
+/** Runs a step that has no tests of its own; what it prints is its message when it fails. */
 async function runCheck(task: string): Promise<Ran> {
-  const { success, stdout, stderr } = await deno(["task", "--quiet", task], "piped").output();
-  Deno.stdout.writeSync(stdout);
-  Deno.stderr.writeSync(stderr);
-  const printed = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes)).join("");
+  const child = deno(["task", "--quiet", task], "piped").spawn();
+  const [{ success }, ...printed] = await Promise.all([
+    child.status,
+    shown(child.stdout, Deno.stdout),
+    shown(child.stderr, Deno.stderr),
+  ]);
   return {
     counts: { passed: success ? 1 : 0, failed: success ? 0 : 1, skipped: 0 },
-    failures: success ? [] : [{ name: task, message: printed }],
+    failures: success ? [] : [{ name: task, message: printed.join("") }],
   };
 }
 

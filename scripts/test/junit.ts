@@ -29,6 +29,9 @@ function unescape(text: string): string {
   }, text);
 }
 
+/** With what was thrown as its text; a test that another one's uncaught error has cancelled has none. */
+const FAILED = /<(?:failure|error) message="([^"]*)"[^>]*?(?:\/>|>(.*?)<\/(?:failure|error)>)/s;
+
 /**
  * The innermost tests of a report. A step is listed as `test > step`, in the suite of the module that called
  * t.step, which is bdd's and not the test's own: hence names are compared across suites. A group is one of
@@ -44,8 +47,7 @@ function innermost(xml: string): Case[] {
     }),
   );
   return cases.flatMap(({ name, body }): Case[] => {
-    const [, summary, thrown = ""] =
-      /<(?:failure|error) message="([^"]*)">(.*?)<\/(?:failure|error)>/s.exec(body) ?? [];
+    const [, summary, thrown = summary] = FAILED.exec(body) ?? [];
     if (summary === undefined && groups.has(name)) return [];
     if (summary !== undefined && /^\d+ test steps? failed$/.test(summary)) return [];
     const outcome = summary !== undefined
@@ -53,7 +55,7 @@ function innermost(xml: string): Case[] {
       : body.includes("<skipped")
       ? "skipped"
       : "passed";
-    return [{ name: unescape(name), outcome, message: unescape(thrown) }];
+    return [{ name: unescape(name), outcome, message: unescape(thrown ?? "") }];
   });
 }
 

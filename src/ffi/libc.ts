@@ -277,8 +277,9 @@ const SYMBOLS = {
     result: "i32",
   },
 
-  // Processes: getpid(2), getuid(2), kill(2), sched_yield(2), usleep(3), posix_spawn(3)
+  // Processes: getpid(2), getpgrp(2), getuid(2), kill(2), sched_yield(2), usleep(3), posix_spawn(3)
   getpid: { parameters: [], result: "i32" },
+  getpgrp: { parameters: [], result: "i32" },
   geteuid: { parameters: [], result: "u32" },
   kill: {
     parameters: [

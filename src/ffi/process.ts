@@ -43,6 +43,11 @@ export function kcmp(
   return syscall("kcmp", pid1, pid2, type, index1, index2);
 }
 
+/** getpgrp(2): our own process group. */
+export function getpgrp(): number {
+  return libc().getpgrp();
+}
+
 /** kill(2). */
 export function kill(pid: number, signal: number): number {
   return raw(libc().kill(pid, signal), "kill", pid, signal);

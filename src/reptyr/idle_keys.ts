@@ -11,31 +11,28 @@ import type { Pty } from "../tty/pty.ts";
 import type { Typist } from "../tty/pump.ts";
 import { SignalKeys } from "../tty/signal_keys.ts";
 import { getTermios } from "../tty/termios.ts";
-import { OwnStop, type OwnStopOptions } from "./own_stop.ts";
+import type { UserTerminal } from "../tty/user_terminal.ts";
+import type { TerminalTurn } from "./terminal_turn.ts";
 
-export interface IdleKeysOptions extends OwnStopOptions {
+export interface IdleKeysOptions {
   readonly pty: Pty;
+  readonly terminal: UserTerminal;
+  readonly turn: TerminalTurn;
 }
 
-export class IdleKeys implements Typist, Disposable {
+export class IdleKeys implements Typist {
+  readonly listening = true;
   readonly hasHeld = false;
-  readonly #options: Pick<IdleKeysOptions, "pty" | "terminal">;
+  readonly #options: IdleKeysOptions;
   readonly #keys = new SignalKeys();
-  readonly #ownStop: OwnStop;
   #signal: number | undefined;
 
   constructor(options: IdleKeysOptions) {
     this.#options = options;
-    this.#ownStop = new OwnStop(options);
-  }
-
-  get listening(): boolean {
-    return !this.#ownStop.isInBackground;
   }
 
   /** As UserTerminal.readFrom, without a key that is for us and what was typed with it. */
   readonly read = (fd: number, bytes: Uint8Array<ArrayBuffer>): number => {
-    if (!this.#ownStop.mayRead()) return -ERRNO.EAGAIN;
     const count = this.#options.terminal.readFrom(fd, bytes);
     if (count <= 0) return count;
     const key = this.#findKey(bytes.subarray(0, count));
@@ -47,15 +44,9 @@ export class IdleKeys implements Typist, Disposable {
   readonly beforeWait = (): void => {
     const signal = this.#signal;
     this.#signal = undefined;
-    if (signal === SIGTSTP) this.#ownStop.stop();
+    if (signal === SIGTSTP) this.#options.turn.stop();
     else if (signal !== undefined) kill(0, signal);
   };
-
-  readonly onContinued = (): void => this.#ownStop.onContinued();
-
-  [Symbol.dispose](): void {
-    this.#ownStop[Symbol.dispose]();
-  }
 
   #findKey(bytes: Uint8Array) {
     try {

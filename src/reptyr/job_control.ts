@@ -12,30 +12,28 @@
 import { SIGCONT, SIGSTOP, SIGTSTP } from "../ffi/constants.ts";
 import { SyscallError } from "../errors.ts";
 import { ERRNO } from "../ffi/errno.ts";
-import { kill } from "../ffi/process.ts";
+import { getpgrp, kill } from "../ffi/process.ts";
 import { isLive, readStat } from "../proc/stat.ts";
 import { hasSignal, readStatus } from "../proc/status.ts";
 import { listPids } from "../proc/tasks.ts";
 import { foregroundGroup } from "../tty/foreground.ts";
 import type { Pty } from "../tty/pty.ts";
-import type { TypedSource, Typist } from "../tty/pump.ts";
+import type { Typist } from "../tty/pump.ts";
 import { SignalKeys } from "../tty/signal_keys.ts";
-import type { RawMode } from "../tty/raw_mode.ts";
 import { getTermios } from "../tty/termios.ts";
 import type { UserTerminal } from "../tty/user_terminal.ts";
 import { type Helpers, signalHelpers } from "./helpers.ts";
 import { holdChildren } from "./hold.ts";
 import type { ProcessName } from "./job_record.ts";
 import { isOrphaned } from "./orphans.ts";
-import { OwnStop } from "./own_stop.ts";
-import type { ScreenKeeper } from "./screen_keeper.ts";
+import type { TerminalTurn } from "./terminal_turn.ts";
 
 export interface JobControlOptions {
   /** Whose keys these are. */
-  readonly source: TypedSource;
+  readonly source: Typist;
   readonly pty: Pty;
   readonly terminal: UserTerminal;
-  readonly rawMode: RawMode;
+  readonly turn: TerminalTurn;
   readonly job: {
     /** PID of who leads it. */
     readonly target: number;
@@ -43,14 +41,9 @@ export interface JobControlOptions {
     readonly shell: ProcessName | undefined;
     readonly helpers: Helpers;
   };
-  readonly screen: ScreenKeeper;
-  /** Make the job paint its screen again: it shows something else, and the size may be another. */
-  readonly repaint: () => void;
-  /** Ends the pump's wait, in which the keyboard was not listened to. */
-  readonly wake: () => void;
 }
 
-export class JobControl implements Typist, Disposable {
+export class JobControl implements Typist {
   readonly #options: JobControlOptions;
   readonly #keys = new SignalKeys();
   /** Bytes that were typed behind a ^Z. */
@@ -59,25 +52,23 @@ export class JobControl implements Typist, Disposable {
   /** Meant by keys that are still to be passed on. */
   #signals: number[] = [];
   #knowsSettings = false;
-  readonly #ownStop: OwnStop;
 
   constructor(options: JobControlOptions) {
     this.#options = options;
-    this.#ownStop = new OwnStop({ ...options, onReturn: () => this.#return() });
   }
 
   get listening(): boolean {
-    return !this.#ownStop.isInBackground && this.#options.source.listening;
+    return this.#options.source.listening;
   }
 
   get hasHeld(): boolean {
     const held = this.#held.length > 0 || this.#options.source.hasHeld;
-    return held && !this.#stopping && !this.#ownStop.isInBackground;
+    return held && !this.#stopping;
   }
 
   /** What the source reads, without the ^Z that we act upon. */
   readonly read = (fd: number, bytes: Uint8Array<ArrayBuffer>): number => {
-    if (this.#stopping || !this.#ownStop.mayRead()) return -ERRNO.EAGAIN;
+    if (this.#stopping) return -ERRNO.EAGAIN;
     let count = this.#held.length;
     if (count > 0) bytes.set(this.#held);
     else count = this.#options.source.read(fd, bytes);
@@ -93,12 +84,6 @@ export class JobControl implements Typist, Disposable {
     this.#stopping = false;
     this.#stop();
   };
-
-  readonly onContinued = (): void => this.#ownStop.onContinued();
-
-  [Symbol.dispose](): void {
-    this.#ownStop[Symbol.dispose]();
-  }
 
   /**
    * The target comes first. A script that sees its child end by SIGINT, and has none itself, goes on with its next
@@ -147,31 +132,23 @@ export class JobControl implements Typist, Disposable {
     // Without a foreground group the kernel signals nobody: the target has stayed in its session, zombies.ts.
     const foreground = foregroundGroup(pty.master);
     const group = foreground ?? helpers.groups[0]?.pgrp;
-    const own = readStat(Deno.pid)?.pgrp;
-    if (group === undefined || own === undefined) return false;
+    if (group === undefined) return false;
     const table = listPids().map((pid) => readStat(pid)).filter((stat) => stat !== undefined)
       .filter(isLive);
-    return (foreground === undefined || isOrphaned(group, table)) && !isOrphaned(own, table) &&
+    return (foreground === undefined || isOrphaned(group, table)) &&
+      !isOrphaned(getpgrp(), table) &&
       !ignoresStop(group);
   }
 
   #stop(): void {
-    const { pty, job: { target, shell, helpers }, screen } = this.#options;
+    const { pty, job: { target, shell, helpers }, turn } = this.#options;
     using _held = holdChildren(shell, [target, ...helpers.pids]);
     const group = foregroundGroup(pty.master);
     if (group !== undefined) kill(-group, SIGSTOP);
     signalHelpers(helpers, SIGSTOP);
-    screen.putRight();
-    this.#ownStop.stop();
+    turn.stop();
     if (group !== undefined) kill(-group, SIGCONT);
     signalHelpers(helpers, SIGCONT);
-  }
-
-  #return(): void {
-    const { screen, repaint, wake } = this.#options;
-    screen.bringBack();
-    repaint();
-    wake();
   }
 }
 

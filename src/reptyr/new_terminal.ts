@@ -17,13 +17,13 @@ import type { Termios } from "../tty/settings.ts";
 import { SignalInbox } from "../tty/signal_inbox.ts";
 import { getTermios, setTermios } from "../tty/termios.ts";
 import { UserTerminal } from "../tty/user_terminal.ts";
-import { setWindowSize } from "../tty/window_size.ts";
+import { setWindowSize, tryGetWindowSize } from "../tty/window_size.ts";
 import { IdleKeys } from "./idle_keys.ts";
-import { PlainKeys } from "./plain_keys.ts";
 import { restoreAtExit, sizeOf } from "./own_terminal.ts";
 import { ScreenKeeper } from "./screen_keeper.ts";
-import { changeSize } from "./redraw.ts";
+import { changeSize, Redrawer } from "./redraw.ts";
 import { ENDING_SIGNALS } from "./serve.ts";
+import { TerminalTurn } from "./terminal_turn.ts";
 
 export interface NewTerminalOptions {
   /** COMMAND with its arguments; may be empty. */
@@ -58,13 +58,12 @@ export async function newTerminal({ command, place }: NewTerminalOptions): Promi
   const program = command.length === 0 ? undefined : Program.start(command, place, pty, cleanup);
   const rawMode = cleanup.use(RawMode.enter(terminal.keyboard));
   const screen = new ScreenKeeper(terminal);
-  const onResize = () => changeSize({ pty, notify: () => {} }, size());
   restoreAtExit(rawMode, screen, cleanup);
-  const onReturn = () => {
-    screen.bringBack();
-    onResize();
-    signals.wake();
-  };
+  const notify = () => {};
+  const redrawer = cleanup.use(new Redrawer({ how: "winch", pty, size, notify }));
+  const repaint = () => redrawer.request(tryGetWindowSize(pty.master));
+  const wake = () => signals.wake();
+  const turn = cleanup.use(new TerminalTurn({ terminal, rawMode, screen, repaint, wake }));
   // ^C and ^\\ at a terminal are for its foreground job, and that is COMMAND with us: it decides whether to end.
   const forProgram = program?.place === "beside" ? COMMAND_DECIDES : [];
   const endingSignals = [...ENDING_SIGNALS.keys()].filter((one) => !forProgram.includes(one));
@@ -76,9 +75,8 @@ export async function newTerminal({ command, place }: NewTerminalOptions): Promi
     pty.releaseSlave();
   };
   const typist = program?.place === "on"
-    ? new PlainKeys({ terminal, rawMode, beforeWait: () => {}, onReturn })
-    : new IdleKeys({ pty, terminal, rawMode, onReturn });
-  cleanup.use(typist);
+    ? { listening: true, hasHeld: false, read: terminal.readFrom, beforeWait: () => {} }
+    : new IdleKeys({ pty, terminal, turn });
   const end = await pump({
     terminal,
     onShown: screen.watch,
@@ -86,7 +84,8 @@ export async function newTerminal({ command, place }: NewTerminalOptions): Promi
     signals,
     endingSignals,
     typist,
-    onResize,
+    turn,
+    onResize: () => changeSize({ pty, notify }, size()),
     onAbandoned: () => {
       if (program?.status !== undefined) return false;
       holdAgain(pty, settings);

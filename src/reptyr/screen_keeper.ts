@@ -33,8 +33,12 @@ export class ScreenKeeper {
     this.#write(this.#modes.reset);
   }
 
-  /** Set again what the program had set. It has to paint its picture again itself. */
+  /**
+   * Set again what the program had set. It has to paint its picture again itself. Where nobody had put the screen right
+   * meanwhile, that comes first: what the terminal keeps a stack of would be on it twice.
+   */
   bringBack(): void {
+    this.putRight();
     this.#isUsed = this.#terminal.screenIsTerminal;
     this.#write(this.#modes.again);
   }

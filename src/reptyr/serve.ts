@@ -7,7 +7,7 @@ import { encodeDevice, ptsDevice } from "../proc/device.ts";
 import { isLive, PF_EXITING, readStat } from "../proc/stat.ts";
 import { releaseStrays } from "../tracee/release.ts";
 import type { Pty } from "../tty/pty.ts";
-import { pump, type TypedSource } from "../tty/pump.ts";
+import { pump, type Typist } from "../tty/pump.ts";
 import type { SignalInbox } from "../tty/signal_inbox.ts";
 import type { RawMode } from "../tty/raw_mode.ts";
 import { TextInput } from "../tty/text_input.ts";
@@ -20,6 +20,7 @@ import { JobControl } from "./job_control.ts";
 import { LatePrompt } from "./late_prompt.ts";
 import { lostOutput } from "./lost_output.ts";
 import { changeSize } from "./redraw.ts";
+import { TerminalTurn } from "./terminal_turn.ts";
 import { readRecords } from "./published_record.ts";
 import type { ScreenKeeper } from "./screen_keeper.ts";
 import type { SighupShield } from "./sighup_shield.ts";
@@ -67,18 +68,9 @@ export async function serve(service: Service): Promise<number> {
   const helperFds = watchHelpers(helpers, cleanup);
   let living = 1 + helperFds.length;
   const notify = () => signalHelpers(helpers, SIGWINCH);
-  const typist = cleanup.use(
-    new JobControl({
-      source: typedBy(service, cleanup),
-      pty,
-      terminal,
-      rawMode: service.rawMode,
-      job: { target: target.pid, shell, helpers },
-      screen,
-      repaint: service.repaint,
-      wake: () => signals.wake(),
-    }),
-  );
+  const turn = cleanup.use(new TerminalTurn({ ...service, wake: () => signals.wake() }));
+  const job = { target: target.pid, shell, helpers };
+  const typist = new JobControl({ source: typedBy(service, cleanup), pty, terminal, turn, job });
   if (service.attachment.left !== undefined) cleanup.use(new LatePrompt(service.attachment.left));
   const end = await pump({
     terminal,
@@ -87,6 +79,7 @@ export async function serve(service: Service): Promise<number> {
     signals,
     endingSignals: [...ENDING_SIGNALS.keys()],
     typist,
+    turn,
     onResize: () => changeSize({ pty, notify }, size()),
     onAbandoned: () => staysOn(service),
     isOver: () => living === 0,
@@ -129,7 +122,7 @@ export async function serve(service: Service): Promise<number> {
 }
 
 /** Where what is typed comes from: the keyboard, or a text. */
-function typedBy({ terminal, pty, signals }: Service, cleanup: DisposableStack): TypedSource {
+function typedBy({ terminal, pty, signals }: Service, cleanup: DisposableStack): Typist {
   const { keyboardIsTerminal, readFrom } = terminal;
   if (keyboardIsTerminal) {
     return { listening: true, hasHeld: false, read: readFrom, beforeWait: () => {} };

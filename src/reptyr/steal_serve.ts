@@ -18,11 +18,11 @@ import { exitStatus } from "../proc/exit_status.ts";
 import { signalHelpers } from "./helpers.ts";
 import { JobControl } from "./job_control.ts";
 import { changeSize } from "./redraw.ts";
-import { PlainKeys } from "./plain_keys.ts";
 import type { ScreenKeeper } from "./screen_keeper.ts";
 import { ENDING_SIGNALS, hangUp, liftShield } from "./serve.ts";
 import type { ServedJob } from "./served_job.ts";
 import type { SlaveGuard } from "./slave_guard.ts";
+import { TerminalTurn } from "./terminal_turn.ts";
 
 export interface StolenService {
   readonly target: {
@@ -53,6 +53,7 @@ export async function serveStolen(service: StolenService): Promise<number> {
   const leader = session === undefined ? -1 : pidfdOpen(session);
   if (leader >= 0) cleanup.defer(() => close(leader));
   cleanup.defer(() => pty.releaseSlave());
+  const turn = cleanup.use(new TerminalTurn({ ...service, wake: () => signals.wake() }));
   let status: number | undefined;
   const noteEnd = () => status ??= exitStatus(target.pid, target.pidfd, target.startTime);
   const end = await pump({
@@ -61,7 +62,8 @@ export async function serveStolen(service: StolenService): Promise<number> {
     master: pty.master,
     signals,
     endingSignals: [...ENDING_SIGNALS.keys()],
-    typist: typedBy(service, cleanup),
+    typist: typedBy(service, turn),
+    turn,
     onResize: () => changeSize({ pty, notify: () => notifyHelpers(job) }, size()),
     onAbandoned: () => isStillUsed(session, pty),
     isOver: () => false,
@@ -98,30 +100,14 @@ export async function serveStolen(service: StolenService): Promise<number> {
 }
 
 /** The keyboard, without the keys that mean a signal which the kernel would keep from the job. */
-function typedBy(service: StolenService, cleanup: DisposableStack): Typist {
-  const { pty, guard, job, terminal, rawMode, signals, screen, repaint } = service;
-  const beforeWait = () => guard.check();
-  const wake = () => signals.wake();
-  if (job === undefined) {
-    const onReturn = () => {
-      screen.bringBack();
-      repaint();
-      wake();
-    };
-    return cleanup.use(new PlainKeys({ terminal, rawMode, beforeWait, onReturn }));
-  }
-  return cleanup.use(
-    new JobControl({
-      source: { listening: true, hasHeld: false, read: terminal.readFrom, beforeWait },
-      pty,
-      terminal,
-      rawMode,
-      job,
-      screen,
-      repaint,
-      wake,
-    }),
-  );
+function typedBy({ pty, guard, job, terminal }: StolenService, turn: TerminalTurn): Typist {
+  const source = {
+    listening: true,
+    hasHeld: false,
+    read: terminal.readFrom,
+    beforeWait: () => guard.check(),
+  };
+  return job === undefined ? source : new JobControl({ source, pty, terminal, turn, job });
 }
 
 /** Tell the helpers of a new window size: the kernel tells only who is in the foreground. */

@@ -1,7 +1,7 @@
 /** The foreground process group of a terminal: tcgetpgrp(3). */
 import { TIOCGPGRP } from "../ffi/constants.ts";
 import { ioctlStruct } from "../ffi/descriptor.ts";
-import { kill } from "../ffi/process.ts";
+import { getpgrp, kill } from "../ffi/process.ts";
 import { layout, Struct } from "../struct.ts";
 
 const pidT = layout("pid_t", 4, { value: [0, "i32"] });
@@ -15,6 +15,15 @@ export function foregroundGroup(fd: number): number | undefined {
   if (ioctlStruct(fd, TIOCGPGRP, group) < 0) return undefined;
   const number = group.get("value");
   return number > 1 ? number : undefined;
+}
+
+/**
+ * Whether we may use the terminal behind `fd` without being stopped for it: SIGTTIN, SIGTTOU. A terminal that is gone, or
+ * is not our controlling one, has no foreground that we could be in, and stops nobody.
+ */
+export function isInForeground(fd: number): boolean {
+  const group = foregroundGroup(fd);
+  return group === undefined || group === getpgrp();
 }
 
 /** Send `signal` to that group, if there is one. */

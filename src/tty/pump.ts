@@ -13,6 +13,7 @@ export interface PumpOptions<Ending extends Deno.Signal> {
   /** Never blocks, so that a stopped screen stops nothing else. */
   readonly terminal: UserTerminal;
   readonly typist: Typist;
+  readonly turn: Turn;
   /** Called with all that was written to the screen. */
   readonly onShown: (bytes: Uint8Array) => void;
   /** The pty's master, nonblocking. */
@@ -32,9 +33,9 @@ export interface PumpOptions<Ending extends Deno.Signal> {
   readonly onAbandoned: () => boolean;
 }
 
-/** Where what is typed comes from. */
-export interface TypedSource {
-  /** Whether the keyboard is ours to read just now: in the background it is not. */
+/** Who reads the keyboard for the pump. */
+export interface Typist {
+  /** Whether the keyboard is to be read just now. */
   readonly listening: boolean;
   /** Whether there are bytes that were read and held back, for {@linkcode read} to give. */
   readonly hasHeld: boolean;
@@ -44,10 +45,14 @@ export interface TypedSource {
   readonly beforeWait: (isIdle: boolean) => void;
 }
 
-/** Who reads the keyboard for the pump. */
-export interface Typist extends TypedSource {
+/** Whose the keyboard is just now: a shell that we are a job of may have it. */
+export interface Turn {
+  /** Whether it was ours when it was last looked at. */
+  readonly isOurs: boolean;
+  /** Whether it is, asked before each read(2). */
+  claim(): boolean;
   /** Called after SIGCONT: while we were stopped the keyboard was somebody else's, and may be still. */
-  readonly onContinued: () => void;
+  onContinued(): void;
 }
 
 /** A further descriptor to look at, and what to do, once, when it is readable. */
@@ -115,12 +120,12 @@ class Pump<Ending extends Deno.Signal> {
   }
 
   async run(): Promise<PumpEnd<Ending>> {
-    const { signals, endingSignals, onResize, typist } = this.#options;
+    const { signals, endingSignals, onResize, turn, typist } = this.#options;
     for (;;) {
       if (signals.hasAny) {
         const signal = signals.takeAny(endingSignals);
         if (signal !== undefined) return { reason: "signal", signal };
-        if (signals.take("SIGCONT")) typist.onContinued();
+        if (signals.take("SIGCONT")) turn.onContinued();
         if (signals.take("SIGWINCH")) onResize();
       }
       typist.beforeWait(this.#typed.pending === 0);
@@ -141,11 +146,12 @@ class Pump<Ending extends Deno.Signal> {
   };
 
   #watch(): void {
-    const { terminal: { keyboard, keyboardIsTerminal, screen }, master, signals } = this.#options;
+    const { master, signals, turn, typist } = this.#options;
+    const { keyboard, keyboardIsTerminal, screen } = this.#options.terminal;
     const poll = this.#poll;
     // Also without POLLIN: a terminal that hangs up is to be noticed while nobody reads it. A pipe that has come to
     // its end says so for ever.
-    const reading = this.#options.typist.listening && this.#typed.pending === 0;
+    const reading = turn.isOurs && typist.listening && this.#typed.pending === 0;
     poll.watch(KEYBOARD, reading || keyboardIsTerminal ? keyboard : -1, reading ? POLLIN : 0);
     // An abandoned master reports POLLHUP without end, which has to wait until the screen has taken all.
     const masterEvents = (this.#shown.pending === 0 ? POLLIN : 0) |
@@ -156,8 +162,12 @@ class Pump<Ending extends Deno.Signal> {
     this.#watches.forEach((watch, index) => poll.watch(WATCHES + index, watch?.fd ?? -1, POLLIN));
   }
 
+  get #hasHeld(): boolean {
+    return this.#options.turn.isOurs && this.#options.typist.hasHeld;
+  }
+
   async #wait(): Promise<void> {
-    if (this.#options.typist.hasHeld && this.#typed.pending === 0) {
+    if (this.#hasHeld && this.#typed.pending === 0) {
       this.#poll.poll(0);
       return;
     }
@@ -179,7 +189,7 @@ class Pump<Ending extends Deno.Signal> {
   /** Move what can be moved; why the pumping is over, if it is. */
   #transfer(): Exclude<PumpEnd<Ending>["reason"], "signal"> | undefined {
     const poll = this.#poll;
-    const typing = poll.reported(KEYBOARD) !== 0 || this.#options.typist.hasHeld;
+    const typing = (poll.reported(KEYBOARD) !== 0 || this.#hasHeld) && this.#options.turn.claim();
     const over = this.#options.isOver();
     const showing = poll.reported(MASTER) !== 0 || over;
     const before = this.#typed.passed + this.#shown.passed;

@@ -1,9 +1,11 @@
 /** The user's terminal while it serves another program: every byte passes unseen. */
 import { TCSETS2 } from "../ffi/constants.ts";
 import { ioctlStruct } from "../ffi/descriptor.ts";
+import { orThrow } from "../ffi/raw.ts";
 import { setRaw } from "../log.ts";
 import { rawTermios, saneTermios, type Termios } from "./settings.ts";
-import { getTermios, setTermios, tryGetTermios } from "./termios.ts";
+import { isInForeground } from "./foreground.ts";
+import { getTermios, tryGetTermios } from "./termios.ts";
 
 /** The user's terminal in raw mode, from `enter` until disposed of. */
 export class RawMode implements Disposable {
@@ -22,7 +24,7 @@ export class RawMode implements Disposable {
    */
   static enter(fd: number, { inputOnly = false } = {}): RawMode {
     const mode = new RawMode(fd, getTermios(fd), inputOnly);
-    mode.resume();
+    orThrow(mode.#set(), `ioctl(${fd}, TCSETS2)`);
     return mode;
   }
 
@@ -33,11 +35,13 @@ export class RawMode implements Disposable {
     return mode;
   }
 
-  /** Put the settings back for the time being. A terminal that is gone by now needs none. */
+  /**
+   * Put the settings back for the time being. A terminal that is gone by now needs none, and neither does one that a
+   * shell has by now: it has seen to its own, and would see us stopped by SIGTTOU.
+   */
   suspend(): void {
-    if (this.#active) ioctlStruct(this.fd, TCSETS2, this.saved);
-    this.#active = false;
-    setRaw(false);
+    if (this.#active && isInForeground(this.fd)) ioctlStruct(this.fd, TCSETS2, this.saved);
+    this.lose();
   }
 
   /** Another program has the terminal by now, with settings of its own: none are put back for the time being. */
@@ -46,12 +50,9 @@ export class RawMode implements Disposable {
     setRaw(false);
   }
 
-  /** Raw again, whatever the settings are by now. Throws SyscallError. */
+  /** Raw again, whatever the settings are by now, unless the terminal is gone. */
   resume(): void {
-    if (this.#disposed) return;
-    setTermios(this.fd, rawTermios(this.saved, this.inputOnly));
-    this.#active = true;
-    setRaw(!this.inputOnly);
+    if (!this.#disposed) this.#set();
   }
 
   /**
@@ -70,5 +71,12 @@ export class RawMode implements Disposable {
   [Symbol.dispose](): void {
     this.suspend();
     this.#disposed = true;
+  }
+
+  #set(): number {
+    const result = ioctlStruct(this.fd, TCSETS2, rawTermios(this.saved, this.inputOnly));
+    this.#active = result >= 0;
+    setRaw(this.#active && !this.inputOnly);
+    return result;
   }
 }

@@ -1,20 +1,15 @@
 /** Shells other than bash: as the one that the target is a job of, and as the one that reptyr becomes a job of. */
 import { afterEach, describe } from "@std/testing/bdd";
-import { isLive, readStat } from "../../src/proc/stat.ts";
-import { assertNoneLeft, SHELL } from "../support/e2e_target.ts";
-import { MovedJob, untilRunning } from "../support/jobs_moved.ts";
-import { reptyrOf, untilRaw } from "../support/jobs_shell.ts";
+import { readStat } from "../../src/proc/stat.ts";
+import { assertNoneLeft } from "../support/e2e_target.ts";
+import { MovedJob, untilForeground, untilRunning } from "../support/jobs_moved.ts";
+import { reptyrOf, SHELLS, untilRaw } from "../support/jobs_shell.ts";
 import { requires } from "../support/programs.ts";
 import { reptyrPath } from "../support/reptyr.ts";
 import { Terminal, waitUntil } from "../support/terminal.ts";
 import { untilBlocked } from "../support/victim.ts";
 
-const SHELLS: Readonly<Record<string, readonly string[]>> = {
-  zsh: ["zsh", "-f", "-i"],
-  fish: ["fish", "--no-config", "-i"],
-  dash: ["dash", "-i"],
-};
-
+const { bash: BASH, ...OTHERS } = SHELLS;
 const PROMPT = /[$#%>] ?/;
 const STOPPED = /[Ss]topped|suspended/;
 
@@ -32,8 +27,7 @@ function expectCommands(shell: Terminal, number: number): void {
 
 /** The job is in the foreground of reptyr's terminal, and that in the foreground of its own. */
 function expectServed(shell: Terminal, text: string): void {
-  const reptyr = reptyrOf(shell);
-  waitUntil("the foreground", () => readStat(reptyr)?.tpgid === readStat(reptyr)?.pgrp);
+  untilForeground(reptyrOf(shell));
   untilRaw(shell);
   shell.line(text);
   shell.expect(`${text}\r\n${text}\r\n`);
@@ -46,10 +40,10 @@ function untilState(pid: number, states: RegExp): void {
 describe("a program is moved", () => {
   afterEach(assertNoneLeft);
 
-  for (const [name, words] of Object.entries(SHELLS)) {
+  for (const [name, words] of Object.entries(OTHERS)) {
     const sides = {
-      [`out of ${name} into bash`]: [words, SHELL],
-      [`into ${name}`]: [SHELL, words],
+      [`out of ${name} into bash`]: [words, BASH],
+      [`into ${name}`]: [BASH, words],
     };
     for (const [title, [first, second]] of Object.entries(sides)) {
       requires(name, "cat", "expr")(title, () => {
@@ -84,12 +78,9 @@ describe("a program is moved", () => {
         shell.line("fg");
         expectServed(shell, "third");
 
+        const reptyr = reptyrOf(shell);
         shell.press("^D");
-        // dash does not look for the end of its jobs before the next command.
-        waitUntil("cat to end", () => {
-          const stat = readStat(pid);
-          return stat === undefined || !isLive(stat);
-        });
+        waitUntil("reptyr to end", () => readStat(reptyr) === undefined);
         expectCommands(shell, 40);
         expectCommands(old, 50);
         for (const terminal of [shell, old]) {

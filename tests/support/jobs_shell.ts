@@ -9,6 +9,14 @@ import { reptyrPath } from "./reptyr.ts";
 import { descendantsOf } from "./child.ts";
 import { Terminal, type TerminalOptions, waitUntil } from "./terminal.ts";
 
+/** Interactive shells without any settings of a user. */
+export const SHELLS = {
+  bash: SHELL,
+  zsh: ["zsh", "-f", "-i"],
+  fish: ["fish", "--no-config", "-i"],
+  dash: ["dash", "-i"],
+} as const;
+
 /** A new terminal with a shell in which `reptyr target` has just moved the whole of `job`. */
 export function moveInShell(
   job: MovedJob,

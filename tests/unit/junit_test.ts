@@ -50,6 +50,16 @@ describe("failuresOf", () => {
   });
 });
 
+describe("a test that was cancelled by an error outside of it", () => {
+  const xml = report(suite(testCase("a", FAILURE), testCase("b", '<error message="Cancelled"/>')));
+
+  it("has failed", () => assertEquals(countJunit(xml), { passed: 0, failed: 2, skipped: 0 }));
+
+  it("says so", () => {
+    assertEquals(failuresOf(xml)[1], { name: "b", message: "Cancelled" });
+  });
+});
+
 describe("countStep", () => {
   const good = report(suite(testCase("a")));
 
