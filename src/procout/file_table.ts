@@ -55,7 +55,15 @@ function standInFacts(standIn: StandInOutputs, pid: number, tid: number): StandI
   const isSame = (fd: number, own: number) => kcmp(tid, Deno.pid, KCMP_FILE, fd, own) === 0;
   return {
     isCommand: command === undefined || pid === command,
-    sameAs: (fd) => isSame(fd, stdout) ? 1 : isSame(fd, stderr) ? 2 : undefined,
+    // Both may be one description, of the user's terminal for instance.
+    sameAs: (fd) =>
+      fd === 2 && isSame(fd, stderr)
+        ? 2
+        : isSame(fd, stdout)
+        ? 1
+        : isSame(fd, stderr)
+        ? 2
+        : undefined,
     fileKeys: [stdout, stderr].map((own) => readFileKey(Deno.pid, Deno.pid, own)),
   };
 }

@@ -59,9 +59,9 @@ export async function mirror(request: MirrorRequest): Promise<number> {
     : await mirrorCommand(request, chosen, target.argv);
 }
 
-/** Whether the command's outputs are ours and known by that, in whatever hands they are. */
-function hasGivenOutputs({ target, output, choice }: MirrorRequest): boolean {
-  return target.kind === "command" && output === undefined && choice.numbers === undefined;
+/** Whether the outputs that the command gets are to be watched, in whatever hands they are. */
+function hasGivenOutputs({ target, choice }: MirrorRequest): boolean {
+  return target.kind === "command" && choice.numbers === undefined;
 }
 
 async function mirrorProcesses(
@@ -116,11 +116,10 @@ async function mirrorCommand(
   }, { isOver: () => session.mirror.hasFailed, ...standIn && { well: standIn } });
   {
     const { choice } = request;
-    // Nobody but us would see what its children write: these outputs are watched wherever they are.
+    // They are watched wherever they are, in its children too. With --output they are our own.
     const command = request.follow ? undefined : pid;
-    const given = standIn === undefined || !hasGivenOutputs(request)
-      ? undefined
-      : { command, stdout: standIn.stdout, stderr: standIn.stderr };
+    const { stdout, stderr } = standIn ?? { stdout: 1, stderr: 2 };
+    const given = hasGivenOutputs(request) ? { command, stdout, stderr } : undefined;
     const follow = request.follow || given !== undefined;
     using engine = chosen.make(
       { pids: [pid], follow, choice, standIn: given },

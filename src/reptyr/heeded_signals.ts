@@ -1,4 +1,5 @@
 /** Which of the signals that would end this program it has to heed. */
+import { SIGPIPE } from "../ffi/constants.ts";
 import { hasSignal, readStatus } from "../proc/status.ts";
 
 /**
@@ -16,4 +17,9 @@ export function sortSignals<S extends Deno.Signal>(
     (hasSignal(set, status - 128) ? ignored : heeded).push(name);
   }
   return { heeded, ignored };
+}
+
+/** What this program was started with as ignored, as of {@linkcode sortSignals}: but for SIGPIPE, which Deno ignores. */
+export function inheritedIgnored(): bigint {
+  return (readStatus(Deno.pid)?.sigIgnored ?? 0n) & ~(1n << BigInt(SIGPIPE - 1));
 }

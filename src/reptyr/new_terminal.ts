@@ -3,8 +3,8 @@
  * started on it.
  */
 import { CommandError, RefusedError, SyscallError } from "../errors.ts";
-import { O_CLOEXEC, O_NOCTTY, O_RDWR } from "../ffi/constants.ts";
-import { close, open } from "../ffi/descriptor.ts";
+import { O_CLOEXEC, O_NOCTTY, O_RDWR, POLLIN } from "../ffi/constants.ts";
+import { close, open, PollSet } from "../ffi/descriptor.ts";
 import { pidfdOpen } from "../ffi/process.ts";
 import { orThrow } from "../ffi/raw.ts";
 import { spawn } from "../ffi/spawn.ts";
@@ -18,6 +18,7 @@ import { SignalInbox } from "../tty/signal_inbox.ts";
 import { getTermios, setTermios } from "../tty/termios.ts";
 import { UserTerminal } from "../tty/user_terminal.ts";
 import { setWindowSize, tryGetWindowSize } from "../tty/window_size.ts";
+import { inheritedIgnored, sortSignals } from "./heeded_signals.ts";
 import { IdleKeys } from "./idle_keys.ts";
 import { restoreAtExit, sizeOf } from "./own_terminal.ts";
 import { ScreenKeeper } from "./screen_keeper.ts";
@@ -52,10 +53,14 @@ export async function newTerminal({ command, place }: NewTerminalOptions): Promi
   const settings = getTermios(terminal.keyboard);
   setTermios(pty.slave, settings);
   setWindowSize(pty.slave, size());
-  const signals = new SignalInbox([...ENDING_SIGNALS.keys(), "SIGWINCH", "SIGCONT"]);
+  const inherited = inheritedIgnored();
+  const { heeded, ignored } = sortSignals(ENDING_SIGNALS);
+  const signals = new SignalInbox([...heeded, "SIGWINCH", "SIGCONT"], ignored);
   printName(pty);
 
-  const program = command.length === 0 ? undefined : Program.start(command, place, pty, cleanup);
+  const program = command.length === 0
+    ? undefined
+    : Program.start({ command, place, ignored: inherited }, pty, cleanup);
   const rawMode = cleanup.use(RawMode.enter(terminal.keyboard));
   const screen = new ScreenKeeper(terminal);
   restoreAtExit(rawMode, screen, cleanup);
@@ -87,7 +92,7 @@ export async function newTerminal({ command, place }: NewTerminalOptions): Promi
     turn,
     onResize: () => changeSize({ pty, notify }, size()),
     onAbandoned: () => {
-      if (program?.status !== undefined) return false;
+      if (pty.isTaken || program?.status !== undefined) return false;
       holdAgain(pty, settings);
       return true;
     },
@@ -96,7 +101,13 @@ export async function newTerminal({ command, place }: NewTerminalOptions): Promi
   });
   screen.putRight();
   rawMode[Symbol.dispose]();
-  return finish(end, program);
+  if (!pty.isTaken) return finish(end, program);
+  writeStderr(`reptyr: another reptyr has taken ${pty.name} away from here`);
+  // Ours would be one open of it that its new owner cannot close.
+  pty.releaseSlave();
+  return program?.place === "beside"
+    ? await outlive(program, signals, endingSignals)
+    : program?.status ?? 0;
 }
 
 type EndingSignal = Parameters<typeof ENDING_SIGNALS.get>[0];
@@ -121,6 +132,25 @@ function finish(end: PumpEnd<EndingSignal>, program: Program | undefined): numbe
   }
 }
 
+/** Stay until COMMAND has ended, which is still in the foreground of the user's terminal; its exit status. */
+async function outlive(
+  program: Program,
+  signals: SignalInbox,
+  endingSignals: readonly EndingSignal[],
+): Promise<number> {
+  const poll = new PollSet(2);
+  poll.watch(0, program.pidfd, POLLIN);
+  poll.watch(1, signals.descriptor, POLLIN);
+  while (program.status === undefined) {
+    await poll.pollAsync(-1);
+    signals.settle();
+    const signal = signals.takeAny(endingSignals);
+    if (signal !== undefined) return finish({ reason: "signal", signal }, program);
+    if (poll.reported(0) !== 0) program.reap();
+  }
+  return program.status;
+}
+
 /** COMMAND, our child. */
 class Program {
   #status: number | undefined;
@@ -132,8 +162,7 @@ class Program {
   ) {}
 
   static start(
-    command: readonly string[],
-    place: NewTerminalOptions["place"],
+    { command, place, ignored }: NewTerminalOptions & { readonly ignored: bigint },
     pty: Pty,
     cleanup: DisposableStack,
   ): Program {
@@ -143,7 +172,7 @@ class Program {
       newSession: true,
       files: [{ fd: 0, path: pty.name, flags: O_RDWR }, { fd: 1, dup: 0 }, { fd: 2, dup: 0 }],
     };
-    const pid = run(command, { env, ...place === "on" ? onIt : {} });
+    const pid = run(command, { env, ignored, ...place === "on" ? onIt : {} });
     const pidfd = orThrow(pidfdOpen(pid), `pidfd_open(${pid})`);
     cleanup.defer(() => close(pidfd));
     verbose(`Started process ${pid}: ${command.join(" ")}`);
@@ -175,7 +204,7 @@ function run(command: readonly string[], options: Parameters<typeof spawn>[1]): 
     if (!(cause instanceof SyscallError)) throw cause;
     const isMissing = cause.code === "ENOENT" || cause.code === "ENOTDIR";
     throw new CommandError(
-      `Cannot run ${command[0]}: ${cause.reason} (${cause.code})`,
+      `Cannot run ${command[0] || "''"}: ${cause.reason} (${cause.code})`,
       isMissing ? 127 : 126,
       { cause },
     );
@@ -203,8 +232,8 @@ function printName({ name }: Pty): void {
 }
 
 /**
- * A program that led a session on the terminal has ended: the kernel hung up whoever had it open, us too, and put back
- * its first settings, disassociate_ctty() and tty_ldisc_hangup(). For the next program it is as for the first.
+ * A program has hung the terminal up, as login(1) does by vhangup(2): nobody has it open any more, we neither, and it has
+ * its first settings again, tty_ldisc_hangup(). For the next program it is as for the first.
  */
 function holdAgain(pty: Pty, settings: Termios): void {
   pty.releaseSlave();

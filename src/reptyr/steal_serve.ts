@@ -2,7 +2,7 @@
  * The time after `reptyr -T`: keys and output pass as they are, for job control is that of the shell on the stolen
  * terminal; until everyone has left it, or we must. A job that another reptyr had moved there is served as by serve.ts.
  */
-import { POLLIN, SIGWINCH } from "../ffi/constants.ts";
+import { POLLHUP, POLLIN, SIGWINCH } from "../ffi/constants.ts";
 import { close, PollSet } from "../ffi/descriptor.ts";
 import { pidfdOpen } from "../ffi/process.ts";
 import { writeStderr } from "../log.ts";
@@ -16,6 +16,7 @@ import type { UserTerminal } from "../tty/user_terminal.ts";
 import type { WindowSize } from "../tty/window_size.ts";
 import { exitStatus } from "../proc/exit_status.ts";
 import { signalHelpers } from "./helpers.ts";
+import { IdleKeys } from "./idle_keys.ts";
 import { JobControl } from "./job_control.ts";
 import { changeSize } from "./redraw.ts";
 import type { ScreenKeeper } from "./screen_keeper.ts";
@@ -69,8 +70,7 @@ export async function serveStolen(service: StolenService): Promise<number> {
     isOver: () => false,
     watches: [
       { fd: target.pidfd, onReadable: noteEnd },
-      // The end of its leader hangs a terminal up: then the master is to tell.
-      { fd: leader, onReadable: () => pty.releaseSlave() },
+      { fd: leader, onReadable: () => noteLeaderless(pty) },
       ...(job?.shields ?? []).map((shield) => ({
         fd: shield.shellPidfd,
         onReadable: () => liftShield(shield, job!.publish),
@@ -99,15 +99,34 @@ export async function serveStolen(service: StolenService): Promise<number> {
   }
 }
 
-/** The keyboard, without the keys that mean a signal which the kernel would keep from the job. */
+/** The keyboard, without the keys that mean a signal which the kernel would keep from the job, or which nobody is for. */
 function typedBy({ pty, guard, job, terminal }: StolenService, turn: TerminalTurn): Typist {
+  const keys = new IdleKeys({ pty, terminal, turn });
   const source = {
     listening: true,
     hasHeld: false,
-    read: terminal.readFrom,
-    beforeWait: () => guard.check(),
+    read: job === undefined ? keys.read : terminal.readFrom,
+    beforeWait: () => {
+      guard.check();
+      keys.beforeWait();
+    },
   };
   return job === undefined ? source : new JobControl({ source, pty, terminal, turn, job });
+}
+
+/**
+ * The session's leader has ended. A pty that others have open is not hung up then, but in nobody's foreground any more,
+ * disassociate_ctty(): so the user is told who takes the keys.
+ */
+function noteLeaderless(pty: Pty): void {
+  pty.releaseSlave();
+  const master = new PollSet(1);
+  master.watch(0, pty.master, 0);
+  master.poll(0);
+  if ((master.reported(0) & POLLHUP) !== 0) return;
+  writeStderr(
+    `reptyr: the shell on ${pty.name} has ended; other programs still have it open, ^C leaves them`,
+  );
 }
 
 /** Tell the helpers of a new window size: the kernel tells only who is in the foreground. */

@@ -9,6 +9,12 @@ import { requires } from "../support/programs.ts";
 import { Terminal, waitUntil } from "../support/terminal.ts";
 import { SLEEP_CALLS, untilBlocked } from "../support/victim.ts";
 
+/** Lines of a mirror in the format `line`, without time and pid; what was written in pieces is one. */
+function withoutTimes(mirror: string): string[] {
+  const lines = mirror.trim().split("\n").map((line) => line.replace(/^\S+ \d+ /, ""));
+  return lines.join("\n").replace(/\n\d \+ /g, "").split("\n");
+}
+
 describeEngines("procout -- COMMAND", (engine) => {
   afterEach(assertNoneLeft);
 
@@ -47,6 +53,38 @@ describeEngines("procout -- COMMAND", (engine) => {
     assert(procout.stdout.includes("A= $B\n"), procout.stdout);
     const names = procout.stdout.trim().split("\n").map((line) => line.split("=")[0]!);
     assertEquals(names.sort(), ["A", "HOME", "LANG", "PATH", "TZ"]);
+  });
+
+  it("has its children recorded, too, with --output, and nothing that they write elsewhere", () => {
+    const script = "echo one; env echo two; cat /none; env echo four > $0; echo five | cat";
+    using procout = Procout.start(
+      ["-o", "FOLDER/mirror", "--format=line", "--", "sh", "-c", script, "FOLDER/other"],
+    );
+    procout.expectEnd();
+    assertEquals(withoutTimes(new TextDecoder().decode(procout.bytes("mirror"))), [
+      "1 | one",
+      "1 | two",
+      "2 | cat: /none: No such file or directory",
+      "1 | five",
+    ]);
+  });
+
+  it("has them recorded on a terminal, where both outputs are one", () => {
+    const folder = Deno.makeTempDirSync({ prefix: "e2e-" });
+    using cleanup = new DisposableStack();
+    cleanup.defer(() => Deno.removeSync(folder, { recursive: true }));
+    const file = `${folder}/mirror`;
+    const script = "env echo one; cat /none; env echo three > /dev/tty";
+    const options = [`--engine=${engine}`, "-o", file, "--format=line"];
+    using terminal = Terminal.start([procoutPath, ...options, "--", "sh", "-c", script]);
+    terminal.expectExit();
+    const missing = "cat: /none: No such file or directory";
+    assertEquals(terminal.output.replaceAll("\r", ""), `one\n${missing}\nthree\n`);
+    assertEquals(withoutTimes(Deno.readTextFileSync(file)), [
+      "1 | one",
+      `2 | ${missing}`,
+      "1 | three",
+    ]);
   });
 
   it("is not started when the mirror cannot be written", () => {

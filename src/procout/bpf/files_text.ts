@@ -113,7 +113,10 @@ function givenOutput(kernel: KernelOffsets): string {
   given_standard:`;
 }
 
-/** Run by ourselves: notes our own descriptors `stdout` and `stderr` as the given outputs. */
+/**
+ * Run by ourselves: notes our own descriptors `stdout` and `stderr` as the given outputs. Where they are one open file
+ * description only its key is noted: then the number in the command tells which output it is.
+ */
 export function givenText(kernel: KernelOffsets, stdout: number, stderr: number): string {
   const note = (fd: number, file: number, itsKey: number, name: string) => `
     ${peek(STACK.c, 8, slot(STACK.b), 8 * fd)}
@@ -128,6 +131,13 @@ export function givenText(kernel: KernelOffsets, stdout: number, stderr: number)
     ${table(kernel)}
     ${note(stdout, GIVEN.file1, GIVEN.key1, "key1")}
     ${note(stderr, GIVEN.file2, GIVEN.key2, "key2")}
+    r1 = *(u64 *)(r4 + ${GIVEN.file1})
+    r2 = *(u64 *)(r4 + ${GIVEN.file2})
+    if r1 != r2 goto noted
+    r1 = 0
+    *(u64 *)(r4 + ${GIVEN.file1}) = r1
+    *(u64 *)(r4 + ${GIVEN.file2}) = r1
+  noted:
     r0 = 1
     exit
     ${END}`;
