@@ -53,14 +53,14 @@ export async function newTerminal({ command, place }: NewTerminalOptions): Promi
   const settings = getTermios(terminal.keyboard);
   setTermios(pty.slave, settings);
   setWindowSize(pty.slave, size());
-  const inherited = inheritedIgnored();
-  const { heeded, ignored } = sortSignals(ENDING_SIGNALS);
-  const signals = new SignalInbox([...heeded, "SIGWINCH", "SIGCONT"], ignored);
   printName(pty);
 
   const program = command.length === 0
     ? undefined
-    : Program.start({ command, place, ignored: inherited }, pty, cleanup);
+    : Program.start({ command, place }, pty, cleanup);
+  // Not before: COMMAND inherits what is ignored, and where a listener has come in its place execve(2) makes it default.
+  const { heeded, ignored } = sortSignals(ENDING_SIGNALS);
+  const signals = new SignalInbox([...heeded, "SIGWINCH", "SIGCONT"], ignored);
   const rawMode = cleanup.use(RawMode.enter(terminal.keyboard));
   const screen = new ScreenKeeper(terminal);
   restoreAtExit(rawMode, screen, cleanup);
@@ -162,7 +162,7 @@ class Program {
   ) {}
 
   static start(
-    { command, place, ignored }: NewTerminalOptions & { readonly ignored: bigint },
+    { command, place }: NewTerminalOptions,
     pty: Pty,
     cleanup: DisposableStack,
   ): Program {
@@ -172,6 +172,7 @@ class Program {
       newSession: true,
       files: [{ fd: 0, path: pty.name, flags: O_RDWR }, { fd: 1, dup: 0 }, { fd: 2, dup: 0 }],
     };
+    const ignored = inheritedIgnored();
     const pid = run(command, { env, ignored, ...place === "on" ? onIt : {} });
     const pidfd = orThrow(pidfdOpen(pid), `pidfd_open(${pid})`);
     cleanup.defer(() => close(pidfd));

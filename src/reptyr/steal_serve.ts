@@ -56,6 +56,7 @@ export async function serveStolen(service: StolenService): Promise<number> {
   cleanup.defer(() => pty.releaseSlave());
   const turn = cleanup.use(new TerminalTurn({ ...service, wake: () => signals.wake() }));
   let status: number | undefined;
+  let leaderless = false;
   const noteEnd = () => status ??= exitStatus(target.pid, target.pidfd, target.startTime);
   const end = await pump({
     terminal,
@@ -63,14 +64,22 @@ export async function serveStolen(service: StolenService): Promise<number> {
     master: pty.master,
     signals,
     endingSignals: [...ENDING_SIGNALS.keys()],
-    typist: typedBy(service, turn),
+    typist: typedBy(service, turn, () => {
+      if (leaderless) leaderless = !tellLeaderless(pty);
+    }),
     turn,
     onResize: () => changeSize({ pty, notify: () => notifyHelpers(job) }, size()),
     onAbandoned: () => isStillUsed(session, pty),
     isOver: () => false,
     watches: [
       { fd: target.pidfd, onReadable: noteEnd },
-      { fd: leader, onReadable: () => noteLeaderless(pty) },
+      {
+        fd: leader,
+        onReadable: () => {
+          pty.releaseSlave();
+          leaderless = true;
+        },
+      },
       ...(job?.shields ?? []).map((shield) => ({
         fd: shield.shellPidfd,
         onReadable: () => liftShield(shield, job!.publish),
@@ -100,7 +109,11 @@ export async function serveStolen(service: StolenService): Promise<number> {
 }
 
 /** The keyboard, without the keys that mean a signal which the kernel would keep from the job, or which nobody is for. */
-function typedBy({ pty, guard, job, terminal }: StolenService, turn: TerminalTurn): Typist {
+function typedBy(
+  { pty, guard, job, terminal }: StolenService,
+  turn: TerminalTurn,
+  beforeWait: () => void,
+): Typist {
   const keys = new IdleKeys({ pty, terminal, turn });
   const source = {
     listening: true,
@@ -108,6 +121,7 @@ function typedBy({ pty, guard, job, terminal }: StolenService, turn: TerminalTur
     read: job === undefined ? keys.read : terminal.readFrom,
     beforeWait: () => {
       guard.check();
+      beforeWait();
       keys.beforeWait();
     },
   };
@@ -115,18 +129,21 @@ function typedBy({ pty, guard, job, terminal }: StolenService, turn: TerminalTur
 }
 
 /**
- * The session's leader has ended. A pty that others have open is not hung up then, but in nobody's foreground any more,
- * disassociate_ctty(): so the user is told who takes the keys.
+ * The session's leader has ended. A pty that others have open is not hung up then, but is in nobody's foreground any more,
+ * disassociate_ctty(): so the user is told who takes the keys. False as long as something is to be shown first.
  */
-function noteLeaderless(pty: Pty): void {
-  pty.releaseSlave();
+function tellLeaderless(pty: Pty): boolean {
   const master = new PollSet(1);
-  master.watch(0, pty.master, 0);
+  master.watch(0, pty.master, POLLIN);
   master.poll(0);
-  if ((master.reported(0) & POLLHUP) !== 0) return;
-  writeStderr(
-    `reptyr: the shell on ${pty.name} has ended; other programs still have it open, ^C leaves them`,
-  );
+  const state = master.reported(0);
+  if ((state & POLLIN) !== 0) return false;
+  if ((state & POLLHUP) === 0) {
+    writeStderr(
+      `reptyr: the shell on ${pty.name} has ended; other programs still have it open, ^C leaves them`,
+    );
+  }
+  return true;
 }
 
 /** Tell the helpers of a new window size: the kernel tells only who is in the foreground. */
