@@ -31,8 +31,8 @@ describe("commandText", () => {
 describe("printable", () => {
   it("writes out what a terminal or a reader would be misled by", () => {
     assertEquals(
-      printable("\t\r\0\x7f\u0085\u2028\u202e\u2066"),
-      "\\t\\r\\x00\\x7f\\x85\\u2028\\u202e\\u2066",
+      printable("\t\r\0\x7f\u0085\u2028\u202e\u2066\u061c\u200b\ufeff"),
+      "\\t\\r\\x00\\x7f\\x85\\u2028\\u202e\\u2066\\u061c\\u200b\\ufeff",
     );
   });
   it("leaves every other character alone", () => {
