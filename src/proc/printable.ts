@@ -4,9 +4,9 @@
  * C0 and C1 controls, DEL, the line and paragraph separators, the marks that reorder text on the screen, and
  * characters without any width. A process chooses its own name and arguments, so all of these can be in them.
  */
-// deno-lint-ignore no-control-regex
 const UNSAFE =
-  /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u061c\u200b\u200e\u200f\ufeff\u202a-\u202e\u2066-\u2069]/g;
+  // deno-lint-ignore no-control-regex
+  /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u061c\u200b\u200e-\u200f\ufeff\u202a-\u202e\u2066-\u2069]/g;
 
 const SHORT: Readonly<Record<string, string>> = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
 
