@@ -14,9 +14,6 @@ import { Deadline } from "../tracee/wait.ts";
 /** How long this machine may take to start a process. */
 const START_SECONDS = 20;
 const PAUSE_US = 200;
-/** Descriptor of the pipe in the child: higher than those that it is to have. */
-const GATE = 9;
-
 const SIGPIPE_BIT = 1n << 12n;
 
 /** A child that waits to become the program. Disposed of before it was let go, it never does. */
@@ -34,9 +31,10 @@ export async function startHeldUp(
   const gate = openGate();
   const before = new Set(ownChildren());
   const gatePath = `/proc/${Deno.pid}/fd/${gate}`;
+  const gateThere = unusedNumber(files);
   const started = spawnHeldUp(argv, {
     env: Deno.env.toObject(),
-    files: [{ fd: GATE, path: gatePath, flags: O_RDONLY }, { close: GATE }, ...files],
+    files: [{ fd: gateThere, path: gatePath, flags: O_RDONLY }, { close: gateThere }, ...files],
     // The runtime itself ignores SIGPIPE, whatever it was started with.
     ignored: (readStatus(Deno.pid)?.sigIgnored ?? 0n) & ~SIGPIPE_BIT,
   });
@@ -97,6 +95,18 @@ function openGate(): number {
   } finally {
     Deno.removeSync(folder, { recursive: true });
   }
+}
+
+/** A descriptor number that takes nothing from the child: neither what it inherits nor what `files` speak of. */
+function unusedNumber(files: readonly SpawnFile[]): number {
+  const used = new Set(Array.from(Deno.readDirSync("/proc/self/fd"), ({ name }) => Number(name)));
+  for (const file of files) {
+    used.add("close" in file ? file.close : file.fd);
+    if ("dup" in file) used.add(file.dup);
+  }
+  let number = 3;
+  while (used.has(number)) number++;
+  return number;
 }
 
 function ownChildren(): number[] {

@@ -95,6 +95,28 @@ describeEngines("procout -- COMMAND", (engine) => {
     );
   });
 
+  requires("bash")("leaves it every descriptor that it inherits", () => {
+    const numbers = Array.from({ length: 60 }, (_, index) => 3 + index);
+    const redirections = numbers.map((fd) => `exec ${fd}<<<${fd}`).join("\n");
+    const script = `for fd in ${numbers.join(" ")}; do cat <&$fd; done`;
+    using procout = Procout.start([], {
+      argv: [
+        "bash",
+        "-c",
+        `${redirections}\nexec "$@"`,
+        "bash",
+        procoutPath,
+        `--engine=${engine}`,
+        "--",
+        "bash",
+        "-c",
+        script,
+      ],
+    });
+    procout.expectEnd();
+    assertEquals([procout.stdout, procout.stderr], [numbers.map((fd) => `${fd}\n`).join(""), ""]);
+  });
+
   it("passes SIGTERM on", () => {
     using procout = Procout.start([
       "--",
