@@ -1,15 +1,16 @@
 /**
  * Starting a command that is watched from its first instruction. posix_spawn(3) knows no stop before execve(2), and
- * fork(2) is out of the question; but it opens files first, and opening a named pipe waits for its other end.
+ * fork(2) is out of the question; but it opens files first, and one of them can be a gate.
  */
 import { RefusedError, SyscallError } from "../errors.ts";
-import { O_CLOEXEC, O_NONBLOCK, O_PATH, O_RDONLY, O_WRONLY, SIGKILL } from "../ffi/constants.ts";
-import { close, makeFifo, open } from "../ffi/descriptor.ts";
+import { O_CLOEXEC, O_NONBLOCK, O_RDONLY, O_WRONLY, SIGKILL } from "../ffi/constants.ts";
+import { close, open } from "../ffi/descriptor.ts";
 import { kill, usleep } from "../ffi/process.ts";
 import { type SpawnFile, spawnHeldUp } from "../ffi/spawn.ts";
 import { readStatus } from "../proc/status.ts";
 import { listTids, readChildren } from "../proc/tasks.ts";
 import { Deadline } from "../tracee/wait.ts";
+import { openGate } from "./gate.ts";
 
 /** How long this machine may take to start a process. */
 const START_SECONDS = 20;
@@ -82,18 +83,6 @@ async function letGo(gate: number, started: Promise<number>, program: string): P
     throw explain(error, program);
   } finally {
     close(gate);
-  }
-}
-
-/** A named pipe that has no name any more, as a descriptor for neither end. */
-function openGate(): number {
-  const folder = Deno.makeTempDirSync({ prefix: "procout-" });
-  try {
-    const path = `${folder}/gate`;
-    if (!makeFifo(path)) throw new RefusedError(`Cannot make a named pipe in ${folder}`);
-    return open(path, O_PATH | O_CLOEXEC);
-  } finally {
-    Deno.removeSync(folder, { recursive: true });
   }
 }
 

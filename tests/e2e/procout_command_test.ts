@@ -1,11 +1,11 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { afterEach, it } from "@std/testing/bdd";
 import { SIGTERM } from "../../src/ffi/constants.ts";
 import { readCommand } from "../../src/proc/command.ts";
 import { readFds } from "../../src/proc/fds.ts";
 import { assertNoneLeft } from "../support/e2e_target.ts";
 import { assertRefused, describeEngines, Procout, procoutPath } from "../support/procout.ts";
-import { requires } from "../support/programs.ts";
+import { requires, requiresThat } from "../support/programs.ts";
 import { Terminal, waitUntil } from "../support/terminal.ts";
 import { SLEEP_CALLS, untilBlocked } from "../support/victim.ts";
 
@@ -13,6 +13,13 @@ import { SLEEP_CALLS, untilBlocked } from "../support/victim.ts";
 function withoutTimes(mirror: string): string[] {
   const lines = mirror.trim().split("\n").map((line) => line.replace(/^\S+ \d+ /, ""));
   return lines.join("\n").replace(/\n\d \+ /g, "").split("\n");
+
+const asRoot = Deno.uid() === 0 ? requires("unshare") : requiresThat(false, "only root can mount");
+
+/** What procout may have left there: others use the folder, too. */
+function namesIn(folder: string): string[] {
+  return Array.from(Deno.readDirSync(folder), ({ name }) => name)
+    .filter((name) => name.startsWith("procout-"));
 }
 
 describeEngines("procout -- COMMAND", (engine) => {
@@ -115,6 +122,45 @@ describeEngines("procout -- COMMAND", (engine) => {
     });
     procout.expectEnd();
     assertEquals([procout.stdout, procout.stderr], [numbers.map((fd) => `${fd}\n`).join(""), ""]);
+  });
+
+  it("starts where TMPDIR is not there, or cannot be written", () => {
+    for (const TMPDIR of ["/nonexistent", "/proc"]) {
+      using procout = Procout.start(["--", "echo", "started"], { env: { TMPDIR } });
+      procout.expectEnd();
+      assertEquals([procout.stdout, procout.stderr], ["started\n", ""]);
+    }
+  });
+
+  const readOnly = (...folders: string[]) => [
+    ...["unshare", "-m", "--propagation", "private", "sh", "-c"],
+    `for folder in ${folders.join(" ")}; do
+      [ ! -d $folder ] || { mount --rbind $folder $folder && mount -o remount,ro,bind $folder; }
+    done && cd /proc && exec "$0" "$@"`,
+    ...[procoutPath, `--engine=${engine}`, "--", "echo", "started"],
+  ];
+
+  asRoot("starts where /tmp is read-only, and leaves nothing in the place it takes instead", () => {
+    const before = namesIn("/dev/shm");
+    using procout = Procout.start([], { argv: readOnly("/tmp") });
+    procout.expectEnd();
+    assertEquals([procout.stdout, procout.stderr], ["started\n", ""]);
+    assertEquals(namesIn("/dev/shm"), before);
+  });
+
+  asRoot("says what to do where no folder can be written", () => {
+    using procout = Procout.start([], { argv: readOnly("/tmp", "/dev/shm", "/run") });
+    procout.expectEnd(1);
+    assertMatch(
+      procout.stderr,
+      /^procout: Cannot hold the command up .*\n {2}Set TMPDIR to a folder that can be written\n$/,
+    );
+    using remedied = Procout.start([], {
+      argv: readOnly("/tmp", "/run"),
+      env: { TMPDIR: "/dev/shm" },
+    });
+    remedied.expectEnd();
+    assertEquals(remedied.stdout, "started\n");
   });
 
   it("passes SIGTERM on", () => {
