@@ -85,4 +85,14 @@ export class CommandError extends Error {
   constructor(message: string, readonly status: number, options?: ErrorOptions) {
     super(message, options);
   }
+
+  /** For `program`, which execve(2) refused with `cause`: POSIX, "Exit Status for Commands". */
+  static notRun(program: string, cause: SyscallError): CommandError {
+    const isMissing = cause.code === "ENOENT" || cause.code === "ENOTDIR";
+    return new CommandError(
+      `Cannot run ${program === "" ? "''" : program}: ${cause.reason} (${cause.code})`,
+      isMissing ? 127 : 126,
+      { cause },
+    );
+  }
 }

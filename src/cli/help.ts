@@ -40,8 +40,9 @@ Without --output the mirror is what is shown of COMMAND and of all that it
 starts; with it COMMAND keeps its own output.
 
 Exit status: 0 when the processes ended or you stopped; with COMMAND its own
-(128+N when signal N ended it); 1 when a process could not be watched or the
-mirror not be written; 2 for a wrong command line; 3 when bytes were lost.
+(128+N when signal N ended it), 127 when there is no such program, 126 when it
+cannot be run; 1 when a process could not be watched or the mirror not be
+written; 2 for a wrong command line; 3 when bytes were lost.
 `;
 
 /** The help of one command, ending in a newline. */

@@ -2,7 +2,7 @@
  * Starting a command that is watched from its first instruction. posix_spawn(3) knows no stop before execve(2), and
  * fork(2) is out of the question; but it opens files first, and one of them can be a gate.
  */
-import { RefusedError, SyscallError } from "../errors.ts";
+import { CommandError, RefusedError, SyscallError } from "../errors.ts";
 import { O_CLOEXEC, O_NONBLOCK, O_RDONLY, O_WRONLY, SIGKILL } from "../ffi/constants.ts";
 import { close, open } from "../ffi/descriptor.ts";
 import { kill, usleep } from "../ffi/process.ts";
@@ -20,7 +20,7 @@ const SIGPIPE_BIT = 1n << 12n;
 /** A child that waits to become the program. Disposed of before it was let go, it never does. */
 export interface HeldUp extends Disposable {
   readonly pid: number;
-  /** Let it run the program. Throws RefusedError when that cannot be run. */
+  /** Let it run the program. Throws CommandError when that cannot be run. */
   letGo(): Promise<void>;
 }
 
@@ -103,6 +103,5 @@ function ownChildren(): number[] {
 }
 
 function explain(error: unknown, program: string): unknown {
-  if (!(error instanceof SyscallError)) return error;
-  return new RefusedError(`Cannot run ${program}: ${error.reason}`, [], { cause: error });
+  return error instanceof SyscallError ? CommandError.notRun(program, error) : error;
 }

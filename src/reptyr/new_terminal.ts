@@ -203,12 +203,7 @@ function run(command: readonly string[], options: Parameters<typeof spawn>[1]): 
     return spawn(command, options);
   } catch (cause) {
     if (!(cause instanceof SyscallError)) throw cause;
-    const isMissing = cause.code === "ENOENT" || cause.code === "ENOTDIR";
-    throw new CommandError(
-      `Cannot run ${command[0] || "''"}: ${cause.reason} (${cause.code})`,
-      isMissing ? 127 : 126,
-      { cause },
-    );
+    throw CommandError.notRun(command[0]!, cause);
   }
 }
 

@@ -13,6 +13,7 @@ import { SLEEP_CALLS, untilBlocked } from "../support/victim.ts";
 function withoutTimes(mirror: string): string[] {
   const lines = mirror.trim().split("\n").map((line) => line.replace(/^\S+ \d+ /, ""));
   return lines.join("\n").replace(/\n\d \+ /g, "").split("\n");
+}
 
 const asRoot = Deno.uid() === 0 ? requires("unshare") : requiresThat(false, "only root can mount");
 

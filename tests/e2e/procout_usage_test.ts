@@ -39,12 +39,21 @@ describeEngines("procout refuses, in one line,", (engine) => {
 
   it("what there is not", () => {
     assertRefused([4194304], 1, "Cannot watch process 4194304: no such process");
-    assertRefused(
-      ["--", "/nonexistent/x"],
-      1,
-      "Cannot run /nonexistent/x: no such file or directory",
-    );
-    assertRefused(["--", "/etc/passwd"], 1, "Cannot run /etc/passwd: permission denied");
+  });
+
+  it("a command that cannot be run, with the exit status of a shell", () => {
+    const missing = "no such file or directory (ENOENT)";
+    const forbidden = "permission denied (EACCES)";
+    const table: [string, number, string][] = [
+      ["/nonexistent/x", 127, missing],
+      ["procout-has-no-such-program", 127, missing],
+      ["/etc/passwd/x", 127, "not a directory (ENOTDIR)"],
+      ["/etc/passwd", 126, forbidden],
+      ["/", 126, forbidden],
+    ];
+    for (const [command, status, why] of table) {
+      assertRefused(["--", command, "argument"], status, `Cannot run ${command}: ${why}`);
+    }
   });
 
   it("a kernel thread", () => {
