@@ -6,7 +6,9 @@ import { close } from "../ffi/descriptor.ts";
 import { pidfdOpen, pidfdSendSignal } from "../ffi/process.ts";
 import { isLive, readStat, type Stat } from "../proc/stat.ts";
 import { listPids } from "../proc/tasks.ts";
+import { foregroundGroup } from "../tty/foreground.ts";
 import type { HelperGroup } from "./job_record.ts";
+import { ancestorsOf, parentsFirst } from "./kinship.ts";
 
 export interface Helpers {
   /** The process groups that they are in now, with the session that they are still in. */
@@ -14,19 +16,61 @@ export interface Helpers {
   readonly pids: readonly number[];
 }
 
-/** Send `signal` to every process of the helpers' groups, to children that were born since too. */
-export function signalHelpers({ groups }: Helpers, signal: number): void {
-  if (groups.length === 0) return;
-  for (const pid of listPids()) {
-    // A group's number is used again once the group is empty, but not in this session with these members.
-    const pidfd = pidfdOpen(pid);
-    if (pidfd < 0) continue;
-    const stat = readStat(pid);
-    if (stat !== undefined && groups.some((group) => isIn(group, stat))) {
-      pidfdSendSignal(pidfd, signal);
-    }
-    close(pidfd);
-  }
+/**
+ * Send `signal` to every process of the helpers' groups for which `isMeant`, to children that were born since too;
+ * parents before their children. Who they were.
+ */
+export function signalHelpers(
+  { groups }: Helpers,
+  signal: number,
+  isMeant: (stat: Stat) => boolean = () => true,
+): readonly Stat[] {
+  if (groups.length === 0) return [];
+  const table = readTable();
+  const meant = table.filter((stat) => groups.some((group) => isIn(group, stat)) && isMeant(stat));
+  for (const stat of parentsFirst(meant, table)) signalProcess(stat, signal);
+  return meant;
+}
+
+/**
+ * As signalHelpers(), for those only who are above whom the kernel signals for the terminal of `master`: its foreground
+ * group, and at its hang-up the leader of that one's session. They are to be told before the kernel tells those: a
+ * script that sees its child end by SIGINT, and has none itself, goes on with its next line.
+ */
+export function signalAncestors(
+  helpers: Helpers,
+  master: number,
+  signal: number,
+): readonly Stat[] {
+  const group = foregroundGroup(master);
+  if (group === undefined || helpers.groups.length === 0) return [];
+  const table = readTable();
+  const foreground = table.filter(({ pgrp }) => pgrp === group);
+  const pids = foreground.flatMap(({ pid, session }) => [pid, session]);
+  const above = ancestorsOf(pids, table);
+  return signalHelpers(helpers, signal, ({ pid }) => above.has(pid));
+}
+
+/** As signalHelpers(), for all but those who were `told`. */
+export function signalOthers(helpers: Helpers, signal: number, told: readonly Stat[]): void {
+  signalHelpers(helpers, signal, (stat) => !told.some((one) => isSame(one, stat)));
+}
+
+function readTable(): Stat[] {
+  return listPids().map((pid) => readStat(pid)).filter((stat) => stat !== undefined);
+}
+
+function signalProcess(stat: Stat, signal: number): void {
+  const pidfd = pidfdOpen(stat.pid);
+  if (pidfd < 0) return;
+  const now = readStat(stat.pid);
+  if (now !== undefined && isSame(now, stat)) pidfdSendSignal(pidfd, signal);
+  close(pidfd);
+}
+
+/** A process' number is used again, but not with the time of its start. */
+function isSame(a: Stat, b: Stat): boolean {
+  return a.pid === b.pid && a.startTime === b.startTime;
 }
 
 /** Those of the helpers that live, with what they are known by from now on: pidfd_open(2). */

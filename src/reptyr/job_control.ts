@@ -7,13 +7,14 @@
  * work for us and through us for the job. A group that is not orphaned, such as a job of a moved shell, is left
  * to the kernel.
  *
- * ^C, ^\\ and window changes: passed on to the helpers, see helpers.ts, once the target has them.
+ * ^C, ^\\ and window changes: passed on to the helpers, see helpers.ts. The kernel tells a whole group in one go; where
+ * it tells one part and we another, a parent is told before its children.
  */
 import { SIGCONT, SIGSTOP, SIGTSTP } from "../ffi/constants.ts";
 import { SyscallError } from "../errors.ts";
 import { ERRNO } from "../ffi/errno.ts";
 import { getpgrp, kill } from "../ffi/process.ts";
-import { isLive, readStat } from "../proc/stat.ts";
+import { isLive, readStat, type Stat } from "../proc/stat.ts";
 import { hasSignal, readStatus } from "../proc/status.ts";
 import { listPids } from "../proc/tasks.ts";
 import { foregroundGroup } from "../tty/foreground.ts";
@@ -22,7 +23,7 @@ import type { Typist } from "../tty/pump.ts";
 import { SignalKeys } from "../tty/signal_keys.ts";
 import { getTermios } from "../tty/termios.ts";
 import type { UserTerminal } from "../tty/user_terminal.ts";
-import { type Helpers, signalHelpers } from "./helpers.ts";
+import { type Helpers, signalAncestors, signalHelpers, signalOthers } from "./helpers.ts";
 import { holdChildren } from "./hold.ts";
 import type { ProcessName } from "./job_record.ts";
 import { isOrphaned } from "./orphans.ts";
@@ -50,7 +51,7 @@ export class JobControl implements Typist {
   #held: Uint8Array<ArrayBuffer> = new Uint8Array(0);
   #stopping = false;
   /** Meant by keys that are still to be passed on. */
-  #signals: number[] = [];
+  #signals: { readonly signal: number; readonly told: readonly Stat[] }[] = [];
   #knowsSettings = false;
 
   constructor(options: JobControlOptions) {
@@ -86,15 +87,15 @@ export class JobControl implements Typist {
   };
 
   /**
-   * The target comes first. A script that sees its child end by SIGINT, and has none itself, goes on with its next
-   * line; a program that sees its pipe end does not end by the signal.
+   * Those who are not above the target come after it: a program that sees its pipe end does not end by the signal, and
+   * a target that is a script is to hear of it before its child ends.
    */
   #signalHelpers(): void {
     const signals = this.#signals.splice(0);
     const { job: { helpers }, pty } = this.#options;
     if (signals.length === 0 || helpers.groups.length === 0) return;
     pty.settle();
-    for (const signal of signals) signalHelpers(helpers, signal);
+    for (const { signal, told } of signals) signalOthers(helpers, signal, told);
   }
 
   #readSettings(): void {
@@ -111,9 +112,12 @@ export class JobControl implements Typist {
     // Letters mean no signal, but where a user has chosen one by stty(1) since a control key was last pressed.
     if (!this.#knowsSettings || bytes.some(isControl)) this.#readSettings();
     if (!this.#knowsSettings) return bytes.length;
+    const { pty, job: { helpers } } = this.#options;
     for (const { index, signal } of this.#keys.find(bytes)) {
-      if (signal !== SIGTSTP) this.#signals.push(signal);
-      else if (this.#canStop()) {
+      if (signal !== SIGTSTP) {
+        const told = signalAncestors(helpers, pty.master, signal);
+        this.#signals.push({ signal, told });
+      } else if (this.#canStop()) {
         this.#held = bytes.slice(index + 1);
         this.#stopping = true;
         return index === 0 ? -ERRNO.EAGAIN : index;

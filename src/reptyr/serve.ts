@@ -7,6 +7,7 @@ import { encodeDevice, ptsDevice } from "../proc/device.ts";
 import { isLive, PF_EXITING, readStat } from "../proc/stat.ts";
 import { releaseStrays } from "../tracee/release.ts";
 import type { Pty } from "../tty/pty.ts";
+import { foregroundGroup } from "../tty/foreground.ts";
 import { pump, type Typist } from "../tty/pump.ts";
 import type { SignalInbox } from "../tty/signal_inbox.ts";
 import type { RawMode } from "../tty/raw_mode.ts";
@@ -15,7 +16,7 @@ import type { UserTerminal } from "../tty/user_terminal.ts";
 import type { WindowSize } from "../tty/window_size.ts";
 import type { Attachment } from "./attach.ts";
 import { exitStatus } from "../proc/exit_status.ts";
-import { signalHelpers, watchHelpers } from "./helpers.ts";
+import { signalAncestors, signalHelpers, signalOthers, watchHelpers } from "./helpers.ts";
 import { JobControl } from "./job_control.ts";
 import { LatePrompt } from "./late_prompt.ts";
 import { lostOutput } from "./lost_output.ts";
@@ -170,9 +171,10 @@ function isMovedOn(pid: number): boolean {
 }
 
 /**
- * The new terminal goes away, and everyone on it is told so. The target comes first: a script is not to see its child
- * end, and go on with its next line. The kernel tells it, and its group; to the helpers we pass on what the foreground
- * gets on any terminal.
+ * The new terminal goes away, and everyone on it is told so, parents before their children: a script is not to see its
+ * child end, and go on with its next line. The kernel tells the session's leader and the foreground group; to the
+ * helpers we pass on what the foreground gets on any terminal. Where the kernel tells nobody, as of a target that has
+ * stayed in its session (zombies.ts), the end of file would come first.
  */
 export function hangUp(
   { attachment: { shields, helpers, publish }, pty }: {
@@ -181,8 +183,15 @@ export function hangUp(
   },
 ): void {
   for (const shield of shields) liftShield(shield, publish);
+  const hasForeground = foregroundGroup(pty.master) !== undefined;
+  const told = [SIGHUP, SIGCONT].map((signal) => ({
+    signal,
+    told: hasForeground
+      ? signalAncestors(helpers, pty.master, signal)
+      : signalHelpers(helpers, signal),
+  }));
   pty[Symbol.dispose]();
-  for (const signal of [SIGHUP, SIGCONT]) signalHelpers(helpers, signal);
+  for (const { signal, told: already } of told) signalOthers(helpers, signal, already);
 }
 
 /** Another reptyr has moved the target on, or has taken its whole terminal. */
