@@ -111,7 +111,10 @@ export const TABLE: readonly { on: readonly TargetName[]; facts: () => Fact[] }[
   },
   {
     on: ["x86_64"],
-    facts: () => architectureFacts("src/arch/x86_64.ts", x86_64.x86_64, x86_64.USER_REGS),
+    facts: () => [
+      ...architectureFacts("src/arch/x86_64.ts", x86_64.x86_64, x86_64.USER_REGS),
+      ...callFacts("src/arch/x86_64.ts", x86_64.EINTR_AFTER_STOP),
+    ],
   },
   {
     on: ["x86_64"],
@@ -122,8 +125,10 @@ export const TABLE: readonly { on: readonly TargetName[]; facts: () => Fact[] }[
   },
   {
     on: ["i386"],
-    facts: () =>
-      architectureFacts("src/arch/i386.ts", i386.i386, i386.USER_REGS, i386.SECOND_NAMES),
+    facts: () => [
+      ...architectureFacts("src/arch/i386.ts", i386.i386, i386.USER_REGS, i386.SECOND_NAMES),
+      ...callFacts("src/arch/i386.ts", i386.EINTR_AFTER_STOP),
+    ],
   },
   {
     on: ["i386"],

@@ -107,14 +107,6 @@ export const aarch64: Architecture = {
       set(changed, NUMBER_REGISTER, number);
       return changed;
     },
-    callOf: (registers, firstArgument = get(registers, "regs[0]")) => ({
-      number: get(registers, NUMBER_REGISTER),
-      args: ARGUMENT_REGISTERS.map((name, index) =>
-        index === 0 ? firstArgument : get(registers, name)
-      ),
-      stackPointer: get(registers, "sp"),
-      instructionPointer: get(registers, "pc"),
-    }),
   },
   syscallNumbers: {
     clone: 220,
@@ -192,5 +184,22 @@ export const aarch64: Architecture = {
     set(restarted, "regs[0]", blocked.args[0] ?? 0n);
     set(restarted, "pc", get(registers, "pc") - INSTRUCTION_SIZE);
     return restarted;
+  },
+
+  eintrAfterStop: EINTR_AFTER_STOP,
+
+  callOf: (registers, firstArgument = get(registers, "regs[0]")) => ({
+    number: get(registers, NUMBER_REGISTER),
+    args: ARGUMENT_REGISTERS.map((name, index) =>
+      index === 0 ? firstArgument : get(registers, name)
+    ),
+    stackPointer: get(registers, "sp"),
+    instructionPointer: get(registers, "pc"),
+  }),
+
+  withResult(registers, result) {
+    const changed = registers.slice();
+    set(changed, "regs[0]", result);
+    return changed;
   },
 };

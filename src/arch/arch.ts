@@ -188,12 +188,6 @@ export interface Architecture {
   readonly earlyRestart?: {
     /** `registers` with another number for the call that comes next. */
     withNumber(registers: Registers, number: bigint): Registers;
-
-    /**
-     * The call that a thread with `registers` is entering, or coming out of with a result that stands where the first
-     * argument stood: that is known from the entry.
-     */
-    callOf(registers: Registers, firstArgument?: bigint): BlockedCall;
   };
 
   /** Address of the next instruction. */
@@ -217,6 +211,21 @@ export interface Architecture {
    * processors with `earlyRestart` need.
    */
   withRestart(registers: Registers, blocked?: BlockedCall): Registers;
+
+  /**
+   * Calls that return EINTR after a stop though no handler ran, and have done nothing then: their numbers by their names
+   * in <asm/unistd.h>.
+   */
+  readonly eintrAfterStop: Readonly<Record<string, number>>;
+
+  /**
+   * The call that a thread with `registers` is entering, or coming out of. With `earlyRestart` its result stands where
+   * the first argument stood, which is known from the entry only.
+   */
+  callOf(registers: Registers, firstArgument?: bigint): BlockedCall;
+
+  /** `registers` of a thread at a syscall-exit-stop, with another result of its call. */
+  withResult(registers: Registers, result: bigint): Registers;
 
   /** Register sets that a system call clears, where the thread was not in one: vectors of aarch64's SVE and SME. */
   readonly discardedByCalls?: readonly RegisterSetName[];

@@ -25,38 +25,40 @@ export const SECOND_NAMES: Readonly<Partial<Record<SyscallName, string>>> = {
  * of what goes through socketcall(2) only accept and what stands here by itself too. The arguments of
  * both are in memory, which an interrupted call has not changed.
  */
-const EINTR_AFTER_STOP: ReadonlySet<bigint> = new Set([
-  3n, // read
-  4n, // write
-  102n, // socketcall
-  117n, // ipc
-  145n, // readv
-  146n, // writev
-  177n, // rt_sigtimedwait
-  187n, // sendfile
-  239n, // sendfile64
-  247n, // io_getevents
-  256n, // epoll_wait
-  313n, // splice
-  319n, // epoll_pwait
-  337n, // recvmmsg
-  345n, // sendmmsg
-  362n, // connect
-  364n, // accept4
-  369n, // sendto
-  370n, // sendmsg
-  371n, // recvfrom
-  372n, // recvmsg
-  378n, // preadv2
-  379n, // pwritev2
-  385n, // io_pgetevents
-  416n, // io_pgetevents_time64
-  417n, // recvmmsg_time64
-  420n, // semtimedop_time64
-  421n, // rt_sigtimedwait_time64
-  426n, // io_uring_enter
-  441n, // epoll_pwait2
-]);
+export const EINTR_AFTER_STOP = {
+  read: 3,
+  write: 4,
+  socketcall: 102,
+  ipc: 117,
+  readv: 145,
+  writev: 146,
+  rt_sigtimedwait: 177,
+  sendfile: 187,
+  sendfile64: 239,
+  io_getevents: 247,
+  epoll_wait: 256,
+  splice: 313,
+  epoll_pwait: 319,
+  recvmmsg: 337,
+  sendmmsg: 345,
+  connect: 362,
+  accept4: 364,
+  sendto: 369,
+  sendmsg: 370,
+  recvfrom: 371,
+  recvmsg: 372,
+  preadv2: 378,
+  pwritev2: 379,
+  io_pgetevents: 385,
+  io_pgetevents_time64: 416,
+  recvmmsg_time64: 417,
+  semtimedop_time64: 420,
+  rt_sigtimedwait_time64: 421,
+  io_uring_enter: 426,
+  epoll_pwait2: 441,
+} as const;
+
+const EINTR_NUMBERS: ReadonlySet<bigint> = new Set(Object.values(EINTR_AFTER_STOP).map(BigInt));
 
 const structs: AbiStructs = {
   iovec: layout("struct iovec", 8, { iov_base: [0, "u32"], iov_len: [4, "u32"] }),
@@ -159,11 +161,26 @@ export const i386: Architecture = {
 
   withRestart(registers) {
     const number = getSigned(registers, "orig_eax");
-    const result = restartingResult(number, getSigned(registers, "eax"), EINTR_AFTER_STOP);
+    const result = restartingResult(number, getSigned(registers, "eax"), EINTR_NUMBERS);
     if (result === undefined) return registers;
     const restarted = registers.slice();
     set(restarted, "eax", result);
     return restarted;
+  },
+
+  eintrAfterStop: EINTR_AFTER_STOP,
+
+  callOf: (registers) => ({
+    number: getSigned(registers, "orig_eax"),
+    args: ARGUMENT_REGISTERS.map((name) => get(registers, name)),
+    stackPointer: get(registers, "esp"),
+    instructionPointer: get(registers, "eip"),
+  }),
+
+  withResult(registers, result) {
+    const changed = registers.slice();
+    set(changed, "eax", result);
+    return changed;
   },
 
   signalFrames,

@@ -19,34 +19,36 @@ const __X32_SYSCALL_BIT = 0x40000000n;
  * they do, so that they may be made again: epoll_wait and its kin, semop, sigtimedwait, io_uring,
  * and transfers on sockets with a timeout.
  */
-const EINTR_AFTER_STOP: ReadonlySet<bigint> = new Set([
-  0n, // read
-  1n, // write
-  19n, // readv
-  20n, // writev
-  40n, // sendfile
-  42n, // connect
-  43n, // accept
-  44n, // sendto
-  45n, // recvfrom
-  46n, // sendmsg
-  47n, // recvmsg
-  65n, // semop
-  128n, // rt_sigtimedwait
-  208n, // io_getevents
-  220n, // semtimedop
-  232n, // epoll_wait
-  275n, // splice
-  281n, // epoll_pwait
-  288n, // accept4
-  299n, // recvmmsg
-  307n, // sendmmsg
-  327n, // preadv2
-  328n, // pwritev2
-  333n, // io_pgetevents
-  426n, // io_uring_enter
-  441n, // epoll_pwait2
-]);
+export const EINTR_AFTER_STOP = {
+  read: 0,
+  write: 1,
+  readv: 19,
+  writev: 20,
+  sendfile: 40,
+  connect: 42,
+  accept: 43,
+  sendto: 44,
+  recvfrom: 45,
+  sendmsg: 46,
+  recvmsg: 47,
+  semop: 65,
+  rt_sigtimedwait: 128,
+  io_getevents: 208,
+  semtimedop: 220,
+  epoll_wait: 232,
+  splice: 275,
+  epoll_pwait: 281,
+  accept4: 288,
+  recvmmsg: 299,
+  sendmmsg: 307,
+  preadv2: 327,
+  pwritev2: 328,
+  io_pgetevents: 333,
+  io_uring_enter: 426,
+  epoll_pwait2: 441,
+} as const;
+
+const EINTR_NUMBERS: ReadonlySet<bigint> = new Set(Object.values(EINTR_AFTER_STOP).map(BigInt));
 
 const structs: AbiStructs = {
   iovec: layout("struct iovec", 16, { iov_base: [0, "u64"], iov_len: [8, "u64"] }),
@@ -147,11 +149,26 @@ export const x86_64: Architecture = {
 
   withRestart(registers) {
     const number = getSigned(registers, "orig_rax") & ~__X32_SYSCALL_BIT;
-    const result = restartingResult(number, getSigned(registers, "rax"), EINTR_AFTER_STOP);
+    const result = restartingResult(number, getSigned(registers, "rax"), EINTR_NUMBERS);
     if (result === undefined) return registers;
     const restarted = registers.slice();
     set(restarted, "rax", result);
     return restarted;
+  },
+
+  eintrAfterStop: EINTR_AFTER_STOP,
+
+  callOf: (registers) => ({
+    number: getSigned(registers, "orig_rax") & ~__X32_SYSCALL_BIT,
+    args: ARGUMENT_REGISTERS.map((name) => get(registers, name)),
+    stackPointer: get(registers, "rsp"),
+    instructionPointer: get(registers, "rip"),
+  }),
+
+  withResult(registers, result) {
+    const changed = registers.slice();
+    set(changed, "rax", result);
+    return changed;
   },
 
   signalFrames,

@@ -16,11 +16,15 @@ export function interruptCallsBy(signal: number): void {
   sigaction(signal, action.bytes, null);
 }
 
-/** SIGALRM every `milliseconds` from now on, less than 1000; 0 ends that. */
-export function setAlarmInterval(milliseconds: number): void {
-  const microseconds = BigInt(milliseconds * 1000);
+/**
+ * SIGALRM after `first` milliseconds, and from then on every `interval`, less than 1000; 0 for the one is never, for the
+ * other not again.
+ */
+export function setAlarm(first: number, interval: number): void {
+  const microseconds = Math.ceil(first * 1000);
   const value = new Struct(itimerval)
-    .set("it_interval.tv_usec", microseconds)
-    .set("it_value.tv_usec", microseconds);
+    .set("it_interval.tv_usec", BigInt(interval * 1000))
+    .set("it_value.tv_sec", BigInt(Math.floor(microseconds / 1_000_000)))
+    .set("it_value.tv_usec", BigInt(microseconds % 1_000_000));
   libc().setitimer(ITIMER_REAL, value.bytes, null);
 }

@@ -207,6 +207,16 @@ const SYMBOLS = {
     ],
     result: "i32",
   },
+  getsockopt: {
+    parameters: [
+      "i32", // int sockfd
+      "i32", // int level
+      "i32", // int optname
+      "buffer", // void *optval
+      "buffer", // socklen_t *optlen
+    ],
+    result: "i32",
+  },
   bind: {
     parameters: [
       "i32", // int sockfd

@@ -14,7 +14,15 @@ import { close } from "./descriptor.ts";
 import { libc } from "./libc.ts";
 import { addressOf } from "./memory.ts";
 import { orThrow, raw } from "./raw.ts";
-import { cmsghdr, iovec, msghdr, sock_filter, sock_fprog, sockaddr_un } from "./structs.ts";
+import {
+  cmsghdr,
+  iovec,
+  msghdr,
+  sock_filter,
+  sock_fprog,
+  sockaddr_un,
+  timeval,
+} from "./structs.ts";
 
 /** Send one byte with `descriptors` through `socket`, without waiting. Raw value: 1 when sent. */
 export function sendDescriptors(socket: number, descriptors: readonly number[]): number {
@@ -41,6 +49,15 @@ export function sendDescriptors(socket: number, descriptors: readonly number[]):
     message.bytes,
     MSG_DONTWAIT,
   );
+}
+
+/** SO_RCVTIMEO or SO_SNDTIMEO of `socket` in milliseconds; undefined where it has none, or is no socket. */
+export function socketTimeout(socket: number, option: number): number | undefined {
+  const time = new Struct(timeval);
+  const length = new Uint8Array(Uint32Array.of(timeval.size).buffer);
+  if (libc().getsockopt(socket, SOL_SOCKET, option, time.bytes, length) !== 0) return undefined;
+  const milliseconds = Number(time.get("tv_sec")) * 1000 + Number(time.get("tv_usec")) / 1000;
+  return milliseconds === 0 ? undefined : milliseconds;
 }
 
 /**

@@ -122,8 +122,12 @@ export const sigactionOfLibc = layout("struct sigaction", 152, { sa_flags: [136,
 /** `struct itimerval { struct timeval it_interval, it_value; }` — setitimer(2) */
 export const itimerval = layout("struct itimerval", 32, {
   "it_interval.tv_usec": [8, "i64"],
+  "it_value.tv_sec": [16, "i64"],
   "it_value.tv_usec": [24, "i64"],
 });
+
+/** `struct timeval { time_t tv_sec; suseconds_t tv_usec; }` — gettimeofday(2) */
+export const timeval = layout("struct timeval", 16, { tv_sec: [0, "i64"], tv_usec: [8, "i64"] });
 
 // What glibc keeps to itself: <spawn.h>, <signal.h>. Only the sizes are ours to know.
 export const posixSpawnattr = layout("posix_spawnattr_t", 336, {});

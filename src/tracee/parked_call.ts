@@ -65,7 +65,7 @@ export class ParkedCall {
     const { tid } = this.#thread;
     this.#runToEntry();
     // It was not seen in this call before, where it was stopped right on its way there.
-    noteCall(tid, this.#arch.earlyRestart!.callOf(insist(() => getRegisters(tid))));
+    noteCall(tid, this.#arch.callOf(insist(() => getRegisters(tid))));
     finish(this.#thread.stopOnTheWayBack());
   }
 

@@ -95,8 +95,8 @@ export function restartLate(tid: number, blocked: BlockedCall, signal = 0): void
   insist(() => setRegisters(tid, restarted));
 }
 
-/** Whether a handler runs as soon as the thread goes on. */
-function hasSignalToHandle(tid: number, signal: number): boolean {
+/** Whether a handler runs as soon as the thread goes on, which may be given `signal` then. */
+export function hasSignalToHandle(tid: number, signal: number): boolean {
   const status = readStatus(tid);
   if (status === undefined) return false;
   const { sigPending, sharedPending, sigBlocked, sigCaught } = status;

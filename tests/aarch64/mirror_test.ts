@@ -7,6 +7,7 @@ import { checkRecords, expectedWriter } from "../support/mirror_records.ts";
 import { describeEngines, Procout } from "../support/procout.ts";
 import { requiresCompiler, victim } from "../support/programs.ts";
 import { DEFAULT_TIMEOUT_MS, Terminal } from "../support/terminal.ts";
+import { testTimedCalls } from "../support/timed_calls.ts";
 import { startVictim, untilAllBlocked } from "../support/victim.ts";
 
 const BYTES = 300_000;
@@ -87,4 +88,9 @@ describe("a call that is broken by procout alone", () => {
       assertEquals(text.replace(/result=[01] /, "result=R "), "result=R errno=0 handled=0");
     });
   }
+
+  testTimedCalls({
+    test: requiresCompiler,
+    only: ["epoll_wait", "epoll_pwait2", "sigtimedwait", "recv"],
+  });
 });

@@ -71,7 +71,7 @@ describe("aarch64.earlyRestart", () => {
   it("tells which call a thread enters, and which it has left with a result", () => {
     const entering = registersWith({ "regs[0]": 7n, "regs[8]": 22n, pc: 0x40_0104n });
     const left = registersWith({ "regs[0]": EINTR, "regs[8]": 22n, pc: 0x40_0104n });
-    const { callOf } = aarch64.earlyRestart!;
+    const { callOf } = aarch64;
     assertEquals(callOf(entering).args[0], 7n);
     assertEquals(callOf(left, 7n), callOf(entering));
     assertEquals(changes(entering, aarch64.withRestart(left, callOf(entering))), {

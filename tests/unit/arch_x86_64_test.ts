@@ -98,6 +98,28 @@ describe("x86_64.withRestart", () => {
   }
 });
 
+describe("x86_64.callOf", () => {
+  it("tells number and arguments of the call that the thread is in", () => {
+    const names = ["rdi", "rsi", "rdx", "r10", "r8", "r9"] as const;
+    const { bytes } = registers({ orig_rax: 232n | 0x40000000n, rip: 0x1234n, rsp: 0x5678n });
+    assertEquals(x86_64.callOf(bytes), {
+      number: 232n,
+      args: names.map((name) => new Struct(USER_REGS, bytes).get(name)),
+      stackPointer: 0x5678n,
+      instructionPointer: 0x1234n,
+    });
+  });
+});
+
+describe("x86_64.withResult", () => {
+  it("changes the result and nothing else", () => {
+    const { bytes } = registers({ orig_rax: 232n });
+    const changed = x86_64.withResult(bytes, -11n);
+    assertEquals(new Struct(USER_REGS, changed).get("rax"), BigInt.asUintN(64, -11n));
+    assertEquals(differences(changed, bytes), ["rax"]);
+  });
+});
+
 describe("architectureOf", () => {
   it("tells an architecture by the size of its register set", () => {
     assertEquals(architectureOf(216), x86_64);

@@ -11,7 +11,7 @@ import {
   PTRACE_O_TRACESYSGOOD,
   PTRACE_O_TRACEVFORK,
 } from "../../ffi/constants.ts";
-import { setAlarmInterval } from "../../ffi/interruption.ts";
+import { setAlarm } from "../../ffi/interruption.ts";
 import { usleep } from "../../ffi/process.ts";
 import { anyStatus, lastStatus, waitAny, waitAnyNow } from "../../ffi/wait_any.ts";
 import { verbose } from "../../log.ts";
@@ -23,6 +23,8 @@ import { Stops } from "./stops.ts";
 
 /** Longest time in milliseconds that this thread sleeps, or works, without a turn of the event loop. */
 const SLICE_MS = 40;
+/** An alarm that is to come at once. */
+const SOON_MS = 0.1;
 /** The clock is asked every so many stops. */
 const STOPS_PER_LOOK = 64;
 /** A thread in an uninterruptible call cannot be waited for; the kernel lets it go when this program ends. */
@@ -37,6 +39,8 @@ export class PtraceEngine implements Engine {
   readonly #stops: Stops;
   readonly #options: number;
   #ticking = false;
+  /** The end of a call's time that the alarm was last set for. */
+  #alarmEnd: number | undefined;
   #announced = false;
   /** Whether to look for who is left: after a wait that failed. */
   #looking = false;
@@ -72,6 +76,7 @@ export class PtraceEngine implements Engine {
       if (this.#receiver.blocked) await this.#receiver.room();
       if (this.#control.stopping) return;
       if (this.#stops.failure !== undefined) throw this.#stops.failure;
+      this.#stops.endLimited();
       const tid = this.#next();
       if (tid < 0) return;
       if (tid > 0) {
@@ -113,6 +118,7 @@ export class PtraceEngine implements Engine {
     const end = performance.now() + SLICE_MS;
     for (;;) {
       nap();
+      this.#stops.endLimited();
       const tid = waitAnyNow();
       if (tid !== 0 || performance.now() > end) return tid;
     }
@@ -127,11 +133,17 @@ export class PtraceEngine implements Engine {
 
   /**
    * While this thread sleeps in waitpid(2) no listener runs; a signal breaks it, but one that comes just before it
-   * begins does not. So a clock breaks it, too, as long as stops come.
+   * begins does not. So a clock breaks it, too, as long as stops come; and it breaks any wait when the time of a call is
+   * over that was made again.
    */
   #tick(on: boolean): void {
-    if (on !== this.#ticking) setAlarmInterval(on ? SLICE_MS : 0);
+    const end = this.#stops.soonestEnd;
+    if (on === this.#ticking && end === this.#alarmEnd) return;
+    const left = end === undefined ? undefined : Math.max(end - performance.now(), SOON_MS);
+    if (on) setAlarm(Math.min(left ?? SLICE_MS, SLICE_MS), SLICE_MS);
+    else setAlarm(left ?? 0, 0);
     this.#ticking = on;
+    this.#alarmEnd = end;
   }
 
   /** Once, when no thread is on its way to its first stop any more. */
@@ -143,7 +155,7 @@ export class PtraceEngine implements Engine {
 
   /** Let every thread go, in the state it is in and in the call it is in. */
   [Symbol.dispose](): void {
-    this.#tick(false);
+    setAlarm(0, 0);
     this.#stops.detaching = true;
     for (const thread of this.#stops.table.threads) {
       try {

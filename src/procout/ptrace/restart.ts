@@ -1,10 +1,11 @@
 /** Calls that a stop of ours has broken, and nothing else: they are made again. */
-import { architectureOf, type BlockedCall } from "../../arch/mod.ts";
+import { architectureOf, ASK_BEFORE_STOP, type BlockedCall } from "../../arch/mod.ts";
 import { SyscallError, TraceeDiedError } from "../../errors.ts";
 import { takeBlockedCall } from "../../tracee/blocked_calls.ts";
-import { getRegisters } from "../../tracee/ptrace.ts";
-import { restartOnRelease } from "../../tracee/release.ts";
+import { getRegisters, setRegisters } from "../../tracee/ptrace.ts";
+import { hasSignalToHandle, restartOnRelease } from "../../tracee/release.ts";
 import type { Thread } from "./table.ts";
+import { timeLimit } from "./time_limit.ts";
 
 /** What `act` gives; `undefined` when the thread is gone. */
 export function unlessDead<T>(act: () => T): T | undefined {
@@ -22,12 +23,49 @@ export function restartCall(thread: Thread, signal = 0): void {
   const blocked = takeBlockedCall(tid) ?? thread.broken;
   thread.broken = undefined;
   unlessDead(() => restartOnRelease(tid, signal, blocked));
+  // It returns EINTR then; the same call after that, from the same place, is a new one.
+  if (thread.again !== undefined && unlessDead(() => hasSignalToHandle(tid, signal)) !== false) {
+    thread.again = undefined;
+  }
 }
 
-/** At a syscall-exit-stop: what `thread` is coming out of. */
-export function callLeft({ tid, firstArgument }: Thread): BlockedCall | undefined {
-  return unlessDead(() => {
+/** At an entry: whether `thread` makes the call once more that was broken, which keeps its time then. */
+export function entersAgain(thread: Thread): void {
+  const { tid, again } = thread;
+  thread.limit = undefined;
+  thread.again = undefined;
+  if (again === undefined) return;
+  const call = unlessDead(() => {
     const registers = getRegisters(tid);
-    return architectureOf(registers.length)?.earlyRestart?.callOf(registers, firstArgument);
+    return architectureOf(registers.length)?.callOf(registers);
   });
+  if (call !== undefined && isSameCall(call, again.call)) thread.limit = again;
+}
+
+/**
+ * At an exit with EINTR: the call is to be made again, for as long as its time is not over. Once that is, it returns
+ * what it returns then; but not if a handler is about to run, before which it was broken.
+ */
+export function leavesBroken(thread: Thread): void {
+  unlessDead(() => {
+    const { tid, limit } = thread;
+    const registers = getRegisters(tid);
+    const arch = architectureOf(registers.length);
+    if (arch === undefined) return;
+    const call = limit?.call ?? arch.callOf(registers, thread.firstArgument);
+    if (ASK_BEFORE_STOP) thread.broken = call;
+    const again = limit ?? timeLimit(thread, arch, call);
+    if (again === undefined) return;
+    if (performance.now() < again.end) thread.again = again;
+    else if (!hasSignalToHandle(tid, 0)) {
+      setRegisters(tid, arch.withResult(registers, again.result));
+      thread.broken = undefined;
+    }
+  });
+}
+
+function isSameCall(one: BlockedCall, other: BlockedCall): boolean {
+  return one.number === other.number && one.stackPointer === other.stackPointer &&
+    one.instructionPointer === other.instructionPointer &&
+    one.args.every((value, index) => value === other.args[index]);
 }

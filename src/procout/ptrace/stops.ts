@@ -31,7 +31,7 @@ import { type Call, callTable, socketcall } from "../calls.ts";
 import type { Receiver, WatchRequest } from "../engine.ts";
 import { FileTable } from "../file_table.ts";
 import { Payload } from "./payload.ts";
-import { callLeft, restartCall, unlessDead } from "./restart.ts";
+import { entersAgain, leavesBroken, restartCall, unlessDead } from "./restart.ts";
 import { Process, type Thread, ThreadTable } from "./table.ts";
 
 /** Signals whose default action is job control's stop. */
@@ -51,6 +51,8 @@ export class Stops {
   readonly #payload: Payload;
   /** New processes that are not to be watched, and have not stopped yet. */
   readonly #unwanted = new Set<number>();
+  /** Threads in a call that is made again, and has to end at a time. */
+  readonly #limited = new Set<Thread>();
   /** New threads whose first stop came before their parent's, which tells what they are; with their wait status. */
   readonly #early = new Map<number, number>();
 
@@ -79,6 +81,26 @@ export class Stops {
   /** Whether there are new threads that nobody has told of yet. */
   get hasEarly(): boolean {
     return this.#early.size > 0;
+  }
+
+  /** The soonest time at which a call that was made again has to end; undefined when there is none. */
+  get soonestEnd(): number | undefined {
+    let soonest: number | undefined;
+    for (const { limit } of this.#limited) {
+      if (soonest === undefined || limit!.end < soonest) soonest = limit!.end;
+    }
+    return soonest;
+  }
+
+  /** Break the calls that were made again, and whose time is over: see `leavesBroken`. */
+  endLimited(): void {
+    if (this.#limited.size === 0) return;
+    const now = performance.now();
+    for (const thread of this.#limited) {
+      if (thread.limit!.end > now) continue;
+      this.#limited.delete(thread);
+      unlessDead(() => interrupt(thread.tid));
+    }
   }
 
   /** Find out by /proc about new threads whose parent does not tell: for when there is nothing else to do. */
@@ -180,12 +202,16 @@ export class Stops {
           thread.broken = undefined;
         }
         this.#entry(thread);
+        thread.since = performance.now();
+        entersAgain(thread);
+        if (thread.limit !== undefined) this.#limited.add(thread);
         break;
       case PTRACE_SYSCALL_INFO_EXIT: {
         const { result } = this.#stop;
         if (thread.call !== undefined) this.#exit(thread, thread.call, result);
         this.#leave(thread);
-        if (ASK_BEFORE_STOP && result === -ERRNO.EINTR) thread.broken = callLeft(thread);
+        if (result === -ERRNO.EINTR) leavesBroken(thread);
+        thread.limit = undefined;
         // A call that our PTRACE_INTERRUPT broke can be put right only at the stop that follows.
         if (this.detaching && result >= 0) return this.#release(thread);
       }
@@ -209,6 +235,7 @@ export class Stops {
   #leave(thread: Thread): void {
     if (thread.call !== undefined) this.underWay--;
     thread.call = undefined;
+    this.#limited.delete(thread);
   }
 
   /** Whether there is something to do when the call returns; notes then which output it is about. */
@@ -263,7 +290,8 @@ export class Stops {
   #signalStop(thread: Thread, signal: number): void {
     // A traced thread is woken for signals, too, that the kernel would have dropped unseen: its call must not
     // return EINTR for one that nobody handles. For job control's stops it would have.
-    if (!STOP_SIGNALS.includes(signal)) restartCall(thread, signal);
+    if (STOP_SIGNALS.includes(signal)) thread.again = undefined;
+    else restartCall(thread, signal);
     if (signal === SIGWINCH) {
       this.#receiver.receive({ kind: "resize", time: now(), pid: thread.process.pid });
     }

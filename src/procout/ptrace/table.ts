@@ -4,6 +4,7 @@ import { ARGUMENT_WORDS } from "../../tracee/syscall_stop.ts";
 import type { Call, CallTable } from "../calls.ts";
 import type { Stream } from "../engine.ts";
 import type { FileTable } from "../file_table.ts";
+import type { TimeLimit } from "./time_limit.ts";
 
 export class Process {
   readonly tids = new Set<number>();
@@ -28,6 +29,11 @@ export class Thread {
   /** First argument of the call it is in, and the call that it came out of with EINTR: see `earlyRestart` in src/arch. */
   firstArgument = 0n;
   broken: BlockedCall | undefined;
+  /** When it entered the call it is in, by `performance.now()`. */
+  since = 0;
+  /** When that call has to end, where it was broken and is made again; and what will be made again. */
+  limit: TimeLimit | undefined;
+  again: TimeLimit | undefined;
   fd = -1;
   stream: Stream = 0;
   readonly args = new Uint32Array(ARGUMENT_WORDS);

@@ -1,0 +1,80 @@
+/**
+ * When a call has to end by its own timeout, wherever that stands. A call that is made again after a stop would begin it
+ * anew; nothing of that may be written into the program, which would keep it if this program were killed meanwhile.
+ */
+import type { Architecture, BlockedCall } from "../../arch/mod.ts";
+import { close } from "../../ffi/descriptor.ts";
+import { KCMP_FILES } from "../../ffi/constants.ts";
+import { kcmp, pidfdGetfd, pidfdOpen } from "../../ffi/process.ts";
+import { socketTimeout } from "../../ffi/socket.ts";
+import { readMemory } from "../../tracee/remote_memory.ts";
+import type { Thread } from "./table.ts";
+import {
+  millisecondsOf,
+  resultAfter,
+  type Timeout,
+  timeoutOf,
+  timespecMilliseconds,
+} from "./timeouts.ts";
+
+export interface TimeLimit {
+  readonly call: BlockedCall;
+  /** By `performance.now()`. */
+  readonly end: number;
+  /** What the call returns then. */
+  readonly result: bigint;
+}
+
+/** The limit of `call`, which `thread` is in; undefined when it has none. */
+export function timeLimit(
+  thread: Thread,
+  arch: Architecture,
+  call: BlockedCall,
+): TimeLimit | undefined {
+  const name = nameOf(arch, call.number);
+  const timeout = name === undefined ? undefined : timeoutOf(name, arch.addressBits, call.args[0]!);
+  if (timeout === undefined) return undefined;
+  const milliseconds = read(thread, call, timeout);
+  if (milliseconds === undefined) return undefined;
+  return { call, end: thread.since + milliseconds, result: resultAfter(name!) };
+}
+
+function nameOf({ eintrAfterStop }: Architecture, number: bigint): string | undefined {
+  return Object.entries(eintrAfterStop).find(([, one]) => BigInt(one) === number)?.[0];
+}
+
+function read(thread: Thread, { args }: BlockedCall, timeout: Timeout): number | undefined {
+  switch (timeout.kind) {
+    case "milliseconds":
+      return millisecondsOf(args[timeout.argument]!);
+    case "timespec": {
+      const address = args[timeout.argument]!;
+      if (address === 0n) return undefined;
+      return timespecMilliseconds(readMemory(thread.tid, address, timeout.isWide ? 16 : 8));
+    }
+    case "socket":
+      return readSocket(
+        thread,
+        timeout.isPointed ? pointedWord(thread, args[1]!) : Number(BigInt.asIntN(32, args[0]!)),
+        timeout.option,
+      );
+  }
+}
+
+function pointedWord({ tid }: Thread, address: bigint): number {
+  return new DataView(readMemory(tid, address, 4).buffer).getInt32(0, true);
+}
+
+function readSocket({ process, tid }: Thread, fd: number, option: number): number | undefined {
+  const { pid } = process;
+  // pidfd_getfd(2) knows the descriptors of the first thread only.
+  if (tid !== pid && kcmp(pid, tid, KCMP_FILES, 0, 0) !== 0) return undefined;
+  process.pidfd ??= pidfdOpen(pid);
+  const socket = process.pidfd < 0 ? -1 : pidfdGetfd(process.pidfd, fd);
+  if (socket < 0) return undefined;
+  try {
+    return socketTimeout(socket, option);
+  } finally {
+    close(socket);
+  }
+}
