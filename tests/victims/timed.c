@@ -1,9 +1,9 @@
 /*
  * Makes the call that argument 1 names, with a timeout of argument 2 milliseconds, while a child sends signals that it
- * ignores, four in each timeout and for 20 timeouts. It begins when it has read a line, and says
+ * ignores, four in each timeout, or 40 with argument 3, and for 20 timeouts. It begins when it has read a line, and says
  *   done CALL result=R errno=NAME kept=B signals=more|over
- * `kept`: the call took its timeout at least; `more`: it ended before the signals did. With `broken` for argument 3
- * SIGUSR1, which has a handler, comes as the third signal, and the call is made twice.
+ * `kept`: the call took its timeout at least; `more`: it ended before the signals did. With argument 3 the third
+ * signal breaks the call, which is made twice: `handled`, SIGUSR1, which has a handler, or `stopped`, SIGSTOP.
  */
 #include "victim.h"
 #include <linux/aio_abi.h>
@@ -83,12 +83,18 @@ static long make(const char *call)
 	fail(call);
 }
 
-static void send_signals(pid_t to, int is_broken)
+static void send_signals(pid_t to, const char *way)
 {
-	struct timespec pause = {milliseconds / 4000, milliseconds * 250000 % 1000000000};
-	for (int sent = 1; sent <= 80; sent++) {
+	int each = way ? 40 : 4;
+	struct timespec pause = {milliseconds / each / 1000, milliseconds * 1000000 / each % 1000000000};
+	for (int sent = 1; sent <= 20 * each; sent++) {
+		int number = SIGWINCH;
+		if (way && sent == 3)
+			number = strcmp(way, "stopped") ? SIGUSR1 : SIGSTOP;
+		else if (way && sent == 4)
+			number = SIGCONT;
 		nanosleep(&pause, NULL);
-		if (kill(to, is_broken && sent == 3 ? SIGUSR1 : SIGWINCH))
+		if (kill(to, number))
 			break;
 	}
 	_exit(0);
@@ -98,7 +104,7 @@ int main(int argc, char **argv)
 {
 	char line[16];
 	const char *call = argv[1];
-	int is_broken = argc > 3;
+	const char *way = argc > 3 ? argv[3] : NULL;
 	struct sigaction action = {.sa_handler = on_signal};
 	milliseconds = atol(argv[2]);
 	sigaction(SIGUSR1, &action, NULL);
@@ -111,8 +117,8 @@ int main(int argc, char **argv)
 	read_line(line, sizeof line);
 	pid_t parent = getpid(), child = fork();
 	if (child == 0)
-		send_signals(parent, is_broken);
-	for (int times = 0; times <= is_broken; times++) {
+		send_signals(parent, way);
+	for (int times = way ? 2 : 1; times > 0; times--) {
 		long long start = now_us();
 		errno = 0;
 		long result = make(call);

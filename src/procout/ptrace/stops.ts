@@ -142,6 +142,7 @@ export class Stops {
         return this.#signalStop(known, what.signal);
       case "group-stop":
         known.started = true;
+        known.wasStopped = true;
         if (this.detaching) return this.#release(known);
         listen(tid);
         return;
@@ -193,6 +194,7 @@ export class Stops {
   }
 
   #syscallStop(thread: Thread): void {
+    thread.wasStopped = false;
     switch (this.#ask(thread.tid)) {
       case PTRACE_SYSCALL_INFO_ENTRY:
         // Also when detaching: an interrupt may be pending, would make the call return EINTR, and nobody put it right.
@@ -289,8 +291,8 @@ export class Stops {
 
   #signalStop(thread: Thread, signal: number): void {
     // A traced thread is woken for signals, too, that the kernel would have dropped unseen: its call must not
-    // return EINTR for one that nobody handles. For job control's stops it would have.
-    if (STOP_SIGNALS.includes(signal)) thread.again = undefined;
+    // return EINTR for one that nobody handles. For job control's stops it would have, and does so after SIGCONT.
+    if (STOP_SIGNALS.includes(signal) || thread.wasStopped) thread.again = undefined;
     else restartCall(thread, signal);
     if (signal === SIGWINCH) {
       this.#receiver.receive({ kind: "resize", time: now(), pid: thread.process.pid });
@@ -300,7 +302,8 @@ export class Stops {
   }
 
   #interruptStop(thread: Thread): void {
-    if (thread.interrupted || this.detaching) restartCall(thread);
+    const isOurs = thread.interrupted || this.detaching;
+    if (isOurs && !thread.wasStopped) restartCall(thread);
     if (thread.interrupted) this.#ask(thread.tid);
     thread.interrupted = false;
     if (this.detaching) return this.#release(thread);

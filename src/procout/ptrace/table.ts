@@ -29,8 +29,10 @@ export class Thread {
   /** First argument of the call it is in, and the call that it came out of with EINTR: see `earlyRestart` in src/arch. */
   firstArgument = 0n;
   broken: BlockedCall | undefined;
-  /** When it entered the call it is in, by `performance.now()`. */
-  since = 0;
+  /** Whether job control has stopped it since its last syscall-stop. */
+  wasStopped = false;
+  /** When it entered the call it is in, by `performance.now()`; undefined where that was not seen. */
+  since: number | undefined;
   /** When that call has to end, where it was broken and is made again; and what will be made again. */
   limit: TimeLimit | undefined;
   again: TimeLimit | undefined;

@@ -25,17 +25,21 @@ export interface TimeLimit {
   readonly result: bigint;
 }
 
+/** Who waits for longer than some decades waits for ever. */
+const LONGEST_MS = 2 ** 40;
+
 /** The limit of `call`, which `thread` is in; undefined when it has none. */
 export function timeLimit(
   thread: Thread,
   arch: Architecture,
   call: BlockedCall,
 ): TimeLimit | undefined {
+  if (thread.since === undefined) return undefined;
   const name = nameOf(arch, call.number);
   const timeout = name === undefined ? undefined : timeoutOf(name, arch.addressBits, call.args[0]!);
   if (timeout === undefined) return undefined;
   const milliseconds = read(thread, call, timeout);
-  if (milliseconds === undefined) return undefined;
+  if (milliseconds === undefined || milliseconds > LONGEST_MS) return undefined;
   return { call, end: thread.since + milliseconds, result: resultAfter(name!) };
 }
 
