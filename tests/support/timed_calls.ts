@@ -1,8 +1,9 @@
 /** Calls with a timeout, made by a program that gets signals which it ignores, while procout watches it. */
 import { assertEquals, assertMatch } from "@std/assert";
+import { SIGINT } from "../../src/ffi/constants.ts";
 import { Procout } from "./procout.ts";
 import type { requiresCompiler } from "./programs.ts";
-import { PATIENCE, type Terminal } from "./terminal.ts";
+import { DEFAULT_TIMEOUT_MS, PATIENCE, type Terminal } from "./terminal.ts";
 import { startVictim, untilBlocked } from "./victim.ts";
 
 /** What each call returns when its time is over. */
@@ -45,6 +46,20 @@ export function testTimedCalls({ test, flags = [], of = "", only }: TimedCallOpt
       using _procout = Procout.watch(victim.pid);
       victim.line("begin");
       assertEquals(nextDone(victim), `${call} ${timedOut} kept=1 signals=more`);
+      assertEquals(victim.expectExit(), { kind: "exited", status: 0 });
+    });
+  }
+
+  for (const call of ["epoll_wait", "recv"].filter((call) => only?.includes(call) ?? true)) {
+    test(`a call ${of}goes on to its timeout when procout ends: ${call}`, () => {
+      using victim = startVictim("timed", [call, 5 * TIMEOUT_MS], { flags });
+      untilBlocked(victim.pid);
+      using procout = Procout.watch(victim.pid);
+      victim.line("begin");
+      untilBlocked(victim.pid);
+      procout.signal(SIGINT);
+      procout.expectEnd(0, DEFAULT_TIMEOUT_MS);
+      assertEquals(nextDone(victim), `${call} ${CALLS[call]} kept=1 signals=more`);
       assertEquals(victim.expectExit(), { kind: "exited", status: 0 });
     });
   }
