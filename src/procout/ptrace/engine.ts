@@ -138,7 +138,7 @@ export class PtraceEngine implements Engine {
    */
   #tick(on: boolean): void {
     const end = this.#stops.soonestEnd;
-    if (on === this.#ticking && end === this.#alarmEnd) return;
+    if (on === this.#ticking && end === undefined && this.#alarmEnd === undefined) return;
     const left = end === undefined ? undefined : Math.max(end - performance.now(), SOON_MS);
     if (on) setAlarm(Math.min(left ?? SLICE_MS, SLICE_MS), SLICE_MS);
     else setAlarm(left ?? 0, 0);

@@ -2,7 +2,7 @@
 import { architectureOf, ASK_BEFORE_STOP, type BlockedCall } from "../../arch/mod.ts";
 import { SyscallError, TraceeDiedError } from "../../errors.ts";
 import { takeBlockedCall } from "../../tracee/blocked_calls.ts";
-import { getRegisters, setRegisters } from "../../tracee/ptrace.ts";
+import { getRegisters, interrupt, setRegisters } from "../../tracee/ptrace.ts";
 import { hasSignalToHandle, restartOnRelease } from "../../tracee/release.ts";
 import type { Thread } from "./table.ts";
 import { timeLimit } from "./time_limit.ts";
@@ -56,11 +56,17 @@ export function leavesBroken(thread: Thread): void {
     if (ASK_BEFORE_STOP) thread.broken = call;
     const again = limit ?? timeLimit(thread, arch, call);
     if (again === undefined) return;
-    if (performance.now() < again.end) thread.again = again;
-    else if (!hasSignalToHandle(tid, 0)) {
+    const isOver = performance.now() >= again.end;
+    if (isOver && !hasSignalToHandle(tid, 0)) {
       setRegisters(tid, arch.withResult(registers, again.result));
       thread.broken = undefined;
+      return;
     }
+    thread.again = again;
+    if (!isOver) return;
+    // Another thread may take that signal. Only a further stop shows it: this one has taken the interrupt away.
+    thread.interrupted = true;
+    interrupt(tid);
   });
 }
 
