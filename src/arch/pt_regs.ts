@@ -9,7 +9,7 @@ export interface SavedRegisters {
   readonly bytes: number;
   readonly number: number;
   readonly numberBytes: 4 | 8;
-  /** The first three: no call has anything that matters in another one. */
+  /** The first four: no call has anything that matters in another one. */
   readonly args: readonly number[];
   /** Those of a call through the 32-bit entry, 4 bytes each. Its number is where the other one is. */
   readonly args32: readonly number[] | undefined;
@@ -20,6 +20,7 @@ export interface SavedRegisters {
 /** `struct pt_regs` — <asm/ptrace.h>: the kernel's own has the same layout under shorter names. */
 export const PT_REGS_X86_64 = layout("struct pt_regs", 168, {
   rbx: [40, "u64"],
+  r10: [56, "u64"],
   rcx: [88, "u64"],
   rdx: [96, "u64"],
   rsi: [104, "u64"],
@@ -41,15 +42,15 @@ export const SAVED_REGISTERS: Readonly<Record<typeof Deno.build.arch, SavedRegis
     bytes: 128,
     number: PT_REGS_X86_64.fields.orig_rax[0],
     numberBytes: 8,
-    args: offsets("rdi", "rsi", "rdx"),
-    args32: offsets("rbx", "rcx", "rdx"),
+    args: offsets("rdi", "rsi", "rdx", "r10"),
+    args32: offsets("rbx", "rcx", "rdx", "rsi"),
     foreign: undefined,
   },
   aarch64: {
     bytes: 288,
     number: ARM64.syscallno,
     numberBytes: 4,
-    args: [ARM64.orig_x0, ARM64.x(1), ARM64.x(2)],
+    args: [ARM64.orig_x0, ARM64.x(1), ARM64.x(2), ARM64.x(3)],
     args32: undefined,
     foreign: { offset: ARM64.pstate, mask: PSR_MODE32_BIT },
   },

@@ -101,6 +101,7 @@ export const SO_RCVTIMEO = 20;
 export const SO_SNDTIMEO = 21;
 export const SO_ATTACH_FILTER = 26;
 export const SCM_RIGHTS = 1;
+export const MSG_PEEK = 0x02;
 export const MSG_CTRUNC = 0x08;
 export const MSG_DONTWAIT = 0x40;
 export const MSG_CMSG_CLOEXEC = 0x40000000;

@@ -17,6 +17,7 @@ export type Call =
       readonly fd: number;
       readonly address: number;
       readonly length: number;
+      readonly flags?: number;
     }
     /** An array of `struct iovec` at `address`, `length` of them. */
     | {
@@ -32,6 +33,7 @@ export type Call =
       readonly direction: Direction;
       readonly fd: number;
       readonly address: number;
+      readonly flags?: number;
     }
     /** An array of `struct mmsghdr`; the result counts those of them that went, each has its length. */
     | {
@@ -39,6 +41,7 @@ export type Call =
       readonly direction: Direction;
       readonly fd: number;
       readonly address: number;
+      readonly flags?: number;
     }
     /** From one descriptor to another. `offset` is an argument that may point to where in the source; its bytes. */
     | {
@@ -71,8 +74,22 @@ function transfer(
   return { name, effect, direction, fd: 0, address: 1, length: 2 };
 }
 
-function message(name: string, effect: "message" | "messages", direction: Direction): Call {
-  return { name, effect, direction, fd: 0, address: 1 };
+function sendMessage(name: "sendmsg" | "sendmmsg"): Call {
+  const effect = name === "sendmsg" ? "message" : "messages";
+  return { name, effect, direction: "output", fd: 0, address: 1 };
+}
+
+/** Of recv(2): with MSG_PEEK the bytes stay where they are, for the call that takes them. */
+const RECEIVE_FLAGS = { recvfrom: 3, recvmsg: 2, recvmmsg: 3 } as const;
+
+function receive(name: "recv" | "recvfrom"): Call {
+  const flags = RECEIVE_FLAGS.recvfrom;
+  return { name, effect: "buffer", direction: "input", fd: 0, address: 1, length: 2, flags };
+}
+
+function receiveMessage(name: "recvmsg" | "recvmmsg"): Call {
+  const effect = name === "recvmsg" ? "message" : "messages";
+  return { name, effect, direction: "input", fd: 0, address: 1, flags: RECEIVE_FLAGS[name] };
 }
 
 /** `longBytes` is the size of off_t where sendfile(2) has an off_t. */
@@ -87,17 +104,17 @@ function calls(longBytes: 4 | 8): Readonly<Record<WatchedCall, Call>> {
     pwritev: transfer("pwritev", "vector", "output"),
     pwritev2: transfer("pwritev2", "vector", "output"),
     vmsplice: transfer("vmsplice", "vector", "output"),
-    sendmsg: message("sendmsg", "message", "output"),
-    sendmmsg: message("sendmmsg", "messages", "output"),
+    sendmsg: sendMessage("sendmsg"),
+    sendmmsg: sendMessage("sendmmsg"),
     read: transfer("read", "buffer", "input"),
     pread64: transfer("pread64", "buffer", "input"),
-    recvfrom: transfer("recvfrom", "buffer", "input"),
+    recvfrom: receive("recvfrom"),
     readv: transfer("readv", "vector", "input"),
     preadv: transfer("preadv", "vector", "input"),
     preadv2: transfer("preadv2", "vector", "input"),
-    recvmsg: message("recvmsg", "message", "input"),
-    recvmmsg: message("recvmmsg", "messages", "input"),
-    recvmmsg_time64: message("recvmmsg", "messages", "input"),
+    recvmsg: receiveMessage("recvmsg"),
+    recvmmsg: receiveMessage("recvmmsg"),
+    recvmmsg_time64: receiveMessage("recvmmsg"),
     sendfile: copy("sendfile", 0, 1, 2, longBytes),
     sendfile64: copy("sendfile", 0, 1, 2, 8),
     splice: copy("splice", 2, 0, 1, 8),
@@ -119,14 +136,19 @@ function calls(longBytes: 4 | 8): Readonly<Record<WatchedCall, Call>> {
 /** The calls of socketcall(2) that carry bytes, by SYS_* of <linux/net.h>. The arguments are those of the calls themselves. */
 const SOCKETCALLS: Readonly<Record<number, Call>> = {
   9: transfer("send", "buffer", "output"),
-  10: transfer("recv", "buffer", "input"),
+  10: receive("recv"),
   11: transfer("sendto", "buffer", "output"),
-  12: transfer("recvfrom", "buffer", "input"),
-  16: message("sendmsg", "message", "output"),
-  17: message("recvmsg", "message", "input"),
-  19: message("recvmmsg", "messages", "input"),
-  20: message("sendmmsg", "messages", "output"),
+  12: receive("recvfrom"),
+  16: sendMessage("sendmsg"),
+  17: receiveMessage("recvmsg"),
+  19: receiveMessage("recvmmsg"),
+  20: sendMessage("sendmmsg"),
 };
+
+/** Bytes of the arguments that matter: recvmsg(2) and sendmsg(2) have three, all others more, which may be all there is. */
+export function socketcallBytes({ effect }: Call): 12 | 16 {
+  return effect === "message" ? 12 : 16;
+}
 
 /** The call that socketcall(2) makes for `number`; undefined for one that carries no bytes. */
 export function socketcall(number: number): Call | undefined {

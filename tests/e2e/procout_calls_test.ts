@@ -34,6 +34,12 @@ function unseen(calls: readonly string[]): string {
 
 const SOCKET = "send\nsendto\n<sendmsg>\nsendmmsg 1\nsendmmsg 2\n";
 
+/** What was read, call by call. */
+function taken(lines: string): string[] {
+  return lines.trim().split("\n").map((line) => JSON.parse(line))
+    .filter(({ fd }) => fd === 0).map(({ text }) => text);
+}
+
 describeEngines("procout sees what is written by", (engine) => {
   afterEach(assertNoneLeft);
 
@@ -84,6 +90,14 @@ describeEngines("procout sees what is written by", (engine) => {
         procout.stderr.replace(/process \d+/, "process N"),
         "procout: What process N writes by io_uring cannot be shown\n",
       );
+    });
+
+    it(`every call that takes what comes, not one that only looks at it: ${name}`, () => {
+      using procout = Procout.start(["-i", "--format=json", "--", program(), "peek"]);
+      procout.expectEnd();
+      const socketcalls = flags.length > 0 ? ["socketcall,", "its message,"] : [];
+      assertEquals(taken(procout.stdout), ["recv,", "recvmsg,", "recvmmsg,", ...socketcalls]);
+      assertEquals(procout.stderr, "");
     });
 
     it(`calls that fail or go in part, as far as they go: ${name}`, () => {

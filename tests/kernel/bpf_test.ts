@@ -73,12 +73,12 @@ describe("the kernel", () => {
     const types = Deno.readFileSync("/sys/kernel/btf/vmlinux");
     const { args, args32, foreign, number } = SAVED_REGISTERS[Deno.build.arch];
     if (Deno.build.arch === "x86_64") {
-      const names = ["di", "si", "dx", "bx", "cx", "orig_ax"] as const;
+      const names = ["di", "si", "dx", "r10", "bx", "cx", "orig_ax"] as const;
       const found = findOffsets(types, { pt_regs: names });
       const at = (...wanted: (typeof names)[number][]) =>
         wanted.map((name) => found[`pt_regs.${name}`]);
-      assertEquals(args, at("di", "si", "dx"));
-      assertEquals(args32, at("bx", "cx", "dx"));
+      assertEquals(args, at("di", "si", "dx", "r10"));
+      assertEquals(args32, at("bx", "cx", "dx", "si"));
       assertEquals(number, found["pt_regs.orig_ax"]);
     } else {
       const found = findOffsets(types, { pt_regs: ["regs", "pstate", "orig_x0", "syscallno"] });

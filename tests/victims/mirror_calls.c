@@ -2,6 +2,7 @@
  * Writes by every system call that writes. What it writes says how; argument 1 names the kind of file that it makes
  * its descriptor 1: file FOLDER, socket, pipe. `short`: writes that fail, or go in part. `redirects FOLDER`: the same
  * text to files that are descriptor 1 or 2 or the same as one of them at that time, and to some that are not.
+ * `peek`: looks at what comes on a socket, its descriptor 0, before it takes it.
  * `uring`: makes its requests by io_uring(7). Says nothing to its first descriptor 1 but by these calls.
  */
 #include "victim.h"
@@ -150,6 +151,49 @@ static void short_writes(void)
 	put(1, "end\n");
 }
 
+/* Descriptor 0 is a socket of that type from now on; its other end. */
+static int receiver(int type)
+{
+	int pair[2];
+	must("socketpair", socketpair(AF_UNIX, type, 0, pair), 0);
+	dup2(pair[0], 0);
+	close(pair[0]);
+	return pair[1];
+}
+
+static void peek(void)
+{
+	int sender = receiver(SOCK_DGRAM);
+	char buffer[64];
+	struct iovec one = {buffer, sizeof buffer};
+	struct msghdr message = {.msg_iov = &one, .msg_iovlen = 1};
+	struct mmsghdr messages[1] = {{{.msg_iov = &one, .msg_iovlen = 1}, 0}};
+	put(sender, "recv,");
+	must("recv", recv(0, buffer, 4, MSG_PEEK), 4);
+	must("recv", recv(0, buffer, sizeof buffer, 0), 5);
+	put(sender, "recvmsg,");
+	must("recvmsg", recvmsg(0, &message, MSG_PEEK), 8);
+	must("recvmsg", recvmsg(0, &message, 0), 8);
+	put(sender, "recvmmsg,");
+	must("recvmmsg", recvmmsg(0, messages, 1, MSG_PEEK, NULL), 1);
+	must("recvmmsg", recvmmsg(0, messages, 1, 0, NULL), 1);
+#ifdef __i386__
+	/* SYS_RECV and SYS_RECVMSG of <linux/net.h>. */
+	for (int flags = MSG_PEEK; flags >= 0; flags -= MSG_PEEK) {
+		if (flags)
+			put(sender, "socketcall,");
+		long recv_args[] = {0, (long)buffer, sizeof buffer, flags};
+		must("socketcall", syscall(SYS_socketcall, 10, recv_args), 11);
+	}
+	for (int flags = MSG_PEEK; flags >= 0; flags -= MSG_PEEK) {
+		if (flags)
+			put(sender, "its message,");
+		long message_args[] = {0, (long)&message, flags};
+		must("socketcall", syscall(SYS_socketcall, 17, message_args), 12);
+	}
+#endif
+}
+
 static void redirects(const char *folder)
 {
 	redirect(folder, "one");
@@ -196,6 +240,8 @@ int main(int argc, char **argv)
 		pipes(folder);
 	else if (strcmp(what, "uring") == 0)
 		uring();
+	else if (strcmp(what, "peek") == 0)
+		peek();
 	else if (strcmp(what, "short") == 0)
 		short_writes();
 	else

@@ -30,7 +30,7 @@ export function encodeCall(call: Call): Uint8Array<ArrayBuffer> | undefined {
   const { effect } = call;
   if (!(effect in EFFECT)) return undefined;
   const bytes = new Uint8Array(CALL.size);
-  const argument = (name: "fd" | "address" | "length") => {
+  const argument = (name: "fd" | "address" | "length" | "flags") => {
     const index = (call as Partial<Record<typeof name, number>>)[name];
     bytes[CALL[name]] = index ?? NO_ARGUMENT;
   };
@@ -39,5 +39,6 @@ export function encodeCall(call: Call): Uint8Array<ArrayBuffer> | undefined {
   argument("fd");
   argument("address");
   argument("length");
+  argument("flags");
   return bytes;
 }

@@ -14,6 +14,7 @@ export const CALL = {
   fd: 2,
   address: 3,
   length: 4,
+  flags: 5,
 } as const;
 export const NO_ARGUMENT = 255;
 

@@ -6,6 +6,7 @@
  * program of its own, too, which goes on where the one before has stopped. All that lives across its turns is in the
  * scratch memory, of which the verifier knows no values: so one turn is to it like the next, and is looked at once.
  */
+import { MSG_PEEK } from "../../ffi/constants.ts";
 import {
   CALL,
   CALL_BASE,
@@ -88,7 +89,7 @@ export function mirrorText(settings: MirrorSettings): string {
     goto wanted
   input:
     if w1 != 0 goto out
-    ${settings.stdin ? "goto found" : "goto out"}
+    ${settings.stdin ? UNLESS_PEEKED : "goto out"}
 
   unseen:
     *(u32 *)(r6 + ${SCRATCH.record + RECORD.length}) = 0
@@ -151,10 +152,17 @@ export function mirrorText(settings: MirrorSettings): string {
     r3 = ${scratch(SCRATCH.args + 8)}
     call probe_read_user
     if r0 != 0 goto out
+    // recvmsg(2) and sendmsg(2) have no fourth one: what is not there is 0 then.
+    r1 = r6
+    r1 += ${SCRATCH.segment + 12}
+    r2 = 4
+    r3 = ${scratch(SCRATCH.args + 8)}
+    r3 += 12
+    call probe_read_user
     r8 = ${scratch(SCRATCH.args)}
     if r8 >= ${CALL_BASE.end - CALL_BASE.socketcall} goto out
     ${
-    [0, 1, 2].map((index) => `
+    [0, 1, 2, 3].map((index) => `
     r1 = ${scratch(SCRATCH.segment + 4 * index, "u32")}
     ${scratch(SCRATCH.args + 8 * index)} = r1`).join("")
   }
@@ -182,6 +190,16 @@ const LOOK_UP = `
     r8 = r0
     r1 = *(u8 *)(r8 + ${CALL.effect})
     if r1 == 0 goto out`;
+
+/** recv(2): what MSG_PEEK shows stays there for the call that takes it. */
+const UNLESS_PEEKED = `
+    r1 = *(u8 *)(r8 + ${CALL.flags})
+    if r1 == ${NO_ARGUMENT} goto taken
+    ${argument("r1")}
+    if r1 & ${MSG_PEEK} goto out
+  taken:
+    r1 = 0
+    goto found`;
 
 /** r1 = the argument whose index is in `register`. */
 function argument(register: string): string {

@@ -6,6 +6,7 @@ import { ASK_BEFORE_STOP } from "../../arch/mod.ts";
 import {
   CLONE_THREAD,
   KCMP_FILES,
+  MSG_PEEK,
   PTRACE_EVENT_CLONE,
   PTRACE_EVENT_EXEC,
   PTRACE_EVENT_FORK,
@@ -27,7 +28,7 @@ import { detach, getEventMessage, interrupt, setOptions } from "../../tracee/ptr
 import { readMemory } from "../../tracee/remote_memory.ts";
 import { listen, resumeToSyscall, SyscallStop } from "../../tracee/syscall_stop.ts";
 import { decodeWaitStatus, isSyscallStop, type WaitStatus } from "../../tracee/wait_status.ts";
-import { type Call, callTable, socketcall } from "../calls.ts";
+import { type Call, callTable, socketcall, socketcallBytes } from "../calls.ts";
 import type { Receiver, WatchRequest } from "../engine.ts";
 import { FileTable } from "../file_table.ts";
 import { Payload } from "./payload.ts";
@@ -248,7 +249,7 @@ export class Stops {
     thread.fd = thread.low(call.fd!) | 0;
     if (directionOf(call) === "input") {
       thread.stream = 0;
-      return this.#request.choice.stdin && thread.fd === 0;
+      return this.#request.choice.stdin && thread.fd === 0 && !isPeek(thread, call);
     }
     const { process, tid, fd } = thread;
     const stream = process.files.streamOf(process.pid, tid, fd);
@@ -391,6 +392,11 @@ function now(): number {
   return performance.timeOrigin + performance.now();
 }
 
+function isPeek(thread: Thread, call: Call): boolean {
+  return "flags" in call && typeof call.flags === "number" &&
+    (thread.low(call.flags) & MSG_PEEK) !== 0;
+}
+
 function directionOf(call: Call): "output" | "input" {
   return "direction" in call ? call.direction : "output";
 }
@@ -419,10 +425,11 @@ function makesThread(thread: Thread): boolean {
 function readSocketcall(thread: Thread): Call | undefined {
   const call = socketcall(thread.low(0));
   if (call === undefined) return undefined;
-  const bytes = unlessDead(() => readMemory(thread.tid, BigInt(thread.low(1)), 12));
+  const length = socketcallBytes(call);
+  const bytes = unlessDead(() => readMemory(thread.tid, BigInt(thread.low(1)), length));
   if (bytes === undefined) return undefined;
   const view = new DataView(bytes.buffer);
   thread.args.fill(0);
-  for (let index = 0; index < 3; index++) thread.args[2 * index] = view.getUint32(4 * index, true);
+  for (let at = 0; at < length; at += 4) thread.args[at / 2] = view.getUint32(at, true);
   return call;
 }
