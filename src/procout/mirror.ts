@@ -99,12 +99,13 @@ export class Mirror implements Receiver {
   }
 
   /** Each kind once for a descriptor: the numbers are in --stats and in the formats that have a place for them. */
-  #tellLost({ pid, fd, count, why }: WatchEvent & { kind: "lost" }): void {
+  #tellLost({ pid, fd, stream, count, why }: WatchEvent & { kind: "lost" }): void {
     const key = `${pid} ${fd} ${why}`;
     if (this.#lossesTold.has(key)) return;
     this.#lossesTold.add(key);
     const what = count === 0 ? "Bytes" : `${count} bytes`;
-    writeStderr(`procout: ${what} that process ${pid} wrote to descriptor ${fd} are lost: ${why}`);
+    const did = stream === 0 ? "read from" : "wrote to";
+    writeStderr(`procout: ${what} that process ${pid} ${did} descriptor ${fd} are lost: ${why}`);
   }
 }
 

@@ -100,6 +100,13 @@ describeEngines("procout sees what is written by", (engine) => {
       assertEquals(procout.stderr, "");
     });
 
+    it(`of a datagram what there was room for: ${name}`, () => {
+      using procout = Procout.start(["-i", "--format=json", "--", program(), "truncated"]);
+      procout.expectEnd();
+      assertEquals(taken(procout.stdout), ["1st ", "2nd ", "3rd ", "end"]);
+      assertEquals(procout.stderr, "");
+    });
+
     it(`calls that fail or go in part, as far as they go: ${name}`, () => {
       using procout = Procout.start(["--", program(), "short"]);
       procout.expectEnd();

@@ -3,6 +3,7 @@
  * its descriptor 1: file FOLDER, socket, pipe. `short`: writes that fail, or go in part. `redirects FOLDER`: the same
  * text to files that are descriptor 1 or 2 or the same as one of them at that time, and to some that are not.
  * `peek`: looks at what comes on a socket, its descriptor 0, before it takes it.
+ * `truncated`: takes less of a datagram than its length, which the call returns.
  * `uring`: makes its requests by io_uring(7). Says nothing to its first descriptor 1 but by these calls.
  */
 #include "victim.h"
@@ -227,6 +228,27 @@ static void redirects(const char *folder)
 	put(again, "three by another number\n");
 }
 
+/* MSG_TRUNC: the results are the lengths of the datagrams, all more than there is room for. */
+static void truncated(void)
+{
+	int sender = receiver(SOCK_DGRAM);
+	char buffer[4];
+	struct iovec two[2] = {{buffer, 1}, {buffer + 1, 3}};
+	struct msghdr message = {.msg_iov = two, .msg_iovlen = 2};
+	struct mmsghdr messages[2] = {{{.msg_iov = two, .msg_iovlen = 2}, 0}, {{.msg_iov = two, .msg_iovlen = 2}, 0}};
+	put(sender, "1st of them");
+	must("recv", recv(0, buffer, sizeof buffer, MSG_TRUNC), 11);
+	put(sender, "2nd of them");
+	must("recvmsg", recvmsg(0, &message, MSG_TRUNC), 11);
+	put(sender, "3rd of them");
+	must("recvmmsg", recvmmsg(0, messages, 1, MSG_TRUNC, NULL), 1);
+	message.msg_iovlen = 0;
+	put(sender, "without room");
+	must("recvmsg", recvmsg(0, &message, MSG_TRUNC), 12);
+	put(sender, "end");
+	must("recv", recv(0, buffer, sizeof buffer, 0), 3);
+}
+
 int main(int argc, char **argv)
 {
 	const char *what = argc > 1 ? argv[1] : "file";
@@ -240,6 +262,8 @@ int main(int argc, char **argv)
 		pipes(folder);
 	else if (strcmp(what, "uring") == 0)
 		uring();
+	else if (strcmp(what, "truncated") == 0)
+		truncated();
 	else if (strcmp(what, "peek") == 0)
 		peek();
 	else if (strcmp(what, "short") == 0)

@@ -28,15 +28,17 @@ export class Fetcher {
       Number(rest.address >> 32n),
       rest.segmentLeft,
     );
+    let wanted = rest.left;
     try {
       this.#addVector(id, rest.vector, rest.segments, rest.wordBytes);
+      wanted = Math.min(wanted, this.#gather.length);
     } catch {
       // What is left of the segment at hand can be there all the same.
     }
-    return this.#take(id, rest.left, emit);
+    return this.#take(id, wanted, emit);
   }
 
-  /** How many bytes of `wanted` could not be had. */
+  /** How many bytes of `wanted` could not be had. With MSG_TRUNC a call's result may be above what its segments hold. */
   #take(id: number, wanted: number, emit: Emit): number {
     let left = wanted;
     for (let room = this.#gather.length; left > 0 && room > 0;) {
@@ -76,7 +78,7 @@ export class Fetcher {
           : BigInt(view.getUint32(iov, true));
         this.#gather.beginEmpty();
         this.#addVector(id, vector, view.getUint32(iovlen, true), wordBytes);
-        if (this.#take(id, length, emit) > 0) return -1;
+        if (this.#take(id, Math.min(length, this.#gather.length), emit) > 0) return -1;
       }
       return 0;
     } catch {

@@ -169,10 +169,11 @@ function nextSegment(): string {
     ${field("segments")} = r1
     goto rest
   exhausted:
-    // Fewer bytes than the call says, for another thread has changed the iovecs meanwhile.
-    r1 = ${field("left")}
-    ${header("length", "u32")} = r1
-    goto lose_this`;
+    // MSG_TRUNC: a datagram's length may be more than there was room for; or another thread has changed the iovecs. An
+    // empty piece says that nothing follows.
+    r7 = 0
+    ${field("left")} = r7
+    goto fits`;
 }
 
 /** The length and the flags of a piece of r7 bytes. */
