@@ -1,5 +1,6 @@
 /** The descriptors of a process as far as they matter, asked for once and forgotten when a call changes them. */
 import { KCMP_FILE } from "../ffi/constants.ts";
+import { ERRNO } from "../ffi/errno.ts";
 import { kcmp } from "../ffi/process.ts";
 import { decodeDevice, type Device } from "../proc/device.ts";
 import { readStat } from "../proc/stat.ts";
@@ -7,10 +8,16 @@ import { fileKey, type StandInFacts, streamOf } from "./descriptors.ts";
 import type { StandInOutputs, Stream, WatchRequest } from "./engine.ts";
 
 const NONE = -1;
+const STANDARD = [1, 2];
 
 /** One table of descriptors, which several processes may share: clone(2), CLONE_FILES. */
 export class FileTable {
   readonly #streams = new Map<number, Stream | typeof NONE>();
+  /**
+   * For a descriptor that is not watched: those not open at the time that would have decided. Very many calls make a
+   * descriptor, by any of which it may be: open(2), accept(2), SCM_RIGHTS of unix(7), pidfd_getfd(2) of somebody else.
+   */
+  readonly #missing = new Map<number, readonly number[]>();
   readonly #request: Pick<WatchRequest, "choice" | "standIn">;
 
   constructor(request: Pick<WatchRequest, "choice" | "standIn">) {
@@ -20,7 +27,12 @@ export class FileTable {
   /** Which output a write to `fd` by thread `tid` belongs to; -1 when it is not watched. */
   streamOf(pid: number, tid: number, fd: number): Stream | typeof NONE {
     let stream = this.#streams.get(fd);
+    if (stream === NONE && this.#missing.get(fd)?.some((one) => isOpen(tid, one))) {
+      stream = undefined;
+    }
     if (stream === undefined) {
+      // Looked at before the others: what another thread opens in between is asked about once more.
+      const missing = [...STANDARD, fd].filter((one) => !isOpen(tid, one));
       const { choice, standIn } = this.#request;
       stream = streamOf(fd, choice, {
         isSameDescription: (one, other) => {
@@ -31,6 +43,9 @@ export class FileTable {
         standIn: standIn && standInFacts(standIn, pid, tid),
       }) ?? NONE;
       this.#streams.set(fd, stream);
+      if (stream === NONE && choice.numbers === undefined && missing.length > 0) {
+        this.#missing.set(fd, missing);
+      } else this.#missing.delete(fd);
     }
     return stream;
   }
@@ -48,6 +63,11 @@ export class FileTable {
       if (fd >= first && fd <= last) this.#streams.delete(fd);
     }
   }
+}
+
+/** Where the kernel has no kcmp(2) nobody can tell that quickly, and none is taken for missing. */
+function isOpen(tid: number, fd: number): boolean {
+  return kcmp(tid, tid, KCMP_FILE, fd, fd) !== -ERRNO.EBADF;
 }
 
 function standInFacts(standIn: StandInOutputs, pid: number, tid: number): StandInFacts {

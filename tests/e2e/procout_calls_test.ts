@@ -131,5 +131,12 @@ describeEngines("procout sees what is written by", (engine) => {
       );
       assertEquals(procout.stderr, "2 is what it was\n");
     });
+
+    it(`a number that was written to before it was open, or 1 was: ${name}`, () => {
+      using procout = Procout.start(["--", program(), "opened", "FOLDER"]);
+      procout.expectEnd();
+      assertEquals(procout.stdout, "opened\ncopied\nreceived\n1 is opened again\n");
+      assertEquals(procout.stderr, "");
+    });
   }
 });

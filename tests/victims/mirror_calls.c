@@ -4,6 +4,7 @@
  * text to files that are descriptor 1 or 2 or the same as one of them at that time, and to some that are not.
  * `peek`: looks at what comes on a socket, its descriptor 0, before it takes it.
  * `truncated`: takes less of a datagram than its length, which the call returns.
+ * `opened FOLDER`: the same with descriptors that it writes to before they are open.
  * `uring`: makes its requests by io_uring(7). Says nothing to its first descriptor 1 but by these calls.
  */
 #include "victim.h"
@@ -249,6 +250,64 @@ static void truncated(void)
 	must("recv", recv(0, buffer, sizeof buffer, 0), 3);
 }
 
+/* Receive, as descriptor `number`, which is the lowest free one then, a copy of `fd`. */
+static void receive_copy(int fd, int number)
+{
+	int pair[2] = {0, 0};
+	char byte = 0;
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof fd)];
+	} control;
+	struct iovec one = {&byte, 1};
+	struct msghdr message = {.msg_iov = &one, .msg_iovlen = 1, .msg_control = &control};
+	must("socketpair", socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	/* Out of the way of the number. */
+	int from = fcntl(pair[0], F_DUPFD, 40), to = fcntl(pair[1], F_DUPFD, 40);
+	close(pair[0]);
+	close(pair[1]);
+	must("write to nothing", write(number, "nothing", 7), -1);
+	memset(&control, 0, sizeof control);
+	message.msg_controllen = sizeof control.bytes;
+	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+	header->cmsg_level = SOL_SOCKET;
+	header->cmsg_type = SCM_RIGHTS;
+	header->cmsg_len = CMSG_LEN(sizeof fd);
+	memcpy(CMSG_DATA(header), &fd, sizeof fd);
+	must("sendmsg", sendmsg(from, &message, 0), 1);
+	message.msg_controllen = sizeof control.bytes;
+	must("recvmsg", recvmsg(to, &message, 0), 1);
+	int got;
+	memcpy(&got, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof got);
+	must("received", got, number);
+}
+
+static void opened_later(const char *folder)
+{
+	redirect(folder, "one");
+	char path[4096];
+	snprintf(path, sizeof path, "%s/one", folder);
+	int next = dup(1);
+	close(next);
+	must("write to nothing", write(next, "nothing", 7), -1);
+	must("open", open(path, O_WRONLY | O_APPEND), next);
+	put(next, "opened\n");
+	must("write to nothing", write(30, "nothing", 7), -1);
+	must("fcntl", fcntl(1, F_DUPFD_CLOEXEC, 30), 30);
+	put(30, "copied\n");
+	receive_copy(1, next + 1);
+	put(next + 1, "received\n");
+	close(1);
+	put(next, "hidden: 1 is closed\n");
+	must("open", open(path, O_WRONLY | O_APPEND), 1);
+	put(next, "1 is opened again\n");
+	close(next);
+	must("write to nothing", write(next, "nothing", 7), -1);
+	snprintf(path, sizeof path, "%s/other", folder);
+	must("open", open(path, O_WRONLY | O_CREAT, 0600), next);
+	put(next, "hidden: another file\n");
+}
+
 int main(int argc, char **argv)
 {
 	const char *what = argc > 1 ? argv[1] : "file";
@@ -264,6 +323,8 @@ int main(int argc, char **argv)
 		uring();
 	else if (strcmp(what, "truncated") == 0)
 		truncated();
+	else if (strcmp(what, "opened") == 0)
+		opened_later(folder);
 	else if (strcmp(what, "peek") == 0)
 		peek();
 	else if (strcmp(what, "short") == 0)
