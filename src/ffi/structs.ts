@@ -117,7 +117,10 @@ export const pidfdInfo = layout("struct pidfd_info", 64, {
  * `struct sigaction { void (*sa_handler)(int); sigset_t sa_mask; int sa_flags; void (*sa_restorer)(void); }`,
  * the C library's — sigaction(2)
  */
-export const sigactionOfLibc = layout("struct sigaction", 152, { sa_flags: [136, "i32"] });
+export const sigactionOfLibc = layout("struct sigaction", 152, {
+  sa_handler: [0, "u64"],
+  sa_flags: [136, "i32"],
+});
 
 /** `struct itimerval { struct timeval it_interval, it_value; }` — setitimer(2) */
 export const itimerval = layout("struct itimerval", 32, {

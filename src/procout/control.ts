@@ -1,7 +1,9 @@
 /** The signals to this program, and what else ends a watch, as an engine asks for them. */
-import { SIGALRM, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGWINCH } from "../ffi/constants.ts";
+import { SIGALRM, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGWINCH } from "../ffi/constants.ts";
 import { PollSet } from "../ffi/descriptor.ts";
 import { interruptCallsBy } from "../ffi/interruption.ts";
+import { stopSelf } from "../ffi/self_stop.ts";
+import { hasSignal, readStatus } from "../proc/status.ts";
 import { SignalInbox } from "../tty/signal_inbox.ts";
 import type { Control } from "./engine.ts";
 
@@ -14,6 +16,7 @@ const NUMBERS = {
   SIGINT,
   SIGQUIT,
   SIGTERM,
+  SIGTSTP,
   SIGWINCH,
 } as const satisfies Partial<Record<Deno.Signal, number>>;
 
@@ -21,7 +24,7 @@ export type ControlSignal = keyof typeof NUMBERS;
 
 export interface ControlOptions {
   /** What to do about each signal that is listened for. */
-  readonly onSignal: Partial<Readonly<Record<ControlSignal, "stop" | (() => void)>>>;
+  readonly onSignal: Partial<Readonly<Record<ControlSignal, "stop" | "suspend" | (() => void)>>>;
   /** Whether there is another reason to stop. */
   readonly isOver: () => boolean;
   /** What somebody has to empty, as long as there is nothing else to do. */
@@ -46,10 +49,16 @@ export class SignalControl implements Control {
   #over: Promise<unknown> | undefined;
   /** The signal that asked for the end. */
   stoppedBy: ControlSignal | undefined;
+  #suspendedBy: ControlSignal | undefined;
 
   constructor(options: ControlOptions) {
     this.#options = options;
-    this.#signals = [...Object.keys(options.onSignal) as ControlSignal[], "SIGALRM"];
+    const ignored = readStatus(Deno.pid)?.sigIgnored ?? 0n;
+    // Who starts a program with a stop signal ignored wants it not to stop.
+    const wanted = (Object.keys(options.onSignal) as ControlSignal[]).filter((signal) =>
+      options.onSignal[signal] !== "suspend" || !hasSignal(ignored, NUMBERS[signal])
+    );
+    this.#signals = [...wanted, "SIGALRM"];
     this.#inbox = new SignalInbox(this.#signals);
     for (const signal of this.#signals) interruptCallsBy(NUMBERS[signal]);
   }
@@ -57,6 +66,22 @@ export class SignalControl implements Control {
   get stopping(): boolean {
     if (this.#inbox.hasAny) this.#act();
     return this.stoppedBy !== undefined || this.#options.isOver();
+  }
+
+  get suspending(): boolean {
+    if (this.#inbox.hasAny) this.#act();
+    return this.#suspendedBy !== undefined;
+  }
+
+  suspend(): void {
+    const signal = this.#suspendedBy;
+    if (signal === undefined) return;
+    this.#suspendedBy = undefined;
+    stopSelf(NUMBERS[signal]);
+  }
+
+  stay(): void {
+    this.#suspendedBy = undefined;
   }
 
   async turn(interrupted: boolean): Promise<void> {
@@ -93,6 +118,7 @@ export class SignalControl implements Control {
       if (!this.#inbox.take(signal)) continue;
       const action = this.#options.onSignal[signal];
       if (action === "stop") this.stoppedBy ??= signal;
+      else if (action === "suspend") this.#suspendedBy = signal;
       else action?.();
     }
   }

@@ -75,7 +75,10 @@ export interface Receiver {
   receive(event: WatchEvent): void;
   /** Whether what was received is still on its way: then no more is to be given until {@linkcode room} settles. */
   readonly blocked: boolean;
+  /** Settles also when the engine is asked for something else. */
   room(): Promise<void>;
+  /** Write what is on its way, as far as that goes within a moment. */
+  retry(): void;
   /** Whether many events are coming: what they make may be written together. Turning it off writes what there is. */
   gather(on: boolean): void;
   /** Heed `bell` while {@linkcode receive} waits for somebody, as it may for a moment. */
@@ -86,6 +89,12 @@ export interface Receiver {
 export interface Control {
   /** Whether to let the targets go. */
   readonly stopping: boolean;
+  /** Whether this program is asked to stop for a while (^Z): {@linkcode suspend} does, once nobody depends on it. */
+  readonly suspending: boolean;
+  /** Returns when this program is continued. */
+  suspend(): void;
+  /** In place of that: it cannot stop now. */
+  stay(): void;
   /** Give the listeners of signals their turn. After `interrupted`, a call that a signal broke, one is sure to come. */
   turn(interrupted: boolean): Promise<void>;
   /** Settles when `until` does, at the next signal, or at once when there was one since the last turn. */

@@ -47,15 +47,23 @@ export class Mirror implements Receiver {
     return this.#options.stdout.isBlocked || this.#options.stderr.isBlocked;
   }
 
-  /** Settles when everything is written, when that cannot be, or when the user wants an end. */
+  /** Settles when everything is written, when that cannot be, or when the user wants an end, or a pause. */
   async room(): Promise<void> {
     for (const output of new Set([this.#options.stdout, this.#options.stderr])) {
-      while (output.isBlocked && this.control?.stopping !== true) {
+      while (output.isBlocked && !this.#isInterrupted) {
         await this.control?.sleep(output.ready());
         await this.control?.turn(false);
         output.retry();
       }
     }
+  }
+
+  retry(): void {
+    for (const output of new Set(this.#outputs)) output.retry();
+  }
+
+  get #isInterrupted(): boolean {
+    return this.control?.stopping === true || this.control?.suspending === true;
   }
 
   heed(bell: Bell): void {
@@ -83,8 +91,7 @@ export class Mirror implements Receiver {
   /** What stands after the last event. */
   finish(): void {
     this.#write(this.#options.format.end(), 1);
-    this.#options.stdout.retry();
-    this.#options.stderr.retry();
+    this.retry();
   }
 
   /** Where it goes, if it is anything. */

@@ -79,6 +79,7 @@ async function mirrorProcesses(
     SIGTERM: "stop",
     SIGHUP: "stop",
     SIGQUIT: "stop",
+    ...chosen.isPtrace ? { SIGTSTP: "suspend" } : {},
   }, {
     isOver: () => mirror.isReaderGone || mirror.hasFailed,
     over: () => session.readerGone(),

@@ -2,6 +2,7 @@
 import { assertEquals } from "@std/assert";
 import { afterEach } from "@std/testing/bdd";
 import { readStat } from "../../src/proc/stat.ts";
+import { readStatus } from "../../src/proc/status.ts";
 import { assertNoneLeft } from "../support/e2e_target.ts";
 import { describeEngines, Procout, procoutPath } from "../support/procout.ts";
 import { requires } from "../support/programs.ts";
@@ -38,6 +39,63 @@ describeEngines("procout as a job of a shell", (engine) => {
     for (const word of ["one", "two", "three"]) {
       assertEquals(terminal.output.match(new RegExp(`^${word}\r$`, "gm"))?.length, 2, word);
     }
+  });
+});
+
+/** A shell whose job procout is, watching `target` by now. */
+function shellWatching(target: Terminal, engine: string): Terminal {
+  const shell = Terminal.start(["bash", "--norc"]);
+  shell.expect("$ ");
+  shell.line(`${procoutPath} -V --engine=${engine} ${target.pid}`);
+  shell.expect("Watching ");
+  return shell;
+}
+
+describeEngines("procout PID as a job of a shell", (engine) => {
+  afterEach(assertNoneLeft);
+
+  requires("bash", "cat")("holds nobody up while it is stopped, and watches again after fg", () => {
+    using target = Terminal.start(["cat"]);
+    untilBlocked(target.pid);
+    using shell = shellWatching(target, engine);
+    for (const round of ["one", "two"]) {
+      target.line(`before ${round}`);
+      shell.expect(`before ${round}\r\n`);
+      shell.press("^Z");
+      shell.expect(/Stopped[^\n]*\n[^]*\$ $/);
+      assertEquals(readStatus(target.pid)?.tracerPid, 0);
+      target.line(`unseen ${round}`);
+      target.expect(`unseen ${round}\r\nunseen ${round}\r\n`);
+      shell.line("fg");
+      shell.expect(engine === "ptrace" ? /nothing was watched[^]*Watching / : `unseen ${round}`);
+    }
+    target.line("at last");
+    shell.expect("at last\r\n");
+    shell.press("^C");
+    shell.expect(/\$ $/);
+    shell.line("echo status $?");
+    shell.expect("status 0\r\n");
+    assertEquals(shell.output.includes("unseen"), engine === "bpf");
+    target.press("^D");
+    assertEquals(target.expectExit(), { kind: "exited", status: 0 });
+    shell.line("exit");
+    shell.expectExit();
+  });
+
+  requires("bash", "cat")("ends after fg when they have ended meanwhile", () => {
+    using target = Terminal.start(["cat"]);
+    untilBlocked(target.pid);
+    using shell = shellWatching(target, engine);
+    shell.press("^Z");
+    shell.expect(/Stopped[^\n]*\n[^]*\$ $/);
+    target.press("^D");
+    assertEquals(target.expectExit(), { kind: "exited", status: 0 });
+    shell.line("fg");
+    shell.expect(/fg\r\n[^]*\$ $/);
+    shell.line("echo status $?");
+    shell.expect("status 0\r\n");
+    shell.line("exit");
+    shell.expectExit();
   });
 });
 

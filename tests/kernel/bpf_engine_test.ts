@@ -19,6 +19,9 @@ const READABLE = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
 const CONTROL: Control = {
   stopping: false,
+  suspending: false,
+  suspend: () => {},
+  stay: () => {},
   turn: () => Promise.resolve(),
   sleep: async (until) => void await until,
 };
@@ -46,6 +49,7 @@ describe("BpfEngine", () => {
       receive: (event) => void shown.push(describeEvent(event)),
       blocked: false,
       room: () => Promise.resolve(),
+      retry: () => {},
       gather: () => {},
       heed: () => {},
     };

@@ -14,15 +14,20 @@ import { attachFailure, isTracedByUs } from "../preflight.ts";
 import type { Stops } from "./stops.ts";
 
 /**
- * Seize all threads of `request.pids`, and with `follow` of their descendants, with the PTRACE_O_* bits `options`, and
+ * Seize all threads of the `known` processes, and with `follow` of their descendants, with the PTRACE_O_* bits `options`, and
  * ask them to stop; Stops lets them go on from there. Threads and children may be born meanwhile: until a pass finds
  * no new one. Throws RefusedError where one of the processes asked for may not be traced.
  */
-export function attachAll(stops: Stops, request: WatchRequest, options: number): void {
+export function attachAll(
+  stops: Stops,
+  request: WatchRequest,
+  options: number,
+  known: readonly number[] = request.pids,
+): void {
   const seen = new Set<number>();
   const asked = new Set(request.pids);
-  const pids = new Set(request.pids);
-  awaitBlockedCalls(request.pids);
+  const pids = new Set(known);
+  awaitBlockedCalls(known);
   for (let found = true, passes = 0; found; passes++) {
     found = false;
     for (const pid of pids) {

@@ -14,11 +14,12 @@ import {
 import { setAlarm } from "../../ffi/interruption.ts";
 import { usleep } from "../../ffi/process.ts";
 import { anyStatus, lastStatus, waitAny, waitAnyNow } from "../../ffi/wait_any.ts";
-import { verbose } from "../../log.ts";
+import { verbose, writeStderr } from "../../log.ts";
 import { interrupt } from "../../tracee/ptrace.ts";
 import { Deadline } from "../../tracee/wait.ts";
 import type { Control, Engine, Receiver, WatchRequest } from "../engine.ts";
 import { attachAll, seizeThread } from "./attach.ts";
+import { GAP_TEXT, WatchedProcesses } from "./gap.ts";
 import { Stops } from "./stops.ts";
 
 /** Longest time in milliseconds that this thread sleeps, or works, without a turn of the event loop. */
@@ -75,6 +76,7 @@ export class PtraceEngine implements Engine {
     while (!this.#stops.isEmpty) {
       if (this.#receiver.blocked) await this.#receiver.room();
       if (this.#control.stopping) return;
+      if (this.#control.suspending) this.#suspend();
       if (this.#stops.failure !== undefined) throw this.#stops.failure;
       this.#stops.endLimited();
       const tid = this.#next();
@@ -153,9 +155,42 @@ export class PtraceEngine implements Engine {
     verbose(`Watching ${this.#stops.table.size} threads with ptrace`);
   }
 
-  /** Let every thread go, in the state it is in and in the call it is in. */
+  /** Who waits at a stop for a program that is stopped itself would hang: they run free meanwhile. */
+  #suspend(): void {
+    const before = new WatchedProcesses(this.#stops.table.threads);
+    this.#letGo();
+    const left = [...this.#stops.table.threads];
+    if (left.length === 0) {
+      this.#control.suspend();
+      writeStderr(`procout: ${GAP_TEXT}`);
+    } else {
+      this.#control.stay();
+      for (const thread of left) thread.interrupted = true;
+      writeStderr(`procout: Not stopped: thread ${left[0]!.tid} cannot be let go of now`);
+    }
+    this.#stops.detaching = false;
+    this.#announced = false;
+    attachAll(this.#stops, this.#request, this.#options, before.remaining());
+    for (const pid of before.pids) {
+      if (this.#stops.table.process(pid) !== undefined) continue;
+      this.#receiver.receive({
+        kind: "end",
+        time: performance.timeOrigin + performance.now(),
+        pid,
+        status: undefined,
+      });
+    }
+  }
+
   [Symbol.dispose](): void {
+    this.#letGo();
+  }
+
+  /** Let every thread go, in the state it is in and in the call it is in. */
+  #letGo(): void {
     setAlarm(0, 0);
+    this.#ticking = false;
+    this.#alarmEnd = undefined;
     this.#stops.detaching = true;
     for (const thread of this.#stops.table.threads) {
       try {
