@@ -79,7 +79,7 @@ async function mirrorProcesses(
     SIGTERM: "stop",
     SIGHUP: "stop",
     SIGQUIT: "stop",
-    ...chosen.isPtrace ? { SIGTSTP: "suspend" } : {},
+    SIGTSTP: "suspend",
   }, {
     isOver: () => mirror.isReaderGone || mirror.hasFailed,
     over: () => session.readerGone(),
@@ -107,13 +107,15 @@ async function mirrorCommand(
   using session = new Session(request, new TargetTerminal([Deno.pid]), onUnread);
   using held = await startHeldUp(argv, standIn?.files ?? []);
   const { pid } = held;
-  // The keyboard's signals reach the command by themselves; those sent to this program alone are passed on.
+  // The keyboard's signals reach the command by themselves; those sent to this program alone are passed on. At ^Z it stops
+  // with us; the engine ptrace, which has shown what it wrote before it goes on from that, has nothing to do first.
   const control = session.listen({
     SIGINT: () => {},
     SIGQUIT: () => {},
     SIGTERM: () => kill(pid, SIGTERM),
     SIGHUP: () => kill(pid, SIGHUP),
     SIGWINCH: () => standIn?.resize(),
+    ...chosen.isPtrace ? {} : { SIGTSTP: "suspend" },
   }, { isOver: () => session.mirror.hasFailed, ...standIn && { well: standIn } });
   {
     const { choice } = request;

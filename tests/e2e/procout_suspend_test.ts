@@ -99,6 +99,30 @@ describeEngines("procout PID as a job of a shell", (engine) => {
   });
 });
 
+describeEngines("a full-screen program in procout", (engine) => {
+  afterEach(assertNoneLeft);
+
+  requires("bash")("has put the screen right before the shell sees it stop", () => {
+    // As vim does: it takes ^Z as a key, and stops its whole group itself once it has put the screen right.
+    const program = 'stty raw -echo; printf "\\033[?1049hPICTURE"; head -c 1 >/dev/null; ' +
+      'i=0; while [ $i -lt 300 ]; do echo "row $i"; i=$((i+1)); done; ' +
+      'printf "\\033[?1049lRIGHT"; stty sane; kill -TSTP 0; echo BACK';
+    using shell = Terminal.start(["bash", "--norc"]);
+    shell.expect("$ ");
+    for (let times = 0; times < 5; times++) {
+      shell.line(`${procoutPath} --engine=${engine} -- sh -c '${program}'`);
+      shell.expect("\x1b[?1049hPICTURE");
+      shell.press("^Z");
+      shell.expect("\x1b[?1049lRIGHT");
+      shell.expect(/Stopped[^]*\$ $/);
+      shell.line("fg");
+      shell.expect(/fg\r\n[^]*BACK\s[^]*\$ $/);
+    }
+    shell.line("exit");
+    shell.expectExit();
+  });
+});
+
 describeEngines("asciinema", () => {
   afterEach(assertNoneLeft);
 

@@ -32,6 +32,8 @@ const FEW_BYTES = 1 << 16;
 /** A child of ours that has told of its end has only to become a zombie. */
 const REAP_SECONDS = 10;
 const REAP_PAUSE_US = 100;
+/** Who waits for this program to stop, the user, is not to wait for a slow reader or for one who writes without end. */
+const SUSPEND_SECONDS = 0.5;
 const RELEASE_PAUSE_MS = 1;
 
 const RING_FULL = "the ring was full, as they come faster than they are read (see --ring)";
@@ -115,6 +117,7 @@ export class BpfEngine implements Engine {
       const some = this.#drain();
       if (this.#receiver.blocked) await this.#receiver.room();
       if (this.#control.stopping) return this.#readRest();
+      if (this.#control.suspending) this.#suspend();
       if (some) await this.#letGather();
       else if (this.#isOver) return this.#finish();
       else if (this.#held.any) await this.#releaseHeld();
@@ -172,6 +175,24 @@ export class BpfEngine implements Engine {
     }
     this.#receiver.gather(false);
     return some;
+  }
+
+  /**
+   * A full-screen program puts the screen right before it stops its job, us with it: what it wrote for that has to be out
+   * before the shell writes its prompt there. And who is held must not be for as long as this program is stopped.
+   */
+  #suspend(): void {
+    const deadline = new Deadline(SUSPEND_SECONDS);
+    this.#receiver.gather(true);
+    do {
+      if (this.#receiver.blocked) this.#receiver.retry();
+      this.#held.release(this.#loaded.ring);
+      if (!this.#receiver.blocked && !this.#readBatch() && !this.#held.any) break;
+    } while (!deadline.passed);
+    this.#receiver.gather(false);
+    while (this.#receiver.blocked && !deadline.passed) this.#receiver.retry();
+    this.#held[Symbol.dispose]();
+    this.#control.suspend();
   }
 
   /** What has been written until now, unless our own reader has to be waited for. */
