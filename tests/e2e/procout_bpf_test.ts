@@ -119,6 +119,14 @@ describe("procout with eBPF", () => {
     );
   });
 
+  bpf("dd")("says of lost input that it was read", () => {
+    const words = ["-i", "--fd=9", "--lossy", "--ring=64K", "--output=/dev/null", "--"];
+    const copy = ["dd", "if=/dev/zero", "of=/dev/null", "bs=1M", "count=1", "status=none"];
+    using procout = Procout.start(["--engine=bpf", ...words, ...copy]);
+    procout.expectEnd();
+    assertMatch(procout.stderr, /bytes that process \d+ read from descriptor 0 are lost: /);
+  });
+
   bpf("python3")("counts each message of one call with --lossy", () => {
     const script = `
 import ctypes, os, socket
