@@ -5,7 +5,8 @@
  * SIGTSTP, SIGTTIN and SIGTTOU for such a group (get_signal() in kernel/signal.c), but never SIGSTOP. So we stop the
  * job by that, and ourselves as ^Z would: the shell that we run under gives its prompt, and its `fg`, `bg` and `jobs`
  * work for us and through us for the job. A group that is not orphaned, such as a job of a moved shell, is left
- * to the kernel.
+ * to the kernel. A job that stops itself by SIGSTOP, as bash's `suspend` and nano's ^T^Z do, has no shell that would
+ * hear of it: we look for that, and stop ourselves too.
  *
  * ^C, ^\\ and window changes: passed on to the helpers, see helpers.ts. The kernel tells a whole group in one go; where
  * it tells one part and we another, a parent is told before its children.
@@ -23,11 +24,18 @@ import type { Typist } from "../tty/pump.ts";
 import { SignalKeys } from "../tty/signal_keys.ts";
 import { getTermios } from "../tty/termios.ts";
 import type { UserTerminal } from "../tty/user_terminal.ts";
-import { type Helpers, signalAncestors, signalHelpers, signalOthers } from "./helpers.ts";
+import { type Helpers, isIn, signalAncestors, signalHelpers, signalOthers } from "./helpers.ts";
 import { holdChildren } from "./hold.ts";
 import type { ProcessName } from "./job_record.ts";
 import { isOrphaned } from "./orphans.ts";
+import { isStoppedJob } from "./stopped_job.ts";
 import type { TerminalTurn } from "./terminal_turn.ts";
+
+/**
+ * Between two looks whether the job has stopped itself. The pump comes by every tenth of a second until a second after
+ * the last bytes, and then only when something happens: nothing tells of a stop, and reptyr is to sleep.
+ */
+const LOOK_MS = 50;
 
 export interface JobControlOptions {
   /** Whose keys these are. */
@@ -53,6 +61,8 @@ export class JobControl implements Typist {
   /** Meant by keys that are still to be passed on. */
   #signals: { readonly signal: number; readonly told: readonly Stat[] }[] = [];
   #knowsSettings = false;
+  #lastLook = -Infinity;
+  #wasStopped = false;
 
   constructor(options: JobControlOptions) {
     this.#options = options;
@@ -81,8 +91,8 @@ export class JobControl implements Typist {
   readonly beforeWait = (isIdle: boolean): void => {
     this.#signalHelpers();
     this.#options.source.beforeWait(isIdle);
-    if (!this.#stopping) return;
-    this.#stopping = false;
+    if (!this.#stopping && !this.#hasStoppedItself()) return;
+    this.#stopping = this.#wasStopped = false;
     this.#stop();
   };
 
@@ -128,20 +138,47 @@ export class JobControl implements Typist {
 
   /**
    * Whether ^Z is for us to act upon: it is a key and no byte of a text, the kernel would ignore it, the job does not
-   * want to ignore it itself, and a shell is there to continue us.
+   * want to ignore it itself, and a shell is there to continue us. What a job that is stopped already ignores does not
+   * count: who, if not that shell, is to continue it?
    */
-  #canStop(): boolean {
-    const { pty, terminal, job: { helpers } } = this.#options;
+  #canStop(table = readLive()): boolean {
+    const { pty, terminal } = this.#options;
     if (!terminal.keyboardIsTerminal) return false;
-    // Without a foreground group the kernel signals nobody: the target has stayed in its session, zombies.ts.
-    const foreground = foregroundGroup(pty.master);
-    const group = foreground ?? helpers.groups[0]?.pgrp;
+    const group = this.#group();
     if (group === undefined) return false;
-    const table = listPids().map((pid) => readStat(pid)).filter((stat) => stat !== undefined)
-      .filter(isLive);
-    return (foreground === undefined || isOrphaned(group, table)) &&
+    return (foregroundGroup(pty.master) === undefined || isOrphaned(group, table)) &&
       !isOrphaned(getpgrp(), table) &&
-      !ignoresStop(group);
+      (isStopped(group) || !ignoresStop(group));
+  }
+
+  /** Whom the keys are for. Without a foreground group the kernel signals nobody: the target has stayed in its session. */
+  #group(): number | undefined {
+    const { pty, job: { helpers } } = this.#options;
+    return foregroundGroup(pty.master) ?? helpers.groups[0]?.pgrp;
+  }
+
+  /** Found at two looks: what was written before the stop has been passed on between them. */
+  #hasStoppedItself(): boolean {
+    const now = performance.now();
+    if (now - this.#lastLook < LOOK_MS) return false;
+    this.#lastLook = now;
+    const before = this.#wasStopped;
+    this.#wasStopped = this.#isStoppedJob();
+    return before && this.#wasStopped;
+  }
+
+  #isStoppedJob(): boolean {
+    const { terminal, turn, job: { helpers } } = this.#options;
+    // In the background the shell's terminal is not ours to give back.
+    if (!terminal.keyboardIsTerminal || !turn.isOurs) return false;
+    const group = this.#group();
+    // One file for the usual answer.
+    if (group === undefined || !isStopped(group)) return false;
+    const table = readLive();
+    const members = table.filter((stat) =>
+      stat.pgrp === group || helpers.groups.some((one) => isIn(one, stat))
+    );
+    return isStoppedJob(members) && this.#canStop(table) && turn.claim();
   }
 
   #stop(): void {
@@ -154,6 +191,14 @@ export class JobControl implements Typist {
     if (group !== undefined) kill(-group, SIGCONT);
     signalHelpers(helpers, SIGCONT);
   }
+}
+
+function readLive(): Stat[] {
+  return listPids().map((pid) => readStat(pid)).filter((stat) => stat !== undefined).filter(isLive);
+}
+
+function isStopped(leader: number): boolean {
+  return readStat(leader)?.state === "T";
 }
 
 function isControl(byte: number): boolean {
