@@ -14,7 +14,7 @@ export function stopSelf(signal: number): void {
   const handler = new Struct(sigactionOfLibc);
   const { sigaction } = libc();
   if (sigaction(signal, null, handler.bytes) !== 0) return;
-  const byDefault = new Struct(sigactionOfLibc).set("sa_handler", SIG_DFL);
+  const byDefault = new Struct(sigactionOfLibc).set("__sigaction_handler.sa_handler", SIG_DFL);
   sigaction(signal, byDefault.bytes, null);
   // This is the main thread, which the kernel prefers: it stops on its way out of the call.
   kill(Deno.pid, signal);

@@ -118,7 +118,7 @@ export const pidfdInfo = layout("struct pidfd_info", 64, {
  * the C library's — sigaction(2)
  */
 export const sigactionOfLibc = layout("struct sigaction", 152, {
-  sa_handler: [0, "u64"],
+  "__sigaction_handler.sa_handler": [0, "u64"],
   sa_flags: [136, "i32"],
 });
 
