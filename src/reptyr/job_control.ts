@@ -80,6 +80,8 @@ export class JobControl implements Typist {
   /** What the source reads, without the ^Z that we act upon. */
   readonly read = (fd: number, bytes: Uint8Array<ArrayBuffer>): number => {
     if (this.#stopping) return -ERRNO.EAGAIN;
+    // What the key brings about is shown before the job is looked at.
+    this.#lastLook = performance.now();
     let count = this.#held.length;
     if (count > 0) bytes.set(this.#held);
     else count = this.#options.source.read(fd, bytes);
