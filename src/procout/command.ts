@@ -7,7 +7,7 @@ import { O_CLOEXEC, O_NONBLOCK, O_RDONLY, O_WRONLY, SIGKILL } from "../ffi/const
 import { close, open } from "../ffi/descriptor.ts";
 import { kill, usleep } from "../ffi/process.ts";
 import { type SpawnFile, spawnHeldUp } from "../ffi/spawn.ts";
-import { readStatus } from "../proc/status.ts";
+import { inheritedIgnored } from "../proc/status.ts";
 import { listTids, readChildren } from "../proc/tasks.ts";
 import { Deadline } from "../tracee/wait.ts";
 import { openGate } from "./gate.ts";
@@ -15,7 +15,6 @@ import { openGate } from "./gate.ts";
 /** How long this machine may take to start a process. */
 const START_SECONDS = 20;
 const PAUSE_US = 200;
-const SIGPIPE_BIT = 1n << 12n;
 
 /** A child that waits to become the program. Disposed of before it was let go, it never does. */
 export interface HeldUp extends Disposable {
@@ -36,8 +35,7 @@ export async function startHeldUp(
   const started = spawnHeldUp(argv, {
     env: Deno.env.toObject(),
     files: [{ fd: gateThere, path: gatePath, flags: O_RDONLY }, { close: gateThere }, ...files],
-    // The runtime itself ignores SIGPIPE, whatever it was started with.
-    ignored: (readStatus(Deno.pid)?.sigIgnored ?? 0n) & ~SIGPIPE_BIT,
+    ignored: inheritedIgnored(),
   });
   let failure: unknown;
   started.catch((error) => failure = error);

@@ -3,7 +3,7 @@ import { SIGALRM, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGWINCH } from "..
 import { PollSet } from "../ffi/descriptor.ts";
 import { interruptCallsBy } from "../ffi/interruption.ts";
 import { stopSelf } from "../ffi/self_stop.ts";
-import { hasSignal, readStatus } from "../proc/status.ts";
+import { hasSignal, inheritedIgnored } from "../proc/status.ts";
 import { SignalInbox } from "../tty/signal_inbox.ts";
 import type { Control } from "./engine.ts";
 
@@ -53,7 +53,7 @@ export class SignalControl implements Control {
 
   constructor(options: ControlOptions) {
     this.#options = options;
-    const ignored = readStatus(Deno.pid)?.sigIgnored ?? 0n;
+    const ignored = inheritedIgnored();
     // Who starts a program with a stop signal ignored wants it not to stop.
     const wanted = (Object.keys(options.onSignal) as ControlSignal[]).filter((signal) =>
       options.onSignal[signal] !== "suspend" || !hasSignal(ignored, NUMBERS[signal])

@@ -77,13 +77,9 @@ function standInFacts(standIn: StandInOutputs, pid: number, tid: number): StandI
     isCommand: command === undefined || pid === command,
     // Both may be one description, of the user's terminal for instance.
     sameAs: (fd) =>
-      fd === 2 && isSame(fd, stderr)
-        ? 2
-        : isSame(fd, stdout)
-        ? 1
-        : isSame(fd, stderr)
-        ? 2
-        : undefined,
+      (fd === 2 ? [2, 1] as const : [1, 2] as const).find((stream) =>
+        isSame(fd, stream === 1 ? stdout : stderr)
+      ),
     fileKeys: [stdout, stderr].map((own) => readFileKey(Deno.pid, Deno.pid, own)),
   };
 }

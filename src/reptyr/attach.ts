@@ -32,7 +32,8 @@ import { isDriven, type OldSettings, oldSettings } from "./old_settings.ts";
 import { isForeground } from "./old_shell.ts";
 import { fdsOn, type OldTerminal } from "./old_terminal.ts";
 import { planJob } from "./plan.ts";
-import { type MoveMode, type PreflightFacts, readStats } from "./preflight.ts";
+import { readLiveStats } from "../proc/stats.ts";
+import type { MoveMode, PreflightFacts } from "./preflight.ts";
 import { PublishedRecord, readRecords } from "./published_record.ts";
 import { catchesStop, PutAside } from "./put_aside.ts";
 import type { Redraw } from "./redraw.ts";
@@ -211,7 +212,7 @@ function tellLoans(): void {
 
 /** The others of the target's group, which is to go alone. Throws RefusedError when it cannot. */
 function whoStays({ target }: Job, command: string): readonly Stat[] {
-  const table = readStats().filter(isLive);
+  const table = readLiveStats();
   refuseAlone({ pid: target.pid, command }, target.stat, table);
   return othersOfGroup(target.stat, table);
 }

@@ -5,7 +5,7 @@
 import { close } from "../ffi/descriptor.ts";
 import { pidfdOpen, pidfdSendSignal } from "../ffi/process.ts";
 import { isLive, readStat, type Stat } from "../proc/stat.ts";
-import { listPids } from "../proc/tasks.ts";
+import { readStats } from "../proc/stats.ts";
 import { foregroundGroup } from "../tty/foreground.ts";
 import type { HelperGroup } from "./job_record.ts";
 import { ancestorsOf, parentsFirst } from "./kinship.ts";
@@ -26,7 +26,7 @@ export function signalHelpers(
   isMeant: (stat: Stat) => boolean = () => true,
 ): readonly Stat[] {
   if (groups.length === 0) return [];
-  const table = readTable();
+  const table = readStats();
   const meant = table.filter((stat) => groups.some((group) => isIn(group, stat)) && isMeant(stat));
   for (const stat of parentsFirst(meant, table)) signalProcess(stat, signal);
   return meant;
@@ -44,7 +44,7 @@ export function signalAncestors(
 ): readonly Stat[] {
   const group = foregroundGroup(master);
   if (group === undefined || helpers.groups.length === 0) return [];
-  const table = readTable();
+  const table = readStats();
   const foreground = table.filter(({ pgrp }) => pgrp === group);
   const pids = foreground.flatMap(({ pid, session }) => [pid, session]);
   const above = ancestorsOf(pids, table);
@@ -54,10 +54,6 @@ export function signalAncestors(
 /** As signalHelpers(), for all but those who were `told`. */
 export function signalOthers(helpers: Helpers, signal: number, told: readonly Stat[]): void {
   signalHelpers(helpers, signal, (stat) => !told.some((one) => isSame(one, stat)));
-}
-
-function readTable(): Stat[] {
-  return listPids().map((pid) => readStat(pid)).filter((stat) => stat !== undefined);
 }
 
 function signalProcess(stat: Stat, signal: number): void {

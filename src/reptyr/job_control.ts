@@ -15,9 +15,9 @@ import { SIGCONT, SIGSTOP, SIGTSTP } from "../ffi/constants.ts";
 import { SyscallError } from "../errors.ts";
 import { ERRNO } from "../ffi/errno.ts";
 import { getpgrp, kill } from "../ffi/process.ts";
-import { isLive, readStat, type Stat } from "../proc/stat.ts";
+import { readStat, type Stat } from "../proc/stat.ts";
 import { hasSignal, readStatus } from "../proc/status.ts";
-import { listPids } from "../proc/tasks.ts";
+import { readLiveStats } from "../proc/stats.ts";
 import { foregroundGroup } from "../tty/foreground.ts";
 import type { Pty } from "../tty/pty.ts";
 import type { Typist } from "../tty/pump.ts";
@@ -143,7 +143,7 @@ export class JobControl implements Typist {
    * want to ignore it itself, and a shell is there to continue us. What a job that is stopped already ignores does not
    * count: who, if not that shell, is to continue it?
    */
-  #canStop(table = readLive()): boolean {
+  #canStop(table = readLiveStats()): boolean {
     const { pty, terminal } = this.#options;
     if (!terminal.keyboardIsTerminal) return false;
     const group = this.#group();
@@ -176,7 +176,7 @@ export class JobControl implements Typist {
     const group = this.#group();
     // One file for the usual answer.
     if (group === undefined || !isStopped(group)) return false;
-    const table = readLive();
+    const table = readLiveStats();
     const members = table.filter((stat) =>
       stat.pgrp === group || helpers.groups.some((one) => isIn(one, stat))
     );
@@ -193,10 +193,6 @@ export class JobControl implements Typist {
     if (group !== undefined) kill(-group, SIGCONT);
     signalHelpers(helpers, SIGCONT);
   }
-}
-
-function readLive(): Stat[] {
-  return listPids().map((pid) => readStat(pid)).filter((stat) => stat !== undefined).filter(isLive);
 }
 
 function isStopped(leader: number): boolean {

@@ -13,7 +13,7 @@ import { RemoteSyscalls } from "../tracee/remote_syscalls.ts";
 import { continueUnseen } from "./change_sides.ts";
 import { Member } from "./member.ts";
 import { waitForPrompt } from "./old_shell.ts";
-import { readStats } from "./preflight.ts";
+import { readStats } from "../proc/stats.ts";
 
 export interface LeftBehind {
   /** The process that was moved. */

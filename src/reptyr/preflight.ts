@@ -8,9 +8,10 @@ import { readCommand } from "../proc/command.ts";
 import { type Descriptor, readFds } from "../proc/fds.ts";
 import { readable } from "../proc/gone.ts";
 import { readElfMachine } from "../proc/program.ts";
-import { isDeadState, isLive, readStat, type Stat } from "../proc/stat.ts";
+import { isDeadState, readStat, type Stat } from "../proc/stat.ts";
 import type { Status } from "../proc/status.ts";
-import { listPids, listTids } from "../proc/tasks.ts";
+import { readLiveStats } from "../proc/stats.ts";
+import { listTids } from "../proc/tasks.ts";
 import {
   type AttachFacts,
   explainAttachFailure,
@@ -149,7 +150,7 @@ export interface Surroundings {
   readonly attachFacts: (pid: number) => AttachFacts | undefined;
 }
 
-export function readSurroundings(table = processTable()): Surroundings {
+export function readSurroundings(table = readLiveStats()): Surroundings {
   const ours = { self: readSelfFacts(), yama: readYamaLevel() };
   const known = new Map<number, AttachFacts | undefined>();
   const attachFacts = (pid: number) => {
@@ -199,18 +200,6 @@ export function gather(pid: number, around = readSurroundings()): TargetFacts | 
       .filter((entry) => below.has(entry.pid) && entry.ttyNr !== 0)
       .map(({ pid, ttyNr }) => nameOf(pid, ttyNr)),
   };
-}
-
-/** Every process that is not a zombie. */
-function processTable(): ProcessEntry[] {
-  return readStats().filter(isLive);
-}
-
-/** Every process there is, but those that /proc keeps from us: `hidepid` in proc(5). */
-export function readStats(): Stat[] {
-  return listPids()
-    .map((pid) => readable(() => readStat(pid)))
-    .filter((stat) => stat !== undefined);
 }
 
 function nameOf(pid: number, ttyNr: number): NamedProcess {

@@ -8,7 +8,7 @@ import { isLive, readStat } from "../proc/stat.ts";
 import { type Helpers, isIn } from "./helpers.ts";
 import type { JobRecord, ProcessName, ShieldRecord } from "./job_record.ts";
 import { Member } from "./member.ts";
-import { readStats } from "./preflight.ts";
+import { readStats } from "../proc/stats.ts";
 import type { PublishedRecord } from "./published_record.ts";
 import { SighupShield } from "./sighup_shield.ts";
 

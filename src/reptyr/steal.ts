@@ -13,7 +13,7 @@ import { sortSignals } from "./heeded_signals.ts";
 import type { MoveOptions } from "./mod.ts";
 import { restoreAtExit, sizeOf } from "./own_terminal.ts";
 import { ScreenKeeper } from "./screen_keeper.ts";
-import { readStats } from "./preflight.ts";
+import { readStats } from "../proc/stats.ts";
 import { PublishedRecord, readRecords } from "./published_record.ts";
 import { Redrawer } from "./redraw.ts";
 import { ENDING_SIGNALS } from "./serve.ts";

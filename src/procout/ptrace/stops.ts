@@ -4,9 +4,7 @@
  */
 import { ASK_BEFORE_STOP } from "../../arch/mod.ts";
 import {
-  CLONE_THREAD,
   KCMP_FILES,
-  MSG_PEEK,
   PTRACE_EVENT_CLONE,
   PTRACE_EVENT_EXEC,
   PTRACE_EVENT_FORK,
@@ -25,12 +23,12 @@ import { kcmp } from "../../ffi/process.ts";
 import { RefusedError } from "../../errors.ts";
 import { readStatus } from "../../proc/status.ts";
 import { detach, getEventMessage, interrupt, setOptions } from "../../tracee/ptrace.ts";
-import { readMemory } from "../../tracee/remote_memory.ts";
 import { listen, resumeToSyscall, SyscallStop } from "../../tracee/syscall_stop.ts";
 import { decodeWaitStatus, isSyscallStop, type WaitStatus } from "../../tracee/wait_status.ts";
-import { type Call, callTable, socketcall, socketcallBytes } from "../calls.ts";
+import { type Call, callTable } from "../calls.ts";
 import type { Receiver, WatchRequest } from "../engine.ts";
 import { FileTable } from "../file_table.ts";
+import { directionOf, isPeek, makesThread, readSocketcall } from "./entered_call.ts";
 import { Payload } from "./payload.ts";
 import { entersAgain, leavesBroken, restartCall, unlessDead } from "./restart.ts";
 import { Process, type Thread, ThreadTable } from "./table.ts";
@@ -392,15 +390,6 @@ function now(): number {
   return performance.timeOrigin + performance.now();
 }
 
-function isPeek(thread: Thread, call: Call): boolean {
-  return "flags" in call && typeof call.flags === "number" &&
-    (thread.low(call.flags) & MSG_PEEK) !== 0;
-}
-
-function directionOf(call: Call): "output" | "input" {
-  return "direction" in call ? call.direction : "output";
-}
-
 /** Let `tid` go for good; one that is dead needs no letting go. */
 function letGo(tid: number, signal = 0): void {
   unlessDead(() => detach(tid, signal));
@@ -408,28 +397,4 @@ function letGo(tid: number, signal = 0): void {
 
 function messageOf(tid: number): number | undefined {
   return unlessDead(() => getEventMessage(tid));
-}
-
-/** Whether the clone call that `thread` is in makes a thread and no process. */
-function makesThread(thread: Thread): boolean {
-  const { call } = thread;
-  if (call?.effect !== "clone") return true;
-  if (call.flags === "argument") return (thread.low(0) & CLONE_THREAD) !== 0;
-  const address = BigInt(thread.high(0)) << 32n | BigInt(thread.low(0));
-  const flags = unlessDead(() => readMemory(thread.tid, address, 4));
-  return flags === undefined ||
-    (new DataView(flags.buffer).getUint32(0, true) & CLONE_THREAD) !== 0;
-}
-
-/** The call behind socketcall(2), with its own arguments put in place. */
-function readSocketcall(thread: Thread): Call | undefined {
-  const call = socketcall(thread.low(0));
-  if (call === undefined) return undefined;
-  const length = socketcallBytes(call);
-  const bytes = unlessDead(() => readMemory(thread.tid, BigInt(thread.low(1)), length));
-  if (bytes === undefined) return undefined;
-  const view = new DataView(bytes.buffer);
-  thread.args.fill(0);
-  for (let at = 0; at < length; at += 4) thread.args[at / 2] = view.getUint32(at, true);
-  return call;
 }
