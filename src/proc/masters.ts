@@ -1,8 +1,8 @@
 /** Who holds the masters of pseudoterminals: the links in /proc/PID/fd, and `tty-index` in fdinfo. */
 import { parseFdinfo } from "./fdinfo.ts";
 import { procFolder, unlessGone } from "./gone.ts";
-import { isDeadState, readStat } from "./stat.ts";
-import { listPids, listTids } from "./tasks.ts";
+import { livingThread } from "./stat.ts";
+import { listPids } from "./tasks.ts";
 
 /** A process with descriptors on masters of one index. */
 export interface MasterHolder {
@@ -49,14 +49,6 @@ function holderOf(pid: number, index: number): MasterHolder | undefined {
     .filter((fd) => unlessGone(() => isMasterOf(folder, fd, index)) ?? false)
     .sort((a, b) => a - b);
   return { pid, tid, fds };
-}
-
-/** A first thread that has exited shows no descriptors any more, though other threads use them. */
-function livingThread(pid: number): number | undefined {
-  const stat = readStat(pid);
-  if (stat === undefined || !isDeadState(stat.state)) return stat?.pid;
-  if (stat.numThreads <= 1) return undefined;
-  return listTids(pid)?.find((tid) => !isDeadState(readStat(pid, tid)?.state ?? "X"));
 }
 
 function isMasterOf(folder: string, fd: number, index: number): boolean {

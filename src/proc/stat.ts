@@ -1,6 +1,7 @@
 /** /proc/PID/stat and /proc/PID/task/TID/stat: proc_pid_stat(5). */
 
 import { readProcText } from "./gone.ts";
+import { listTids } from "./tasks.ts";
 
 /** Bit of `Stat.flags` set for kernel threads (include/linux/sched.h). */
 export const PF_KTHREAD = 0x00200000;
@@ -37,7 +38,7 @@ export function isKernelThread(stat: Stat): boolean {
 
 /**
  * Whether anything of the process still runs. A first thread that has exited shows state Z as long as
- * other threads live; they are still counted in `numThreads`.
+ * other threads live; they are still counted in `numThreads`. See also {@linkcode readStat}.
  */
 export function isLive(stat: Stat): boolean {
   return !isDeadState(stat.state) || stat.numThreads > 1;
@@ -80,10 +81,34 @@ export function parseStat(text: string): Stat {
   };
 }
 
-/** Stat of a process, or of its thread `tid`; undefined when it is gone. */
+/**
+ * Stat of a process, or of its thread `tid`; undefined when it is gone.
+ *
+ * Of a process whose first thread has exited before the others, by pthread_exit(3) in main(), the kernel shows the state
+ * and the flags of that thread alone: a zombie. What the process does is told by one that lives, and so are these here.
+ */
 export function readStat(pid: number, tid?: number): Stat | undefined {
   const text = readProcText(pid, tid, "stat");
-  return text === undefined ? undefined : parseStat(text);
+  if (text === undefined) return undefined;
+  const stat = parseStat(text);
+  if (tid !== undefined || !isDeadState(stat.state) || stat.numThreads <= 1) return stat;
+  const living = livingThread(pid);
+  const { state, flags } = (living === undefined ? undefined : readStat(pid, living)) ?? stat;
+  return { ...stat, state, flags };
+}
+
+/**
+ * A thread that tells of its process: the first, `pid`, unless that has exited before the others. It has no descriptors,
+ * no memory and no tracer to show any more. Undefined when none lives.
+ */
+export function livingThread(pid: number): number | undefined {
+  const lives = (tid: number) => !isDeadState(readStat(pid, tid)?.state ?? "X");
+  return lives(pid) ? pid : listTids(pid)?.find(lives);
+}
+
+/** Whether process `pid` has ended or is about to: all of its threads are. */
+export function isEndingProcess(pid: number): boolean {
+  return (listTids(pid) ?? []).every((tid) => isEnding(pid, tid));
 }
 
 /** Whether thread `tid` of process `pid` has ended or is about to: it makes no system call any more. */

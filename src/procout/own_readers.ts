@@ -12,6 +12,7 @@ import { parseFdinfo } from "../proc/fdinfo.ts";
 import { procFolder, readable } from "../proc/gone.ts";
 import { findMasterHolders } from "../proc/masters.ts";
 import { shorten } from "../proc/printable.ts";
+import { livingThread } from "../proc/stat.ts";
 import { listPids, listTids, readChildren } from "../proc/tasks.ts";
 import { processName } from "../tracee/attach_facts.ts";
 import { slaveOf } from "../tty/master.ts";
@@ -93,7 +94,7 @@ function allReaders(written: readonly Written[]): Set<number> {
 function outputsOf(pid: number): Written[] {
   return linksOf(pid)
     .filter(({ fd, link }) => SLAVE.test(link) || (fd === 1 || fd === 2) && PIPE.test(link))
-    .map(({ fd }) => writtenOf(procFolder(pid), fd))
+    .map(({ fd }) => writtenOf(folderOf(pid), fd))
     .filter((one) => one !== undefined);
 }
 
@@ -139,12 +140,17 @@ function isMasterOf(pid: number, fd: number, slave: Written): boolean {
 }
 
 function reads(pid: number, fd: number): boolean {
-  const text = readable(() => Deno.readTextFileSync(`${procFolder(pid)}/fdinfo/${fd}`));
+  const text = readable(() => Deno.readTextFileSync(`${folderOf(pid)}/fdinfo/${fd}`));
   return text !== undefined && (parseFdinfo(text).flags & O_ACCMODE) !== O_WRONLY;
 }
 
+/** That of a thread which shows the process' descriptors. */
+function folderOf(pid: number): string {
+  return procFolder(pid, readable(() => livingThread(pid)));
+}
+
 function linksOf(pid: number): { readonly fd: number; readonly link: string }[] {
-  const folder = `${procFolder(pid)}/fd`;
+  const folder = `${folderOf(pid)}/fd`;
   const names = readable(() => Array.from(Deno.readDirSync(folder), ({ name }) => name)) ?? [];
   return names.flatMap((name) => {
     const link = readable(() => Deno.readLinkSync(`${folder}/${name}`));

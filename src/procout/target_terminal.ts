@@ -2,7 +2,8 @@
 import { O_CLOEXEC, O_NOCTTY, O_NONBLOCK, O_RDONLY, ONLCR, OPOST } from "../ffi/constants.ts";
 import { close, open } from "../ffi/descriptor.ts";
 import { decodeDevice, isTerminal } from "../proc/device.ts";
-import { readable } from "../proc/gone.ts";
+import { procFolder, readable } from "../proc/gone.ts";
+import { livingThread } from "../proc/stat.ts";
 import { getTermios } from "../tty/termios.ts";
 import {
   getWindowSize,
@@ -76,8 +77,9 @@ export class TargetTerminal {
   /** The result of `use`; undefined when there is no terminal, or it has hung up. */
   #use<T>(use: (fd: number) => T): T | undefined {
     for (const pid of this.#pids) {
+      const folder = readable(() => procFolder(pid, livingThread(pid)));
       for (const number of STANDARD) {
-        const path = `/proc/${pid}/fd/${number}`;
+        const path = `${folder}/fd/${number}`;
         const info = readable(() => Deno.statSync(path));
         if (!info?.isCharDevice || !isTerminal(decodeDevice(info.rdev ?? 0))) continue;
         let fd: number | undefined;

@@ -12,7 +12,7 @@ import { SIGCONT } from "../ffi/constants.ts";
 import { kill, usleep } from "../ffi/process.ts";
 import { verbose } from "../log.ts";
 import { readable } from "../proc/gone.ts";
-import { isLive, readStat } from "../proc/stat.ts";
+import { isLive, livingThread, readStat } from "../proc/stat.ts";
 import { readStatus } from "../proc/status.ts";
 import { Tracee } from "../tracee/tracee.ts";
 import { Deadline } from "../tracee/wait.ts";
@@ -51,7 +51,7 @@ const PAUSE_US = 2000;
 export function releaseHeld(pids: readonly number[]): void {
   const deadline = new Deadline(RELEASE_SECONDS);
   for (const pid of pids) {
-    const tracer = () => readable(() => readStatus(pid))?.tracerPid ?? 0;
+    const tracer = () => readable(() => readStatus(pid, livingThread(pid)))?.tracerPid ?? 0;
     const holder = tracer();
     if (holder === 0 || !isSuspendedReptyr(holder) || kill(holder, SIGCONT) < 0) continue;
     verbose(`Continued process ${holder}, a reptyr that holds process ${pid}`);

@@ -2,7 +2,7 @@
 
 import { decodeDevice, isTerminal, terminalName } from "../proc/device.ts";
 import { procFolder, readable } from "../proc/gone.ts";
-import { isDeadState, isKernelThread, isLive, readStat, type Stat } from "../proc/stat.ts";
+import { isDeadState, isKernelThread, isLive, livingThread, type Stat } from "../proc/stat.ts";
 import { explainAttachFailure, isAttachUnlikely } from "../tracee/attach_failure.ts";
 import { oldTerminal } from "./old_terminal.ts";
 import { readStats } from "../proc/stats.ts";
@@ -83,7 +83,7 @@ function reportOn(pid: number, around: Surroundings, login: LoginFacts): Process
     uid,
     user: login.users.get(uid) ?? String(uid),
     ...terminalOf(target),
-    state: stateOf(target),
+    state: target.stat.state,
     command: target.command,
     members: job.length,
     ...verdict,
@@ -113,12 +113,6 @@ function terminalOf({ stat, fds }: TargetFacts) {
   return { terminal: terminalName(decodeDevice(rdev)), terminalGone: !live };
 }
 
-/** Of a thread that runs, where the first has exited before it. */
-function stateOf({ pid, tid, stat }: TargetFacts): string {
-  if (tid === undefined || tid === pid) return stat.state;
-  return readable(() => readStat(pid, tid))?.state ?? stat.state;
-}
-
 /** Device files, by the text of the link to them; of a devpts that is mounted nowhere only the number is left. */
 const DEVICE_LINK = /\/dev\/|^\/\d+( \(deleted\))?$/;
 
@@ -128,9 +122,8 @@ const DEVICE_LINK = /\/dev\/|^\/\d+( \(deleted\))?$/;
  */
 function mayBeOnTerminal({ pid, ttyNr, state, numThreads }: Stat): boolean {
   if (ttyNr !== 0) return true;
-  // Its first thread shows no descriptors any more; others, if there are any, do: reportOn() looks at those.
-  if (isDeadState(state)) return numThreads > 1;
-  const folder = `${procFolder(pid)}/fd`;
+  if (isDeadState(state)) return false;
+  const folder = `${procFolder(pid, numThreads > 1 ? livingThread(pid) : undefined)}/fd`;
   const fds = readable(() => Array.from(Deno.readDirSync(folder), ({ name }) => name)) ?? [];
   return fds.some((fd) => {
     // stat(2) may wait for a file server that does not answer; reading the link does not.

@@ -8,7 +8,7 @@ import { orThrow } from "../ffi/raw.ts";
 import { readCommand } from "../proc/command.ts";
 import { type Descriptor, readFds } from "../proc/fds.ts";
 import { readOpenFilesLimit } from "../proc/limits.ts";
-import { readStat, type Stat } from "../proc/stat.ts";
+import { livingThread, readStat, type Stat } from "../proc/stat.ts";
 import { readStatus, type Status } from "../proc/status.ts";
 import { awaitBlockedCalls } from "../tracee/blocked_calls.ts";
 import { RemoteSyscalls } from "../tracee/remote_syscalls.ts";
@@ -262,7 +262,7 @@ export function memberOf(pid: number, seized: Seized): Member {
 }
 
 function isFiltered(pid: number): boolean {
-  return (readStatus(pid)?.seccomp ?? 0) !== 0;
+  return (readStatus(pid, livingThread(pid))?.seccomp ?? 0) !== 0;
 }
 
 /** Other calls that make a member may be forbidden, too, and for other reasons. */

@@ -42,7 +42,7 @@ export interface PreflightFacts {
   /** A thread that runs: `pid`, unless the first thread has exited before the others. */
   readonly tid: number;
   readonly command: string;
-  /** Of the process; its `state` is Z when the first thread has exited. */
+  /** Of the process. */
   readonly stat: Stat;
   /** Of the thread `tid`. */
   readonly status: Status;

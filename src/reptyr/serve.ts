@@ -4,7 +4,7 @@ import { describeErrno, ERRNO } from "../ffi/errno.ts";
 import { StopTimeoutError } from "../errors.ts";
 import { verbose, writeStderr } from "../log.ts";
 import { encodeDevice, ptsDevice } from "../proc/device.ts";
-import { isLive, PF_EXITING, readStat } from "../proc/stat.ts";
+import { isEndingProcess, readStat } from "../proc/stat.ts";
 import { releaseStrays } from "../tracee/release.ts";
 import type { Pty } from "../tty/pty.ts";
 import { foregroundGroup } from "../tty/foreground.ts";
@@ -159,9 +159,8 @@ function loseOutput(service: Service): number {
 function staysOn({ target: { pid }, attachment: { stays }, pty }: Service): boolean {
   if (pty.isTaken) return false;
   const stat = readStat(pid);
-  const alive = stat !== undefined && isLive(stat) && (stat.flags & PF_EXITING) === 0;
   const isOnIt = stays ? !isMovedOn(pid) : stat?.ttyNr === encodeDevice(ptsDevice(pty.index));
-  if (alive && !isOnIt) return false;
+  if (!isOnIt && !isEndingProcess(pid)) return false;
   pty.holdSlave();
   return true;
 }

@@ -12,7 +12,7 @@ import { SIG_DFL, SIG_IGN, SIGHUP } from "../ffi/constants.ts";
 import { close } from "../ffi/descriptor.ts";
 import { pidfdOpen } from "../ffi/process.ts";
 import { readAuxv } from "../proc/auxv.ts";
-import { isLive, readStat } from "../proc/stat.ts";
+import { isLive, livingThread, readStat } from "../proc/stat.ts";
 import { RemoteSyscalls } from "../tracee/remote_syscalls.ts";
 import { finish, type Steps } from "../tracee/steps.ts";
 import { Tracee } from "../tracee/tracee.ts";
@@ -137,7 +137,7 @@ export class SighupShield {
 }
 
 function imageOf(pid: number): string {
-  return readAuxv(pid) ?? "";
+  return readAuxv(pid, livingThread(pid)) ?? "";
 }
 
 /** A process by a name that is never another's. */

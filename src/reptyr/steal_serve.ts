@@ -7,7 +7,7 @@ import { close, PollSet } from "../ffi/descriptor.ts";
 import { pidfdOpen } from "../ffi/process.ts";
 import { writeStderr } from "../log.ts";
 import { encodeDevice, ptsDevice } from "../proc/device.ts";
-import { isLive, PF_EXITING, readStat } from "../proc/stat.ts";
+import { isEndingProcess, readStat } from "../proc/stat.ts";
 import type { Pty } from "../tty/pty.ts";
 import { pump, type Typist } from "../tty/pump.ts";
 import type { RawMode } from "../tty/raw_mode.ts";
@@ -158,8 +158,8 @@ export function notifyHelpers(job: ServedJob | undefined): void {
 function isStillUsed(session: number | undefined, pty: Pty): boolean {
   if (pty.isTaken) return false;
   const leader = session === undefined ? undefined : readStat(session);
-  const alive = leader !== undefined && isLive(leader) && (leader.flags & PF_EXITING) === 0;
-  if (!alive || leader.ttyNr >>> 0 !== encodeDevice(ptsDevice(pty.index))) return false;
+  if (leader === undefined || isEndingProcess(leader.pid)) return false;
+  if (leader.ttyNr >>> 0 !== encodeDevice(ptsDevice(pty.index))) return false;
   pty.holdSlave();
   return true;
 }
@@ -169,9 +169,7 @@ const ENDING_MS = 1000;
 
 /** Whether the target has ended; one that is about to is waited for. */
 function hasEnded({ pid, pidfd }: StolenService["target"]): boolean {
-  const stat = readStat(pid);
-  const ending = stat === undefined || !isLive(stat) || (stat.flags & PF_EXITING) !== 0;
   const set = new PollSet(1);
   set.watch(0, pidfd, POLLIN);
-  return set.poll(ending ? ENDING_MS : 0) > 0;
+  return set.poll(isEndingProcess(pid) ? ENDING_MS : 0) > 0;
 }

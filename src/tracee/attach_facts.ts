@@ -2,6 +2,7 @@
 import { readCommand } from "../proc/command.ts";
 import { procFolder, readable, unlessGone } from "../proc/gone.ts";
 import { printable } from "../proc/printable.ts";
+import { livingThread } from "../proc/stat.ts";
 import { readStatus } from "../proc/status.ts";
 import type { AttachFacts, SelfFacts } from "./attach_failure.ts";
 
@@ -53,7 +54,7 @@ export function readAttachFacts(
 
 /** A process as a message names it. */
 export function processName(pid: number): { readonly pid: number; readonly command: string } {
-  return { pid, command: readable(() => readCommand(pid)) ?? "[ended]" };
+  return { pid, command: readable(() => readCommand(pid, livingThread(pid))) ?? "[ended]" };
 }
 
 /** A tracer of any of the threads but this program, which may have seized some of them before it failed. */

@@ -64,7 +64,7 @@ const DYING_PAUSE_US = 1000;
  */
 function isDying(tid: number): boolean {
   for (let tries = 0; tries < DYING_TRIES; tries++) {
-    if (isDeadState(readStat(tid)?.state ?? "X")) return true;
+    if (isDeadState(readStat(tid, tid)?.state ?? "X")) return true;
     usleep(DYING_PAUSE_US);
   }
   return false;

@@ -12,7 +12,13 @@ import { Tracee } from "../../src/tracee/tracee.ts";
 import { assertNothingLeft, snapshot } from "../support/leftovers.ts";
 import { requiresCompiler } from "../support/programs.ts";
 import { Terminal, waitUntil } from "../support/terminal.ts";
-import { startVictim, untilAllBlocked, untilBlocked, untilState } from "../support/victim.ts";
+import {
+  startVictim,
+  untilAllBlocked,
+  untilBlocked,
+  untilLeaderEnded,
+  untilState,
+} from "../support/victim.ts";
 
 const OPTIONS = { timeoutSeconds: 10 };
 
@@ -106,7 +112,7 @@ describe("Tracee.seize", () => {
 
   requiresCompiler("works on a process whose first thread has exited", () => {
     using victim = startVictim("command", ["leader-exited"]);
-    untilState(victim.pid, "Z");
+    untilLeaderEnded(victim.pid);
     const other = listTids(victim.pid)!.find((tid) => tid !== victim.pid)!;
     untilBlocked(victim.pid, other);
     const before = snapshot(victim.pid);

@@ -54,6 +54,11 @@ export function untilThreadsRun(pid: number): void {
   );
 }
 
+/** Wait until the first thread of the process has ended, before others of it. */
+export function untilLeaderEnded(pid: number): void {
+  waitUntil(`thread ${pid} to end`, () => readStat(pid, pid)?.state === "Z");
+}
+
 /** Wait until the process is in `state`: the letter of proc_pid_stat(5). */
 export function untilState(pid: number, state: string): void {
   waitUntil(`process ${pid} to be in state ${state}`, () => readStat(pid)?.state === state);

@@ -1,5 +1,5 @@
 /*
- * Answers lines on fd 0: `report`, `exit N`, anything else is said back. Argument 1 makes it odd:
+ * Answers lines on fd 0: `report`, `exit N`, `stop` (SIGSTOP), anything else is said back. Argument 1 makes it odd:
  *   name TEXT      its name is TEXT (prctl(2) PR_SET_NAME)
  *   nondumpable    PR_SET_DUMPABLE 0
  *   seccomp-errno  a filter answers EPERM to setsid(2) and socketpair(2)
@@ -26,6 +26,8 @@ static void *answer(void *unused)
 			report();
 		else if (sscanf(line, "exit %d", &status) == 1)
 			exit(status);
+		else if (strcmp(line, "stop") == 0)
+			kill(getpid(), SIGSTOP);
 		else
 			say("line: %s", line);
 	}
