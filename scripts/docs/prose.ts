@@ -46,6 +46,10 @@ export const PROSE: Readonly<Record<CommandName, Prose>> = {
       "reason and with what to do about it.",
       "While the old shell lives, the program ignores SIGHUP, because that shell may send one when it is closed. " +
       "What the program did about SIGHUP before comes back when the shell ends, or when the new terminal is closed.",
+      "When the standard output is a file on a full disk, the job goes on: `reptyr` says so once, drops what it cannot " +
+      "write, tries again as more comes, and says at the end how many bytes were dropped. With `--hangup` the job is " +
+      "hung up, and the exit status is 1. A pipe whose reader has gone always hangs the job up, with the exit status " +
+      "of a program that SIGPIPE ends, 141: no reader comes back to it.",
     ],
     seeAlso: ["ptrace(2)", "pidfd_getfd(2)", "pty(7)", "nohup(1)", "screen(1)", "tmux(1)"],
   },
@@ -83,6 +87,8 @@ export const PROSE: Readonly<Record<CommandName, Prose>> = {
     notes: [
       "A process can have one tracer only: one that is under a debugger or strace(1) cannot be watched with the " +
       "engine ptrace.",
+      "A mirror that cannot be written, as on a full disk, ends `procout`, with the exit status 1, and leaves the " +
+      "processes alone. With COMMAND it says so at once, and ends when the command does.",
       "A shell's own `echo >&2` is a write to descriptor 1, which the shell has redirected for that moment.",
     ],
     seeAlso: ["bpf(2)", "ptrace(2)", "reptyr(1)", "strace(1)", "asciinema(1)"],

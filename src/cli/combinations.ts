@@ -2,7 +2,7 @@
 import { UsageError } from "../errors.ts";
 
 /** Those that say what is moved, and how. */
-const HOW_TO_MOVE = ["steal", "force-stdio", "alone"];
+const HOW_TO_MOVE = ["steal", "force-stdio", "alone", "hangup"];
 
 /** Those that make another command of it. */
 const LOOKING = ["list", "why"];

@@ -48,6 +48,7 @@ export const REPTYR_OPTIONS: readonly OptionSpec[] = [
   },
   { long: "force-stdio", short: "s", help: "take fds 0-2 even where they are no terminal" },
   { long: "alone", short: "1", help: "only PID; its children and its job stay" },
+  { long: "hangup", help: "hang the job up if terminal or output is lost" },
   { long: "list", help: "list processes on terminals, and what can move" },
   { long: "why", value: "PID", help: "say whether PID can be moved, or why not" },
   { long: "json", help: "--list and --why for programs to read" },

@@ -57,7 +57,8 @@ export function parseReptyr(args: readonly string[]): Request {
   }
   const forceStdio = flags.has("force-stdio");
   const alone = flags.has("alone");
-  const options = { pid, timeoutSeconds, redraw, forceStdio, alone };
+  const hangup = flags.has("hangup");
+  const options = { pid, timeoutSeconds, redraw, forceStdio, alone, hangup };
   const kind = flags.has("steal") ? "steal" : "move";
   return { kind, verbose: flags.has("verbose"), options };
 }

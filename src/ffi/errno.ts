@@ -51,6 +51,8 @@ const REASONS = {
   ENOBUFS: [105, "no buffer space available"],
   ETIMEDOUT: [110, "connection timed out"],
   ETOOMANYREFS: [109, "too many references"],
+  ESTALE: [116, "stale file handle"],
+  EDQUOT: [122, "disk quota exceeded"],
 } as const satisfies Record<string, readonly [number, string]>;
 
 /** The names of {@linkcode REASONS}. */

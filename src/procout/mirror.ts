@@ -1,4 +1,5 @@
 /** Takes what an engine sees, has it formatted, and writes it where it belongs. */
+import type { RefusedError } from "../errors.ts";
 import { writeStderr } from "../log.ts";
 import { shellStatus } from "../proc/exit_status.ts";
 import type { Bell, Control, Receiver, WatchEvent } from "./engine.ts";
@@ -14,6 +15,8 @@ export interface MirrorOptions {
   readonly stats: Stats;
   /** Called with who has written something whose reader has gone away, and where. */
   readonly onUnread?: ((pid: number, fd: number) => void) | undefined;
+  /** Called once when something cannot be written; without it that is for {@linkcode Mirror.throwFailure}. */
+  readonly onFailure?: ((failure: RefusedError) => void) | undefined;
 }
 
 export class Mirror implements Receiver {
@@ -23,6 +26,7 @@ export class Mirror implements Receiver {
   readonly statuses = new Map<number, number>();
   control: Control | undefined;
   #lastOutput: Output | undefined;
+  #isFailureTold = false;
 
   constructor(options: MirrorOptions) {
     this.#options = options;
@@ -36,7 +40,16 @@ export class Mirror implements Receiver {
 
   /** Whether something cannot be written. */
   get hasFailed(): boolean {
-    return this.#outputs.some(({ failure }) => failure !== undefined);
+    return this.#failure !== undefined;
+  }
+
+  get #failure(): RefusedError | undefined {
+    return this.#outputs.find(({ failure }) => failure !== undefined)?.failure;
+  }
+
+  /** Throws RefusedError for what could not be written, unless somebody was told. */
+  throwFailure(): void {
+    if (this.#failure !== undefined && !this.#isFailureTold) throw this.#failure;
   }
 
   get #outputs(): readonly Output[] {
@@ -60,6 +73,14 @@ export class Mirror implements Receiver {
 
   retry(): void {
     for (const output of new Set(this.#outputs)) output.retry();
+    this.#tellFailure();
+  }
+
+  #tellFailure(): void {
+    const { onFailure } = this.#options;
+    if (onFailure === undefined || this.#isFailureTold || this.#failure === undefined) return;
+    this.#isFailureTold = true;
+    onFailure(this.#failure);
   }
 
   get #isInterrupted(): boolean {
@@ -74,6 +95,7 @@ export class Mirror implements Receiver {
   gather(on: boolean): void {
     this.#options.stdout.gather(on);
     this.#options.stderr.gather(on);
+    this.#tellFailure();
   }
 
   receive(event: WatchEvent): void {
@@ -102,6 +124,7 @@ export class Mirror implements Receiver {
     if (output !== this.#lastOutput) this.#lastOutput?.flush();
     this.#lastOutput = output;
     output.write(bytes);
+    this.#tellFailure();
     return output;
   }
 

@@ -1,6 +1,7 @@
 /** Mirrors what processes write, until they end or the user has seen enough. */
 import { POLLERR, POLLHUP, SIGHUP, SIGTERM } from "../ffi/constants.ts";
 import { PollSet } from "../ffi/descriptor.ts";
+import type { RefusedError } from "../errors.ts";
 import { kill } from "../ffi/process.ts";
 import { verbose, writeStderr } from "../log.ts";
 import { chooseEngine, type ChosenEngine, type EngineChoice } from "./choose_engine.ts";
@@ -43,6 +44,8 @@ export interface MirrorRequest {
   readonly stats: boolean;
 }
 
+/** Exit status for a mirror that could not be written to its end. */
+const EXIT_UNWRITTEN = 1;
 /** Exit status for a mirror that has gaps. */
 const EXIT_LOST = 3;
 
@@ -104,7 +107,14 @@ async function mirrorCommand(
   // The terminal is the one that both are on. A file that cannot be written is to be known before there is a child.
   // As without us: whoever writes to a reader that has gone away hears so, and all others go on.
   const onUnread = standIn && unreadWriters([standIn.stdout, standIn.stderr]);
-  using session = new Session(request, new TargetTerminal([Deno.pid]), onUnread);
+  // Whoever waits for us waits for the command: a mirror that fails is no reason to end before it.
+  let isMirrored = true;
+  const onFailure = ({ message }: RefusedError) => {
+    isMirrored = false;
+    writeStderr(`procout: ${message}; the command goes on without a mirror`);
+  };
+  const terminal = new TargetTerminal([Deno.pid]);
+  using session = new Session(request, terminal, { onUnread, onFailure });
   using held = await startHeldUp(argv, standIn?.files ?? []);
   const { pid } = held;
   // The keyboard's signals reach the command by themselves; those sent to this program alone are passed on. At ^Z it stops
@@ -116,7 +126,7 @@ async function mirrorCommand(
     SIGHUP: () => kill(pid, SIGHUP),
     SIGWINCH: () => standIn?.resize(),
     ...chosen.isPtrace ? {} : { SIGTSTP: "suspend" },
-  }, { isOver: () => session.mirror.hasFailed, ...standIn && { well: standIn } });
+  }, { isOver: () => false, ...standIn && { well: standIn } });
   {
     const { choice } = request;
     // They are watched wherever they are, in its children too. With --output they are our own.
@@ -134,7 +144,8 @@ async function mirrorCommand(
     await held.letGo();
     await engine.run();
   }
-  return session.finish() ?? session.mirror.statuses.get(pid) ?? 0;
+  const status = session.finish();
+  return isMirrored ? status ?? session.mirror.statuses.get(pid) ?? 0 : EXIT_UNWRITTEN;
 }
 
 /** What both kinds of watch have around them. */
@@ -149,7 +160,7 @@ class Session implements Disposable {
   constructor(
     request: MirrorRequest,
     readonly terminal: TargetTerminal,
-    onUnread?: MirrorOptions["onUnread"],
+    callbacks: Pick<MirrorOptions, "onUnread" | "onFailure"> = {},
   ) {
     this.#request = request;
     const { output } = request;
@@ -161,7 +172,7 @@ class Session implements Disposable {
     const stderr = together ? stdout : Output.standard(2);
     this.#outputs = together ? [stdout] : [stdout, stderr];
     const format = makeFormat(request, terminal);
-    this.mirror = new Mirror({ format, stdout, stderr, stats: this.#stats, onUnread });
+    this.mirror = new Mirror({ format, stdout, stderr, stats: this.#stats, ...callbacks });
   }
 
   /** Signals to this program from now on, and when the watch ends else. */
@@ -197,7 +208,7 @@ class Session implements Disposable {
   /** The targets run free by now. Their own exit status counts where this is undefined. Throws RefusedError. */
   finish(): number | undefined {
     this.mirror.finish();
-    for (const { failure } of this.#outputs) if (failure !== undefined) throw failure;
+    this.mirror.throwFailure();
     if (this.#request.stats) {
       const seconds = (performance.now() - this.#started) / 1000;
       writeStderr(`procout: ${this.#stats.text(this.#engine, seconds)}`);

@@ -29,6 +29,8 @@ export interface MoveOptions {
   readonly forceStdio: boolean;
   /** Leave the rest of the job where it is. */
   readonly alone: boolean;
+  /** Output that cannot be written ends the job, as the loss of its terminal does. */
+  readonly hangup: boolean;
 }
 
 /**
@@ -37,7 +39,7 @@ export interface MoveOptions {
  * it cannot be moved.
  */
 export async function move(options: MoveOptions): Promise<number> {
-  const { pid, redraw, alone } = options;
+  const { pid, redraw, alone, hangup } = options;
   const facts = preflight(pid, options);
   warnAbout(facts, alone);
   using cleanup = new DisposableStack();
@@ -73,6 +75,7 @@ export async function move(options: MoveOptions): Promise<number> {
     rawMode,
     signals,
     screen: shown,
+    hangup,
     size,
     repaint: () => redrawer.request(tryGetWindowSize(pty.master)),
   });

@@ -19,7 +19,7 @@ import { exitStatus } from "../proc/exit_status.ts";
 import { signalAncestors, signalHelpers, signalOthers, watchHelpers } from "./helpers.ts";
 import { JobControl } from "./job_control.ts";
 import { LatePrompt } from "./late_prompt.ts";
-import { lostOutput } from "./lost_output.ts";
+import { DroppedOutput, lostOutput } from "./lost_output.ts";
 import { changeSize } from "./redraw.ts";
 import { TerminalTurn } from "./terminal_turn.ts";
 import { readRecords } from "./published_record.ts";
@@ -53,6 +53,8 @@ export interface Service {
   readonly rawMode: RawMode;
   readonly signals: SignalInbox;
   readonly screen: ScreenKeeper;
+  /** --hangup: output that cannot be written ends the job, too. */
+  readonly hangup: boolean;
   /** The size of the user's terminal at any time. */
   readonly size: () => WindowSize;
   /** Make the job paint its screen again, at the size that the terminal has now. */
@@ -73,9 +75,15 @@ export async function serve(service: Service): Promise<number> {
   const job = { target: target.pid, shell, helpers };
   const typist = new JobControl({ source: typedBy(service, cleanup), pty, terminal, turn, job });
   if (service.attachment.left !== undefined) cleanup.use(new LatePrompt(service.attachment.left));
+  const dropped = new DroppedOutput((line) => writeStderr(`reptyr: ${line}`));
+  const isKept = !terminal.screenHasReader && !service.hangup;
   const end = await pump({
     terminal,
     onShown: screen.watch,
+    onUnwritable: (errno, count) => {
+      if (isKept) dropped.drop(errno, count);
+      return isKept;
+    },
     master: pty.master,
     signals,
     endingSignals: [...ENDING_SIGNALS.keys()],
@@ -101,6 +109,7 @@ export async function serve(service: Service): Promise<number> {
     ],
   });
   screen.putRight();
+  dropped.end();
   switch (end.reason) {
     case "over":
       return status;

@@ -16,6 +16,11 @@ export interface PumpOptions<Ending extends Deno.Signal> {
   readonly turn: Turn;
   /** Called with all that was written to the screen. */
   readonly onShown: (bytes: Uint8Array) => void;
+  /**
+   * Called with the error number when the screen does not take `count` bytes: whether they are dropped. Otherwise the
+   * screen is gone.
+   */
+  readonly onUnwritable?: ((errno: number, count: number) => boolean) | undefined;
   /** The pty's master, nonblocking. */
   readonly master: number;
   /** Whether those whom the terminal serves have ended: then what they wrote is passed on, and that is all. */
@@ -140,14 +145,16 @@ class Pump<Ending extends Deno.Signal> {
   }
 
   readonly #show: Transfer = (fd, bytes) => {
-    const count = this.#options.terminal.writeTo(fd, bytes);
-    if (count > 0) this.#options.onShown(bytes.subarray(0, count));
-    return count;
+    const { terminal, onShown, onUnwritable } = this.#options;
+    const count = terminal.writeTo(fd, bytes);
+    if (count > 0) onShown(bytes.subarray(0, count));
+    if (count >= 0 || count === -ERRNO.EAGAIN || count === -ERRNO.EINTR) return count;
+    return onUnwritable?.(-count, bytes.length) === true ? bytes.length : count;
   };
 
   #watch(): void {
     const { master, signals, turn, typist } = this.#options;
-    const { keyboard, keyboardIsTerminal, screen } = this.#options.terminal;
+    const { keyboard, keyboardIsTerminal, screen, screenHasReader } = this.#options.terminal;
     const poll = this.#poll;
     // Also without POLLIN: a terminal that hangs up is to be noticed while nobody reads it. A pipe that has come to
     // its end says so for ever.
@@ -157,7 +164,9 @@ class Pump<Ending extends Deno.Signal> {
     const masterEvents = (this.#shown.pending === 0 ? POLLIN : 0) |
       (this.#typed.pending > 0 ? POLLOUT : 0);
     poll.watch(MASTER, masterEvents === 0 ? -1 : master, masterEvents);
-    poll.watch(SCREEN, screen, this.#shown.pending > 0 ? POLLOUT : 0);
+    // A file or a device tells of no reader's end; one that reports an error would do so without end.
+    const waiting = this.#shown.pending > 0;
+    poll.watch(SCREEN, screenHasReader || waiting ? screen : -1, waiting ? POLLOUT : 0);
     poll.watch(SIGNALS, signals.descriptor, POLLIN);
     this.#watches.forEach((watch, index) => poll.watch(WATCHES + index, watch?.fd ?? -1, POLLIN));
   }

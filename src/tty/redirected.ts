@@ -42,6 +42,19 @@ function openPipe(fd: number, access: number): number | undefined {
   return tryOpen(`/proc/self/fd/${fd}`, access | O_NONBLOCK | O_CLOEXEC);
 }
 
+/**
+ * Whether `fd` leads to another program, which may go away and does not come back: a pipe, a FIFO, a socket. A file or a
+ * device may fail a write and take the next one.
+ */
+export function hasReader(fd: number): boolean {
+  try {
+    const { isFifo, isSocket } = Deno.statSync(`/proc/self/fd/${fd}`);
+    return isFifo === true || isSocket === true;
+  } catch {
+    return false;
+  }
+}
+
 function linkOf(fd: number): string {
   try {
     return Deno.readLinkSync(`/proc/self/fd/${fd}`);

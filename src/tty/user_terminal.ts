@@ -15,6 +15,7 @@ import { termios2 } from "../ffi/structs.ts";
 import { layout, Struct } from "../struct.ts";
 import type { Transfer } from "./channel.ts";
 import {
+  hasReader,
   isReady,
   readWhenReady,
   redirectedInput,
@@ -37,6 +38,8 @@ export class UserTerminal implements Disposable {
   readonly keyboardIsTerminal: boolean;
   readonly screen: number;
   readonly screenIsTerminal: boolean;
+  /** Whether an error of the screen is the end of it: a terminal that has hung up, a pipe without a reader. */
+  readonly screenHasReader: boolean;
   readonly readFrom: Transfer;
   readonly writeTo: Transfer;
   readonly #opened: number[] = [];
@@ -44,6 +47,7 @@ export class UserTerminal implements Disposable {
   constructor(stdin = 0, stdout = 1) {
     this.keyboardIsTerminal = isTerminal(stdin);
     this.screenIsTerminal = isTerminal(stdout);
+    this.screenHasReader = this.screenIsTerminal || hasReader(stdout);
     const input = this.keyboardIsTerminal
       ? this.#terminal(stdin, O_RDONLY, read, readWhenReady)
       : this.#redirected(redirectedInput(stdin));

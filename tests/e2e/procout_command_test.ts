@@ -40,6 +40,27 @@ describeEngines("procout -- COMMAND", (engine) => {
     }
   });
 
+  it("waits for the command when its mirror cannot be written", () => {
+    const script = "mkfifo FOLDER/go; echo one; read x < FOLDER/go; echo two > FOLDER/two";
+    const mirrors = [
+      { name: "/dev/full", words: ["-o", "/dev/full"], options: {} },
+      { name: "the standard output", words: [], options: { stdout: "/dev/full" } },
+    ];
+    for (const { name, words, options } of mirrors) {
+      using procout = Procout.start([...words, "--", "sh", "-c", script], options);
+      waitUntil("the message", () => procout.stderr.endsWith("\n"));
+      assertEquals(
+        procout.stderr,
+        `procout: Cannot write to ${name}: no space left on device (ENOSPC); ` +
+          "the command goes on without a mirror\n",
+      );
+      assertEquals(procout.child.status, undefined);
+      Deno.writeTextFileSync(procout.path("go"), "go\n");
+      procout.expectEnd(1);
+      assertEquals(Deno.readTextFileSync(procout.path("two")), "two\n");
+    }
+  });
+
   it("has the outputs of its children apart, too, with --follow", () => {
     const script = "echo out; echo err >&2; (echo child >&2; :); echo piped | cat";
     for (const [options, stdout] of [[[], "piped\n"], [["-f"], "piped\npiped\n"]] as const) {

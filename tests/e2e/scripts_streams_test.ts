@@ -4,12 +4,14 @@ import { afterEach, describe, it } from "@std/testing/bdd";
 import { getTermios } from "../../src/tty/termios.ts";
 import { descendantsOf, ProcessHandle } from "../support/child.ts";
 import { assertNoneLeft, SHAPES } from "../support/e2e_target.ts";
-import { isMoved, linesOf, startDetached, switchesOf } from "../support/input_run.ts";
-import { requires } from "../support/programs.ts";
+import { isMoved, isRoot, linesOf, startDetached, switchesOf } from "../support/input_run.ts";
+import { requires, requiresThat } from "../support/programs.ts";
 import { reptyrPath } from "../support/reptyr.ts";
 import { move, Script, start } from "../support/scripts_run.ts";
 import { Terminal, waitUntil } from "../support/terminal.ts";
 import { readStat } from "../../src/proc/stat.ts";
+
+const asRoot = isRoot ? requires("unshare") : requiresThat(false, "only root can mount");
 
 const SIGHUP = 1;
 const SIGTERM = 15;
@@ -266,16 +268,66 @@ describe("reptyr whose output nobody takes", () => {
     assertEquals([script.output, script.errors], ["got 1\n", ""]);
   });
 
-  it("says why it cannot write", () => {
+  it("hangs the job up with --hangup, and says why it cannot write", () => {
     using target = start("foreground job", "exec cat");
-    using script = Script.start(target.pid, { redirections: ">/dev/full" });
+    using script = Script.start(target.pid, { args: ["--hangup"], redirections: ">/dev/full" });
     script.write("one\n");
     script.expectEnd(
       1,
-      "reptyr: cannot write to standard output: no space left on device (ENOSPC): " +
+      "reptyr: cannot write standard output: no space left on device (ENOSPC): " +
         `process ${target.pid} is told that its terminal hangs up\n`,
     );
     waitUntil("the target to end", () => target.handle.ended);
+  });
+});
+
+const LOST = (reason: string) =>
+  `reptyr: cannot write standard output: ${reason}; output is dropped until it takes bytes again\n`;
+
+const FULL = LOST("no space left on device (ENOSPC)");
+
+describe("reptyr on a full disk", () => {
+  afterEach(assertNoneLeft);
+
+  for (const shape of SHAPES) {
+    it(`goes on without the output, says so and how much, and ends as the job: ${shape}`, () => {
+      using target = start(shape, "cat; exit 7");
+      using script = move(target, { redirections: ">/dev/full" });
+      script.write("one\n");
+      // The warning that a member of a whole session gets.
+      const before = script.errors.replace(FULL, "");
+      waitUntil("the message", () => script.errors === before + FULL);
+      script.write("two\n");
+      script.endInput();
+      script.expectEnd(7, `${before}${FULL}reptyr: 8 bytes of output were dropped\n`);
+    });
+  }
+
+  asRoot("writes again when there is room", () => {
+    using target = start("foreground job", "exec cat");
+    using here = folder();
+    const program =
+      `mount -t tmpfs -o size=16k none "$2" && cd "$2" && head -c 16384 /dev/zero >filler &&
+      exec "$0" "$1" >>log`;
+    const words = [
+      "unshare",
+      "--mount",
+      "sh",
+      "-c",
+      program,
+      reptyrPath,
+      `${target.pid}`,
+      here.path,
+    ];
+    using script = Script.run(words);
+    script.write("one\n");
+    waitUntil("the message", () => script.errors === FULL);
+    const there = `/proc/${script.child.pid}/cwd`;
+    Deno.removeSync(join(there, "filler"));
+    script.write("two\n");
+    waitUntil("the line", () => Deno.readTextFileSync(join(there, "log")) === "two\n");
+    script.endInput();
+    script.expectEnd(0, `${FULL}reptyr: 4 bytes of output were dropped\n`);
   });
 });
 

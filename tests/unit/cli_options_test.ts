@@ -7,13 +7,21 @@ import { parseReptyr } from "../../src/cli/options.ts";
 import { parseProcout } from "../../src/cli/procout_options.ts";
 import { wantsVerbose } from "../../src/cli/run.ts";
 import { VERSION } from "../../src/cli/version.ts";
+import type { MoveOptions } from "../../src/reptyr/mod.ts";
 import { UsageError } from "../../src/errors.ts";
+
+const MOVE_DEFAULTS: Omit<MoveOptions, "pid"> = {
+  timeoutSeconds: 10,
+  redraw: "winch",
+  forceStdio: false,
+  alone: false,
+  hangup: false,
+};
 
 const move = (
   pid: number,
-  { verbose = false, timeoutSeconds = 10, redraw = "winch", forceStdio = false, alone = false } =
-    {},
-) => ({ kind: "move", verbose, options: { pid, timeoutSeconds, redraw, forceStdio, alone } });
+  { verbose = false, ...options }: Partial<MoveOptions> & { readonly verbose?: boolean } = {},
+) => ({ kind: "move", verbose, options: { ...MOVE_DEFAULTS, pid, ...options } });
 
 const newTerminal = (place: "on" | "beside", command: string[], verbose = false) => ({
   kind: "new terminal",
@@ -46,6 +54,8 @@ describe("parseReptyr", () => {
     [["7", "--force-stdio"], move(7, { forceStdio: true })],
     [["-1", "7"], move(7, { alone: true })],
     [["--alone", "7"], move(7, { alone: true })],
+    [["--hangup", "7"], move(7, { hangup: true })],
+    [["-T", "7", "--hangup"], steal(7, { hangup: true })],
     [["-V1s", "7"], move(7, { verbose: true, alone: true, forceStdio: true })],
     [["-l"], newTerminal("beside", [])],
     [["-L"], newTerminal("on", [])],
@@ -172,6 +182,7 @@ describe("parseReptyr", () => {
     [["-lx", "ls"], "unknown option '-x'"],
     [["-T", "-l"], "options '-l' and '--steal' exclude each other"],
     [["5", "-l"], "unknown option '-l'"],
+    [["--why=7", "--hangup"], "options '--why' and '--hangup' exclude each other"],
     [["--list", "-s"], "options '--list' and '--force-stdio' exclude each other"],
     [["--why=5", "-1"], "options '--why' and '--alone' exclude each other"],
     [["-1"], "no PID given"],

@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { ECHO, ECHONL, ICANON, ISIG, ONLCR, OPOST } from "../../src/ffi/constants.ts";
 import { ERRNO } from "../../src/ffi/errno.ts";
-import { lostOutput } from "../../src/reptyr/lost_output.ts";
+import { DroppedOutput, lostOutput } from "../../src/reptyr/lost_output.ts";
 import { plainTermios, rawTermios, saneTermios } from "../../src/tty/settings.ts";
 
 describe("the settings of a terminal for a script", () => {
@@ -38,7 +38,28 @@ describe("lostOutput()", () => {
   it("names any other reason", () => {
     assertEquals(lostOutput(ERRNO.ENOSPC), {
       status: 1,
-      message: "cannot write to standard output: no space left on device (ENOSPC)",
+      message: "cannot write standard output: no space left on device (ENOSPC)",
     });
+  });
+});
+
+describe("DroppedOutput", () => {
+  it("says once why, and at the end how much", () => {
+    const lines: string[] = [];
+    const dropped = new DroppedOutput((line) => lines.push(line));
+    dropped.drop(ERRNO.ENOSPC, 5);
+    dropped.drop(ERRNO.EDQUOT, 7);
+    dropped.end();
+    assertEquals(lines, [
+      "cannot write standard output: no space left on device (ENOSPC); " +
+      "output is dropped until it takes bytes again",
+      "12 bytes of output were dropped",
+    ]);
+  });
+
+  it("says nothing where nothing was dropped", () => {
+    const lines: string[] = [];
+    new DroppedOutput((line) => lines.push(line)).end();
+    assertEquals(lines, []);
   });
 });
