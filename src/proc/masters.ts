@@ -1,8 +1,8 @@
 /** Who holds the masters of pseudoterminals: the links in /proc/PID/fd, and `tty-index` in fdinfo. */
 import { parseFdinfo } from "./fdinfo.ts";
 import { procFolder, unlessGone } from "./gone.ts";
-import { livingThread } from "./stat.ts";
 import { listPids } from "./tasks.ts";
+import { throughThread } from "./threads.ts";
 
 /** A process with descriptors on masters of one index. */
 export interface MasterHolder {
@@ -42,13 +42,13 @@ export function findMasterHolders(index: number): MasterSearch {
 }
 
 function holderOf(pid: number, index: number): MasterHolder | undefined {
-  const tid = livingThread(pid);
-  if (tid === undefined) return undefined;
-  const folder = procFolder(pid, tid);
-  const fds = Array.from(Deno.readDirSync(`${folder}/fd`), ({ name }) => Number(name))
-    .filter((fd) => unlessGone(() => isMasterOf(folder, fd, index)) ?? false)
-    .sort((a, b) => a - b);
-  return { pid, tid, fds };
+  return throughThread(pid, (tid) => {
+    const folder = procFolder(pid, tid);
+    const fds = Array.from(Deno.readDirSync(`${folder}/fd`), ({ name }) => Number(name))
+      .filter((fd) => unlessGone(() => isMasterOf(folder, fd, index)) ?? false)
+      .sort((a, b) => a - b);
+    return { pid, tid, fds };
+  });
 }
 
 function isMasterOf(folder: string, fd: number, index: number): boolean {

@@ -97,13 +97,23 @@ export function readStat(pid: number, tid?: number): Stat | undefined {
   return { ...stat, state, flags };
 }
 
+/** How often to look for a thread that lives: of those that are born and end at once, a list is soon out of date. */
+const LOOKS = 20;
+
 /**
- * A thread that tells of its process: the first, `pid`, unless that has exited before the others. It has no descriptors,
- * no memory and no tracer to show any more. Undefined when none lives.
+ * A thread that tells of its process: the first, `pid`, unless that has ended, or is about to, before the others. It has no
+ * descriptors, no memory and no tracer to show any more. Undefined when none lives. A number is no help: a thread that
+ * is born after PIDs have wrapped has a lower one than the first.
  */
 export function livingThread(pid: number): number | undefined {
-  const lives = (tid: number) => !isDeadState(readStat(pid, tid)?.state ?? "X");
-  return lives(pid) ? pid : listTids(pid)?.find(lives);
+  for (let looks = 0; looks < LOOKS; looks++) {
+    if (!isEnding(pid, pid)) return pid;
+    const others = (listTids(pid) ?? []).filter((tid) => tid !== pid);
+    if (others.length === 0) return undefined;
+    const found = others.find((tid) => !isEnding(pid, tid));
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }
 
 /** Whether process `pid` has ended or is about to: all of its threads are. */

@@ -8,6 +8,7 @@ import { readElfMachine } from "../proc/program.ts";
 import { isDeadState, isKernelThread, readStat } from "../proc/stat.ts";
 import { readStatus } from "../proc/status.ts";
 import { listTids } from "../proc/tasks.ts";
+import { throughThread } from "../proc/threads.ts";
 import {
   processName,
   readAttachFacts,
@@ -62,10 +63,14 @@ function inspect(pid: number): Inspection {
 }
 
 function inspectVisible(pid: number): Inspection {
+  return throughThread(pid, (tid) => inspectThrough(pid, tid)) ?? inspectThrough(pid, undefined);
+}
+
+/** `tid`: a thread that lives. */
+function inspectThrough(pid: number, tid: number | undefined): Inspection {
   const stat = readStat(pid);
   const tids = listTids(pid);
   if (stat === undefined || tids === undefined) return { refused: noSuchProcess(pid) };
-  const tid = tids.find((one) => !isDeadState(readStat(pid, one)?.state ?? "X"));
   const command = readCommand(pid, tid);
   const attach = readAttachFacts(pid, tids, tid, {
     self: readSelfFacts("procout"),
@@ -89,7 +94,9 @@ function inspectVisible(pid: number): Inspection {
     );
   }
   if (isKernelThread(stat)) return refuse("it is a kernel thread");
-  if (tid === undefined) return refuse("it has ended and is a zombie");
+  if (tid === undefined) {
+    return refuse(isDeadState(stat.state) ? "it has ended and is a zombie" : "it is just ending");
+  }
   if (pid === Deno.pid) return refuse("it is this procout itself");
   const unsupported = unsupportedMachine(readElfMachine(pid, tid));
   if (unsupported !== undefined) return refuse(unsupported);

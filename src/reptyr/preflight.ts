@@ -8,10 +8,11 @@ import { readCommand } from "../proc/command.ts";
 import { type Descriptor, readFds } from "../proc/fds.ts";
 import { readable } from "../proc/gone.ts";
 import { readElfMachine } from "../proc/program.ts";
-import { isDeadState, readStat, type Stat } from "../proc/stat.ts";
+import { readStat, type Stat } from "../proc/stat.ts";
 import type { Status } from "../proc/status.ts";
 import { readLiveStats } from "../proc/stats.ts";
 import { listTids } from "../proc/tasks.ts";
+import { throughThread } from "../proc/threads.ts";
 import {
   type AttachFacts,
   explainAttachFailure,
@@ -160,41 +161,48 @@ export function readSurroundings(table = readLiveStats()): Surroundings {
   return { table, ancestors: ancestorsOf(Deno.pid, table), ...ours, attachFacts };
 }
 
-/** Undefined when there is no such process, also when it ends while we look at it. */
+/** Undefined when there is no such process, also when it ends while we look at it; of a zombie there is no `tid`. */
 function readAttachFactsOf(
   pid: number,
   ours: Pick<Surroundings, "self" | "yama">,
 ): (AttachFacts & { readonly stat: Stat }) | undefined {
-  const stat = readStat(pid);
-  const tids = listTids(pid);
-  if (stat === undefined || tids === undefined) return undefined;
-  const tid = tids.find((one) => !isDeadState(readStat(pid, one)?.state ?? "X"));
-  const command = readCommand(pid, tid);
-  const attach = readAttachFacts(pid, tids, tid, ours, isSuspendedReptyr);
-  if (command === undefined || attach === undefined) return undefined;
-  return { ...attach, command, stat };
+  const readBy = (tid: number | undefined) => {
+    const stat = readStat(pid);
+    const tids = listTids(pid);
+    if (stat === undefined || tids === undefined) return undefined;
+    const command = readCommand(pid, tid);
+    const attach = readAttachFacts(pid, tids, tid, ours, isSuspendedReptyr);
+    if (command === undefined || attach === undefined) return undefined;
+    return { ...attach, command, stat };
+  };
+  return throughThread(pid, readBy) ?? readBy(undefined);
 }
 
 /** Undefined when there is no such process, also when it ends while we look at it. */
 export function gather(pid: number, around = readSurroundings()): TargetFacts | undefined {
   const attach = readAttachFactsOf(pid, around);
   if (attach === undefined) return undefined;
-  const { stat, status, tid } = attach;
+  const { stat, status } = attach;
 
   const { table } = around;
   const self: ProcessEntry = { ...stat, pid };
-  const fds = tid === undefined ? undefined : readable(() => readFds(pid, tid));
-  const terminal = fds && oldTerminal(stat.ttyNr, fds);
+  const shown = throughThread(pid, (tid) => ({
+    tid,
+    fds: readable(() => readFds(pid, tid)),
+    machine: readElfMachine(pid, tid),
+  }));
+  const terminal = shown?.fds && oldTerminal(stat.ttyNr, shown.fds);
   const members = jobMembers(self, table, Deno.pid, usersOf(terminal?.identity));
   const below = descendantsOf(pid, table);
 
   return {
     ...attach,
+    tid: shown?.tid,
     threadOf: status.tgid === pid ? undefined : nameOf(status.tgid, 0),
-    machine: tid === undefined ? undefined : readElfMachine(pid, tid),
+    machine: shown?.machine,
     isSelf: pid === Deno.pid,
     isAncestor: around.ancestors.includes(pid),
-    fds,
+    fds: shown?.fds,
     members: members.map(({ pid }) => pid),
     descendantsOnTerminals: table
       .filter((entry) => below.has(entry.pid) && entry.ttyNr !== 0)

@@ -5,7 +5,7 @@ import { RefusedError } from "../errors.ts";
 import { decodeDevice, terminalName } from "../proc/device.ts";
 import type { Descriptor } from "../proc/fds.ts";
 import { printable, shorten } from "../proc/printable.ts";
-import { isKernelThread, type Stat } from "../proc/stat.ts";
+import { isDeadState, isKernelThread, type Stat } from "../proc/stat.ts";
 import {
   type AttachFacts,
   canSuspendSeccomp,
@@ -111,6 +111,9 @@ export function noProcess(
   }
   if (isKernelThread(target.stat)) {
     return new RefusedError(`${subject}: it is a kernel thread`);
+  }
+  if (target.tid === undefined && !isDeadState(target.stat.state)) {
+    return new RefusedError(`${subject}: it is just ending`);
   }
   if (target.tid === undefined) {
     return new RefusedError(`${subject}: it has ended and is a zombie`, [

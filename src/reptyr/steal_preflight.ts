@@ -8,7 +8,8 @@ import { terminalName } from "../proc/device.ts";
 import { decodeDevice, ptsDevice, ptsIndex } from "../proc/device.ts";
 import { readFds } from "../proc/fds.ts";
 import { readable } from "../proc/gone.ts";
-import { livingThread, readStat, type Stat } from "../proc/stat.ts";
+import { readStat, type Stat } from "../proc/stat.ts";
+import { throughThread } from "../proc/threads.ts";
 import { type DeviceFile, deviceFile, slaveOf } from "../tty/master.ts";
 import {
   canSuspendSeccomp,
@@ -172,6 +173,6 @@ function refuseShowing(target: TargetFacts, master: number): void {
 
 /** The terminals that a process writes to. */
 function terminalsOf(pid: number): DeviceFile[] {
-  const fds = readable(() => readFds(pid, livingThread(pid) ?? pid)) ?? [];
+  const fds = readable(() => throughThread(pid, (tid) => readFds(pid, tid))) ?? [];
   return fds.filter((descriptor) => isOnTerminal(descriptor));
 }

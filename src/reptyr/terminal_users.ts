@@ -1,7 +1,7 @@
 /** Which processes use a terminal, as far as we may see their descriptors. */
 import { readFds } from "../proc/fds.ts";
 import { readable } from "../proc/gone.ts";
-import { livingThread } from "../proc/stat.ts";
+import { throughThread } from "../proc/threads.ts";
 import type { UsesTerminal } from "./job_members.ts";
 import { type TerminalIdentity, usesTerminal } from "./old_terminal.ts";
 
@@ -9,5 +9,5 @@ import { type TerminalIdentity, usesTerminal } from "./old_terminal.ts";
 export function usersOf(terminal: TerminalIdentity | undefined): UsesTerminal {
   if (terminal === undefined) return () => false;
   return (pid) =>
-    usesTerminal(terminal, readable(() => readFds(pid, livingThread(pid) ?? pid)) ?? []);
+    usesTerminal(terminal, readable(() => throughThread(pid, (tid) => readFds(pid, tid))) ?? []);
 }

@@ -36,7 +36,7 @@ export function readAttachFacts(
   letsGo: (tracer: number) => boolean = () => false,
 ): Omit<AttachFacts, "command"> | undefined {
   const status = readStatus(pid, tid);
-  const fileOwner = unlessGone(() => Deno.statSync(`/proc/${pid}/stat`).uid);
+  const fileOwner = unlessGone(() => Deno.statSync(`${procFolder(pid, tid)}/stat`).uid);
   if (status === undefined || fileOwner === undefined) return undefined;
   return {
     pid,

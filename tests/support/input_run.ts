@@ -1,7 +1,7 @@
 /** reptyr run to its end, and what it said; and a target shown to be what it was before. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { type Descriptor, readFds } from "../../src/proc/fds.ts";
-import { readStat } from "../../src/proc/stat.ts";
+import { livingThread, readStat } from "../../src/proc/stat.ts";
 import { readStatus } from "../../src/proc/status.ts";
 import { listTids } from "../../src/proc/tasks.ts";
 import { getTermios } from "../../src/tty/termios.ts";
@@ -193,7 +193,7 @@ function describeRest(pid: number): string {
 }
 
 function fdsOf(pid: number): readonly Descriptor[] {
-  return readFds(pid, listTids(pid)?.[0] ?? pid) ?? [];
+  return readFds(pid, livingThread(pid) ?? pid) ?? [];
 }
 
 function ignoredSignals(pid: number): string {

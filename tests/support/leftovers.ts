@@ -5,7 +5,7 @@
 import { assertEquals } from "@std/assert";
 import { readFds } from "../../src/proc/fds.ts";
 import { type Mapping, readMaps } from "../../src/proc/maps.ts";
-import { readStat } from "../../src/proc/stat.ts";
+import { livingThread, readStat } from "../../src/proc/stat.ts";
 import { readStatus, type Status } from "../../src/proc/status.ts";
 import { listTids } from "../../src/proc/tasks.ts";
 import { childrenOf } from "./child.ts";
@@ -85,7 +85,7 @@ function isLive(pid: number, tid: number): boolean {
 function factsOf(pid: number, options: SnapshotOptions): Facts {
   const tids = listTids(pid) ?? [];
   // A leader that has exited has neither descriptors nor mappings to show; another thread does.
-  const tid = tids.find((tid) => isLive(pid, tid)) ?? pid;
+  const tid = livingThread(pid) ?? pid;
   const status = readStatus(pid, tid);
   if (status === undefined) throw new Error(`Process ${pid} is gone`);
   return {

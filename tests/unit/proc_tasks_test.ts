@@ -1,8 +1,10 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { readFds } from "../../src/proc/fds.ts";
 import { isGone, unlessGone } from "../../src/proc/gone.ts";
+import { livingThread } from "../../src/proc/stat.ts";
 import { listPids, listTids, readWchan } from "../../src/proc/tasks.ts";
+import { throughThread } from "../../src/proc/threads.ts";
 
 const NO_PID = 4194305; // above PID_MAX_LIMIT, so no process can have it
 
@@ -19,6 +21,23 @@ describe("listPids and listTids", () => {
   });
   it("says undefined for a process that is gone", () => {
     assertEquals(listTids(NO_PID), undefined);
+  });
+});
+
+describe("livingThread and throughThread", () => {
+  it("take the first thread as long as it lives, whatever numbers others have", () => {
+    assertEquals(livingThread(Deno.pid), Deno.pid);
+    assertEquals(throughThread(Deno.pid, (tid) => tid), Deno.pid);
+  });
+  it("know none of a process that is gone, and ask nothing then", () => {
+    assertEquals(livingThread(NO_PID), undefined);
+    assertEquals(throughThread(NO_PID, () => "asked"), undefined);
+  });
+  it("pass on the failure of a thread that lives", () => {
+    assertThrows(() =>
+      throughThread(Deno.pid, () => {
+        throw new TypeError("mine");
+      }), TypeError);
   });
 });
 

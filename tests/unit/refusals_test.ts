@@ -117,6 +117,11 @@ describe("refusal", () => {
       ],
     ],
     [
+      "a process that is ending, and has given up its files",
+      { command: "[cc1]", tid: undefined, fds: undefined },
+      ["Cannot move process 4242 ([cc1]): it is just ending"],
+    ],
+    [
       "nothing against a first thread that has exited while others live",
       { stat: { ...STAT, state: "Z", numThreads: 3 }, tid: 4244 },
       undefined,

@@ -1,0 +1,100 @@
+/*
+ * Answers lines on fd 0 as command.c does, while others of its own come and go without pause:
+ *   threads    four threads at a time, which end at once
+ *   children   four children at a time, in its process group, which end at once
+ *   both       both
+ *   headless   threads, and the first thread has ended
+ *   exec       one child that executes this program anew again and again
+ */
+#include "victim.h"
+#include <pthread.h>
+#include <sys/prctl.h>
+
+#define AT_ONCE 4
+
+static const char *mode;
+
+static void *short_life(void *unused)
+{
+	return unused;
+}
+
+static void threads(void)
+{
+	pthread_t threads[AT_ONCE];
+	for (int i = 0; i < AT_ONCE; i++)
+		if (pthread_create(&threads[i], NULL, short_life, NULL))
+			fail("pthread_create");
+	for (int i = 0; i < AT_ONCE; i++)
+		pthread_join(threads[i], NULL);
+}
+
+static void children(void)
+{
+	for (int i = 0; i < AT_ONCE; i++) {
+		pid_t child = fork();
+		if (child == 0)
+			_exit(0);
+		if (child < 0)
+			fail("fork");
+	}
+	for (int i = 0; i < AT_ONCE; i++)
+		while (wait(NULL) < 0)
+			if (errno != EINTR)
+				fail("wait");
+}
+
+static void *come_and_go(void *unused)
+{
+	sigset_t all;
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, NULL);
+	for (;;) {
+		if (strcmp(mode, "children") != 0)
+			threads();
+		if (strcmp(mode, "children") == 0 || strcmp(mode, "both") == 0)
+			children();
+	}
+	return unused;
+}
+
+static void run_again(void)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	execl("/proc/self/exe", "again", "again", NULL);
+	fail("execl");
+}
+
+static void *answer(void *unused)
+{
+	char line[512];
+	(void)unused;
+	ready();
+	while (read_line(line, sizeof line)) {
+		int status;
+		if (sscanf(line, "exit %d", &status) == 1)
+			exit(status);
+		say("line: %s", line);
+	}
+	exit(0);
+}
+
+int main(int argc, char **argv)
+{
+	pthread_t thread;
+	mode = argc > 1 ? argv[1] : "both";
+	if (strcmp(mode, "again") == 0)
+		run_again();
+	if (strcmp(mode, "exec") == 0) {
+		if (fork() == 0)
+			run_again();
+	} else if (pthread_create(&thread, NULL, come_and_go, NULL)) {
+		fail("pthread_create");
+	}
+	if (strcmp(mode, "headless") == 0) {
+		if (pthread_create(&thread, NULL, answer, NULL))
+			fail("pthread_create");
+		pthread_exit(NULL);
+	}
+	answer(NULL);
+}
