@@ -4,6 +4,7 @@
  */
 import { parseArgs } from "@std/cli/parse-args";
 import { dirname, join, relative } from "@std/path";
+import { sourceFiles, sourcesHash, STAMP_FILE } from "./build/sources.ts";
 import { ensureDenort, ensureVendor, SetupError, sha256 } from "./setup.ts";
 
 const TARGETS = ["x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu"];
@@ -43,9 +44,9 @@ function usageError(problem: string): number {
 
 async function build(target: string, folder: string): Promise<number> {
   const executable = join(folder, "reptyr");
-  const stampFile = join(folder, ".reptyr.sources");
+  const stampFile = join(folder, STAMP_FILE);
   const denort = await ensureDenort(target);
-  const stamp = sourcesStamp([Deno.version.deno, target, denort ?? ""]);
+  const stamp = stampOf([Deno.version.deno, target, denort ?? ""]);
   const shown = relative(ROOT, executable);
   if (isFile(executable) && isFile(stampFile) && Deno.readTextFileSync(stampFile) === stamp) {
     console.error(`${shown} is up to date`);
@@ -91,7 +92,7 @@ async function build(target: string, folder: string): Promise<number> {
  */
 function stagedSources(): Disposable & { readonly folder: string } {
   const folder = join(ROOT, ".cache", `sources.tmp-${Deno.pid}`);
-  for (const file of ["deno.json", ...filesBelow("src")]) {
+  for (const file of sourceFiles(ROOT)) {
     const copy = join(folder, file);
     Deno.mkdirSync(dirname(copy), { recursive: true });
     Deno.copyFileSync(join(ROOT, file), copy);
@@ -101,21 +102,13 @@ function stagedSources(): Disposable & { readonly folder: string } {
   return { folder, [Symbol.dispose]: () => Deno.removeSync(folder, { recursive: true }) };
 }
 
-/** Changes with any source, with what compiles them and with `inputs`. */
-function sourcesStamp(inputs: string[]): string {
-  const files = ["deno.json", "scripts/build.ts", "scripts/setup_pins.json", ...filesBelow("src")];
-  return sha256(JSON.stringify([
-    inputs,
-    files.map((file) => [file, sha256(Deno.readFileSync(join(ROOT, file)))]),
-  ]));
-}
-
-function filesBelow(folder: string): string[] {
-  return [...Deno.readDirSync(join(ROOT, folder))]
-    .sort((a, b) => a.name < b.name ? -1 : 1)
-    .flatMap(({ name, isDirectory }) =>
-      isDirectory ? filesBelow(join(folder, name)) : [join(folder, name)]
-    );
+/** Changes with any source, with what compiles them and with `inputs`. The second line is that of the sources alone. */
+function stampOf(inputs: string[]): string {
+  const made = ["scripts/build.ts", "scripts/setup_pins.json"].map((file) =>
+    sha256(Deno.readFileSync(join(ROOT, file)))
+  );
+  const sources = sourcesHash(ROOT);
+  return `${sha256(JSON.stringify([inputs, made, sources]))}\n${sources}\n`;
 }
 
 /** Makes `path` a symbolic link to `to`, replacing what was there at once. */

@@ -22,6 +22,7 @@ import { releaseNotes } from "./release/notes.ts";
 import { sourceDate } from "./release/source_date.ts";
 import { gzip, tar } from "./release/tar.ts";
 import { sha256 } from "./setup.ts";
+import { STAMP_FILE } from "./build/sources.ts";
 
 const ROOT = dirname(import.meta.dirname!);
 
@@ -137,7 +138,7 @@ function installScript(text: string): string {
 function build(target: string): Uint8Array {
   const folder = join(ROOT, "dist", target);
   // Without its stamp an executable counts as out of date.
-  const stamp = join(folder, ".reptyr.sources");
+  const stamp = join(folder, STAMP_FILE);
   if (exists(stamp)) Deno.removeSync(stamp);
   const { success } = new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", join(ROOT, "scripts", "build.ts"), "--target", target],

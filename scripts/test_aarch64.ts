@@ -190,7 +190,7 @@ async function compileVictims(folder: string): Promise<string | undefined> {
 
 /** Arguments that tell what is to be where in a machine. */
 function packed(victims: string, runner: string): string[] {
-  const tree = ["deno.json", "src", "tests", "vendor"];
+  const tree = ["deno.json", "src", "scripts/build", "tests", "vendor"];
   return [
     ...tree.map((name) => `${join(ROOT, name)}:${TREE}/${name}`),
     `${join(ROOT, "dist", TARGET)}:${TREE}/dist`,
