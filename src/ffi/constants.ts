@@ -126,6 +126,8 @@ export const CLONE_FILES = 0x00000400;
 export const CLONE_THREAD = 0x00010000;
 
 // <asm-generic/ioctls.h>, <linux/tty.h>
+export const TCXONC = 0x540a;
+export const TCFLSH = 0x540b;
 export const TIOCSCTTY = 0x540e;
 export const TIOCGPGRP = 0x540f;
 export const TIOCSPGRP = 0x5410;
@@ -139,6 +141,7 @@ export const TCSETS2 = 0x402c542b;
 export const TIOCGPTN = 0x80045430;
 export const TIOCSPTLCK = 0x40045431;
 export const TIOCGDEV = 0x80045432;
+export const TIOCSIG = 0x40045436;
 export const TIOCGPTPEER = 0x5441;
 
 // <asm-generic/termbits.h>: termios(3)
@@ -169,6 +172,10 @@ export const NOFLSH = 0o200;
 export const ECHOCTL = 0o1000;
 export const ECHOKE = 0o4000;
 export const IEXTEN = 0o100000;
+export const EXTPROC = 0o200000;
+export const TCOOFF = 0;
+export const TCOON = 1;
+export const TCIOFLUSH = 2;
 export const VINTR = 0;
 export const VQUIT = 1;
 export const VERASE = 2;

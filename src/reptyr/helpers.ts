@@ -28,27 +28,42 @@ export function signalHelpers(
   if (groups.length === 0) return [];
   const table = readStats();
   const meant = table.filter((stat) => groups.some((group) => isIn(group, stat)) && isMeant(stat));
-  for (const stat of parentsFirst(meant, table)) signalProcess(stat, signal);
+  signalProcesses(parentsFirst(meant, table), signal);
   return meant;
 }
 
 /**
- * As signalHelpers(), for those only who are above whom the kernel signals for the terminal of `master`: its foreground
- * group, and at its hang-up the leader of that one's session. They are to be told before the kernel tells those: a
- * script that sees its child end by SIGINT, and has none itself, goes on with its next line.
+ * The helpers that are above those that the kernel signals for the terminal of `master`: its foreground group, and at its
+ * hang-up the leader of that one's session. They are to be told before the kernel tells those: a script that sees its
+ * child end by SIGINT, and has none itself, goes on with its next line. Parents come before their children.
  */
+export function ancestorsAmong({ groups }: Helpers, master: number): readonly Stat[] {
+  const group = foregroundGroup(master);
+  if (group === undefined || groups.length === 0) return [];
+  const table = readStats();
+  const foreground = table.filter(({ pgrp }) => pgrp === group);
+  const pids = foreground.flatMap(({ pid, session }) => [pid, session]);
+  const above = ancestorsOf(pids, table);
+  const meant = table.filter((stat) =>
+    above.has(stat.pid) && groups.some((group) => isIn(group, stat))
+  );
+  return parentsFirst(meant, table);
+}
+
+/** Send `signal` to {@linkcode ancestorsAmong}; who they were. */
 export function signalAncestors(
   helpers: Helpers,
   master: number,
   signal: number,
 ): readonly Stat[] {
-  const group = foregroundGroup(master);
-  if (group === undefined || helpers.groups.length === 0) return [];
-  const table = readStats();
-  const foreground = table.filter(({ pgrp }) => pgrp === group);
-  const pids = foreground.flatMap(({ pid, session }) => [pid, session]);
-  const above = ancestorsOf(pids, table);
-  return signalHelpers(helpers, signal, ({ pid }) => above.has(pid));
+  const above = ancestorsAmong(helpers, master);
+  signalProcesses(above, signal);
+  return above;
+}
+
+/** Send `signal` to each of `processes` that is still the one it was, in their order. */
+export function signalProcesses(processes: readonly Stat[], signal: number): void {
+  for (const stat of processes) signalProcess(stat, signal);
 }
 
 /** As signalHelpers(), for all but those who were `told`. */

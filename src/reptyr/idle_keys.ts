@@ -51,7 +51,7 @@ export class IdleKeys implements Typist {
   #findKey(bytes: Uint8Array) {
     try {
       this.#keys.learn(getTermios(this.#options.pty.master));
-      return this.#keys.find(bytes)[0];
+      return this.#keys.find(bytes).next().value;
     } catch (error) {
       if (error instanceof SyscallError) return undefined;
       throw error;

@@ -9,22 +9,32 @@
  * hear of it: we look for that, and stop ourselves too.
  *
  * ^C, ^\\ and window changes: passed on to the helpers, see helpers.ts. The kernel tells a whole group in one go; where
- * it tells one part and we another, a parent is told before its children.
+ * it tells one part and we another, a parent is told before its children. With a key the line discipline discards what
+ * has been written; a helper that was told before would lose its words. So where there are helpers such a key does not
+ * reach the line discipline: taken_keys.ts.
  */
 import { SIGCONT, SIGSTOP, SIGTSTP } from "../ffi/constants.ts";
 import { SyscallError } from "../errors.ts";
 import { ERRNO } from "../ffi/errno.ts";
 import { getpgrp, kill } from "../ffi/process.ts";
-import { readStat, type Stat } from "../proc/stat.ts";
+import { readStat } from "../proc/stat.ts";
 import { hasSignal, readStatus } from "../proc/status.ts";
 import { readLiveStats } from "../proc/stats.ts";
 import { foregroundGroup } from "../tty/foreground.ts";
 import type { Pty } from "../tty/pty.ts";
 import type { Typist } from "../tty/pump.ts";
 import { SignalKeys } from "../tty/signal_keys.ts";
+import { TakenKeys } from "../tty/taken_keys.ts";
 import { getTermios } from "../tty/termios.ts";
 import type { UserTerminal } from "../tty/user_terminal.ts";
-import { type Helpers, isIn, signalAncestors, signalHelpers, signalOthers } from "./helpers.ts";
+import {
+  ancestorsAmong,
+  type Helpers,
+  isIn,
+  signalHelpers,
+  signalOthers,
+  signalProcesses,
+} from "./helpers.ts";
 import { holdChildren } from "./hold.ts";
 import type { ProcessName } from "./job_record.ts";
 import { isOrphaned } from "./orphans.ts";
@@ -55,17 +65,17 @@ export interface JobControlOptions {
 export class JobControl implements Typist {
   readonly #options: JobControlOptions;
   readonly #keys = new SignalKeys();
-  /** Bytes that were typed behind a ^Z. */
+  readonly #taken: TakenKeys;
+  /** Bytes that were typed behind a ^Z, or from a key on that we act upon. */
   #held: Uint8Array<ArrayBuffer> = new Uint8Array(0);
   #stopping = false;
-  /** Meant by keys that are still to be passed on. */
-  #signals: { readonly signal: number; readonly told: readonly Stat[] }[] = [];
   #knowsSettings = false;
   #lastLook = -Infinity;
   #wasStopped = false;
 
   constructor(options: JobControlOptions) {
     this.#options = options;
+    this.#taken = new TakenKeys(options.pty);
   }
 
   get listening(): boolean {
@@ -77,7 +87,7 @@ export class JobControl implements Typist {
     return held && !this.#stopping;
   }
 
-  /** What the source reads, without the ^Z that we act upon. */
+  /** What the source reads, without the keys that we act upon. */
   readonly read = (fd: number, bytes: Uint8Array<ArrayBuffer>): number => {
     if (this.#stopping) return -ERRNO.EAGAIN;
     // What the key brings about is shown before the job is looked at.
@@ -91,7 +101,7 @@ export class JobControl implements Typist {
 
   /** What was typed up to the signal keys has been passed on. */
   readonly beforeWait = (isIdle: boolean): void => {
-    this.#signalHelpers();
+    this.#taken.retryEcho();
     this.#options.source.beforeWait(isIdle);
     if (!this.#stopping && !this.#hasStoppedItself()) return;
     this.#stopping = this.#wasStopped = false;
@@ -99,15 +109,18 @@ export class JobControl implements Typist {
   };
 
   /**
-   * Those who are not above the target come after it: a program that sees its pipe end does not end by the signal, and
-   * a target that is a script is to hear of it before its child ends.
+   * Tell all that `key` is for, parents before their children. Helpers that are not above the target come after it: a
+   * program that sees its pipe end does not end by the signal, and a target that is a script is to hear of it before its
+   * child ends.
    */
-  #signalHelpers(): void {
-    const signals = this.#signals.splice(0);
-    const { job: { helpers }, pty } = this.#options;
-    if (signals.length === 0 || helpers.groups.length === 0) return;
-    pty.settle();
-    for (const { signal, told } of signals) signalOthers(helpers, signal, told);
+  #press(key: number, signal: number): void {
+    const { pty, job: { helpers } } = this.#options;
+    // Looked up beforehand: a program that writes without end fills the terminal again until it is told.
+    const above = ancestorsAmong(helpers, pty.master);
+    this.#taken.take(key);
+    signalProcesses(above, signal);
+    pty.signalForeground(signal);
+    signalOthers(helpers, signal, above);
   }
 
   #readSettings(): void {
@@ -124,16 +137,21 @@ export class JobControl implements Typist {
     // Letters mean no signal, but where a user has chosen one by stty(1) since a control key was last pressed.
     if (!this.#knowsSettings || bytes.some(isControl)) this.#readSettings();
     if (!this.#knowsSettings) return bytes.length;
-    const { pty, job: { helpers } } = this.#options;
     for (const { index, signal } of this.#keys.find(bytes)) {
-      if (signal !== SIGTSTP) {
-        const told = signalAncestors(helpers, pty.master, signal);
-        this.#signals.push({ signal, told });
-      } else if (this.#canStop()) {
+      if (signal === SIGTSTP && this.#canStop()) {
         this.#held = bytes.slice(index + 1);
         this.#stopping = true;
         return index === 0 ? -ERRNO.EAGAIN : index;
       }
+      if (signal === SIGTSTP || this.#options.job.helpers.groups.length === 0) continue;
+      if (index > 0) {
+        // What was typed before comes first.
+        this.#held = bytes.slice(index);
+        return index;
+      }
+      this.#held = bytes.slice(1);
+      this.#press(bytes[0]!, signal);
+      return -ERRNO.EAGAIN;
     }
     return bytes.length;
   }

@@ -15,6 +15,7 @@ import {
   TIOCGPTN,
   TIOCGPTPEER,
   TIOCPKT,
+  TIOCSIG,
   TIOCSPTLCK,
 } from "../ffi/constants.ts";
 import { close, fcntl, ioctl, ioctlGet, ioctlStruct, open, PollSet } from "../ffi/descriptor.ts";
@@ -109,11 +110,11 @@ export class Pty implements Disposable {
   }
 
   /**
-   * Wait until the line discipline has taken what was written to the master, and has sent the signals that are in
-   * it: a work queue does that, which n_tty_poll() in drivers/tty/n_tty.c waits for where nothing is left to be read.
+   * Send SIGINT, SIGQUIT or SIGTSTP to the foreground process group of the slave, as the kernel does for a key: all of it
+   * in one go, and whoever is in it.
    */
-  settle(): void {
-    this.hasUnread();
+  signalForeground(signal: number): void {
+    ioctl(this.master, TIOCSIG, signal);
   }
 
   /** Whether the slave has something for its readers: of a line in canonical mode, only when it is ended. */

@@ -1,14 +1,20 @@
 /** Which of the bytes typed at a terminal are keys that the kernel turns into signals. Pure. */
 import {
+  ECHO,
+  ECHOCTL,
+  EXTPROC,
   ICANON,
   IEXTEN,
   ISIG,
+  IXON,
   SIGINT,
   SIGQUIT,
   SIGTSTP,
   VINTR,
   VLNEXT,
   VQUIT,
+  VSTART,
+  VSTOP,
   VSUSP,
 } from "../ffi/constants.ts";
 import { controlCharacter, type Termios } from "./settings.ts";
@@ -52,17 +58,37 @@ export class SignalKeys {
         this.#meanings[controlCharacter(settings, place)] = signal;
       }
     }
+    // The kernel asks for the keys of flow control first.
+    if ((settings.get("c_iflag") & IXON) !== 0) {
+      for (const place of [VSTART, VSTOP]) this.#meanings[controlCharacter(settings, place)] = 0;
+    }
+    // Another program reads the keys: the one behind the master, as telnetd does.
+    if (has(EXTPROC)) this.#meanings.fill(0);
     this.#meanings[DISABLED] = 0;
   }
 
-  /** The signal keys among `bytes`, which were typed after those of the last call. */
-  find(bytes: Uint8Array): SignalKey[] {
-    const found: SignalKey[] = [];
+  /**
+   * The signal keys among `bytes`, which were typed after those of the last call: after the last key that was asked
+   * for, where not all were.
+   */
+  *find(bytes: Uint8Array): Generator<SignalKey, undefined> {
     for (let index = 0; index < bytes.length; index++) {
       const meaning = this.#isLiteral ? 0 : this.#meanings[bytes[index]!]!;
       this.#isLiteral = meaning === LITERAL_NEXT;
-      if (meaning > 0) found.push({ index, signal: meaning });
+      if (meaning > 0) yield { index, signal: meaning };
     }
-    return found;
   }
+}
+
+const CARET = 0x5e;
+const TAB = 0x09;
+
+/** What the line discipline echoes for `key` under `settings`: echo_char(). */
+export function echoOf(key: number, settings: Termios): Uint8Array<ArrayBuffer> {
+  const lflag = settings.get("c_lflag");
+  if ((lflag & ECHO) === 0) return new Uint8Array(0);
+  const isControl = key < 0x20 || key === 0x7f;
+  return (lflag & ECHOCTL) !== 0 && isControl && key !== TAB
+    ? Uint8Array.of(CARET, key ^ 0x40)
+    : Uint8Array.of(key);
 }

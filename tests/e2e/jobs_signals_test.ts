@@ -4,6 +4,7 @@ import { afterEach, describe } from "@std/testing/bdd";
 import { readStat } from "../../src/proc/stat.ts";
 import { descendantsOf } from "../support/child.ts";
 import { assertNoneLeft, PROMPT, type Shape, SHAPES } from "../support/e2e_target.ts";
+import { continueBy, moveInShell, stopByKey } from "../support/jobs_shell.ts";
 import {
   living,
   MovedJob,
@@ -90,6 +91,78 @@ describe("keys and window of the new terminal reach every member", () => {
     // Its status is that of the process that was asked for.
     moved.line("quit 17");
     job.expectEnd(moved, 0);
+  });
+
+  for (const [key, what] of [["^C", "INT"], ["^\\", "QUIT"]] as const) {
+    requiresCompiler(`nothing that is said at ${key} is discarded by it`, () => {
+      using old = startOnTerminal("foreground job", [victim("jobs_family"), ...KINDS]);
+      const pids = untilReady(old, KINDS);
+      using job = new MovedJob(old, pids);
+      using moved = job.move(pids[2]!, { args: ["--redraw=none"] });
+      // Where it can be lost, one press in fifty loses it.
+      for (let press = 0; press < 60; press++) {
+        const from = moved.output.length;
+        moved.press(key);
+        expectOfAll(moved, pids, what, from);
+        assertEquals(moved.output.indexOf(key, from), from, "the echo comes first");
+      }
+      moved.line("quit 17");
+      job.expectEnd(moved, 0);
+    });
+  }
+});
+
+describe("a key that a relayed group is told of", () => {
+  afterEach(assertNoneLeft);
+
+  requires("dash", "yes")("ends a program that fills the terminal, and its script", () => {
+    using old = startOnTerminal("foreground job", ["dash", "-c", "yes; echo went on"]);
+    const pids = untilRunning(old, ["dash", "yes"]);
+    old.expect("y\r\ny\r\n");
+    using job = new MovedJob(old, pids);
+    using moved = job.move(pids[1]!);
+    moved.expect("y\r\ny\r\n");
+    moved.press("^C");
+    job.expectEnd(moved, 130);
+    assert(moved.output.includes("^C"));
+    assert(!moved.output.includes("went on"));
+  });
+
+  requiresCompiler("discards what was typed before it, and not what was behind it", () => {
+    using old = startOnTerminal("foreground job", [victim("jobs_family"), "plain"]);
+    const pids = untilReady(old, ["plain"]);
+    using job = new MovedJob(old, pids);
+    using moved = job.move(pids[1]!, { args: ["--redraw=none"] });
+    for (let time = 1; time <= 20; time++) {
+      const from = moved.output.length;
+      moved.type(`unended\x03all ${time}\r`);
+      expectOfAll(moved, pids, "INT", from);
+      moved.expect(`line: all ${time}\r\n`);
+      waitUntil("the child", () => moved.output.includes(`child1: ${time}\r\n`, from));
+    }
+    moved.line("quit 17");
+    job.expectEnd(moved, 0);
+  });
+
+  requiresCompiler("discards nothing where it is ^Z, for which the job is stopped by us", () => {
+    using old = startOnTerminal("foreground job", [victim("jobs_family"), "plain"]);
+    const pids = untilReady(old, ["plain"]);
+    using job = new MovedJob(old, pids);
+    using shell = moveInShell(job, pids[1]!);
+    for (let time = 1; time <= 10; time++) {
+      const from = shell.output.length;
+      shell.line(`all ${time}`);
+      stopByKey(shell, job);
+      continueBy(shell, "fg", job);
+      waitUntil(
+        "what both say",
+        () =>
+          shell.output.includes(`line: all ${time}\r\n`, from) &&
+          shell.output.includes(`child1: ${time}\r\n`, from),
+      );
+    }
+    shell.line("quit 17");
+    shell.expect(PROMPT);
   });
 });
 

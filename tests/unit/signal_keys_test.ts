@@ -1,6 +1,9 @@
 import { assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import {
+  ECHO,
+  ECHOCTL,
+  EXTPROC,
   ICANON,
   IEXTEN,
   ISIG,
@@ -13,7 +16,7 @@ import {
   VSUSP,
 } from "../../src/ffi/constants.ts";
 import { termios2 } from "../../src/ffi/structs.ts";
-import { SignalKeys } from "../../src/tty/signal_keys.ts";
+import { echoOf, SignalKeys } from "../../src/tty/signal_keys.ts";
 import { saneTermios, type Termios } from "../../src/tty/settings.ts";
 
 /** `stty sane` without the modes `off`, and with other control characters. */
@@ -26,6 +29,12 @@ function settings(off = 0, characters: Readonly<Record<number, number>> = {}): T
   return termios;
 }
 
+/** A program behind the master reads the keys, and not the line discipline. */
+function reading(): Termios {
+  const termios = settings();
+  return termios.set("c_lflag", termios.get("c_lflag") | EXTPROC);
+}
+
 const bytes = (text: string) => new TextEncoder().encode(text);
 
 /** What is found among `pieces`, typed one after the other: `index:signal`. */
@@ -33,7 +42,7 @@ function found(termios: Termios, ...pieces: string[]): string[] {
   const keys = new SignalKeys();
   keys.learn(termios);
   return pieces.map((piece) =>
-    keys.find(bytes(piece)).map(({ index, signal }) => `${index}:${signal}`).join(" ")
+    [...keys.find(bytes(piece))].map(({ index, signal }) => `${index}:${signal}`).join(" ")
   );
 }
 
@@ -82,6 +91,13 @@ describe("SignalKeys", () => {
       [`0:${SIGINT}`],
     ],
     [
+      "asks for ^S and ^Q before a signal key, as the kernel does",
+      settings(0, { [VINTR]: 0x13, [VQUIT]: 0x11 }),
+      [`\x13\x11${SUSP}`],
+      [`2:${SIGTSTP}`],
+    ],
+    ["knows no key where another program reads the keys", reading(), [INT + QUIT + SUSP], [""]],
+    [
       "asks for a signal key before ^V, as the kernel does",
       settings(0, { [VLNEXT]: 0x1a }),
       [SUSP + SUSP],
@@ -94,10 +110,32 @@ describe("SignalKeys", () => {
 
   it("knows no key before it has learned any, and forgets those of before", () => {
     const keys = new SignalKeys();
-    assertEquals(keys.find(bytes(SUSP)), []);
+    assertEquals([...keys.find(bytes(SUSP))], []);
     keys.learn(settings());
-    assertEquals(keys.find(bytes(SUSP)), [{ index: 0, signal: SIGTSTP }]);
+    assertEquals([...keys.find(bytes(SUSP))], [{ index: 0, signal: SIGTSTP }]);
     keys.learn(settings(ISIG));
-    assertEquals(keys.find(bytes(SUSP)), []);
+    assertEquals([...keys.find(bytes(SUSP))], []);
   });
+
+  it("goes on behind the last key that was asked for", () => {
+    const keys = new SignalKeys();
+    keys.learn(settings());
+    const [first] = keys.find(bytes(INT + LNEXT));
+    assertEquals(first, { index: 0, signal: SIGINT });
+    assertEquals([...keys.find(bytes(LNEXT + INT + SUSP))], [{ index: 2, signal: SIGTSTP }]);
+  });
+});
+
+describe("echoOf", () => {
+  const table: [string, Termios, number, string][] = [
+    ["a control character in two", settings(), 0x03, "^C"],
+    ["DEL likewise", settings(), 0x7f, "^?"],
+    ["a tab as it is", settings(), 0x09, "\t"],
+    ["a letter as it is", settings(), 0x61, "a"],
+    ["a control character as it is without ECHOCTL", settings(ECHOCTL), 0x03, "\x03"],
+    ["nothing without ECHO", settings(ECHO), 0x03, ""],
+  ];
+  for (const [what, termios, key, echo] of table) {
+    it(what, () => assertEquals(echoOf(key, termios), bytes(echo)));
+  }
 });
