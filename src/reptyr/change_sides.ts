@@ -12,11 +12,12 @@ import { SIGCONT, SIGHUP, TIOCNOTTY, TIOCSCTTY, TIOCSPGRP } from "../ffi/constan
 import { kill } from "../ffi/process.ts";
 import { verbose } from "../log.ts";
 import type { Stat } from "../proc/stat.ts";
-import { hasSignal } from "../proc/status.ts";
+import { hasSignal, readStatus } from "../proc/status.ts";
 import { enterGroupStop } from "../tracee/group_stop.ts";
 import { DATA, isError, type RemoteSyscalls } from "../tracee/remote_syscalls.ts";
 import { finish, overlap, type Steps } from "../tracee/steps.ts";
 import { handOver } from "./handover.ts";
+import type { SignalSets } from "./hangup_signals.ts";
 import type { Job } from "./job.ts";
 import type { JobRecord, ProcessName } from "./job_record.ts";
 import type { Member } from "./member.ts";
@@ -303,11 +304,20 @@ function muteHangups({ members }: Job, leader: Member, undo: DisposableStack): (
   const hearers = members.filter((member) => member === leader || isHungUp(member, leader));
   overlap(hearers.map((member) =>
     member.stepsWithin(function* (remote) {
-      const end = yield* muteHangup(remote, member.status);
+      const end = yield* muteHangup(remote, signalsNow(member));
       ends.push(member.stepsUndoing(end));
     })
   ));
   return unmute;
+}
+
+/**
+ * What a stopped member does about signals: a shield may have been lifted or raised since it was stopped. Its mask is the
+ * one that it had then, for all signals are blocked while its registers are on loan.
+ */
+function signalsNow({ pid, tracee, status }: Member): SignalSets {
+  const now = readStatus(pid, tracee.mainTid) ?? status;
+  return { ...now, sigBlocked: status.sigBlocked };
 }
 
 /** Whether a session leader that gives up its terminal, makes the kernel hang up `member`. */

@@ -14,7 +14,7 @@ export function hangupSignals(
   });
 }
 
-type SignalSets = Pick<
+export type SignalSets = Pick<
   Status,
   "sigPending" | "sharedPending" | "sigBlocked" | "sigIgnored" | "sigCaught"
 >;

@@ -3,11 +3,10 @@
  * setsid(2), setpgid(2), ioctl_tty(2).
  */
 import { TIOCGPGRP, TIOCNOTTY, TIOCSCTTY, TIOCSPGRP } from "../ffi/constants.ts";
-import type { Status } from "../proc/status.ts";
 import { insist } from "../tracee/insist.ts";
 import { DATA, isError, type RemoteSyscalls } from "../tracee/remote_syscalls.ts";
 import type { Steps } from "../tracee/steps.ts";
-import { hangupSignals } from "./hangup_signals.ts";
+import { hangupSignals, type SignalSets } from "./hangup_signals.ts";
 import { withPlaceholder } from "./placeholder.ts";
 import { mute } from "./signal_action.ts";
 import { pauseIfKilled } from "./undo_pause.ts";
@@ -83,7 +82,7 @@ export function setForeground(remote: RemoteSyscalls, fd: number, group: bigint)
  */
 export function* muteHangup(
   remote: RemoteSyscalls,
-  status: Status,
+  status: SignalSets,
 ): Steps<(remote: RemoteSyscalls) => Steps<void>> {
   const unmute: ((remote: RemoteSyscalls) => Steps<void>)[] = [];
   for (const signal of hangupSignals(status)) unmute.push(yield* mute(remote, signal));

@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { afterEach, describe, it } from "@std/testing/bdd";
 import { SIGTERM } from "../../src/ffi/constants.ts";
 import { readStat } from "../../src/proc/stat.ts";
@@ -14,7 +14,7 @@ import {
 import { requires, requiresCompiler, victim } from "../support/programs.ts";
 import { startReptyr } from "../support/reptyr.ts";
 import { waitUntil } from "../support/terminal.ts";
-import { untilBlocked } from "../support/victim.ts";
+import { untilBlocked, untilState } from "../support/victim.ts";
 
 describe("jobs that are hard to catch", () => {
   afterEach(assertNoneLeft);
@@ -97,6 +97,29 @@ describe("a job of several that was moved out of a shell, moved once more", () =
       job.expectEnd(third, 130);
     });
   }
+
+  requires("bash", "cat")("a pipeline whose first shell ends while reptyr stands still", () => {
+    using old = typeInShell("cat | cat");
+    const pids = untilRunning(old, ["cat", "cat"]);
+    untilForeground(pids[0]!);
+    pids.forEach((pid) => untilBlocked(pid));
+    using job = new MovedJob(old, pids);
+    using second = job.move(pids[0]!);
+    Deno.kill(second.pid, "SIGSTOP");
+    untilState(second.pid, "T");
+    old.hangUp();
+    old.expectExit();
+    using third = startReptyr([pids[0]!]);
+    // The next one lifts the shields, and gives up the terminal of the second, in one move.
+    job.expectOwnHangup();
+    Deno.kill(second.pid, "SIGCONT");
+    assertEquals(second.expectExit(), { kind: "exited", status: 0 });
+    third.line("third");
+    third.expect("third\r\nthird\r\n");
+    third.press("^D");
+    assertEquals(third.expectExit(), { kind: "exited", status: 0 });
+    pids.forEach((pid) => assert(job.handle(pid).ended));
+  });
 
   requiresCompiler("keys and window reach every member there", () => {
     const kinds = ["plain", "group", "plain"];
