@@ -322,6 +322,8 @@ const PREAMBLE = `
 #include <linux/bpf.h>
 #include <linux/btf.h>
 #include <linux/magic.h>
+#include <linux/nsfs.h>
+#include <linux/capability.h>
 #include <linux/kcmp.h>
 #define _LINUX_FCNTL_H /* <linux/pidfd.h> wants it, but <fcntl.h> has declared the same */
 #include <linux/pidfd.h>

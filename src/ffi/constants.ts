@@ -84,6 +84,20 @@ export const F_SETFL = 4;
 export const F_DUPFD_CLOEXEC = 1030;
 export const F_SETPIPE_SZ = 1031;
 export const F_GETPIPE_SZ = 1032;
+export const F_ADD_SEALS = 1033;
+export const F_GET_SEALS = 1034;
+export const F_SEAL_SEAL = 0x1;
+export const F_SEAL_SHRINK = 0x2;
+export const F_SEAL_GROW = 0x4;
+export const F_SEAL_WRITE = 0x8;
+
+// <linux/nsfs.h>
+export const NS_GET_PARENT = 0xb702;
+export const NS_GET_OWNER_UID = 0xb704;
+
+// <linux/capability.h>
+export const CAP_KILL = 5;
+export const CAP_SYS_PTRACE = 19;
 
 // <poll.h>
 export const POLLIN = 0x001;
@@ -114,6 +128,7 @@ export const MAP_SHARED = 0x01;
 export const MAP_PRIVATE = 0x02;
 export const MAP_ANONYMOUS = 0x20;
 export const MFD_CLOEXEC = 0x1;
+export const MFD_ALLOW_SEALING = 0x2;
 
 // <sys/epoll.h>
 export const EPOLL_CTL_ADD = 1;

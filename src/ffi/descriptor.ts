@@ -1,5 +1,13 @@
 /** Calls on descriptors of our own. All return raw values (see `raw.ts`) unless they say otherwise. */
-import { AT_FDCWD, MFD_CLOEXEC, O_CLOEXEC, O_CREAT, O_NONBLOCK, SEEK_CUR } from "./constants.ts";
+import {
+  AT_FDCWD,
+  MFD_ALLOW_SEALING,
+  MFD_CLOEXEC,
+  O_CLOEXEC,
+  O_CREAT,
+  O_NONBLOCK,
+  SEEK_CUR,
+} from "./constants.ts";
 import { ERRNO } from "./errno.ts";
 import { libc } from "./libc.ts";
 import { cString } from "./memory.ts";
@@ -16,10 +24,16 @@ export function open(path: string, flags: number): number {
   );
 }
 
-/** memfd_create(2): a file of memory alone, close-on-exec; `name` is for /proc only. */
+/** memfd_create(2): a file of memory alone, close-on-exec, which can be sealed; `name` is for /proc only. */
 export function memfdCreate(name: string): number {
   const bytes = cString(name);
-  return raw(libc().memfd_create(bytes, MFD_CLOEXEC), "memfd_create", bytes, MFD_CLOEXEC);
+  const flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
+  return raw(libc().memfd_create(bytes, flags), "memfd_create", bytes, flags);
+}
+
+/** dup3(2): `target`, close-on-exec, becomes what `fd` is, whatever it was. */
+export function replace(target: number, fd: number): number {
+  return raw(libc().dup3(fd, target, O_CLOEXEC), "dup3", fd, target, O_CLOEXEC);
 }
 
 /** open(2) that makes the file, where there is none, with mode 0o666 less the umask. Throws SyscallError. */

@@ -70,7 +70,7 @@ const SYMBOLS = {
     result: "isize", // ssize_t
   },
 
-  // Descriptors: openat(2), close(2), read(2), write(2), fcntl(2), fchown(2), pipe2(2), poll(2)
+  // Descriptors: openat(2), close(2), read(2), write(2), fcntl(2), fchown(2), dup3(2), pipe2(2), poll(2)
   openat: {
     parameters: [
       "i32", // int dirfd
@@ -143,6 +143,14 @@ const SYMBOLS = {
       "i32", // int fd
       "u32", // uid_t owner
       "u32", // gid_t group
+    ],
+    result: "i32",
+  },
+  dup3: {
+    parameters: [
+      "i32", // int oldfd
+      "i32", // int newfd
+      "i32", // int flags
     ],
     result: "i32",
   },

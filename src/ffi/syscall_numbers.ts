@@ -28,6 +28,7 @@ export const SYSCALL_NUMBERS = {
     fchown: 93,
     ptrace: 101,
     openat: 257,
+    dup3: 292,
     pipe2: 293,
     prlimit64: 302,
     process_vm_readv: 310,
@@ -38,6 +39,7 @@ export const SYSCALL_NUMBERS = {
   },
   aarch64: {
     ...EVERYWHERE,
+    dup3: 24,
     fcntl: 25,
     ioctl: 29,
     fchown: 55,

@@ -25,7 +25,8 @@ import { releaseHeld } from "./hold.ts";
 import { Job } from "./job.ts";
 import { helpersOf, wholeGroup } from "./job_helpers.ts";
 import { othersOfGroup } from "./job_members.ts";
-import type { JobRecord, ProcessName } from "./job_record.ts";
+import type { ProcessName } from "./job_record.ts";
+import { type KnownRecord, readRecords, recordFor } from "./known_records.ts";
 import type { LeftBehind } from "./late_prompt.ts";
 import { OldScreen } from "./old_screen.ts";
 import { isDriven, type OldSettings, oldSettings } from "./old_settings.ts";
@@ -34,7 +35,7 @@ import { fdsOn, type OldTerminal } from "./old_terminal.ts";
 import { planJob } from "./plan.ts";
 import { readLiveStats } from "../proc/stats.ts";
 import type { MoveMode, PreflightFacts } from "./preflight.ts";
-import { PublishedRecord, readRecords } from "./published_record.ts";
+import { PublishedRecord } from "./published_record.ts";
 import { catchesStop, PutAside } from "./put_aside.ts";
 import type { Redraw } from "./redraw.ts";
 import { sharesDescription } from "./sharing.ts";
@@ -86,7 +87,7 @@ export function attach(
   settingsFrom: SettingsFrom,
 ): Attachment {
   releaseHeld([facts.pid, ...facts.members]);
-  const known = readRecords(facts.pid);
+  const known = readRecords();
   const attempt = { facts, pty, how, settingsFrom, known };
   for (let tries = 1; tries < ZOMBIE_TRIES; tries++) {
     const attachment = tryToAttach({ ...attempt, mayStay: false });
@@ -102,7 +103,7 @@ interface Attempt {
   readonly how: AttachOptions;
   readonly settingsFrom: SettingsFrom;
   /** What other reptyrs tell of the job. */
-  readonly known: readonly JobRecord[];
+  readonly known: readonly KnownRecord[];
   /** Whether to leave the target in its session where it cannot leave it. */
   readonly mayStay: boolean;
 }
@@ -159,7 +160,8 @@ function tryToAttach(
 
     using undo = new DisposableStack();
     // Before anyone leaves the old terminal: the reptyr that served that looks for it when it is abandoned.
-    const record = undo.use(new PublishedRecord(facts.pid));
+    const name = { pid: facts.pid, startTime: target.stat.startTime };
+    const record = undo.use(new PublishedRecord(name));
     const hasShell = !leadsSession(target);
     // What the members would undo by themselves is not to be undone twice.
     using loans = new DisposableStack();
@@ -174,12 +176,12 @@ function tryToAttach(
     isDone = true;
     if (!hasShell) screen?.reset();
     tellLoans();
-    const earlier = known.find((record) => record.target === facts.pid);
+    const earlier = recordFor(name, known);
     const helpers = stays ? wholeGroup(job) : helpersOf(job, earlier?.groups);
     const parent = shell ?? earlier?.shell;
     const publish = () =>
       record.write({
-        target: facts.pid,
+        target: name,
         ...parent === undefined ? {} : { shell: parent },
         groups: helpers.groups,
         shields: shields.map(({ record }) => record).filter((one) => one !== undefined),

@@ -19,7 +19,8 @@ import { finish, overlap, type Steps } from "../tracee/steps.ts";
 import { handOver } from "./handover.ts";
 import type { SignalSets } from "./hangup_signals.ts";
 import type { Job } from "./job.ts";
-import type { JobRecord, ProcessName } from "./job_record.ts";
+import type { ProcessName } from "./job_record.ts";
+import type { KnownRecord } from "./known_records.ts";
 import type { Member } from "./member.ts";
 import { controllingShell, isForeground, waitForPrompt } from "./old_shell.ts";
 import type { MovePlan } from "./plan.ts";
@@ -54,7 +55,7 @@ export interface Change {
   /** Those of the group who stay where they are, when the target goes alone. */
   readonly staying: readonly Stat[];
   /** What other reptyrs, which served the job until now, have changed in it. */
-  readonly known: readonly JobRecord[];
+  readonly known: readonly KnownRecord[];
   /** Whether the target stays in its session and group, and all helpers with it: zombies.ts. */
   readonly stays: boolean;
 }
@@ -126,13 +127,17 @@ export function changeSides(
 }
 
 /** The shields of reptyrs that serve the job until now, and cannot lift them any more. */
-function adoptShields(job: Job, known: readonly JobRecord[]): SighupShield[] {
-  return known.flatMap(({ shields }) => shields).flatMap((record) => {
-    const { pid, startTime } = record.process;
-    const member = job.members.find(({ stat }) => stat.pid === pid && stat.startTime === startTime);
-    if (member === undefined) return [];
-    return member.within((remote) => SighupShield.adopt(remote, record)) ?? [];
-  });
+function adoptShields(job: Job, known: readonly KnownRecord[]): SighupShield[] {
+  return known.flatMap(({ shields, authority }) =>
+    shields.flatMap((record) => {
+      const { pid, startTime } = record.process;
+      const member = job.members.find(({ stat }) =>
+        stat.pid === pid && stat.startTime === startTime
+      );
+      if (member === undefined) return [];
+      return member.within((remote) => SighupShield.adopt(remote, record, authority)) ?? [];
+    })
+  );
 }
 
 /** `oldFd` and `fd` are descriptors of the target, on the terminal that it has had and on the one that it gets. */

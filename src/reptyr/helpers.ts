@@ -9,11 +9,14 @@ import { readStats } from "../proc/stats.ts";
 import { foregroundGroup } from "../tty/foreground.ts";
 import type { HelperGroup } from "./job_record.ts";
 import { ancestorsOf, parentsFirst } from "./kinship.ts";
+import type { Authority } from "./record_holder.ts";
 
 export interface Helpers {
   /** The process groups that they are in now, with the session that they are still in. */
   readonly groups: readonly HelperGroup[];
   readonly pids: readonly number[];
+  /** On whose word they are known; undefined for those of a job that we have moved ourselves. */
+  readonly authority?: Authority;
 }
 
 /**
@@ -21,14 +24,14 @@ export interface Helpers {
  * parents before their children. Who they were.
  */
 export function signalHelpers(
-  { groups }: Helpers,
+  { groups, authority }: Helpers,
   signal: number,
   isMeant: (stat: Stat) => boolean = () => true,
 ): readonly Stat[] {
   if (groups.length === 0) return [];
   const table = readStats();
   const meant = table.filter((stat) => groups.some((group) => isIn(group, stat)) && isMeant(stat));
-  signalProcesses(parentsFirst(meant, table), signal);
+  signalProcesses(parentsFirst(meant, table), signal, authority);
   return meant;
 }
 
@@ -57,13 +60,20 @@ export function signalAncestors(
   signal: number,
 ): readonly Stat[] {
   const above = ancestorsAmong(helpers, master);
-  signalProcesses(above, signal);
+  signalProcesses(above, signal, helpers.authority);
   return above;
 }
 
-/** Send `signal` to each of `processes` that is still the one it was, in their order. */
-export function signalProcesses(processes: readonly Stat[], signal: number): void {
-  for (const stat of processes) signalProcess(stat, signal);
+/**
+ * Send `signal` to each of `processes` that is still the one it was, in their order; where they are known on the word of
+ * another, to those that it could send it to itself.
+ */
+export function signalProcesses(
+  processes: readonly Stat[],
+  signal: number,
+  authority: Authority | undefined,
+): void {
+  for (const stat of processes) signalProcess(stat, signal, authority);
 }
 
 /** As signalHelpers(), for all but those who were `told`. */
@@ -71,11 +81,12 @@ export function signalOthers(helpers: Helpers, signal: number, told: readonly St
   signalHelpers(helpers, signal, (stat) => !told.some((one) => isSame(one, stat)));
 }
 
-function signalProcess(stat: Stat, signal: number): void {
+function signalProcess(stat: Stat, signal: number, authority: Authority | undefined): void {
   const pidfd = pidfdOpen(stat.pid);
   if (pidfd < 0) return;
   const now = readStat(stat.pid);
-  if (now !== undefined && isSame(now, stat)) pidfdSendSignal(pidfd, signal);
+  const isAllowed = authority?.maySignal(stat, signal) ?? true;
+  if (now !== undefined && isSame(now, stat) && isAllowed) pidfdSendSignal(pidfd, signal);
   close(pidfd);
 }
 

@@ -9,7 +9,8 @@
  */
 import { RefusedError, StopTimeoutError, SyscallError, TraceeDiedError } from "../errors.ts";
 import { SIGCONT } from "../ffi/constants.ts";
-import { kill, usleep } from "../ffi/process.ts";
+import { close } from "../ffi/descriptor.ts";
+import { pidfdOpen, pidfdSendSignal, usleep } from "../ffi/process.ts";
 import { verbose } from "../log.ts";
 import { readable } from "../proc/gone.ts";
 import { isLive, livingThread, readStat } from "../proc/stat.ts";
@@ -17,18 +18,34 @@ import { readStatus } from "../proc/status.ts";
 import { Tracee } from "../tracee/tracee.ts";
 import { Deadline } from "../tracee/wait.ts";
 import type { ProcessName } from "./job_record.ts";
+import type { Authority } from "./record_holder.ts";
 import { isSuspendedReptyr } from "./suspended.ts";
 
 /** How long each may take to stop. One that does not is left to SIGSTOP. */
 const HOLD_SECONDS = 0.5;
 
-/** Hold those of `pids` that are children of `shell`, until the result is disposed of. */
-export function holdChildren(shell: ProcessName | undefined, pids: readonly number[]): Disposable {
+/**
+ * Hold those of `pids` that are children of `shell`, until the result is disposed of; where all that is known on the word of
+ * another reptyr, those that it could hold itself.
+ */
+export function holdChildren(
+  shell: ProcessName | undefined,
+  pids: readonly number[],
+  authority?: Authority,
+): Disposable {
   const held = new DisposableStack();
   if (shell === undefined || !lives(shell)) return held;
-  for (const pid of pids.filter((pid) => readStat(pid)?.ppid === shell.pid)) {
+  for (const pid of pids) {
+    const stat = readStat(pid);
+    if (stat?.ppid !== shell.pid) continue;
+    const isAllowed = () => authority?.mayTrace(stat) ?? true;
+    if (!isAllowed()) continue;
     try {
-      held.use(Tracee.seize(pid, { timeoutSeconds: HOLD_SECONDS }));
+      using undo = new DisposableStack();
+      const tracee = undo.use(Tracee.seize(pid, { timeoutSeconds: HOLD_SECONDS }));
+      if (!isAllowed()) continue;
+      undo.move();
+      held.use(tracee);
     } catch (error) {
       const expected = [RefusedError, StopTimeoutError, SyscallError, TraceeDiedError];
       if (!expected.some((one) => error instanceof one)) throw error;
@@ -53,8 +70,20 @@ export function releaseHeld(pids: readonly number[]): void {
   for (const pid of pids) {
     const tracer = () => readable(() => readStatus(pid, livingThread(pid)))?.tracerPid ?? 0;
     const holder = tracer();
-    if (holder === 0 || !isSuspendedReptyr(holder) || kill(holder, SIGCONT) < 0) continue;
+    if (holder === 0 || !resume(holder)) continue;
     verbose(`Continued process ${holder}, a reptyr that holds process ${pid}`);
     while (tracer() === holder && !deadline.passed) usleep(PAUSE_US);
   }
+}
+
+/**
+ * Continue a process that is called what we are, and has been stopped: that is a claim, but of the one that is continued.
+ * Whether it was.
+ */
+function resume(pid: number): boolean {
+  const pidfd = pidfdOpen(pid);
+  if (pidfd < 0) return false;
+  const done = isSuspendedReptyr(pid) && pidfdSendSignal(pidfd, SIGCONT) >= 0;
+  close(pidfd);
+  return done;
 }

@@ -118,7 +118,7 @@ export class JobControl implements Typist {
     // Looked up beforehand: a program that writes without end fills the terminal again until it is told.
     const above = ancestorsAmong(helpers, pty.master);
     this.#taken.take(key);
-    signalProcesses(above, signal);
+    signalProcesses(above, signal, helpers.authority);
     pty.signalForeground(signal);
     signalOthers(helpers, signal, above);
   }
@@ -203,7 +203,7 @@ export class JobControl implements Typist {
 
   #stop(): void {
     const { pty, job: { target, shell, helpers }, turn } = this.#options;
-    using _held = holdChildren(shell, [target, ...helpers.pids]);
+    using _held = holdChildren(shell, [target, ...helpers.pids], helpers.authority);
     const group = foregroundGroup(pty.master);
     if (group !== undefined) kill(-group, SIGSTOP);
     signalHelpers(helpers, SIGSTOP);

@@ -1,7 +1,10 @@
 /**
  * What a reptyr that serves a job tells the next one, which moves that job on: only the first knows what it has
- * changed for as long as it serves, and whom it counts as a helper. Pure.
+ * changed for as long as it serves, and which groups it passes signals on to. Pure.
+ *
+ * A record is a claim of the process that holds it. What may be done on its word is decided in authority.ts.
  */
+import { ARCHITECTURES } from "../arch/mod.ts";
 
 /** A process group, with its session: the number may be used again elsewhere. */
 export interface HelperGroup {
@@ -25,7 +28,7 @@ export interface ShieldRecord {
 }
 
 export interface JobRecord {
-  readonly target: number;
+  readonly target: ProcessName;
   /** The shell that has the target as a job. */
   readonly shell?: ProcessName;
   /** Those of the helpers; undefined until they are known. */
@@ -33,33 +36,65 @@ export interface JobRecord {
   readonly shields: readonly ShieldRecord[];
 }
 
-/** As one line of JSON. Start times are decimal numbers in a string: they may exceed what JSON's numbers hold. */
-export function formatRecord(record: JobRecord): string {
-  return JSON.stringify(
-    record,
-    (_, value) => typeof value === "bigint" ? value.toString() : value,
-  );
+/** No record has more bytes. */
+export const MAX_RECORD_SIZE = 1 << 16;
+
+const MAX_GROUPS = 64;
+const MAX_SHIELDS = 256;
+
+/** PID_MAX_LIMIT in <linux/threads.h>. */
+const MAX_PID = 1 << 22;
+
+/** `struct sigaction` of each kind of program, and the digest of an auxiliary vector: sighup_shield.ts. */
+const ACTION_DIGITS = ARCHITECTURES.map(({ structs }) => 2 * structs.sigaction.size);
+const IMAGE_DIGITS = 16;
+
+/**
+ * As one line of JSON. Start times are decimal numbers in a string: they may exceed what JSON's numbers hold. Shields and
+ * groups beyond those that a record can have are left out.
+ */
+export function formatRecord({ target, shell, groups, shields }: JobRecord): string {
+  const nameOf = ({ pid, startTime }: ProcessName) => ({ pid, startTime: startTime.toString() });
+  return JSON.stringify({
+    target: nameOf(target),
+    ...shell === undefined ? {} : { shell: nameOf(shell) },
+    ...groups === undefined ? {} : {
+      groups: groups.slice(0, MAX_GROUPS).map(({ session, pgrp }) => ({ session, pgrp })),
+    },
+    shields: shields.slice(0, MAX_SHIELDS).map(({ process, shell, action, image }) => ({
+      process: nameOf(process),
+      shell: nameOf(shell),
+      action,
+      image,
+    })),
+  });
 }
 
-/** Undefined when the text is no record, such as that of another version, or one that is being written. */
+/**
+ * Undefined when the text is no record, such as that of another version. Whatever {@linkcode formatRecord} would not have
+ * written just so is none.
+ */
 export function parseRecord(text: string): JobRecord | undefined {
+  if (text.length > MAX_RECORD_SIZE) return undefined;
   try {
     const { target, shell, groups, shields } = object(JSON.parse(text));
-    return {
-      target: integer(target),
+    const record: JobRecord = {
+      target: parseName(target),
       ...shell === undefined ? {} : { shell: parseName(shell) },
-      ...groups === undefined ? {} : { groups: list(groups).map(parseGroup) },
-      shields: list(shields).map(parseShield),
+      ...groups === undefined ? {} : { groups: list(groups, MAX_GROUPS).map(parseGroup) },
+      shields: list(shields, MAX_SHIELDS).map(parseShield),
     };
+    return formatRecord(record) === text ? record : undefined;
   } catch (error) {
     if (error instanceof SyntaxError) return undefined;
     throw error;
   }
 }
 
+/** A session that is outside of our PID namespace has the number 0. No group has: that would be every group there. */
 function parseGroup(value: unknown): HelperGroup {
   const { session, pgrp } = object(value);
-  return { session: integer(session), pgrp: integer(pgrp) };
+  return { session: integer(session, 0), pgrp: integer(pgrp, 1) };
 }
 
 function parseShield(value: unknown): ShieldRecord {
@@ -67,14 +102,17 @@ function parseShield(value: unknown): ShieldRecord {
   return {
     process: parseName(process),
     shell: parseName(shell),
-    action: matching(action, /^([0-9a-f]{2})+$/),
-    image: matching(image, /^[0-9a-f]*$/),
+    action: digits(action, ACTION_DIGITS),
+    image: digits(image, [IMAGE_DIGITS]),
   };
 }
 
 function parseName(value: unknown): ProcessName {
   const { pid, startTime } = object(value);
-  return { pid: integer(pid), startTime: BigInt(matching(startTime, /^\d+$/)) };
+  if (typeof startTime !== "string" || !/^\d{1,20}$/.test(startTime)) {
+    throw new SyntaxError("No start time");
+  }
+  return { pid: integer(pid, 1), startTime: BigInt(startTime) };
 }
 
 function object(value: unknown): Readonly<Record<string, unknown>> {
@@ -82,17 +120,21 @@ function object(value: unknown): Readonly<Record<string, unknown>> {
   throw new SyntaxError("No object");
 }
 
-function list(value: unknown): readonly unknown[] {
-  if (Array.isArray(value)) return value;
-  throw new SyntaxError("No array");
+function list(value: unknown, longest: number): readonly unknown[] {
+  if (Array.isArray(value) && value.length <= longest) return value;
+  throw new SyntaxError("No array, or too long a one");
 }
 
-function integer(value: unknown): number {
-  if (typeof value === "number" && Number.isSafeInteger(value)) return value;
-  throw new SyntaxError("No integer");
+function integer(value: unknown, least: number): number {
+  if (Number.isInteger(value) && Number(value) >= least && Number(value) <= MAX_PID) {
+    return Number(value);
+  }
+  throw new SyntaxError("No PID");
 }
 
-function matching(value: unknown, pattern: RegExp): string {
-  if (typeof value === "string" && pattern.test(value)) return value;
-  throw new SyntaxError(`Not ${pattern}`);
+function digits(value: unknown, lengths: readonly number[]): string {
+  if (typeof value === "string" && lengths.includes(value.length) && /^[0-9a-f]*$/.test(value)) {
+    return value;
+  }
+  throw new SyntaxError("No bytes");
 }

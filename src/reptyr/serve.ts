@@ -18,11 +18,12 @@ import type { Attachment } from "./attach.ts";
 import { exitStatus } from "../proc/exit_status.ts";
 import { signalAncestors, signalHelpers, signalOthers, watchHelpers } from "./helpers.ts";
 import { JobControl } from "./job_control.ts";
+import type { ProcessName } from "./job_record.ts";
+import { readRecords, recordFor } from "./known_records.ts";
 import { LatePrompt } from "./late_prompt.ts";
 import { DroppedOutput, lostOutput } from "./lost_output.ts";
 import { changeSize } from "./redraw.ts";
 import { TerminalTurn } from "./terminal_turn.ts";
-import { readRecords } from "./published_record.ts";
 import type { ScreenKeeper } from "./screen_keeper.ts";
 import type { SighupShield } from "./sighup_shield.ts";
 
@@ -165,17 +166,18 @@ function loseOutput(service: Service): number {
  * target's controlling terminal, a slave is held for it. Not so when another reptyr has moved the target on; for a
  * target that has stayed in its session that one's record tells.
  */
-function staysOn({ target: { pid }, attachment: { stays }, pty }: Service): boolean {
+function staysOn({ target, attachment: { stays }, pty }: Service): boolean {
   if (pty.isTaken) return false;
+  const { pid } = target;
   const stat = readStat(pid);
-  const isOnIt = stays ? !isMovedOn(pid) : stat?.ttyNr === encodeDevice(ptsDevice(pty.index));
+  const isOnIt = stays ? !isMovedOn(target) : stat?.ttyNr === encodeDevice(ptsDevice(pty.index));
   if (!isOnIt && !isEndingProcess(pid)) return false;
   pty.holdSlave();
   return true;
 }
 
-function isMovedOn(pid: number): boolean {
-  return readRecords(pid).some(({ target }) => target === pid);
+function isMovedOn(target: ProcessName): boolean {
+  return recordFor(target, readRecords()) !== undefined;
 }
 
 /**
@@ -213,7 +215,7 @@ function leave({ target, attachment, rawMode, pty }: Service): void {
   // What it did before is still to be put back when its first shell has ended: the other reptyr does that, when it
   // could read our record.
   const raised = attachment.shields.some(({ raised }) => raised);
-  if (raised && !isMovedOn(target.pid)) {
+  if (raised && !isMovedOn(target)) {
     writeStderr("  It goes on ignoring SIGHUP: the shell it was started from lives");
   }
 }

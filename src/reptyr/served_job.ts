@@ -4,12 +4,14 @@
  */
 import { RefusedError, StopTimeoutError, SyscallError, TraceeDiedError } from "../errors.ts";
 import { verbose } from "../log.ts";
-import { isLive, readStat } from "../proc/stat.ts";
+import { isLive } from "../proc/stat.ts";
 import { type Helpers, isIn } from "./helpers.ts";
-import type { JobRecord, ProcessName, ShieldRecord } from "./job_record.ts";
+import type { ProcessName, ShieldRecord } from "./job_record.ts";
+import type { KnownRecord } from "./known_records.ts";
 import { Member } from "./member.ts";
 import { readStats } from "../proc/stats.ts";
 import type { PublishedRecord } from "./published_record.ts";
+import type { Authority } from "./record_holder.ts";
 import { SighupShield } from "./sighup_shield.ts";
 
 export interface ServedJob {
@@ -27,12 +29,12 @@ export interface ServedJob {
  * by `published`. A member that cannot be stopped within `timeoutSeconds` goes on ignoring SIGHUP.
  */
 export function takeOverJob(
-  record: JobRecord,
+  record: KnownRecord,
   published: PublishedRecord,
   timeoutSeconds: number,
 ): ServedJob {
-  const { target, shell, groups = [] } = record;
-  const shields = record.shields.map((shield) => adopt(shield, timeoutSeconds))
+  const { target, shell, groups = [], authority } = record;
+  const shields = record.shields.map((shield) => adopt(shield, authority, timeoutSeconds))
     .filter((shield) => shield !== undefined);
   const pids = readStats().filter((stat) =>
     isLive(stat) && groups.some((group) => isIn(group, stat))
@@ -44,19 +46,23 @@ export function takeOverJob(
       shields: shields.map(({ record }) => record).filter((one) => one !== undefined),
     });
   publish();
-  return { target, shell, helpers: { groups, pids }, shields, publish };
+  return { target: target.pid, shell, helpers: { groups, pids, authority }, shields, publish };
 }
 
-function adopt(record: ShieldRecord, timeoutSeconds: number): SighupShield | undefined {
-  const { pid, startTime } = record.process;
-  if (readStat(pid)?.startTime !== startTime) return undefined;
+function adopt(
+  record: ShieldRecord,
+  authority: Authority,
+  timeoutSeconds: number,
+): SighupShield | undefined {
+  const { process } = record;
+  if (!authority.mayTrace(process)) return undefined;
   try {
-    using member = Member.seize(pid, timeoutSeconds);
-    return member.within((remote) => SighupShield.adopt(remote, record));
+    using member = Member.seize(process.pid, timeoutSeconds);
+    return member.within((remote) => SighupShield.adopt(remote, record, authority));
   } catch (error) {
     const expected = [RefusedError, StopTimeoutError, SyscallError, TraceeDiedError];
     if (!expected.some((one) => error instanceof one)) throw error;
-    verbose(`Process ${pid} goes on ignoring SIGHUP: ${error}`);
+    verbose(`Process ${process.pid} goes on ignoring SIGHUP: ${error}`);
     return undefined;
   }
 }

@@ -11,12 +11,13 @@
 import { SIG_DFL, SIG_IGN, SIGHUP } from "../ffi/constants.ts";
 import { close } from "../ffi/descriptor.ts";
 import { pidfdOpen } from "../ffi/process.ts";
-import { readAuxv } from "../proc/auxv.ts";
+import { readImage } from "../proc/auxv.ts";
 import { isLive, livingThread, readStat } from "../proc/stat.ts";
 import { RemoteSyscalls } from "../tracee/remote_syscalls.ts";
 import { finish, type Steps } from "../tracee/steps.ts";
 import { Tracee } from "../tracee/tracee.ts";
 import type { ProcessName, ShieldRecord } from "./job_record.ts";
+import type { Authority } from "./record_holder.ts";
 import {
   exchangeAction,
   getAction,
@@ -40,6 +41,8 @@ export class SighupShield {
     /** Tells one program image from the next: its addresses mean nothing after execve(2). */
     readonly image: string,
     saved: SignalAction,
+    /** On whose word it was adopted; undefined for one that we have raised. */
+    readonly authority?: Authority,
   ) {
     this.#saved = saved;
   }
@@ -70,14 +73,23 @@ export class SighupShield {
 
   /**
    * Take over a shield that another reptyr raised for the target of `remote`, to lift it in its place; now, when that
-   * shell has ended. `undefined` then, and when the target has chosen something else by itself since.
+   * shell has ended. `undefined` then, and when the target has chosen something else by itself since; and where the other
+   * reptyr, of which `authority` tells, could not do it.
    */
-  static adopt(remote: RemoteSyscalls, record: ShieldRecord): SighupShield | undefined {
-    const { pid, options } = remote.tracee;
+  static adopt(
+    remote: RemoteSyscalls,
+    record: ShieldRecord,
+    authority: Authority,
+  ): SighupShield | undefined {
+    const { pid, options, arch } = remote.tracee;
+    // Asked while it stands still: nothing of it changes any more.
+    if (record.process.pid !== pid || !authority.mayTrace(record.process)) return undefined;
+    const action = Uint8Array.fromHex(record.action);
+    if (action.length !== arch.structs.sigaction.size) return undefined;
     if (handlerOf(remote, finish(getAction(remote, SIGHUP))) !== SIG_IGN) return undefined;
     const shellPidfd = openProcess(record.shell);
-    const action = Uint8Array.fromHex(record.action);
-    const shield = new SighupShield(pid, options, shellPidfd, record, record.image, action);
+    const { image } = record;
+    const shield = new SighupShield(pid, options, shellPidfd, record, image, action, authority);
     if (shellPidfd >= 0) return shield;
     shield.undo(remote);
     return undefined;
@@ -102,10 +114,17 @@ export class SighupShield {
    */
   lift(timeoutSeconds: number): void {
     if (this.#saved === undefined) return;
+    if (!this.#isAllowed) return this.#forget();
     using tracee = Tracee.seize(this.pid, { timeoutSeconds, options: this.options });
+    if (!this.#isAllowed) return this.#forget();
     using remote = RemoteSyscalls.begin(tracee);
     if (handlerOf(remote, finish(getAction(remote, SIGHUP))) === SIG_IGN) this.#putBack(remote);
     this.#forget();
+  }
+
+  /** It may have become a program that the reptyr on whose word we act could not trace: it keeps what it has then. */
+  get #isAllowed(): boolean {
+    return this.authority?.mayTrace(this.names.process) ?? true;
   }
 
   /** Put it back within the scope that raised the shield, or another before the target ran: the move has failed. */
@@ -137,7 +156,7 @@ export class SighupShield {
 }
 
 function imageOf(pid: number): string {
-  return readAuxv(pid, livingThread(pid)) ?? "";
+  return readImage(pid, livingThread(pid));
 }
 
 /** A process by a name that is never another's. */

@@ -14,7 +14,8 @@ import type { MoveOptions } from "./mod.ts";
 import { restoreAtExit, sizeOf } from "./own_terminal.ts";
 import { ScreenKeeper } from "./screen_keeper.ts";
 import { readStats } from "../proc/stats.ts";
-import { PublishedRecord, readRecords } from "./published_record.ts";
+import { readRecords } from "./known_records.ts";
+import { PublishedRecord } from "./published_record.ts";
 import { Redrawer } from "./redraw.ts";
 import { ENDING_SIGNALS } from "./serve.ts";
 import { takeOverJob } from "./served_job.ts";
@@ -50,8 +51,8 @@ export async function steal({ pid, timeoutSeconds, redraw }: MoveOptions): Promi
 
   const guard = cleanup.use(new SlaveGuard(facts.master));
   const replacement = cleanup.use(new HungUpMaster());
-  const served = readRecords(pid).find(({ target, groups }) =>
-    target === facts.wanted.session && groups !== undefined
+  const served = readRecords().find(({ target, groups }) =>
+    target.pid === facts.wanted.session && groups !== undefined
   );
   // Before that reptyr loses its terminal: it looks for who has the job then.
   const published = served && cleanup.use(new PublishedRecord(served.target));

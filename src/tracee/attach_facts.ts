@@ -1,7 +1,7 @@
 /** Reads from /proc what `attach_failure.ts` explains: whether a process can be traced, and by whom it is. */
 import { readCommand } from "../proc/command.ts";
 import { procFolder, readable, unlessGone } from "../proc/gone.ts";
-import { printable } from "../proc/printable.ts";
+import { readLabel } from "../proc/label.ts";
 import { livingThread } from "../proc/stat.ts";
 import { readStatus } from "../proc/status.ts";
 import type { AttachFacts, SelfFacts } from "./attach_failure.ts";
@@ -79,14 +79,4 @@ export function readYamaLevel(): number | undefined {
 /** uid_map as user_namespaces(7) shows it to us. */
 function readIdMap(pid: number): string | undefined {
   return readable(() => Deno.readTextFileSync(`/proc/${pid}/uid_map`));
-}
-
-function readLabel(pid: number): string | undefined {
-  let label: string | undefined;
-  try {
-    label = Deno.readTextFileSync(`/proc/${pid}/attr/current`).replace(/[\n\0]+$/, "");
-  } catch {
-    // Without a security module the file cannot be read (EINVAL); with one, nothing depends on it alone.
-  }
-  return label === undefined || label === "" ? undefined : printable(label);
 }

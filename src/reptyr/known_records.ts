@@ -1,0 +1,83 @@
+/** What other reptyrs say of jobs that they serve, as far as they may be believed. */
+import { verbose } from "../log.ts";
+import { readable } from "../proc/gone.ts";
+import { readMemfds } from "../proc/memfd.ts";
+import { isLive, readStat, type Stat } from "../proc/stat.ts";
+import { readStats } from "../proc/stats.ts";
+import { listPids } from "../proc/tasks.ts";
+import { speaksForItself } from "./authority.ts";
+import {
+  type HelperGroup,
+  type JobRecord,
+  MAX_RECORD_SIZE,
+  parseRecord,
+  type ProcessName,
+} from "./job_record.ts";
+import { RECORD_NAME } from "./published_record.ts";
+import { type Authority, readSurroundings, RecordHolder } from "./record_holder.ts";
+
+/**
+ * A record in which all is left out that its holder could not do itself. What is done on its word later is to be asked of
+ * `authority` once more: processes change.
+ */
+export interface KnownRecord extends JobRecord {
+  readonly authority: Authority;
+}
+
+/**
+ * The records of other reptyrs. A process is asked for one that is called what we are: that is a claim, too, and keeps
+ * nothing out but those who would not have one.
+ */
+export function readRecords(): KnownRecord[] {
+  const own = readStat(Deno.pid)?.comm;
+  const pids = listPids().filter((pid) =>
+    pid !== Deno.pid && readable(() => readStat(pid))?.comm === own
+  );
+  if (pids.length === 0) return [];
+  const around = readSurroundings();
+  return pids.map((pid) => RecordHolder.read(pid, around)).filter((holder) => holder !== undefined)
+    // What root says comes first: of two that speak of one job, the user's may be a trap.
+    .sort((a, b) => Number(b.isRoot) - Number(a.isRoot))
+    .map(recordOf).filter((record) => record !== undefined);
+}
+
+/** A reptyr has one record at most. A target that it could not have moved is none of its own. */
+function recordOf(holder: RecordHolder): KnownRecord | undefined {
+  const [file, ...others] = readMemfds(holder.pid, RECORD_NAME, MAX_RECORD_SIZE);
+  if (file === undefined || others.length > 0) return undefined;
+  if (!speaksForItself(holder.credentials, file)) return undefined;
+  const record = parseRecord(new TextDecoder().decode(file.bytes));
+  if (record === undefined || !holder.mayTrace(record.target)) return undefined;
+  const { groups, shields } = record;
+  const stats = groups === undefined ? [] : readStats().filter(isLive);
+  return {
+    ...record,
+    ...groups === undefined ? {} : {
+      groups: groups.filter((group) => believed(holder, group, stats)),
+    },
+    shields: shields.filter(({ process }) => holder.mayTrace(process)),
+    authority: holder,
+  };
+}
+
+/** A group only if all that are in it pass. */
+function believed(holder: RecordHolder, { session, pgrp }: HelperGroup, stats: readonly Stat[]) {
+  const members = stats.filter((stat) => stat.session === session && stat.pgrp === pgrp);
+  const stranger = members.find((one) => !holder.maySignal(one));
+  if (stranger !== undefined) {
+    verbose(
+      `Process ${holder.pid} names process group ${pgrp}, in which it may not signal process ${stranger.pid}`,
+    );
+  }
+  return members.length > 0 && stranger === undefined;
+}
+
+/** The record of the reptyr that serves the job of `target`. */
+export function recordFor(
+  target: ProcessName,
+  records: readonly KnownRecord[],
+): KnownRecord | undefined {
+  return records.find((one) =>
+    one.target.pid === target.pid && one.target.startTime === target.startTime
+  );
+}

@@ -1,0 +1,47 @@
+/** What is called as a job record, and is none, costs root's reptyr nothing: it is not even opened. */
+import { assertEquals } from "@std/assert";
+import { afterEach, describe } from "@std/testing/bdd";
+import { formatRecord } from "../../src/reptyr/job_record.ts";
+import { assertNoneLeft, Target } from "../support/e2e_target.ts";
+import { nameOf, startHolder } from "../support/forged_record.ts";
+import { AS_NOBODY, isRoot, NOBODY } from "../support/input_run.ts";
+import { publicVictim } from "../support/input_victims.ts";
+import { requiresCompilerAnd } from "../support/programs.ts";
+
+const asRoot = requiresCompilerAnd(isRoot, "only root can make a mount namespace");
+
+/** By what they are, what makes them with tests/victims/record.c. `pid` is to be moved. */
+const LIES: Readonly<Record<string, (pid: number) => string[]>> = {
+  "a FIFO and a device": () => ["fifo", "device", "user", `${NOBODY}`],
+  "a gigabyte of nothing": () => ["sparse", `${1 << 30}`, "user", `${NOBODY}`],
+  "garbage": () => ["memfd", "\u001b[2J{}", "user", `${NOBODY}`],
+  "deep JSON": () => ["memfd", "[".repeat(60_000), "user", `${NOBODY}`],
+  "great numbers": () => ["memfd", '{"target":{"pid":1e308,"startTime":"1"},"shields":[]}'],
+  "a record that may change": (pid) => ["unsealed", recordOf(pid), "user", `${NOBODY}`],
+  "two records": (pid) => ["memfd", recordOf(pid), "memfd", recordOf(pid)],
+};
+
+function recordOf(pid: number): string {
+  return formatRecord({ target: nameOf(pid), groups: [], shields: [] });
+}
+
+describe("reptyr, and a process with what is called as its record", () => {
+  afterEach(assertNoneLeft);
+
+  for (const [what, args] of Object.entries(LIES)) {
+    asRoot(`moves the program beside ${what}`, () => {
+      using target = Target.start(
+        "foreground job",
+        [...AS_NOBODY, publicVictim("command")],
+        (terminal) => terminal.expect("ready"),
+      );
+      using holder = startHolder(args(target.pid), []);
+      using moved = target.move();
+      moved.line("hello");
+      moved.expect("line: hello");
+      moved.line("exit 3");
+      target.expectEnd(moved, 3);
+      assertEquals(holder.output.match(/opened/g), null);
+    });
+  }
+});

@@ -1,0 +1,59 @@
+/** Processes that say what a reptyr says, and are none. */
+import { readStat } from "../../src/proc/stat.ts";
+import {
+  formatRecord,
+  type JobRecord,
+  type ProcessName,
+  type ShieldRecord,
+} from "../../src/reptyr/job_record.ts";
+import { AS_NOBODY } from "./input_run.ts";
+import { publicVictim } from "./input_victims.ts";
+import { Terminal } from "./terminal.ts";
+
+/** A running process as a record names it. */
+export function nameOf(pid: number): ProcessName {
+  const stat = readStat(pid);
+  if (stat === undefined) throw new Error(`Process ${pid} is gone`);
+  return { pid, startTime: stat.startTime };
+}
+
+/** No process has this number: PID_MAX_LIMIT is one more than the last. */
+const ENDED: ProcessName = { pid: 1 << 22, startTime: 1n };
+
+/** Have process `pid` not ignore SIGHUP any more, at once. */
+export function shieldOf(pid: number): ShieldRecord {
+  return { process: nameOf(pid), shell: ENDED, action: "00".repeat(32), image: "0".repeat(16) };
+}
+
+/** tests/victims/record.c, on a terminal of its own: `args` say what it has open. */
+export function startHolder(
+  args: readonly string[],
+  prefix: readonly string[] = AS_NOBODY,
+): Terminal {
+  const terminal = Terminal.start([...prefix, publicVictim("record"), ...args], {
+    label: "holder",
+  });
+  try {
+    terminal.expect(`ready ${terminal.pid}`);
+    return terminal;
+  } catch (error) {
+    terminal[Symbol.dispose]();
+    throw error;
+  }
+}
+
+export interface ForgerOptions {
+  /** What makes it another user. */
+  readonly prefix?: readonly string[];
+  /** The user that has made the file, for one that root runs. */
+  readonly maker?: number;
+}
+
+/** One that holds `record`. */
+export function startForger(
+  record: JobRecord,
+  { prefix, maker }: ForgerOptions = {},
+): Terminal {
+  const file = ["memfd", formatRecord(record)];
+  return startHolder(maker === undefined ? file : ["as", `${maker}`, ...file], prefix);
+}
