@@ -4,6 +4,7 @@
  * innermost test. Later steps run even when an earlier one failed.
  */
 import { dirname, join } from "@std/path";
+import { describeLacks, lacks, NEEDED } from "../tests/support/capabilities.ts";
 import { type Counts, countStep, type Failure, failuresOf } from "./test/junit.ts";
 
 const ROOT = dirname(import.meta.dirname!);
@@ -83,6 +84,11 @@ function deno(args: string[], output: "piped" | "inherit"): Deno.Command {
 }
 
 if (import.meta.main) {
+  const unfit = lacks(...NEEDED);
+  if (unfit !== undefined) {
+    console.log(`No test shows anything on this machine: ${unfit}\n0 passed, 1 failed`);
+    Deno.exit(1);
+  }
   const folder = Deno.makeTempDirSync({ prefix: "reptyr-test-" });
   const results: (Ran & { task: string })[] = [];
   try {
@@ -100,6 +106,8 @@ if (import.meta.main) {
       console.log(`\n== failed, in ${task}: ${name}\n${message.trimEnd()}`);
     }
   }
+  console.log("\n== not shown on this machine");
+  for (const line of describeLacks()) console.log(line);
   console.log("\n== totals");
   const total = { passed: 0, failed: 0, skipped: 0 };
   for (const { task, counts } of results) {

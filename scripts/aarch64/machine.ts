@@ -1,5 +1,6 @@
 /** Running tests in an emulated machine, by scripts/qemu_arm64.sh. */
 import { dirname, join } from "@std/path";
+import { withoutHere } from "../../tests/support/capabilities.ts";
 
 const BOOT = join(dirname(import.meta.dirname!), "qemu_arm64.sh");
 
@@ -58,6 +59,7 @@ export function boot(job: Job): Boot {
   const variables = {
     ...{ DENO_DIR: "/tmp/deno", REPTYR_VICTIMS: VICTIMS, REPTYR_PATIENCE: `${PATIENCE}` },
     ...{ NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1" },
+    ...withoutHere(),
   };
   const child = new Deno.Command(BOOT, {
     args: [

@@ -8,7 +8,7 @@ import { O_RDONLY, O_WRONLY, SIGTERM } from "../../src/ffi/constants.ts";
 import { usleep } from "../../src/ffi/process.ts";
 import { spawn } from "../../src/ffi/spawn.ts";
 import { readCommand } from "../../src/proc/command.ts";
-import { readSurroundings, whatIsMissing } from "../../src/procout/bpf/available.ts";
+import { lacks } from "../../tests/support/capabilities.ts";
 import { Child, childrenOf } from "../../tests/support/child.ts";
 import { Terminal, waitUntil } from "../../tests/support/terminal.ts";
 
@@ -57,11 +57,11 @@ export function benchProcout({ procout, folder, rounds }: ProcoutBench): string[
     return [yellow(`SKIPPED: procout beside strace: apt-get install ${missing}`)];
   }
   const lines: string[] = [];
-  const noBpf = whatIsMissing(readSurroundings())?.why;
+  const noBpf = lacks("bpf");
   for (const one of CASES) {
     const { engine, name, atMost } = one;
     if (engine === "bpf" && noBpf !== undefined) {
-      lines.push(yellow(`SKIPPED: ${name}, engine bpf: ${noBpf}`));
+      lines.push(yellow(`SKIPPED: ${name}: ${noBpf}`));
       continue;
     }
     const samples: Record<Tool, number[]> = { strace: [], ours: [] };

@@ -4,8 +4,9 @@ import { afterEach, describe } from "@std/testing/bdd";
 import { kill } from "../../src/ffi/process.ts";
 import { RemoteSyscalls } from "../../src/tracee/remote_syscalls.ts";
 import { Tracee } from "../../src/tracee/tracee.ts";
+import { requiresCapability } from "../support/capabilities.ts";
 import { assertNoneLeft, Target } from "../support/e2e_target.ts";
-import { REGISTERS_VICTIM, requiresCompiler, requiresThat, victim } from "../support/programs.ts";
+import { REGISTERS_VICTIM, requiresCompiler, victim } from "../support/programs.ts";
 import type { Terminal } from "../support/terminal.ts";
 import { startVictim } from "../support/victim.ts";
 
@@ -32,12 +33,6 @@ function testMove(args: readonly string[]): void {
   assertSound(target.pid, moved);
 }
 
-/** proc_cpuinfo(5); on arm64 they are `Features`. */
-function processorHas(feature: string): boolean {
-  const lines = Deno.readTextFileSync("/proc/cpuinfo").split("\n");
-  return lines.some((line) => line.startsWith("Features") && line.split(/\s+/).includes(feature));
-}
-
 describe("all registers of a program that computes", () => {
   afterEach(assertNoneLeft);
 
@@ -53,9 +48,9 @@ describe("all registers of a program that computes", () => {
 
   requiresCompiler("are its own after it was moved", () => testMove([]));
 
-  const requiresSve = requiresThat(processorHas("sve"), "this processor has no SVE");
+  const requiresSve = requiresCapability("sve", requiresCompiler);
   requiresSve("are its own after it was moved: vectors of 256 bytes", () => testMove(["256"]));
 
-  const requiresSme = requiresThat(processorHas("sme"), "this processor has no SME");
+  const requiresSme = requiresCapability("sme", requiresCompiler);
   requiresSme("are its own after it was moved: streaming mode", () => testMove(["streaming"]));
 });

@@ -3,6 +3,7 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { afterEach, describe } from "@std/testing/bdd";
 import { SIGCONT } from "../../src/ffi/constants.ts";
 import { readStatus } from "../../src/proc/status.ts";
+import { requires32 } from "../support/capabilities.ts";
 import { ProcessHandle } from "../support/child.ts";
 import { assertNoneLeft, type Shape, Target } from "../support/e2e_target.ts";
 import { type Fault, injecting } from "../support/fault_injection.ts";
@@ -10,7 +11,7 @@ import { killed, type SubjectName } from "../support/fault_trial.ts";
 import { startOn } from "../support/input_run.ts";
 import { startOnTerminal, untilForeground, untilRunning } from "../support/jobs_moved.ts";
 import { assertNothingLeft, type Snapshot, snapshot } from "../support/leftovers.ts";
-import { FLAGS_32, requires, requires32, victim } from "../support/programs.ts";
+import { FLAGS_32, requires, victim } from "../support/programs.ts";
 import { type Terminal, waitUntil } from "../support/terminal.ts";
 import { untilAllBlocked } from "../support/victim.ts";
 

@@ -1,8 +1,9 @@
 /** 32-bit programs moved by the 64-bit executable. */
 import { assert, assertEquals } from "@std/assert";
 import { afterEach, describe } from "@std/testing/bdd";
+import { requires32 } from "../support/capabilities.ts";
 import { assertNoneLeft, SHAPES, Target } from "../support/e2e_target.ts";
-import { FLAGS_32, requires32, victim } from "../support/programs.ts";
+import { FLAGS_32, victim } from "../support/programs.ts";
 import type { Terminal } from "../support/terminal.ts";
 import { untilThreadsRun } from "../support/victim.ts";
 

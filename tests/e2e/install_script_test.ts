@@ -12,8 +12,9 @@ import {
 import { docFiles } from "../../scripts/docs/mod.ts";
 import { gzip, tar } from "../../scripts/release/tar.ts";
 import { VERSION } from "../../src/cli/version.ts";
+import { requiresCapability } from "../support/capabilities.ts";
 import { assertNoneLeft } from "../support/e2e_target.ts";
-import { requires, requiresThat, which } from "../support/programs.ts";
+import { requires, which } from "../support/programs.ts";
 import { reptyrPath } from "../support/reptyr.ts";
 
 const SCRIPT = join(dirname(dirname(import.meta.dirname!)), "scripts", "install.sh");
@@ -314,9 +315,7 @@ describe("scripts/install.sh", () => {
     assertEquals(filesBelow(join(folder, "home", ".local")), INSTALLED);
   });
 
-  const asNobody = Deno.uid() === 0
-    ? requires("setpriv")
-    : requiresThat(false, "only root can become another user");
+  const asNobody = requiresCapability("users");
   asNobody("refuses a folder that the user may not write to", async () => {
     Deno.mkdirSync(prefix);
     const shell = ["setpriv", "--reuid=65534", "--clear-groups", which("sh")!];

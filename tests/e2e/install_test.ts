@@ -3,16 +3,15 @@ import { afterEach, beforeEach, describe, it } from "@std/testing/bdd";
 import { join } from "@std/path";
 import { VERSION } from "../../src/cli/version.ts";
 import { SIGTERM } from "../../src/ffi/constants.ts";
+import { requiresCapability } from "../support/capabilities.ts";
 import { childrenOf, ProcessHandle } from "../support/child.ts";
 import { assertNoneLeft } from "../support/e2e_target.ts";
-import { requires, requiresThat } from "../support/programs.ts";
+import { requires } from "../support/programs.ts";
 import { reptyrPath } from "../support/reptyr.ts";
 import { waitUntil } from "../support/terminal.ts";
 
 const NOBODY = 65534;
-const isRoot = Deno.uid() === 0;
-/** What needs mounts of its own, or another user, is for root. */
-const asRoot = isRoot ? requires("unshare", "setpriv") : requiresThat(false, "only root can");
+const asRoot = requiresCapability("users");
 
 let folder = "";
 
@@ -171,7 +170,7 @@ describe("reptyr --install", () => {
     ["a read-only file system", "ro", "the file system is read-only"],
   ];
   for (const [name, options, why] of mounted) {
-    asRoot(`leaves nothing half-written on ${name}`, () => {
+    requiresCapability("mountns")(`leaves nothing half-written on ${name}`, () => {
       const script = `mount -t tmpfs -o ${options} none "$1"; "$0" --install="$1"; echo $?; ` +
         'ls -A "$1"';
       const command = ["unshare", "-m", "sh", "-c", script, reptyrPath, folder];

@@ -3,9 +3,10 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { afterEach, describe } from "@std/testing/bdd";
 import { readStat } from "../../src/proc/stat.ts";
 import { readStatus } from "../../src/proc/status.ts";
+import { requiresCapability } from "../support/capabilities.ts";
 import { descendantsOf, ProcessHandle } from "../support/child.ts";
 import { assertNoneLeft, PROMPT, SHAPES } from "../support/e2e_target.ts";
-import { AS_NOBODY, isRoot, NOBODY, refused, Untouched, yamaLevel } from "../support/input_run.ts";
+import { AS_NOBODY, NOBODY, refused, Untouched } from "../support/input_run.ts";
 import { publicVictim } from "../support/input_victims.ts";
 import {
   living,
@@ -16,7 +17,7 @@ import {
   untilRunning,
 } from "../support/jobs_moved.ts";
 import { reptyrPath } from "../support/reptyr.ts";
-import { requires, requiresCompiler, requiresCompilerAnd, victim } from "../support/programs.ts";
+import { requires, requiresCompiler, victim } from "../support/programs.ts";
 import { type Terminal, waitUntil } from "../support/terminal.ts";
 import { untilBlocked } from "../support/victim.ts";
 
@@ -151,7 +152,8 @@ describe("a member under a seccomp filter", () => {
   afterEach(assertNoneLeft);
   const kinds = ["plain", "seccomp", "plain"];
 
-  requiresCompilerAnd(isRoot, "only root can suspend a filter")("is moved with privilege", () => {
+  const privileged = requiresCapability(["seccomp", "seccomp_suspend"], requiresCompiler);
+  privileged("is moved with privilege", () => {
     using old = startOnTerminal("foreground job", [victim("jobs_family"), ...kinds]);
     const pids = untilReady(old, 3);
     pids.forEach((pid) => untilBlocked(pid));
@@ -166,10 +168,7 @@ describe("a member under a seccomp filter", () => {
     job.expectEnd(moved, 17);
   });
 
-  const asNobody = requiresCompilerAnd(
-    isRoot && yamaLevel === 0,
-    `needs root, and kernel.yama.ptrace_scope 0 instead of ${yamaLevel}`,
-  );
+  const asNobody = requiresCapability(["users", "attach", "seccomp"], requiresCompiler);
   for (const shape of SHAPES) {
     asNobody(`is named without privilege, and nothing is changed: ${shape}`, () => {
       using old = startOnTerminal(shape, [...AS_NOBODY, publicVictim("jobs_family"), ...kinds]);

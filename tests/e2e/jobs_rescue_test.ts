@@ -3,11 +3,11 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { afterEach, describe } from "@std/testing/bdd";
 import { SIGKILL } from "../../src/ffi/constants.ts";
 import { type Descriptor, readFds } from "../../src/proc/fds.ts";
+import { requiresCapability } from "../support/capabilities.ts";
 import { descendantsOf } from "../support/child.ts";
 import { assertNoneLeft, RESTLESS, type Shape, SHAPES, Target } from "../support/e2e_target.ts";
 import { MovedJob, startOnTerminal, statOf, untilForeground } from "../support/jobs_moved.ts";
-import { isRoot } from "../support/input_run.ts";
-import { requires, requiresThat } from "../support/programs.ts";
+import { requires } from "../support/programs.ts";
 import { type Terminal, waitUntil } from "../support/terminal.ts";
 import { untilBlocked } from "../support/victim.ts";
 
@@ -103,7 +103,7 @@ describe("a target whose terminal is gone", () => {
 
     // While anybody has the slave of a gone terminal open its number is not given away: pty_unix98_remove() in
     // drivers/tty/pty.c. Each devpts has numbers of its own, though.
-    requiresThat(isRoot, "only root can mount a devpts")(
+    requiresCapability(["mountns", "devpts"], requires("python3"))(
       `keeps a terminal of the same number, in another devpts: ${shape}`,
       () => {
         const folder = Deno.makeTempDirSync({ prefix: "holder-" });

@@ -16,7 +16,7 @@ import {
 } from "../support/e2e_target.ts";
 import { ProcessHandle } from "../support/child.ts";
 import { typeInShell, untilForeground, untilRunning } from "../support/jobs_moved.ts";
-import { ENGINES, Procout } from "../support/procout.ts";
+import { enginesFor, Procout } from "../support/procout.ts";
 import { requiresCompiler, victim } from "../support/programs.ts";
 import { reptyrPath, startReptyr } from "../support/reptyr.ts";
 import { Emulator } from "../support/steal.ts";
@@ -157,7 +157,7 @@ describe("a process whose first thread has ended", () => {
     assertEquals(all.find(({ pid }) => pid === target.pid)?.state, "S");
   });
 
-  for (const engine of ENGINES) {
+  for (const engine of enginesFor("is mirrored to its end")) {
     requiresCompiler(`is mirrored to its end, engine ${engine}`, () => {
       using target = start("session leader");
       using procout = Procout.watch(target.pid, [`--engine=${engine}`]);

@@ -4,11 +4,11 @@ import { unlessGone } from "../../src/proc/gone.ts";
 import { printable } from "../../src/proc/printable.ts";
 import { readStat } from "../../src/proc/stat.ts";
 import { readStatus } from "../../src/proc/status.ts";
+import { requiresCapability } from "../support/capabilities.ts";
 import { childrenOf } from "../support/child.ts";
 import { assertNoneLeft, SHELL, Target } from "../support/e2e_target.ts";
 import {
   AS_NOBODY,
-  isRoot,
   linesOf,
   NOBODY,
   refused,
@@ -16,7 +16,7 @@ import {
   Untouched,
   WIDE,
 } from "../support/input_run.ts";
-import { requires, requiresCompiler, requiresThat, victim } from "../support/programs.ts";
+import { requires, requiresCompiler, victim } from "../support/programs.ts";
 import { answer, listed, reportOn, why } from "../support/reports.ts";
 import { reptyrPath } from "../support/reptyr.ts";
 import { Terminal, waitUntil } from "../support/terminal.ts";
@@ -32,7 +32,7 @@ const catOn = (prefix: readonly string[] = []) => {
   return terminal;
 };
 
-const asRoot: typeof it | typeof it.skip = requiresThat(isRoot, "only root can be another user");
+const asRoot = requiresCapability("users");
 
 const OWN_NAME = new TextDecoder().decode(
   new Deno.Command("id", { args: ["-un"] }).outputSync().stdout,
@@ -239,7 +239,7 @@ describe("reptyr --list and --why of and by other users", () => {
     target.assert();
   });
 
-  asRoot("say what is wrong where /proc hides the others", () => {
+  requiresCapability(["users", "mountns"])("say what is wrong where /proc hides the others", () => {
     using terminal = catOn();
     const hidden = [
       ...["unshare", "--mount", "sh", "-c"],

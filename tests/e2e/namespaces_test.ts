@@ -2,25 +2,16 @@ import { assertEquals, assertMatch, assertNotEquals } from "@std/assert";
 import { afterEach, describe } from "@std/testing/bdd";
 import { readStat } from "../../src/proc/stat.ts";
 import { readStatus } from "../../src/proc/status.ts";
+import { type Capability, requiresCapability } from "../support/capabilities.ts";
 import { descendantsOf } from "../support/child.ts";
 import { assertNoneLeft, type Shape, SHAPES, SHELL, Target } from "../support/e2e_target.ts";
 import { Moved, refused, Untouched } from "../support/input_run.ts";
-import { hasCompiler, requiresCompilerAnd, victim } from "../support/programs.ts";
+import { hasCompiler, requiresCompiler, victim } from "../support/programs.ts";
 import { Terminal, waitUntil } from "../support/terminal.ts";
 
-/** `it` where `unshare OPTIONS` is permitted. */
-function unsharing(...options: string[]) {
-  let why = "";
-  try {
-    const { success, stderr } = new Deno.Command("unshare", {
-      args: [...options, "true"],
-      stdin: "null",
-    }).outputSync();
-    if (!success) why = new TextDecoder().decode(stderr).trim();
-  } catch (error) {
-    why = String(error);
-  }
-  return requiresCompilerAnd(why === "", `unshare ${options.join(" ")} is not permitted: ${why}`);
+/** `it` where this machine has namespaces of these kinds. */
+function unsharing(...kinds: readonly Capability[]) {
+  return requiresCapability(kinds, requiresCompiler);
 }
 
 const COMMAND = hasCompiler ? victim("command") : "";
@@ -52,14 +43,18 @@ function assertOther(namespace: string, pid: number): void {
 describe("reptyr and a target in another mount namespace", () => {
   afterEach(assertNoneLeft);
 
-  const devices: [string, string][] = [
-    ["without any /dev", "mount -t tmpfs none /dev"],
-    ["with terminals of its own", "mount -t devpts -o newinstance,ptmxmode=0666 devpts /dev/pts"],
-    ["without /proc", "mount -t tmpfs none /proc"],
+  const devices: [string, string, Capability[]][] = [
+    ["without any /dev", "mount -t tmpfs none /dev", []],
+    [
+      "with terminals of its own",
+      "mount -t devpts -o newinstance,ptmxmode=0666 devpts /dev/pts",
+      ["devpts"],
+    ],
+    ["without /proc", "mount -t tmpfs none /proc", []],
   ];
-  for (const [what, mount] of devices) {
+  for (const [what, mount, devpts] of devices) {
     for (const shape of SHAPES) {
-      unsharing("-m")(`moves a program ${what}: ${shape}`, () => {
+      unsharing("mountns", ...devpts)(`moves a program ${what}: ${shape}`, () => {
         const argv = ["unshare", "-m", "sh", "-c", `${mount} && exec "$0"`, COMMAND];
         using target = Target.start(shape, argv, (terminal) => terminal.expect("ready"));
         assertOther("mnt", target.pid);
@@ -74,7 +69,7 @@ describe("reptyr and a target in another network namespace", () => {
   afterEach(assertNoneLeft);
 
   for (const shape of SHAPES as readonly Shape[]) {
-    unsharing("-n")(`moves it: ${shape}`, () => {
+    unsharing("netns")(`moves it: ${shape}`, () => {
       using target = Target.start(
         shape,
         ["unshare", "-n", COMMAND],
@@ -89,7 +84,7 @@ describe("reptyr and a target in another network namespace", () => {
 
 describe("reptyr and a target in another PID namespace", () => {
   afterEach(assertNoneLeft);
-  const inside = unsharing("-p", "-f", "--mount-proc");
+  const inside = unsharing("pidns");
   const UNSHARE = ["unshare", "-p", "-f", "--mount-proc"];
 
   inside("moves a job of a shell inside", () => {
@@ -130,18 +125,21 @@ describe("reptyr and a container", () => {
   afterEach(assertNoneLeft);
   const ALL = ["-m", "-p", "-n", "-u", "-i", "-f", "--mount-proc"];
 
-  unsharing(...ALL)("moves a job in all namespaces at once, with a /dev of its own", () => {
-    const shell = `mount -t tmpfs none /dev && exec "$@"`;
-    using terminal = Terminal.start(["unshare", ...ALL, "sh", "-c", shell, "sh", ...SHELL]);
-    terminal.expect("$ ");
-    terminal.line(COMMAND);
-    const pid = victimBelow(terminal);
-    for (const namespace of ["mnt", "pid", "net", "uts", "ipc"]) assertOther(namespace, pid);
-    using moved = Moved.to(pid);
-    assertServed(moved);
-  });
+  unsharing("mountns", "pidns", "netns", "utsns", "ipcns")(
+    "moves a job in all namespaces at once, with a /dev of its own",
+    () => {
+      const shell = `mount -t tmpfs none /dev && exec "$@"`;
+      using terminal = Terminal.start(["unshare", ...ALL, "sh", "-c", shell, "sh", ...SHELL]);
+      terminal.expect("$ ");
+      terminal.line(COMMAND);
+      const pid = victimBelow(terminal);
+      for (const namespace of ["mnt", "pid", "net", "uts", "ipc"]) assertOther(namespace, pid);
+      using moved = Moved.to(pid);
+      assertServed(moved);
+    },
+  );
 
-  unsharing("-m")("says that it cannot make a terminal where there is no /dev/ptmx", () => {
+  unsharing("mountns")("says that it cannot make a terminal where there is no /dev/ptmx", () => {
     using terminal = Terminal.start([COMMAND]);
     terminal.expect("ready");
     const target = new Untouched(terminal.pid);

@@ -5,27 +5,23 @@ import { SIGINT, SIGKILL } from "../../src/ffi/constants.ts";
 import { close, makeFifo } from "../../src/ffi/descriptor.ts";
 import { enterKernel } from "../../src/ffi/kernel_entry.ts";
 import { OWN_NUMBERS } from "../../src/ffi/syscall_numbers.ts";
-import { readSurroundings, whatIsMissing } from "../../src/procout/bpf/available.ts";
 import { readStat } from "../../src/proc/stat.ts";
 import { readStatus } from "../../src/proc/status.ts";
+import { requiresCapability } from "../support/capabilities.ts";
 import { childrenOf } from "../support/child.ts";
 import { assertNoneLeft } from "../support/e2e_target.ts";
-import { AS_NOBODY, isRoot } from "../support/input_run.ts";
+import { AS_NOBODY } from "../support/input_run.ts";
 import { checkRecords, expectedWriter } from "../support/mirror_records.ts";
-import { ENGINES, Procout, procoutPath } from "../support/procout.ts";
-import { requires, requiresThat, victim, which } from "../support/programs.ts";
+import { Procout, procoutPath } from "../support/procout.ts";
+import { requires, requiresThat, victim } from "../support/programs.ts";
 import { Terminal, waitUntil } from "../support/terminal.ts";
 
 const MB = 1_000_000;
 const BPF_PROG_GET_FD_BY_ID = 13;
 
-const missing = whatIsMissing(readSurroundings())?.why;
-
 /** `it` where `programs` are installed and the engine can be used. */
 function bpf(...programs: readonly string[]) {
-  return ENGINES.includes("bpf")
-    ? requires(...programs)
-    : requiresThat(false, `no eBPF here: ${missing}`);
+  return requiresCapability("bpf", requires(...programs));
 }
 
 /** A flood into /dev/null that waits for a line. */
@@ -261,7 +257,7 @@ input()`;
     assertEquals(procout.stdout, "typed\nfive\n");
   });
 
-  bpf("unshare")(
+  requiresCapability("pidns", bpf("unshare"))(
     "numbers processes as it sees them, from outside of their namespace and from inside",
     () => {
       const unshare = ["unshare", "--pid", "--fork", "--mount-proc"];
@@ -328,10 +324,7 @@ input()`;
 
 describe("procout without privilege", () => {
   afterEach(assertNoneLeft);
-  const it = requiresThat(
-    isRoot && which("setpriv") !== undefined,
-    "only root can become another user",
-  );
+  const it = requiresCapability("users");
 
   it("takes ptrace, and says why", () => {
     using procout = Procout.start([], {

@@ -3,9 +3,10 @@ import { afterEach, it } from "@std/testing/bdd";
 import { SIGTERM } from "../../src/ffi/constants.ts";
 import { readCommand } from "../../src/proc/command.ts";
 import { readFds } from "../../src/proc/fds.ts";
+import { requiresCapability } from "../support/capabilities.ts";
 import { assertNoneLeft } from "../support/e2e_target.ts";
 import { assertRefused, describeEngines, Procout, procoutPath } from "../support/procout.ts";
-import { requires, requiresThat } from "../support/programs.ts";
+import { requires } from "../support/programs.ts";
 import { Terminal, waitUntil } from "../support/terminal.ts";
 import { SLEEP_CALLS, untilBlocked } from "../support/victim.ts";
 
@@ -15,7 +16,7 @@ function withoutTimes(mirror: string): string[] {
   return lines.join("\n").replace(/\n\d \+ /g, "").split("\n");
 }
 
-const asRoot = Deno.uid() === 0 ? requires("unshare") : requiresThat(false, "only root can mount");
+const mounting = requiresCapability("mountns", requires("unshare"));
 
 /** What procout may have left there: others use the folder, too. */
 function namesIn(folder: string): string[] {
@@ -162,15 +163,18 @@ describeEngines("procout -- COMMAND", (engine) => {
     ...[procoutPath, `--engine=${engine}`, "--", "echo", "started"],
   ];
 
-  asRoot("starts where /tmp is read-only, and leaves nothing in the place it takes instead", () => {
-    const before = namesIn("/dev/shm");
-    using procout = Procout.start([], { argv: readOnly("/tmp") });
-    procout.expectEnd();
-    assertEquals([procout.stdout, procout.stderr], ["started\n", ""]);
-    assertEquals(namesIn("/dev/shm"), before);
-  });
+  mounting(
+    "starts where /tmp is read-only, and leaves nothing in the place it takes instead",
+    () => {
+      const before = namesIn("/dev/shm");
+      using procout = Procout.start([], { argv: readOnly("/tmp") });
+      procout.expectEnd();
+      assertEquals([procout.stdout, procout.stderr], ["started\n", ""]);
+      assertEquals(namesIn("/dev/shm"), before);
+    },
+  );
 
-  asRoot("says what to do where no folder can be written", () => {
+  mounting("says what to do where no folder can be written", () => {
     using procout = Procout.start([], { argv: readOnly("/tmp", "/dev/shm", "/run") });
     procout.expectEnd(1);
     assertMatch(

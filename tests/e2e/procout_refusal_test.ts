@@ -2,15 +2,15 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { afterEach, describe } from "@std/testing/bdd";
 import { readStatus } from "../../src/proc/status.ts";
+import { requiresCapability } from "../support/capabilities.ts";
 import { assertNoneLeft } from "../support/e2e_target.ts";
 import { procoutPath } from "../support/procout.ts";
-import { requires, requiresThat } from "../support/programs.ts";
+import { requires } from "../support/programs.ts";
 import { Terminal, waitUntil } from "../support/terminal.ts";
 import { untilBlocked } from "../support/victim.ts";
 
 const NOBODY = 65534;
-const isRoot = Deno.uid() === 0;
-const asRoot = isRoot ? requires("setpriv") : requiresThat(false, "only root can");
+const asRoot = requiresCapability("users");
 
 /** `procout WORDS` under strace, the log of its ptrace calls in `log`. */
 function underStrace(log: string, inject: readonly string[], pid: number): Terminal {

@@ -2,33 +2,16 @@ import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { afterEach, describe } from "@std/testing/bdd";
 import { readStat } from "../../src/proc/stat.ts";
 import { readStatus } from "../../src/proc/status.ts";
+import { requiresCapability } from "../support/capabilities.ts";
 import { assertNoneLeft, Target } from "../support/e2e_target.ts";
-import {
-  AS_NOBODY,
-  isRoot,
-  NOBODY,
-  refused,
-  startDetached,
-  Untouched,
-  yamaLevel,
-} from "../support/input_run.ts";
+import { AS_NOBODY, NOBODY, refused, startDetached, Untouched } from "../support/input_run.ts";
 import { publicVictim } from "../support/input_victims.ts";
-import { requires, requiresCompilerAnd, victim, which } from "../support/programs.ts";
+import { yamaLevel } from "../support/probes/tracing.ts";
+import { requires, requiresCompiler, victim } from "../support/programs.ts";
 import { Terminal, waitUntil } from "../support/terminal.ts";
 
-const asRoot = requiresCompilerAnd(isRoot, "only root can become another user");
-const withoutYama = requiresCompilerAnd(
-  isRoot && yamaLevel === 0,
-  `needs root, and kernel.yama.ptrace_scope 0 instead of ${yamaLevel}`,
-);
-const withYama = requiresCompilerAnd(
-  isRoot && yamaLevel > 0,
-  "needs root, and a kernel with Yama and its ptrace_scope above 0",
-);
-
-const canUnshareUser = isRoot && which("unshare") !== undefined &&
-  new Deno.Command("setpriv", { args: [...AS_NOBODY.slice(1), "unshare", "-U", "true"] })
-    .outputSync().success;
+const asRoot = requiresCapability("users", requiresCompiler);
+const withYama = requiresCapability(["users", "yama"], requiresCompiler);
 
 /** `command ODDITY`, run by `prefix`, as a session leader that has said it is ready. */
 function start(prefix: readonly string[], ...oddity: string[]): Terminal {
@@ -108,7 +91,7 @@ describe("reptyr where the kernel does not permit it", () => {
     });
   }
 
-  requiresCompilerAnd(canUnshareUser, "nobody cannot make a user namespace here")(
+  requiresCapability(["users", "userns"], requiresCompiler)(
     "names the other user namespace, without and with the capabilities of this one",
     () => {
       using terminal = start(AS_NOBODY);
@@ -126,21 +109,24 @@ describe("reptyr where the kernel does not permit it", () => {
     },
   );
 
-  asRoot("says that it may be a seccomp filter on reptyr itself", () => {
-    using terminal = start([]);
-    const target = new Untouched(terminal.pid);
-    const [first, remedy] = refused([terminal.pid], { prefix: [victim("input_no_ptrace")] });
-    assertStringIncludes(first!, "a seccomp filter on this reptyr, such as that of a container");
-    assertMatch(remedy!, /^Run reptyr outside of the container or sandbox, or allow ptrace/);
-    target.assert();
-    assertAnswers(terminal);
-  });
+  requiresCapability("seccomp", requiresCompiler)(
+    "says that it may be a seccomp filter on reptyr itself",
+    () => {
+      using terminal = start([]);
+      const target = new Untouched(terminal.pid);
+      const [first, remedy] = refused([terminal.pid], { prefix: [victim("input_no_ptrace")] });
+      assertStringIncludes(first!, "a seccomp filter on this reptyr, such as that of a container");
+      assertMatch(remedy!, /^Run reptyr outside of the container or sandbox, or allow ptrace/);
+      target.assert();
+      assertAnswers(terminal);
+    },
+  );
 
   withYama("names Yama and its level", () => {
     using terminal = start(AS_NOBODY);
     const target = new Untouched(terminal.pid);
     const lines = refused([terminal.pid], BY_NOBODY);
-    assertStringIncludes(lines[0]!, `kernel.yama.ptrace_scope is ${yamaLevel}: `);
+    assertStringIncludes(lines[0]!, `kernel.yama.ptrace_scope is ${yamaLevel()}: `);
     target.assert();
     assertAnswers(terminal);
   });
@@ -150,29 +136,35 @@ describe("reptyr and a target under a seccomp filter", () => {
   afterEach(assertNoneLeft);
 
   for (const filter of ["seccomp-errno", "seccomp-kill"]) {
-    withoutYama(`leaves it alone without privilege: ${filter}`, () => {
-      using terminal = start(AS_NOBODY, filter);
-      const target = new Untouched(terminal.pid);
-      const lines = refused([terminal.pid], BY_NOBODY);
-      assertMatch(lines[0]!, /: it runs under a seccomp filter, which might kill it/);
-      assertMatch(lines[1]!, new RegExp(`CAP_SYS_ADMIN .*: sudo reptyr ${terminal.pid}$`));
-      target.assert();
-      assertAnswers(terminal);
-    });
+    requiresCapability(["users", "attach", "seccomp"], requiresCompiler)(
+      `leaves it alone without privilege: ${filter}`,
+      () => {
+        using terminal = start(AS_NOBODY, filter);
+        const target = new Untouched(terminal.pid);
+        const lines = refused([terminal.pid], BY_NOBODY);
+        assertMatch(lines[0]!, /: it runs under a seccomp filter, which might kill it/);
+        assertMatch(lines[1]!, new RegExp(`CAP_SYS_ADMIN .*: sudo reptyr ${terminal.pid}$`));
+        target.assert();
+        assertAnswers(terminal);
+      },
+    );
 
-    asRoot(`moves it with privilege, and leaves the filter in force: ${filter}`, () => {
-      using target = Target.start(
-        "session leader",
-        [...AS_NOBODY, publicVictim("command"), filter],
-        (terminal) => terminal.expect("ready"),
-      );
-      using moved = target.move();
-      assertEquals(readStatus(target.pid)?.seccomp, 2);
-      moved.line("hello");
-      moved.expect("line: hello");
-      moved.line("exit 4");
-      target.expectEnd(moved, 4);
-    });
+    requiresCapability(["users", "seccomp", "seccomp_suspend"], requiresCompiler)(
+      `moves it with privilege, and leaves the filter in force: ${filter}`,
+      () => {
+        using target = Target.start(
+          "session leader",
+          [...AS_NOBODY, publicVictim("command"), filter],
+          (terminal) => terminal.expect("ready"),
+        );
+        using moved = target.move();
+        assertEquals(readStatus(target.pid)?.seccomp, 2);
+        moved.line("hello");
+        moved.expect("line: hello");
+        moved.line("exit 4");
+        target.expectEnd(moved, 4);
+      },
+    );
   }
 });
 

@@ -1,7 +1,8 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { afterEach, describe, it } from "@std/testing/bdd";
 import { SIGTERM } from "../../src/ffi/constants.ts";
-import { parseStat, PF_KTHREAD, readStat } from "../../src/proc/stat.ts";
+import { readStat } from "../../src/proc/stat.ts";
+import { requiresCapability } from "../support/capabilities.ts";
 import { childrenOf, ProcessHandle } from "../support/child.ts";
 import { assertNoneLeft, Target } from "../support/e2e_target.ts";
 import {
@@ -12,20 +13,10 @@ import {
   Untouched,
   WIDE,
 } from "../support/input_run.ts";
-import { requires, requiresCompiler, requiresThat, victim } from "../support/programs.ts";
+import { KTHREADD } from "../support/probes/kernel.ts";
+import { requires, requiresCompiler, victim } from "../support/programs.ts";
 import { reptyrPath } from "../support/reptyr.ts";
 import { Terminal, waitUntil } from "../support/terminal.ts";
-
-/** `kthreadd`, where the test's PID namespace shows it. */
-const KTHREADD = 2;
-const hasKernelThread = (() => {
-  try {
-    const stat = parseStat(Deno.readTextFileSync(`/proc/${KTHREADD}/stat`));
-    return (stat.flags & PF_KTHREAD) !== 0;
-  } catch {
-    return false;
-  }
-})();
 
 describe("reptyr and processes that nobody can move", () => {
   afterEach(assertNoneLeft);
@@ -57,7 +48,7 @@ describe("reptyr and processes that nobody can move", () => {
     assertEquals(readStat(pid)?.state, "Z");
   });
 
-  requiresThat(hasKernelThread, "no kernel thread can be seen here")(
+  requiresCapability("kthreads")(
     "knows a kernel thread",
     () => {
       assertEquals(refused([KTHREADD]), [

@@ -3,29 +3,16 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { afterEach, beforeEach, describe } from "@std/testing/bdd";
 import { join } from "@std/path";
 import { VERSION } from "../../src/cli/version.ts";
+import { requiresCapability } from "../support/capabilities.ts";
 import { assertNoneLeft, Target } from "../support/e2e_target.ts";
-import {
-  AS_NOBODY,
-  isMoved,
-  isRoot,
-  Moved,
-  NOBODY,
-  refused,
-  startOn,
-  yamaLevel,
-} from "../support/input_run.ts";
-import {
-  hasCompiler,
-  requires,
-  requiresCompiler,
-  requiresCompilerAnd,
-  victim,
-} from "../support/programs.ts";
+import { AS_NOBODY, isMoved, Moved, NOBODY, refused, startOn } from "../support/input_run.ts";
+import { hasCompiler, requires, requiresCompiler, victim } from "../support/programs.ts";
 import { inRoot, LIBRARIES, runBehind, type SmallRoot } from "../support/small_root.ts";
 import { waitUntil } from "../support/terminal.ts";
 
 const COMMAND = hasCompiler ? victim("command") : "";
-const asRoot = requiresCompilerAnd(isRoot, "only root can mount");
+const mounted = requiresCapability("mountns", requiresCompiler);
+const inOwnRoot = requiresCapability(["mountns", "chroot"], requiresCompiler);
 
 let folder = "";
 
@@ -118,25 +105,25 @@ describe("reptyr on a poor system", () => {
     ],
   ];
   for (const [what, root] of roots) {
-    asRoot(`moves a program ${what}`, () => {
+    inOwnRoot(`moves a program ${what}`, () => {
       const prefix = inRoot(folder, root);
       assertRuns(prefix);
       assertMovesFrom(prefix);
     });
   }
   for (const [what, prefix] of places) {
-    (what.includes("read-only") ? asRoot : requiresCompiler)(`moves a program ${what}`, () => {
+    (what.includes("read-only") ? mounted : requiresCompiler)(`moves a program ${what}`, () => {
       assertRuns(prefix());
       assertMoves(prefix());
     });
   }
 
-  requiresCompilerAnd(isRoot && yamaLevel === 0, "needs root, and Yama off")(
+  requiresCapability(["users", "attach"], requiresCompiler)(
     "moves a program as an ordinary user with nothing in the environment",
     () => assertMoves([...AS_NOBODY, "env", "-i"], AS_NOBODY),
   );
 
-  asRoot("says what is missing where there is no /dev", () => {
+  inOwnRoot("says what is missing where there is no /dev", () => {
     using target = Target.start(
       "session leader",
       [COMMAND],

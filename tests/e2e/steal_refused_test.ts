@@ -3,24 +3,19 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { afterEach, describe, it } from "@std/testing/bdd";
 import { readStat } from "../../src/proc/stat.ts";
 import { readStatus } from "../../src/proc/status.ts";
+import { requiresCapability } from "../support/capabilities.ts";
 import { childrenOf, descendantsOf, ProcessHandle } from "../support/child.ts";
 import { assertNoneLeft, PROMPT, SHELL } from "../support/e2e_target.ts";
 import {
   AS_NOBODY,
-  isRoot,
   linesOf,
   NOBODY,
   refused,
   startDetached,
   Untouched,
 } from "../support/input_run.ts";
-import {
-  hasCompiler,
-  requires,
-  requiresCompiler,
-  requiresCompilerAnd,
-  requiresThat,
-} from "../support/programs.ts";
+import { CONSOLE } from "../support/probes/kernel.ts";
+import { requires, requiresCompiler } from "../support/programs.ts";
 import { reptyrPath } from "../support/reptyr.ts";
 import { BASH, Emulator, mastersOf, Stolen, type Way } from "../support/steal.ts";
 import { Terminal, waitUntil } from "../support/terminal.ts";
@@ -99,13 +94,12 @@ describe("reptyr -T and a terminal without a master to take", () => {
     assertStringIncludes(lines[1]!, `run: reptyr ${terminal.pid}`);
   });
 
-  const console = "/dev/tty9";
-  requiresThat(canOpen(console), `${console} cannot be opened`)(
+  requiresCapability("console")(
     "says that a virtual console has none",
     () => {
       using child = startDetached(
         ["sleep", "1000"],
-        [{ fd: 0, path: console, flags: 2 }, { fd: 1, dup: 0 }, { fd: 2, dup: 0 }],
+        [{ fd: 0, path: CONSOLE, flags: 2 }, { fd: 1, dup: 0 }, { fd: 2, dup: 0 }],
       );
       waitUntil("sleep", () => readStat(child.pid)?.comm === "sleep");
       const before = new Untouched(child.pid);
@@ -123,7 +117,7 @@ describe("reptyr -T and a terminal without a master to take", () => {
 describe("reptyr -T where the kernel does not permit it", () => {
   afterEach(assertNoneLeft);
 
-  requiresCompilerAnd(isRoot, "only root can become another user")(
+  requiresCapability("users", requiresCompiler)(
     "says that the program behind the terminal is another user's",
     () => {
       using emulator = Emulator.start("poll", [], [...AS_NOBODY, ...BASH]);
@@ -186,10 +180,9 @@ describe("reptyr -T and terminals of the same number", () => {
   const own = "mount -t devpts -o newinstance,ptmxmode=0666,mode=0620 devpts /dev/pts && " +
     'mount --bind /dev/pts/ptmx /dev/ptmx && exec "$@"';
   const inContainer = ["unshare", "-m", "sh", "-c", own, "sh"];
-  const canUnshare = isRoot && hasCompiler &&
-    new Deno.Command("unshare", { args: [...inContainer.slice(1), "true"] }).outputSync().success;
+  const inDevpts = requiresCapability(["mountns", "devpts"], requiresCompiler);
 
-  requiresCompilerAnd(canUnshare, "needs root, and permission to mount devpts")(
+  inDevpts(
     "takes that of the target's own devpts",
     () => {
       using one = Emulator.start("epoll", inContainer);
@@ -211,7 +204,7 @@ describe("reptyr -T and terminals of the same number", () => {
     },
   );
 
-  requiresCompilerAnd(canUnshare, "needs root, and permission to mount devpts")(
+  inDevpts(
     "tells them apart by the device file where it is no controlling terminal",
     () => {
       // `setsid` takes the program off the terminal, which it still uses.
@@ -307,13 +300,4 @@ function takenOrRefused(emulator: Emulator, prefix: readonly string[]): "taken" 
   const lines = linesOf(terminal.output).filter((line) => !line.startsWith("[+]"));
   assertMatch(lines[0]!, /^reptyr: Cannot /);
   return outcome;
-}
-
-function canOpen(path: string): boolean {
-  try {
-    Deno.openSync(path, { read: true, write: true }).close();
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -1,18 +1,16 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { afterEach, describe } from "@std/testing/bdd";
 import { readFds } from "../../src/proc/fds.ts";
+import { requiresCapability } from "../support/capabilities.ts";
 import { assertNoneLeft, type Shape, SHAPES, Target } from "../support/e2e_target.ts";
-import { AS_NOBODY, isRoot, NOBODY, yamaLevel } from "../support/input_run.ts";
+import { AS_NOBODY, NOBODY } from "../support/input_run.ts";
 import { publicVictim } from "../support/input_victims.ts";
-import { requiresCompilerAnd } from "../support/programs.ts";
+import { requiresCompiler } from "../support/programs.ts";
 import { reptyrPath } from "../support/reptyr.ts";
 import { Terminal, waitUntil } from "../support/terminal.ts";
 
-const asRoot = requiresCompilerAnd(isRoot, "only root can become another user");
-const byNobody = requiresCompilerAnd(
-  isRoot && yamaLevel === 0,
-  `needs root, and kernel.yama.ptrace_scope 0 instead of ${yamaLevel}`,
-);
+const asRoot = requiresCapability("users", requiresCompiler);
+const byNobody = requiresCapability(["users", "attach"], requiresCompiler);
 
 function start(shape: Shape, argv: readonly string[]): Target {
   return Target.start(shape, [...AS_NOBODY, ...argv], (terminal) => terminal.expect("ready"));

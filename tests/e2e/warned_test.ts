@@ -1,29 +1,18 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { afterEach, describe } from "@std/testing/bdd";
+import { lacks, requiresCapability } from "../support/capabilities.ts";
 import { descendantsOf } from "../support/child.ts";
 import { assertNoneLeft, PROMPT, Target } from "../support/e2e_target.ts";
-import { isRoot, linesOf, WIDE } from "../support/input_run.ts";
+import { linesOf, WIDE } from "../support/input_run.ts";
 import { statOf, typeInShell } from "../support/jobs_moved.ts";
+import { whyFails } from "../support/probes/attempt.ts";
+import { cgroupHierarchy } from "../support/probes/kernel.ts";
 import { requires, requiresCompiler, requiresThat, victim } from "../support/programs.ts";
 import { reportOn, why } from "../support/reports.ts";
 import { reptyrPath } from "../support/reptyr.ts";
 import { Terminal, waitUntil } from "../support/terminal.ts";
 
 const CAT = ["sh", "-c", "echo ready; exec cat"];
-
-/** systemd's hierarchy of cgroups, where this system has one, and we may make some in it. */
-const CGROUPS = ["/sys/fs/cgroup/systemd", "/sys/fs/cgroup/unified", "/sys/fs/cgroup"]
-  .find((folder) => {
-    try {
-      Deno.statSync("/etc/systemd");
-      Deno.statSync(`${folder}/cgroup.procs`);
-      Deno.mkdirSync(`${folder}/reptyr-test-${Deno.pid}`);
-      Deno.removeSync(`${folder}/reptyr-test-${Deno.pid}`);
-      return isRoot;
-    } catch {
-      return false;
-    }
-  });
 
 /** What runs the words after it where logind.conf says `setting`. */
 const whereLogind = (setting: string) => [
@@ -35,11 +24,12 @@ const whereLogind = (setting: string) => [
 describe("reptyr and what a user should know", () => {
   afterEach(assertNoneLeft);
 
-  requiresThat(CGROUPS !== undefined, "no cgroup can be made, or there is no systemd")(
+  const noLogind = lacks("cgroups", "mountns") ?? whyFails([...whereLogind(""), "true"]);
+  requiresThat(noLogind === undefined, noLogind ?? "")(
     "warns of a login session's scope, with --why and before the move",
     () => {
       const scope = `session-${Deno.pid}.scope`;
-      const folder = `${CGROUPS}/${scope}`;
+      const folder = `${cgroupHierarchy()}/${scope}`;
       using stack = new DisposableStack();
       Deno.mkdirSync(folder);
       stack.defer(() => Deno.removeSync(folder));
@@ -70,24 +60,27 @@ describe("reptyr and what a user should know", () => {
     },
   );
 
-  requiresCompiler("warns of seccomp before the target is stopped", () => {
-    using target = Target.start(
-      "session leader",
-      [victim("command"), "seccomp-errno"],
-      (terminal) => terminal.expect("ready"),
-    );
-    const { can, reason, warnings } = reportOn(target.pid);
-    if (!can) {
-      // Without CAP_SYS_ADMIN the filter would stay in force.
-      assertMatch(reason!, /it runs under a seccomp filter, which might kill it/);
-      return;
-    }
-    assertMatch(warnings[0]!, /is under seccomp: its filter is suspended while it is moved/);
-    using moved = target.move(WIDE);
-    moved.expect(`reptyr: warning: Process ${target.pid} is under seccomp`);
-    moved.line("exit 5");
-    target.expectEnd(moved, 5);
-  });
+  requiresCapability("seccomp", requiresCompiler)(
+    "warns of seccomp before the target is stopped",
+    () => {
+      using target = Target.start(
+        "session leader",
+        [victim("command"), "seccomp-errno"],
+        (terminal) => terminal.expect("ready"),
+      );
+      const { can, reason, warnings } = reportOn(target.pid);
+      if (!can) {
+        // Without CAP_SYS_ADMIN the filter would stay in force.
+        assertMatch(reason!, /it runs under a seccomp filter, which might kill it/);
+        return;
+      }
+      assertMatch(warnings[0]!, /is under seccomp: its filter is suspended while it is moved/);
+      using moved = target.move(WIDE);
+      moved.expect(`reptyr: warning: Process ${target.pid} is under seccomp`);
+      moved.line("exit 5");
+      target.expectEnd(moved, 5);
+    },
+  );
 
   requires("bash")("warns that the shell below the target will have no job control", () => {
     using old = typeInShell("sh -c 'bash --norc -i; exit 3'");

@@ -3,7 +3,7 @@ import { assertEquals } from "@std/assert";
 import { describe } from "@std/testing/bdd";
 import { SAVED_REGISTERS } from "../../src/arch/pt_regs.ts";
 import { libc } from "../../src/ffi/libc.ts";
-import { KERNEL_TYPES, readSurroundings, whatIsMissing } from "../../src/procout/bpf/available.ts";
+import { KERNEL_TYPES } from "../../src/procout/bpf/available.ts";
 import { findOffsets } from "../../src/procout/bpf/btf.ts";
 import { assemble } from "../../src/procout/bpf/assembler.ts";
 import { createMaps } from "../../src/procout/bpf/maps.ts";
@@ -17,13 +17,12 @@ import { loadProgram } from "../../src/ffi/bpf.ts";
 import { pageBytes } from "../../src/ffi/bpf_memory.ts";
 import { close } from "../../src/ffi/descriptor.ts";
 import { LoadedPrograms } from "../../src/procout/bpf/loaded.ts";
-import { requiresThat } from "../support/programs.ts";
+import { lacks, requiresCapability } from "../support/capabilities.ts";
 
-const missing = whatIsMissing(readSurroundings())?.why;
-const it = requiresThat(missing === undefined, `no eBPF here: ${missing}`);
+const it = requiresCapability("bpf");
 
 // Not in a test: it stays open, which Deno would take for a leak.
-if (missing === undefined) libc();
+if (lacks("bpf") === undefined) libc();
 
 describe("the kernel", () => {
   for (const lossy of [false, true]) {

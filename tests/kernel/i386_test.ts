@@ -36,8 +36,9 @@ import { findSyscallInstruction } from "../../src/tracee/syscall_instruction.ts"
 import { finish } from "../../src/tracee/steps.ts";
 import { Tracee } from "../../src/tracee/tracee.ts";
 import { testBlockedCalls } from "../support/blocked_calls.ts";
+import { requires32 } from "../support/capabilities.ts";
 import { assertNothingLeft, snapshot } from "../support/leftovers.ts";
-import { FLAGS_32, requires32 } from "../support/programs.ts";
+import { FLAGS_32 } from "../support/programs.ts";
 import type { Terminal } from "../support/terminal.ts";
 import { waitUntil } from "../support/terminal.ts";
 import { startVictim, untilAllBlocked, untilThreadsRun } from "../support/victim.ts";

@@ -13,12 +13,12 @@ import { RemoteSyscalls } from "../../src/tracee/remote_syscalls.ts";
 import { SCRATCH_SIZE } from "../../src/tracee/safety_net.ts";
 import { findInstruction } from "../../src/tracee/syscall_instruction.ts";
 import { Tracee } from "../../src/tracee/tracee.ts";
+import { requires32 } from "../support/capabilities.ts";
 import { assertNothingLeft, snapshot } from "../support/leftovers.ts";
 import {
   FLAGS_32,
   isX86_64,
   REGISTERS_VICTIM,
-  requires32,
   requiresCompiler,
   requiresCompilerAnd,
 } from "../support/programs.ts";

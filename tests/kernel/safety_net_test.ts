@@ -14,8 +14,9 @@ import { finish } from "../../src/tracee/steps.ts";
 import { Tracee } from "../../src/tracee/tracee.ts";
 import { i386 } from "../../src/arch/i386.ts";
 import { x86_64 } from "../../src/arch/x86_64.ts";
+import { requires32 } from "../support/capabilities.ts";
 import { assertNothingLeft, snapshot } from "../support/leftovers.ts";
-import { FLAGS_32, isX86_64, requires32, requiresCompilerAnd } from "../support/programs.ts";
+import { FLAGS_32, isX86_64, requiresCompilerAnd } from "../support/programs.ts";
 import { waitUntil } from "../support/terminal.ts";
 import { startVictim, untilAllBlocked } from "../support/victim.ts";
 

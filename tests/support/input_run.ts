@@ -10,28 +10,7 @@ import { spawn, type SpawnFile } from "../../src/ffi/spawn.ts";
 import { reptyrPath } from "./reptyr.ts";
 import { Terminal, type TerminalOptions, waitUntil } from "./terminal.ts";
 
-/** Of Debian's `nobody`; every system has the number. */
-export const NOBODY = 65534;
-
-/** What runs the words after it as that user, with no capability and no further group. */
-export const AS_NOBODY: readonly string[] = [
-  "setpriv",
-  `--reuid=${NOBODY}`,
-  `--regid=${NOBODY}`,
-  "--clear-groups",
-];
-
-/** Whether the tests may become another user, and make namespaces. */
-export const isRoot = Deno.uid() === 0;
-
-/** The level of kernel.yama.ptrace_scope; 0 in a kernel without Yama, where nothing more is forbidden. */
-export const yamaLevel: number = (() => {
-  try {
-    return Number(Deno.readTextFileSync("/proc/sys/kernel/yama/ptrace_scope"));
-  } catch {
-    return 0;
-  }
-})();
+export { AS_NOBODY, isRoot, NOBODY } from "./users.ts";
 
 /** A terminal on which lines are not folded and messages have no colour. */
 export const WIDE: TerminalOptions = { label: "reptyr", env: { NO_COLOR: "1" } };

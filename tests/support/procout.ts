@@ -2,9 +2,9 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { beforeEach, describe } from "@std/testing/bdd";
 import { dirname, join } from "@std/path";
-import { readSurroundings, whatIsMissing } from "../../src/procout/bpf/available.ts";
 import { O_CREAT, O_RDONLY, O_WRONLY } from "../../src/ffi/constants.ts";
 import { spawn } from "../../src/ffi/spawn.ts";
+import { lacks } from "./capabilities.ts";
 import { Child, type ChildStatus } from "./child.ts";
 import { reptyrPath } from "./reptyr.ts";
 import { waitUntil } from "./terminal.ts";
@@ -20,23 +20,17 @@ const ENVIRONMENT = {
 
 export type EngineName = "ptrace" | "bpf";
 
-/** Why the engine bpf cannot be used here; undefined where it can. */
-const whyNoBpf = whatIsMissing(readSurroundings())?.why;
-
-/** The engines that can be used here, one skipped with the reason. CI has to have both. */
-export const ENGINES: readonly EngineName[] = whyNoBpf === undefined
-  ? ["ptrace", "bpf"]
-  : withoutBpf(whyNoBpf);
-
-function withoutBpf(why: string): ["ptrace"] {
-  if (Deno.env.get("CI") !== undefined) throw new Error(`CI must not skip the engine bpf: ${why}`);
-  console.log(`Skipped: every test of the engine bpf: ${why}`);
+/** The engines that can be used here for the tests called `name`; one that cannot is named with the reason. */
+export function enginesFor(name: string): readonly EngineName[] {
+  const noBpf = lacks("bpf");
+  if (noBpf === undefined) return ["ptrace", "bpf"];
+  console.log(`Skipped: ${name}, engine bpf: ${noBpf}`);
   return ["ptrace"];
 }
 
 /** `describe` once for each engine that can be used here; every {@linkcode Procout} in it takes that. */
 export function describeEngines(name: string, body: (engine: EngineName) => void): void {
-  for (const engine of ENGINES) {
+  for (const engine of enginesFor(name)) {
     describe(`${name}, engine ${engine}`, () => {
       beforeEach(() => {
         Procout.engine = engine;

@@ -22,13 +22,24 @@ export function which(program: string): string | undefined {
  * installs them all, a missing one is an error.
  */
 export function requires(...programs: readonly string[]): typeof it | typeof it.skip {
-  const missing = programs.filter((program) =>
+  const absent = programs.filter((program) =>
     which(program) === undefined && !(program === "cc" && hasCompiler)
   );
-  if (missing.length === 0) return it;
-  const why = `not installed: ${missing.join(", ")}`;
+  return absent.length === 0 ? it : missing(...absent);
+}
+
+function missing(...programs: readonly string[]): typeof it.skip {
+  return announcing(whyMissing(...programs));
+}
+
+/**
+ * Says that `programs` are not installed. Throws Error under CI, which installs them all; CI=true says nothing of what
+ * the machine can do, though.
+ */
+export function whyMissing(...programs: readonly string[]): string {
+  const why = `not installed: ${programs.join(", ")}`;
   if (Deno.env.get("CI") !== undefined) throw new Error(`CI must not skip this: ${why}`);
-  return announcing(why);
+  return why;
 }
 
 /**
@@ -83,16 +94,28 @@ export const FLAGS_32: readonly string[] = [
   ...["/usr/lib32/crt1.o", "/usr/lib32/crti.o", "-lc", "/usr/lib32/crtn.o"],
 ];
 
-/** `it` where 32-bit programs can be built and run. */
-export function requires32(): typeof it | typeof it.skip {
-  if (!isX86_64) return requiresThat(false, "32-bit programs are tested on x86_64 only");
-  if (compiler === undefined) return requiresCompiler;
+let builds32: typeof it | typeof it.skip | undefined;
+
+/** `it` where 32-bit programs can be compiled; whether they run is asked of capabilities.ts. */
+export function compiles32(): typeof it | typeof it.skip {
+  return builds32 ??= tryToCompile32();
+}
+
+function tryToCompile32(): typeof it | typeof it.skip {
+  if (compiler === undefined) return missing("cc");
+  const made = Deno.makeTempDirSync({ prefix: "reptyr-victims-" });
   try {
-    Deno.statSync("/usr/lib32/crt1.o");
-    return it;
-  } catch {
-    if (Deno.env.get("CI") !== undefined) throw new Error("CI must install libc6-dev-i386");
-    return announcing("not installed: libc6-dev-i386");
+    const source = join(made, "nothing.c");
+    Deno.writeTextFileSync(source, "int main(void) { return 0; }\n");
+    const { success } = new Deno.Command(compiler, {
+      args: [source, ...FLAGS_32, "-o", join(made, "nothing")],
+      stdin: "null",
+      stdout: "null",
+      stderr: "null",
+    }).outputSync();
+    return success ? it : missing("libc6-dev-i386");
+  } finally {
+    Deno.removeSync(made, { recursive: true });
   }
 }
 

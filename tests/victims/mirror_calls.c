@@ -123,10 +123,7 @@ static void uring(void)
 {
 	char params[256] = {0};
 	int ring = syscall(SYS_io_uring_setup, 4, params);
-	if (ring < 0) {
-		put(1, "no io_uring here\n");
-		return;
-	}
+	must("io_uring_setup", ring >= 0, 1);
 	must("io_uring_enter", syscall(SYS_io_uring_enter, ring, 0, 0, 0, NULL, 0), 0);
 	must("io_uring_enter", syscall(SYS_io_uring_enter, ring, 0, 0, 0, NULL, 0), 0);
 	put(1, "end\n");
