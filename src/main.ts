@@ -1,6 +1,8 @@
 /** Entry: chooses the command, runs it, and ends the program with its exit status. */
 
 import { chooseCommand, readCalledAs } from "./cli/command_name.ts";
+import { RefusedError } from "./errors.ts";
+import { readBorrowedPrivileges } from "./proc/privileges.ts";
 import type { MirrorRequest } from "./procout/mod.ts";
 import type { MoveOptions } from "./reptyr/mod.ts";
 import type { NewTerminalOptions } from "./reptyr/new_terminal.ts";
@@ -8,6 +10,11 @@ import { reportError, run, wantsVerbose } from "./cli/run.ts";
 
 if (import.meta.main) {
   const invocation = chooseCommand(readCalledAs(), Deno.args);
+  const borrowed = readBorrowedPrivileges();
+  if (borrowed !== undefined) {
+    const error = new RefusedError(`Cannot run this executable: ${borrowed}`);
+    Deno.exit(reportError(error, invocation.command, false));
+  }
 
   // An error in a callback reaches no `catch`, and Deno would show its stack. Deno.exit() dispatches `unload`,
   // and whoever has changed the user's terminal restores it there.
