@@ -48,10 +48,11 @@ export function parseFdinfo(text: string): FdInfo {
   };
 }
 
-const FLAGS = /^flags:\s*([0-7]+)$/m;
-const MOUNT_ID = /^mnt_id:\s*(\d+)$/m;
-const INODE = /^ino:\s*(\d+)$/m;
-const TTY_INDEX = /^tty-index:\s*(\d+)$/m;
+// Not with the flag `m`: a name that a process has given to a file, as to a dma-buf, may hold a carriage return.
+const FLAGS = /(?:^|\n)flags:[ \t]*([0-7]+)(?:\n|$)/;
+const MOUNT_ID = /(?:^|\n)mnt_id:[ \t]*(\d+)(?:\n|$)/;
+const INODE = /(?:^|\n)ino:[ \t]*(\d+)(?:\n|$)/;
+const TTY_INDEX = /(?:^|\n)tty-index:[ \t]*(\d+)(?:\n|$)/;
 
 function decimal(line: RegExp, text: string): number | undefined {
   const digits = line.exec(text)?.[1];

@@ -47,12 +47,15 @@ export function parseMaps(text: string): Mapping[] {
  */
 export function readExecutableMaps(pid: number, tid: number): Mapping[] | undefined {
   const text = readProcText(pid, tid, "maps");
-  return text === undefined
-    ? undefined
-    : parseMaps((text.match(EXECUTABLE_OR_STACK) ?? []).join("\n"));
+  return text === undefined ? undefined : parseMaps(executableOrStack(text));
 }
 
-const EXECUTABLE_OR_STACK = /^\S+ ..x.*$|^.*\[stack\]$/gm;
+/** Those lines of a maps file. A line ends at a newline alone: a path may hold a carriage return. Pure. */
+export function executableOrStack(text: string): string {
+  return (`\n${text}`.match(EXECUTABLE_OR_STACK) ?? []).join("").slice(1);
+}
+
+const EXECUTABLE_OR_STACK = /\n(?:[0-9a-f]+-[0-9a-f]+ ..x[^\n]*|[^\n]*\[stack\](?=\n|$))/g;
 
 /** Mappings of a process; undefined when it is gone. Empty for a zombie and a kernel thread. */
 export function readMaps(pid: number, tid?: number): Mapping[] | undefined {

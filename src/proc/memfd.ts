@@ -12,6 +12,7 @@ import {
 import { close, fcntl, memfdCreate, open, pread } from "../ffi/descriptor.ts";
 import { parseFdinfo } from "./fdinfo.ts";
 import { readable } from "./gone.ts";
+import { statusLines } from "./status.ts";
 import { SyscallError } from "../errors.ts";
 
 /** What a file that nobody can change any more holds, and the ids of the process that made it. */
@@ -37,8 +38,8 @@ const MOST_DESCRIPTORS = 1 << 14;
  */
 export function readMemfds(pid: number, name: string, maxSize: number): Memfd[] {
   const folder = `/proc/${pid}/fd`;
-  const slots = readable(() => Deno.readTextFileSync(`/proc/${pid}/status`)) ?? "";
-  if (Number(/^FDSize:\s*(\d+)$/m.exec(slots)?.[1] ?? 0) > MOST_DESCRIPTORS) return [];
+  const status = statusLines(readable(() => Deno.readTextFileSync(`/proc/${pid}/status`)) ?? "");
+  if (Number(status.get("FDSize") ?? 0) > MOST_DESCRIPTORS) return [];
   const fds = readable(() => Array.from(Deno.readDirSync(folder), ({ name }) => name)) ?? [];
   const link = `/memfd:${name} (deleted)`;
   return fds.filter((fd) => readable(() => Deno.readLinkSync(`${folder}/${fd}`)) === link)

@@ -46,15 +46,21 @@ export function inheritedIgnored(): bigint {
 }
 
 /**
- * Parses the `Name:\tvalue` lines. The kernel writes newlines in the name as `\n`, so a process cannot
- * forge a line. Throws SyntaxError when a line that every kernel writes is missing.
+ * The `Name:\tvalue` lines of such a text. The kernel writes newlines in a process' name as `\n`, so that no line can be
+ * forged: to JavaScript's expressions with the flag `m` a line would also end at a carriage return, which it leaves alone.
  */
-export function parseStatus(text: string): Status {
+export function statusLines(text: string): ReadonlyMap<string, string> {
   const lines = new Map<string, string>();
   for (const line of text.split("\n")) {
     const colon = line.indexOf(":");
     if (colon > 0) lines.set(line.slice(0, colon), line.slice(colon + 1).trim());
   }
+  return lines;
+}
+
+/** Parses a whole text. Throws SyntaxError when a line that every kernel writes is missing. */
+export function parseStatus(text: string): Status {
+  const lines = statusLines(text);
   const line = (name: string): string => {
     const value = lines.get(name);
     if (value === undefined) throw new SyntaxError(`No line ${name} in /proc/PID/status`);
@@ -99,11 +105,12 @@ export function readStatus(pid: number, tid?: number): Status | undefined {
 export function readSwitches(pid: number, tid: number): number | undefined {
   const text = readProcText(pid, tid, "status");
   if (text === undefined) return undefined;
-  const counts = text.matchAll(/^(?:non)?voluntary_ctxt_switches:\s*(\d+)$/gm);
-  return [...counts].reduce((sum, [, count]) => sum + Number(count), 0);
+  const lines = statusLines(text);
+  return ["voluntary_ctxt_switches", "nonvoluntary_ctxt_switches"]
+    .reduce((sum, name) => sum + Number(lines.get(name) ?? 0), 0);
 }
 
-const TELLS = /^x86_Thread_features:/m;
+const FEATURES = "x86_Thread_features";
 let kernelTells: boolean | undefined;
 
 /**
@@ -111,7 +118,8 @@ let kernelTells: boolean | undefined;
  * Only kernels that have it tell, since 6.6, in `x86_Thread_features`.
  */
 export function hasShadowStack(pid: number, tid: number): boolean {
-  kernelTells ??= TELLS.test(readProcText(Deno.pid, undefined, "status") ?? "");
-  return kernelTells &&
-    /^x86_Thread_features:.*\bshstk\b/m.test(readProcText(pid, tid, "status") ?? "");
+  const features = (pid: number, tid?: number) =>
+    statusLines(readProcText(pid, tid, "status") ?? "").get(FEATURES);
+  kernelTells ??= features(Deno.pid) !== undefined;
+  return kernelTells && /\bshstk\b/.test(features(pid, tid) ?? "");
 }

@@ -90,6 +90,10 @@ describe("an executable with more power than its user", () => {
         assertMatch(said, power.why);
         assertEquals([code, stdout], [1, ""]);
       }
+      // By a name of the user's choice, which /proc shows as it is.
+      const forged = join(folder.path, "\rUid:\t0 0 0 0");
+      Deno.symlinkSync(path, forged);
+      assertMatch(asNobody([forged, "--version"]).stderr, power.why);
       // What root has, root may use.
       if (what === "file capabilities") assertEquals(run([path, "--version"]).code, 0);
     });

@@ -24,6 +24,12 @@ describe("parseFdinfo", () => {
     assertEquals(parseFdinfo(`${HEAD}tty-index:\t0\n`).ttyIndex, 0);
   });
 
+  it("takes nothing from a name with a carriage return in it", () => {
+    const named = `${HEAD}size:\t4096\nname:\tx\rtty-index:\t5\rmnt_id:\t9\n`;
+    assertEquals(parseFdinfo(named).ttyIndex, undefined);
+    assertEquals(parseFdinfo(`name:\t\rmnt_id:\t9\r\n${HEAD}`).mntId, 26);
+  });
+
   it("reads epoll entries: tfd decimal, all else hex, data with all its 64 bits", () => {
     const text =
       `${HEAD}tfd:        5 events:       19 data:                5  pos:0 ino:3 sdev:17\n` +

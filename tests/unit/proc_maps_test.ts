@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { parseMaps, readMaps } from "../../src/proc/maps.ts";
+import { executableOrStack, parseMaps, readMaps } from "../../src/proc/maps.ts";
 
 describe("parseMaps", () => {
   it("reads addresses, rights, file and path", () => {
@@ -77,6 +77,19 @@ describe("parseMaps", () => {
   it("takes a path with characters that end a line elsewhere", () => {
     const [mapping] = parseMaps("1000-2000 r-xp 00000000 00:00 7    /tmp/a\rb\u2028c\n");
     assertEquals(mapping?.path, "/tmp/a\rb\u2028c");
+  });
+
+  it("takes the executable ones and the stack, and no part of a path for a line", () => {
+    const code = "1000-2000 r-xp 00000000 00:00 7    /tmp/a\r3000-4000 r-xp 0 0:0 0 [vdso]";
+    const data = "5000-6000 rw-p 00000000 00:00 7    /tmp/b\r3000-4000 r-xp 0 0:0 0 [vdso]";
+    const stack = "7000-8000 rw-p 00000000 00:00 0    [stack]";
+    const named = "8000-9000 rw-p 00000000 00:00 9    /tmp/[stack]x";
+    const last = "a000-b000 r-xp 00000000 00:00 0    [vdso]";
+    for (const end of ["", "\n"]) {
+      const text = [code, data, stack, named, last].join("\n") + end;
+      assertEquals(executableOrStack(text), [code, stack, last].join("\n"));
+    }
+    assertEquals(executableOrStack(""), "");
   });
 
   it("reads nothing from an empty text and refuses another shape", () => {

@@ -13,10 +13,11 @@ interface Facts {
 function statusOf(
   { uids = [7, 7, 7, 7], gids = [7, 7, 7, 7], permitted = "0", inheritable = "0", ambient = "0" }:
     Facts,
+  name = "reptyr",
 ): string {
   const set = (digits: string) => digits.padStart(16, "0");
   return [
-    "Name:\tUid:\\n1",
+    `Name:\t${name}`,
     `Uid:\t${uids.join("\t")}`,
     `Gid:\t${gids.join("\t")}`,
     `CapInh:\t${set(inheritable)}`,
@@ -52,6 +53,11 @@ describe("privileges of this program", () => {
   for (const [what, [facts, why]] of Object.entries(borrowed)) {
     it(`by ${what} are refused`, () => assertMatch(borrowedPrivileges(statusOf(facts)) ?? "", why));
   }
+
+  it("are told by no name that its user has given it", () => {
+    const status = statusOf({ uids: [7, 0, 0, 0] }, "\rUid:\t0 0 0 0");
+    assertMatch(borrowedPrivileges(status) ?? "", /set-user-ID/);
+  });
 
   it("are its user's where /proc does not tell", () => {
     assertEquals(borrowedPrivileges(""), undefined);

@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { parseStatus, readStatus } from "../../src/proc/status.ts";
+import { parseStatus, readStatus, statusLines } from "../../src/proc/status.ts";
 
 const TEXT = [
   "Name:\tevil\\nUid:\\t0",
@@ -71,6 +71,12 @@ describe("parseStatus", () => {
       assertThrows(() => parseStatus(text), SyntaxError, name);
     });
   }
+
+  it("takes nothing from a name with a carriage return in it", () => {
+    const forged = TEXT.replace(/^Name:.*$/m, "Name:\t\rUid:\t0 0 0 0");
+    assertEquals(parseStatus(forged), parseStatus(TEXT));
+    assertEquals(statusLines("Name:\t\rA:\t1\nA:\t2\n").get("A"), "2");
+  });
 
   it("refuses a short Uid line", () => {
     assertThrows(() => parseStatus(TEXT.replace("\t1003", "")), SyntaxError, "too short");
