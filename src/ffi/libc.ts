@@ -342,7 +342,7 @@ const SYMBOLS = {
     ],
     result: "i32", // an error number
   },
-  /** On a thread of its own, for a child that is held up before it runs the program. */
+  /** On a thread of its own, for a child that is paused before it runs the program. */
   posix_spawnpAsync: {
     name: "posix_spawnp",
     parameters: ["buffer", "buffer", "buffer", "buffer", "buffer", "buffer"],

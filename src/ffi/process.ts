@@ -10,6 +10,11 @@ function syscall(call: OwnCall, ...args: readonly number[]): number {
   return enterKernel(OWN_NUMBERS[call], args);
 }
 
+/** getpid(2): a call that has no effect, for a tracepoint to see. */
+export function getpid(): number {
+  return libc().getpid();
+}
+
 const PIDFD_THREAD = 0o200;
 
 /** pidfd_open(2): a descriptor for the process, close-on-exec. */

@@ -56,7 +56,7 @@ export function spawn(argv: readonly string[], options: SpawnOptions): number {
  * The same on another thread: `files` may hold the child up before it runs the program, for as long as opening one
  * of them takes. Until the program runs, the child shares this program's memory. Rejects as `spawn` throws.
  */
-export async function spawnHeldUp(argv: readonly string[], options: SpawnOptions): Promise<number> {
+export async function spawnPaused(argv: readonly string[], options: SpawnOptions): Promise<number> {
   using call = new PreparedSpawn(argv, options);
   check(await libc().posix_spawnpAsync(...call.args), call.name);
   return call.pid;

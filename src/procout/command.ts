@@ -1,40 +1,40 @@
 /**
  * Starting a command that is watched from its first instruction. posix_spawn(3) knows no stop before execve(2), and
- * fork(2) is out of the question; but it opens files first, and one of them can be a gate.
+ * fork(2) is out of the question. It opens files first: opening a FIFO that has no writer pauses the child.
  */
 import { CommandError, RefusedError, SyscallError } from "../errors.ts";
 import { O_CLOEXEC, O_NONBLOCK, O_RDONLY, O_WRONLY, SIGKILL } from "../ffi/constants.ts";
 import { close, open } from "../ffi/descriptor.ts";
 import { kill, usleep } from "../ffi/process.ts";
-import { type SpawnFile, spawnHeldUp } from "../ffi/spawn.ts";
+import { type SpawnFile, spawnPaused } from "../ffi/spawn.ts";
 import { inheritedIgnored } from "../proc/status.ts";
 import { listTids, readChildren } from "../proc/tasks.ts";
 import { Deadline } from "../tracee/wait.ts";
-import { openGate } from "./gate.ts";
+import { openAnonymousFifo } from "./anonymous_fifo.ts";
 
 /** How long this machine may take to start a process. */
 const START_SECONDS = 20;
 const PAUSE_US = 200;
 
 /** A child that waits to become the program. Disposed of before it was let go, it never does. */
-export interface HeldUp extends Disposable {
+export interface PausedChild extends Disposable {
   readonly pid: number;
   /** Let it run the program. Throws CommandError when that cannot be run. */
   letGo(): Promise<void>;
 }
 
-/** Start `argv`, with `files` besides our own descriptors 0 to 2, held up before it becomes that program. */
-export async function startHeldUp(
+/** Start `argv`, with `files` besides our own descriptors 0 to 2, paused before it becomes that program. */
+export async function startPaused(
   argv: readonly string[],
   files: readonly SpawnFile[],
-): Promise<HeldUp> {
-  const gate = openGate();
+): Promise<PausedChild> {
+  const fifo = openAnonymousFifo();
   const before = new Set(ownChildren());
-  const gatePath = `/proc/${Deno.pid}/fd/${gate}`;
-  const gateThere = unusedNumber(files);
-  const started = spawnHeldUp(argv, {
+  const fifoPath = `/proc/${Deno.pid}/fd/${fifo}`;
+  const fifoInChild = unusedNumber(files);
+  const started = spawnPaused(argv, {
     env: Deno.env.toObject(),
-    files: [{ fd: gateThere, path: gatePath, flags: O_RDONLY }, { close: gateThere }, ...files],
+    files: [{ fd: fifoInChild, path: fifoPath, flags: O_RDONLY }, { close: fifoInChild }, ...files],
     ignored: inheritedIgnored(),
   });
   let failure: unknown;
@@ -42,19 +42,24 @@ export async function startHeldUp(
   const deadline = new Deadline(START_SECONDS);
   for (;;) {
     const pid = ownChildren().find((child) => !before.has(child));
-    if (pid !== undefined) return heldUp(pid, gate, started, argv[0]!);
+    if (pid !== undefined) return pausedChild(pid, fifo, started, argv[0]!);
     await new Promise((resolve) => setTimeout(resolve, 1));
     if (failure !== undefined) throw explain(failure, argv[0]!);
     if (deadline.passed) throw new RefusedError(`Cannot run ${argv[0]}: it does not start`);
   }
 }
 
-function heldUp(pid: number, gate: number, started: Promise<number>, program: string): HeldUp {
+function pausedChild(
+  pid: number,
+  fifo: number,
+  started: Promise<number>,
+  program: string,
+): PausedChild {
   let waiting = true;
   return {
     pid,
     async letGo() {
-      await letGo(gate, started, program);
+      await letGo(fifo, started, program);
       waiting = false;
     },
     [Symbol.dispose]() {
@@ -63,12 +68,12 @@ function heldUp(pid: number, gate: number, started: Promise<number>, program: st
   };
 }
 
-async function letGo(gate: number, started: Promise<number>, program: string): Promise<void> {
+async function letGo(fifo: number, started: Promise<number>, program: string): Promise<void> {
   const deadline = new Deadline(START_SECONDS);
   for (;;) {
     try {
       // ENXIO until the child waits at the other end.
-      close(open(`/proc/self/fd/${gate}`, O_WRONLY | O_NONBLOCK | O_CLOEXEC));
+      close(open(`/proc/self/fd/${fifo}`, O_WRONLY | O_NONBLOCK | O_CLOEXEC));
       break;
     } catch (error) {
       if (!(error instanceof SyscallError) || deadline.passed) throw error;
@@ -80,7 +85,7 @@ async function letGo(gate: number, started: Promise<number>, program: string): P
   } catch (error) {
     throw explain(error, program);
   } finally {
-    close(gate);
+    close(fifo);
   }
 }
 

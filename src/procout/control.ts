@@ -28,13 +28,13 @@ export interface ControlOptions {
   /** Whether there is another reason to stop. */
   readonly isOver: () => boolean;
   /** What somebody has to empty, as long as there is nothing else to do. */
-  readonly well?: Well;
+  readonly drain?: Drain;
   /** Settles when {@linkcode isOver} may have changed while there was nothing to do. */
   readonly over?: () => Promise<unknown>;
 }
 
-export interface Well {
-  readonly nap: (() => void) | undefined;
+export interface Drain {
+  readonly drainOnce: (() => void) | undefined;
   empty(): void;
   filled(): Promise<unknown> | undefined;
 }
@@ -94,9 +94,9 @@ export class SignalControl implements Control {
   }
 
   async sleep(until: Promise<unknown>): Promise<void> {
-    const well = this.#options.well;
+    const drain = this.#options.drain;
     // One promise for each time it fills up, so that what waits for it does not pile up.
-    this.#filled ??= well?.filled()?.finally(() => {
+    this.#filled ??= drain?.filled()?.finally(() => {
       this.#filled = undefined;
       this.#inbox.wakeSleeper();
     });
@@ -105,11 +105,11 @@ export class SignalControl implements Control {
       this.#inbox.wakeSleeper();
     });
     await this.#inbox.arrivalOr(until);
-    well?.empty();
+    drain?.empty();
   }
 
-  get nap(): (() => void) | undefined {
-    return this.#options.well?.nap;
+  get drainOnce(): (() => void) | undefined {
+    return this.#options.drain?.drainOnce;
   }
 
   #act(): void {

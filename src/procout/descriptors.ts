@@ -34,10 +34,10 @@ export interface DescriptorFacts {
   /** {@linkcode fileKey}; undefined when it is not open. */
   readonly fileKey: (fd: number) => string | undefined;
   /** Undefined where nobody was given any outputs by us. */
-  readonly standIn?: StandInFacts | undefined;
+  readonly outputSink?: SinkFacts | undefined;
 }
 
-export interface StandInFacts {
+export interface SinkFacts {
   /** Whether what 1 and 2 become is watched, too: in the command itself, and with --follow in its children. */
   readonly isCommand: boolean;
   /** The output that `fd` is the very open file description of. */
@@ -55,8 +55,8 @@ export function streamOf(
   if (choice.numbers !== undefined) {
     return choice.numbers.has(fd) ? fd === 2 ? 2 : 1 : undefined;
   }
-  if (facts.standIn !== undefined) {
-    const { isCommand, sameAs, fileKeys } = facts.standIn;
+  if (facts.outputSink !== undefined) {
+    const { isCommand, sameAs, fileKeys } = facts.outputSink;
     const same = sameAs(fd);
     if (same !== undefined) return same;
     const key = facts.fileKey(fd);

@@ -12,7 +12,7 @@ export interface DescriptorChoice {
 }
 
 /** What a command of ours was given for its outputs, so that they are known whatever their numbers become. */
-export interface StandInOutputs {
+export interface SinkOutputs {
   /**
    * Of this process what its descriptors 1 and 2 become is watched, too, of all others only these outputs. Undefined when
    * that holds for everybody.
@@ -29,9 +29,9 @@ export interface WatchRequest {
   /** Also their children, those there already and those to come. */
   readonly follow: boolean;
   readonly choice: DescriptorChoice;
-  readonly standIn?: StandInOutputs | undefined;
-  /** Not to be watched, though `follow` comes to them: see own_readers.ts. */
-  readonly apart?: ReadonlySet<number>;
+  readonly outputSink?: SinkOutputs | undefined;
+  /** Processes that `follow` comes to and that are not watched: feedback.ts. */
+  readonly excludedPids?: ReadonlySet<number>;
 }
 
 /** Which of the target's outputs a descriptor is, or 0: its input. */
@@ -63,8 +63,8 @@ export type WatchEvent =
   /** Told once for each process and call: bytes that go this way are not seen. */
   | { readonly kind: "unseen"; readonly time: number; readonly pid: number; readonly call: string };
 
-/** Something that must not wait: `ring` is to be called when `fd` is readable. */
-export interface Bell {
+/** Work that must not wait: `ring` is called when `fd` is readable. */
+export interface ReadyHandler {
   readonly fd: number;
   readonly ring: () => void;
 }
@@ -81,8 +81,8 @@ export interface Receiver {
   retry(): void;
   /** Whether many events are coming: what they make may be written together. Turning it off writes what there is. */
   gather(on: boolean): void;
-  /** Heed `bell` while {@linkcode receive} waits for somebody, as it may for a moment. */
-  heed(bell: Bell): void;
+  /** Calls `readyHandler` also while {@linkcode receive} waits for a reader, as it may for a moment. */
+  onReady(readyHandler: ReadyHandler): void;
 }
 
 /** How an engine learns that it is to come to an end. */
@@ -103,15 +103,15 @@ export interface Control {
    * Where it is there, it is called time and again in place of sleeping without turns of the event loop: there is
    * something to be done on this thread that cannot wait. It sleeps for a moment itself.
    */
-  readonly nap?: (() => void) | undefined;
+  readonly drainOnce?: (() => void) | undefined;
 }
 
 export interface Engine extends Disposable {
   readonly name: "ptrace" | "bpf";
   /** Begin to watch. Throws RefusedError with the reason when one of the processes cannot be; then none is. */
   attach(): void;
-  /** In place of that: watch `pid`, a child of ours that is held up before execve(2), from there on. */
-  attachHeldUp(pid: number): void;
+  /** In place of that: watch `pid`, a child of ours that is paused before execve(2), from there on. */
+  attachPaused(pid: number): void;
   /** Gives events until all that is watched has ended or `stopping`. Disposing lets go of what is still watched. */
   run(): Promise<void>;
 }

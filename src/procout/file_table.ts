@@ -4,8 +4,8 @@ import { ERRNO } from "../ffi/errno.ts";
 import { kcmp } from "../ffi/process.ts";
 import { decodeDevice, type Device } from "../proc/device.ts";
 import { readStat } from "../proc/stat.ts";
-import { fileKey, type StandInFacts, streamOf } from "./descriptors.ts";
-import type { StandInOutputs, Stream, WatchRequest } from "./engine.ts";
+import { fileKey, type SinkFacts, streamOf } from "./descriptors.ts";
+import type { SinkOutputs, Stream, WatchRequest } from "./engine.ts";
 
 const NONE = -1;
 const STANDARD = [1, 2];
@@ -18,9 +18,9 @@ export class FileTable {
    * descriptor, by any of which it may be: open(2), accept(2), SCM_RIGHTS of unix(7), pidfd_getfd(2) of somebody else.
    */
   readonly #missing = new Map<number, readonly number[]>();
-  readonly #request: Pick<WatchRequest, "choice" | "standIn">;
+  readonly #request: Pick<WatchRequest, "choice" | "outputSink">;
 
-  constructor(request: Pick<WatchRequest, "choice" | "standIn">) {
+  constructor(request: Pick<WatchRequest, "choice" | "outputSink">) {
     this.#request = request;
   }
 
@@ -33,14 +33,14 @@ export class FileTable {
     if (stream === undefined) {
       // Looked at before the others: what another thread opens in between is asked about once more.
       const missing = [...STANDARD, fd].filter((one) => !isOpen(tid, one));
-      const { choice, standIn } = this.#request;
+      const { choice, outputSink } = this.#request;
       stream = streamOf(fd, choice, {
         isSameDescription: (one, other) => {
           const order = kcmp(tid, tid, KCMP_FILE, one, other);
           return order < 0 ? undefined : order === 0;
         },
         fileKey: (one) => readFileKey(pid, tid, one),
-        standIn: standIn && standInFacts(standIn, pid, tid),
+        outputSink: outputSink && sinkFacts(outputSink, pid, tid),
       }) ?? NONE;
       this.#streams.set(fd, stream);
       if (stream === NONE && choice.numbers === undefined && missing.length > 0) {
@@ -70,8 +70,8 @@ function isOpen(tid: number, fd: number): boolean {
   return kcmp(tid, tid, KCMP_FILE, fd, fd) !== -ERRNO.EBADF;
 }
 
-function standInFacts(standIn: StandInOutputs, pid: number, tid: number): StandInFacts {
-  const { command, stdout, stderr } = standIn;
+function sinkFacts(outputSink: SinkOutputs, pid: number, tid: number): SinkFacts {
+  const { command, stdout, stderr } = outputSink;
   const isSame = (fd: number, own: number) => kcmp(tid, Deno.pid, KCMP_FILE, fd, own) === 0;
   return {
     isCommand: command === undefined || pid === command,

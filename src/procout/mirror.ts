@@ -2,7 +2,7 @@
 import type { RefusedError } from "../errors.ts";
 import { writeStderr } from "../log.ts";
 import { shellStatus } from "../proc/exit_status.ts";
-import type { Bell, Control, Receiver, WatchEvent } from "./engine.ts";
+import type { Control, ReadyHandler, Receiver, WatchEvent } from "./engine.ts";
 import type { Format } from "./formats/format.ts";
 import type { Output } from "./output.ts";
 import type { Stats } from "./stats.ts";
@@ -87,9 +87,9 @@ export class Mirror implements Receiver {
     return this.control?.stopping === true || this.control?.suspending === true;
   }
 
-  heed(bell: Bell): void {
-    this.#options.stdout.heed(bell);
-    this.#options.stderr.heed(bell);
+  onReady(readyHandler: ReadyHandler): void {
+    this.#options.stdout.onReady(readyHandler);
+    this.#options.stderr.onReady(readyHandler);
   }
 
   gather(on: boolean): void {

@@ -15,7 +15,7 @@ import {
 import { close, create, fcntl, open, PollSet, write } from "../ffi/descriptor.ts";
 import { describeErrno, ERRNO } from "../ffi/errno.ts";
 import { usleep } from "../ffi/process.ts";
-import type { Bell } from "./engine.ts";
+import type { ReadyHandler } from "./engine.ts";
 
 /** A reader usually makes room within this time; longer, and signals are waited for at the same time. */
 const PATIENCE_MS = 20;
@@ -38,7 +38,7 @@ export class Output implements Disposable {
   readonly #owned: boolean;
   readonly #poll = new PollSet(2);
   readonly #readyPoll = new PollSet(1);
-  #bell: Bell | undefined;
+  #readyHandler: ReadyHandler | undefined;
   #pauseUs = 0;
   readonly #queue: Uint8Array<ArrayBuffer>[] = [];
   #ready: Promise<number> | undefined;
@@ -131,8 +131,8 @@ export class Output implements Disposable {
   }
 
   /** Heed `bell` whenever this waits for its reader. */
-  heed(bell: Bell): void {
-    this.#bell = bell;
+  onReady(readyHandler: ReadyHandler): void {
+    this.#readyHandler = readyHandler;
   }
 
   /** Whether to put small writes together, until {@linkcode flush} or until there are many. */
@@ -212,9 +212,9 @@ export class Output implements Disposable {
     const end = performance.now() + milliseconds;
     for (let left = milliseconds;; left = Math.ceil(end - performance.now())) {
       this.#poll.watch(0, this.#fd, POLLOUT);
-      this.#poll.watch(1, this.#bell?.fd ?? -1, POLLIN);
+      this.#poll.watch(1, this.#readyHandler?.fd ?? -1, POLLIN);
       if (this.#poll.poll(Math.max(left, 0)) <= 0) return false;
-      if (this.#poll.reported(1) !== 0) this.#bell?.ring();
+      if (this.#poll.reported(1) !== 0) this.#readyHandler?.ring();
       if (this.#poll.reported(0) !== 0) return true;
       if (left <= 0) return false;
     }

@@ -179,7 +179,7 @@ describeEngines("procout -- COMMAND", (engine) => {
     procout.expectEnd(1);
     assertMatch(
       procout.stderr,
-      /^procout: Cannot hold the command up .*\n {2}Set TMPDIR to a folder that can be written\n$/,
+      /^procout: Cannot pause the command before exec: .*\n {2}Set TMPDIR to a directory that can be written\n$/,
     );
     using remedied = Procout.start([], {
       argv: readOnly("/tmp", "/run"),

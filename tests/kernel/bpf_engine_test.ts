@@ -51,7 +51,7 @@ describe("BpfEngine", () => {
       room: () => Promise.resolve(),
       retry: () => {},
       gather: () => {},
-      heed: () => {},
+      onReady: () => {},
     };
     const request = {
       pids: [10],

@@ -36,12 +36,12 @@ describe("streamOf", () => {
 
   it("knows the outputs that were given to a command, in its children only these", () => {
     for (const isCommand of [true, false]) {
-      const standIn = {
+      const outputSink = {
         isCommand,
         sameAs: (fd: number) => fd === 9 ? 2 as const : undefined,
         fileKeys: ["device 1:5"],
       };
-      const all = { ...facts({ ...keys, 7: "device 1:5" }), standIn };
+      const all = { ...facts({ ...keys, 7: "device 1:5" }), outputSink };
       const own = isCommand ? 1 : undefined;
       assertEquals([9, 7, 1].map((fd) => streamOf(fd, STANDARD, all)), [2, 1, own]);
     }

@@ -2,8 +2,6 @@
  * The programs, loaded and running. Nothing is pinned: all of it is gone when our descriptors are, however this program
  * ends.
  */
-import { SAVED_REGISTERS } from "../../arch/pt_regs.ts";
-import { SyscallError } from "../../errors.ts";
 import {
   deleteElement,
   keysOf,
@@ -13,27 +11,20 @@ import {
   openRawTracepoint,
   runProgram,
   updateElement,
-  VerifierError,
 } from "../../ffi/bpf.ts";
 import { mapRing, mapValue, pageBytes } from "../../ffi/bpf_memory.ts";
 import { close } from "../../ffi/descriptor.ts";
-import { libc } from "../../ffi/libc.ts";
-import { allowLockedMemory } from "../../ffi/process.ts";
-import type { DescriptorChoice, StandInOutputs } from "../engine.ts";
+import { allowLockedMemory, getpid } from "../../ffi/process.ts";
+import type { DescriptorChoice, SinkOutputs } from "../engine.ts";
+import type { KernelOffsets, Namespace } from "./asm.ts";
 import { assemble } from "./assembler.ts";
-import { BpfUnavailableError, KERNEL_TYPES, readSurroundings, whatIsMissing } from "./available.ts";
-import { findOffsets } from "./btf.ts";
+import { BpfUnavailableError, readSurroundings, whatIsMissing } from "./available.ts";
 import { encodeCall, indexCalls, type IndexedCalls } from "./call_map.ts";
-import { GIVEN, LOSS, NEXT_PROGRAM, PROCESS, STATS } from "./layout.ts";
+import { explainLoadFailure, ownPidNamespace, readKernelFacts } from "./kernel_types.ts";
+import { GIVEN, LOSS, PROCESS, STATS } from "./layout.ts";
 import { ALARM_BYTES, createMaps, type Maps, word } from "./maps.ts";
-import { givenText } from "./files_text.ts";
-import { mirrorText } from "./mirror_text.ts";
-import { goOnText } from "./pieces_text.ts";
-import { exitText, forkText, levelText, signalText } from "./process_text.ts";
-import type { MirrorSettings } from "./record_text.ts";
+import { givenProgram, levelProgram, programsFor, type ProgramText } from "./programs.ts";
 import { Ring } from "./ring.ts";
-import { waitText } from "./room_text.ts";
-import { KERNEL_STRUCTURES, type KernelOffsets, type Namespace } from "./text.ts";
 
 export interface BpfOptions {
   readonly follow: boolean;
@@ -46,8 +37,6 @@ export interface BpfOptions {
   readonly lossy: boolean;
 }
 
-/** The first pid namespace: PROC_PID_INIT_INO of <linux/proc_ns.h>. */
-const FIRST_PID_NAMESPACE = 0xeffffffc;
 /** More than that does not make anything faster; what is left of the ring is for what comes until a thread stops. */
 const MOST_WAITING = 8 << 20;
 /** How often to attach before a program that is never called is given up. */
@@ -81,8 +70,8 @@ export class LoadedPrograms implements Disposable {
   private constructor(options: BpfOptions, own: number[]) {
     this.#descriptors = own;
     const { choice, follow, lossy, ringBytes } = options;
-    const { threadStatus, ...kernel } = readKernel();
-    this.#kernel = kernel.offsets;
+    const facts = readKernelFacts();
+    this.#kernel = facts.kernel;
     const numbers = choice.numbers;
     const page = pageBytes();
     const maps = createMaps(ringBytes, numbers?.size ?? 0, page, (fd) => own.push(fd));
@@ -97,31 +86,23 @@ export class LoadedPrograms implements Disposable {
     }
     for (const fd of numbers ?? []) updateElement(maps.fds, word(fd), word(fd === 2 ? 2 : 1));
 
-    const namespace = this.#namespace(kernel.offsets);
-    const settings: MirrorSettings = {
-      registers: SAVED_REGISTERS[Deno.build.arch],
-      kernel: kernel.offsets,
-      namespace,
-      threadStatus,
+    const programs = programsFor({
+      ...facts,
+      namespace: this.#namespace(facts.kernel),
       hasNumbers: numbers !== undefined,
       hasGiven: options.hasGiven,
       stdin: choice.stdin,
       ringBytes,
       mark: this.mark,
-    };
-    const goOn = this.#load("procout_go_on", goOnText(settings));
-    updateElement(maps.programs, word(NEXT_PROGRAM.goOn), word(goOn));
-    if (!lossy) {
-      const wait = this.#load("procout_wait", waitText(settings));
-      updateElement(maps.programs, word(NEXT_PROGRAM.wait), word(wait));
+    }, { follow, lossy });
+    for (const program of programs.next) {
+      updateElement(maps.programs, word(program.index), word(this.#load(program)));
     }
-    this.#mirror = this.#load("procout_mirror", mirrorText(settings));
+    this.#mirror = this.#load(programs.mirror);
     this.epoch = this.#attachMirror();
-    const attach = (name: string, text: string, tracepoint: string) =>
-      this.#link(this.#load(name, text), tracepoint);
-    if (follow) attach("procout_fork", forkText(settings), "sched_process_fork");
-    attach("procout_exit", exitText(settings), "sched_process_exit");
-    attach("procout_signal", signalText(settings), "signal_deliver");
+    for (const program of programs.others) {
+      this.#link(this.#load(program), program.tracepoint);
+    }
   }
 
   /** Throws BpfUnavailableError. */
@@ -134,7 +115,7 @@ export class LoadedPrograms implements Disposable {
       return new LoadedPrograms(options, own);
     } catch (error) {
       for (const fd of own) close(fd);
-      throw explain(error);
+      throw explainLoadFailure(error);
     }
   }
 
@@ -162,13 +143,12 @@ export class LoadedPrograms implements Disposable {
   }
 
   /** A command was given outputs that we have ourselves. Throws SyscallError, or VerifierError. */
-  give({ command, stdout, stderr }: StandInOutputs): void {
+  give({ command, stdout, stderr }: SinkOutputs): void {
     const value = new Uint8Array(GIVEN.size);
     new DataView(value.buffer).setUint32(GIVEN.command, command ?? 0, true);
     updateElement(this.#maps.given, word(0), value);
     using _allowed = allowLockedMemory();
-    const text = givenText(this.#kernel, stdout, stderr);
-    if (runProgram(this.#load("procout_given", text)) !== 1) {
+    if (runProgram(this.#load(givenProgram(this.#kernel, stdout, stderr))) !== 1) {
       throw new Error("The kernel does not tell which files the command's outputs are");
     }
   }
@@ -226,19 +206,16 @@ export class LoadedPrograms implements Disposable {
     return fd;
   }
 
-  #load(name: string, text: string): number {
+  #load({ name, text }: ProgramText): number {
     const fd = loadProgram(name, assemble(text, this.#maps));
     this.#descriptors.push(fd);
     return fd;
   }
 
   #namespace(kernel: KernelOffsets): Namespace | undefined {
-    const inode = Deno.statSync("/proc/self/ns/pid").ino ?? FIRST_PID_NAMESPACE;
-    if (inode === FIRST_PID_NAMESPACE) return undefined;
-    const level = runProgram(
-      this.#load("procout_level", levelText({ kernel, namespace: undefined })),
-    );
-    return { inode, level };
+    const inode = ownPidNamespace();
+    if (inode === undefined) return undefined;
+    return { inode, level: runProgram(this.#load(levelProgram(kernel))) };
   }
 
   /**
@@ -252,7 +229,7 @@ export class LoadedPrograms implements Disposable {
       for (let tries = 0; tries < TRIES; tries++) {
         const link = this.#link(this.#mirror, "sys_exit");
         const before = this.stat(STATS.pings);
-        libc().getpid();
+        getpid();
         const now = performance.timeOrigin + performance.now();
         if (this.stat(STATS.pings) > before) {
           return now - this.stat(STATS.pingTime) / 1e6;
@@ -265,31 +242,4 @@ export class LoadedPrograms implements Disposable {
     }
     throw new BpfUnavailableError("the kernel never calls the program at the tracepoint sys_exit");
   }
-}
-
-function readKernel(): { offsets: KernelOffsets; threadStatus: number | undefined } {
-  const bytes = Deno.readFileSync(KERNEL_TYPES);
-  if (Deno.build.arch !== "x86_64") {
-    return { offsets: findOffsets(bytes, KERNEL_STRUCTURES), threadStatus: undefined };
-  }
-  const offsets = findOffsets(bytes, { ...KERNEL_STRUCTURES, thread_info: ["status"] });
-  const threadStatus = offsets["task_struct.thread_info"] + offsets["thread_info.status"];
-  return { offsets, threadStatus };
-}
-
-function explain(error: unknown): unknown {
-  const unavailable = (why: string) => new BpfUnavailableError(why, [], { cause: error });
-  if (error instanceof SyscallError) {
-    const { call, reason, code } = error;
-    if (call.includes("RAW_TRACEPOINT")) {
-      return unavailable(`no tracepoint: ${call}: ${reason} (${code})`);
-    }
-    return unavailable(`${call}: ${reason} (${code})`);
-  }
-  if (error instanceof VerifierError) {
-    return unavailable(`this kernel does not accept its program ${error.program}`);
-  }
-  // What the kernel tells about its structures is not what is looked for.
-  if (error instanceof SyntaxError) return unavailable(error.message);
-  return error;
 }

@@ -33,12 +33,12 @@ export function attachAll(
     for (const pid of pids) {
       const tids = listTids(pid) ?? [];
       const fresh = tids.filter((tid) => !seen.has(tid));
-      const isApart = request.apart?.has(pid) === true;
-      if (!isApart && (passes > 0 || !asked.has(pid))) awaitBlockedCallsOf(pid, fresh);
+      const isExcluded = request.excludedPids?.has(pid) === true;
+      if (!isExcluded && (passes > 0 || !asked.has(pid))) awaitBlockedCallsOf(pid, fresh);
       for (const tid of fresh) {
         seen.add(tid);
         found = true;
-        if (isApart) continue;
+        if (isExcluded) continue;
         if (seizeThread(pid, tid, options, asked.has(pid))) {
           stops.add(pid, tid).interrupted = true;
           askToStop(pid, tid);

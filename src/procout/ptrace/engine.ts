@@ -19,7 +19,7 @@ import { interrupt } from "../../tracee/ptrace.ts";
 import { Deadline } from "../../tracee/wait.ts";
 import type { Control, Engine, Receiver, WatchRequest } from "../engine.ts";
 import { attachAll, seizeThread } from "./attach.ts";
-import { GAP_TEXT, WatchedProcesses } from "./gap.ts";
+import { GAP_TEXT, WatchedProcesses } from "./suspend_gap.ts";
 import { Stops } from "./stops.ts";
 
 /** Longest time in milliseconds that this thread sleeps, or works, without a turn of the event loop. */
@@ -61,10 +61,10 @@ export class PtraceEngine implements Engine {
   }
 
   /**
-   * Watch `pid`, a child of ours that is held up before execve(2), from there on. Should this program die before, it
-   * dies, too: nobody else knows of it.
+   * Watch `pid`, a child of ours that is paused before execve(2), from there on. The child dies with
+   * this program until then: nobody else knows of it.
    */
-  attachHeldUp(pid: number): void {
+  attachPaused(pid: number): void {
     if (!seizeThread(pid, pid, this.#options | PTRACE_O_EXITKILL)) throw new TraceeDiedError(pid);
     this.#stops.add(pid, pid).optionsAfterExec = this.#options;
   }
@@ -77,8 +77,8 @@ export class PtraceEngine implements Engine {
       if (this.#receiver.blocked) await this.#receiver.room();
       if (this.#control.stopping) return;
       if (this.#control.suspending) this.#suspend();
-      if (this.#stops.failure !== undefined) throw this.#stops.failure;
-      this.#stops.endLimited();
+      if (this.#stops.calls.failure !== undefined) throw this.#stops.calls.failure;
+      this.#stops.calls.endLimited();
       const tid = this.#next();
       if (tid < 0) return;
       if (tid > 0) {
@@ -100,15 +100,15 @@ export class PtraceEngine implements Engine {
    * call, which sleeps until there is one: looking whether there is before only costs.
    */
   #next(): number {
-    const nap = this.#stops.underWay > 0 ? this.#control.nap : undefined;
-    if (this.#looking || nap !== undefined || !this.#announced || this.#stops.hasEarly) {
+    const drainOnce = this.#stops.calls.underWay > 0 ? this.#control.drainOnce : undefined;
+    if (this.#looking || drainOnce !== undefined || !this.#announced || this.#stops.hasEarly) {
       this.#looking = false;
       const tid = waitAnyNow();
       if (tid !== 0) return tid;
       this.#stops.resolveEarly();
       if (!this.#announced) this.#announce();
     }
-    if (nap !== undefined) return this.#napUntilNext(nap);
+    if (drainOnce !== undefined) return this.#drainUntilNext(drainOnce);
     this.#tick(true);
     const tid = waitAny();
     if (tid > 0) return tid;
@@ -116,11 +116,11 @@ export class PtraceEngine implements Engine {
     return 0;
   }
 
-  #napUntilNext(nap: () => void): number {
+  #drainUntilNext(drainOnce: () => void): number {
     const end = performance.now() + SLICE_MS;
     for (;;) {
-      nap();
-      this.#stops.endLimited();
+      drainOnce();
+      this.#stops.calls.endLimited();
       const tid = waitAnyNow();
       if (tid !== 0 || performance.now() > end) return tid;
     }
@@ -139,7 +139,7 @@ export class PtraceEngine implements Engine {
    * over that was made again.
    */
   #tick(on: boolean): void {
-    const end = this.#stops.soonestEnd;
+    const end = this.#stops.calls.soonestEnd;
     if (on === this.#ticking && end === undefined && this.#alarmEnd === undefined) return;
     const left = end === undefined ? undefined : Math.max(end - performance.now(), SOON_MS);
     if (on) setAlarm(Math.min(left ?? SLICE_MS, SLICE_MS), SLICE_MS);

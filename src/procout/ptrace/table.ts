@@ -4,7 +4,15 @@ import { ARGUMENT_WORDS } from "../../tracee/syscall_stop.ts";
 import type { Call, CallTable } from "../calls.ts";
 import type { Stream } from "../engine.ts";
 import type { FileTable } from "../file_table.ts";
-import type { TimeLimit } from "./time_limit.ts";
+
+/** When a call that is made again has to end: time_limit.ts. */
+export interface TimeLimit {
+  readonly call: BlockedCall;
+  /** By `performance.now()`. */
+  readonly end: number;
+  /** What the call returns then. */
+  readonly result: bigint;
+}
 
 export class Process {
   readonly tids = new Set<number>();

@@ -8,7 +8,7 @@ import { KCMP_FILES } from "../../ffi/constants.ts";
 import { kcmp, pidfdGetfd, pidfdOpen } from "../../ffi/process.ts";
 import { socketTimeout } from "../../ffi/socket.ts";
 import { readMemory } from "../../tracee/remote_memory.ts";
-import type { Thread } from "./table.ts";
+import type { Thread, TimeLimit } from "./table.ts";
 import {
   millisecondsOf,
   resultAfter,
@@ -16,14 +16,6 @@ import {
   timeoutOf,
   timespecMilliseconds,
 } from "./timeouts.ts";
-
-export interface TimeLimit {
-  readonly call: BlockedCall;
-  /** By `performance.now()`. */
-  readonly end: number;
-  /** What the call returns then. */
-  readonly result: bigint;
-}
 
 /** Who waits for longer than some decades waits for ever. */
 const LONGEST_MS = 2 ** 40;

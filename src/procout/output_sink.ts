@@ -20,7 +20,7 @@ const WELLS = ["/dev/urandom", "/dev/zero"] as const;
 /** How long a nap is when nothing comes. */
 const NAP_MS = 1;
 
-export class StandIn implements Disposable {
+export class OutputSink implements Disposable {
   readonly files: readonly SpawnFile[];
   /** The same open file descriptions as the command's, in this program. */
   readonly stdout: number;
@@ -48,7 +48,7 @@ export class StandIn implements Disposable {
   }
 
   /** The terminal is a well that somebody has to empty; undefined where there is none. */
-  get nap(): (() => void) | undefined {
+  get drainOnce(): (() => void) | undefined {
     return this.#pty === undefined ? undefined : () => this.#empty(NAP_MS);
   }
 

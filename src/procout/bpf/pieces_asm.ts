@@ -17,9 +17,9 @@ import {
   type MirrorSettings,
   OUTPUT,
   restRecord,
-} from "./record_text.ts";
-import { alarm, lose, loseAll, slowDown, unlessBelow, waitForRoom } from "./room_text.ts";
-import { at, END, scratch, SCRATCH_TO_R6, STACK } from "./text.ts";
+} from "./record_asm.ts";
+import { alarm, lose, loseAll, slowDown, unlessBelow, waitForRoom } from "./room_asm.ts";
+import { at, END, scratch, SCRATCH_TO_R6, STACK } from "./asm.ts";
 
 /** Turns of the second part in one program. They may go on in another one 33 times (MAX_TAIL_CALL_CNT). */
 const TURNS = 48;

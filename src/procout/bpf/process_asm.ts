@@ -13,7 +13,7 @@ import {
   peek,
   PIDTYPE_TGID,
   STACK,
-} from "./text.ts";
+} from "./asm.ts";
 
 export interface ProcessSettings {
   readonly kernel: KernelOffsets;

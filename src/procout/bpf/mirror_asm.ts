@@ -18,9 +18,9 @@ import {
   SCRATCH,
   STATS,
 } from "./layout.ts";
-import { streamOfFile } from "./files_text.ts";
-import { workOff } from "./pieces_text.ts";
-import { field, fillHeader, header, type MirrorSettings, OUTPUT } from "./record_text.ts";
+import { streamOfFile } from "./files_asm.ts";
+import { workOff } from "./pieces_asm.ts";
+import { field, fillHeader, header, type MirrorSettings, OUTPUT } from "./record_asm.ts";
 import {
   at,
   count,
@@ -31,7 +31,7 @@ import {
   scratch,
   SCRATCH_TO_R6,
   STACK,
-} from "./text.ts";
+} from "./asm.ts";
 
 /** thread_info.status of x86: the call came through the 32-bit entry. */
 const TS_COMPAT = 0x2;

@@ -32,7 +32,7 @@ const NAME_WIDTH = 40;
  * Those of `pids`, and with `follow` of their descendants, that read what we write to our descriptors `fds`, by
  * themselves or behind others. Nobody is stopped; a process that may not be looked into is taken for none of them.
  */
-export function ownReaders(
+export function feedbackReaders(
   fds: readonly number[],
   pids: readonly number[],
   follow: boolean,
