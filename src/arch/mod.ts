@@ -33,12 +33,12 @@ export function architectureOf(size: number): Architecture | undefined {
   return ARCHITECTURES.find((arch) => arch.registerSetSize === size);
 }
 
-/** <linux/elf-em.h> */
-export const EM_ARM = 40;
-
-/** Why programs for `machine`, EM_* of <linux/elf-em.h>, cannot be traced; `undefined` when nothing speaks against it. */
-export function unsupportedMachine(machine: number | undefined): string | undefined {
-  return machine === EM_ARM
+/** Why programs of so many bytes a word cannot be traced on `machine`; `undefined` when nothing speaks against it. */
+export function unsupportedProgram(
+  wordBytes: number | undefined,
+  machine: string = Deno.build.arch,
+): string | undefined {
+  return wordBytes === 4 && machine === "aarch64"
     ? "it is a 32-bit arm program, and only 64-bit ones are supported"
     : undefined;
 }

@@ -1,7 +1,7 @@
 /** What --list and --why print. Pure. */
 
 import { bold, dim, green, red, setColorEnabled, yellow } from "@std/fmt/colors";
-import type { ProcessReport } from "../reptyr/list.ts";
+import type { ProcessReport } from "../reptyr/process_report.ts";
 import { named } from "../reptyr/refusals.ts";
 import { cutToWidth, padToWidth, textWidth } from "./text_width.ts";
 

@@ -2,7 +2,7 @@
 
 import { RefusedError } from "../errors.ts";
 import { setVerbose, writeStderr } from "../log.ts";
-import type { ProcessReport } from "../reptyr/list.ts";
+import type { ProcessReport } from "../reptyr/process_report.ts";
 import { type CommandName, type Invocation } from "./command_name.ts";
 import { helpText } from "./help.ts";
 import type { MoveOptions } from "../reptyr/mod.ts";

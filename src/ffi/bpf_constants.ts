@@ -97,9 +97,7 @@ export const BPF_FUNC_ringbuf_submit = 132;
 export const BPF_FUNC_ringbuf_discard = 133;
 export const BPF_FUNC_ringbuf_query = 134;
 
-// What an open file is: <linux/stat.h>, <linux/magic.h>
-export const S_IFMT = 0o170000;
-export const S_IFCHR = 0o20000;
+// What an open file is, beside `constants.ts`: <linux/magic.h>
 export const ANON_INODE_FS_MAGIC = 0x09041934;
 
 // Type information: <linux/btf.h>

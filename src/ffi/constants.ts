@@ -5,6 +5,14 @@
 
 // <fcntl.h>
 export const AT_FDCWD = -100;
+export const AT_NO_AUTOMOUNT = 0x800;
+
+// <sys/stat.h>
+export const AT_STATX_DONT_SYNC = 0x4000;
+export const STATX_TYPE = 0x1;
+export const S_IFMT = 0o170000;
+export const S_IFCHR = 0o20000;
+export const S_IFIFO = 0o10000;
 
 // <sys/ptrace.h>, <linux/ptrace.h>: requests
 export const PTRACE_CONT = 7;
@@ -39,6 +47,8 @@ export const PTRACE_SYSCALL_INFO_ENTRY = 1;
 export const PTRACE_SYSCALL_INFO_EXIT = 2;
 
 // <elf.h>
+export const AT_NULL = 0;
+export const AT_PHENT = 4;
 export const NT_PRSTATUS = 1;
 export const NT_PRFPREG = 2;
 export const NT_ARM_SYSTEM_CALL = 0x404;

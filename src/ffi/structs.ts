@@ -35,6 +35,21 @@ export const termios2 = layout("struct termios2", 44, {
   c_ospeed: [40, "u32"],
 });
 
+/**
+ * `struct statx { __u32 stx_mask, stx_blksize; __u64 stx_attributes; __u32 stx_nlink, stx_uid, stx_gid; __u16 stx_mode;
+ * __u64 stx_ino, ...; __u32 stx_rdev_major, stx_rdev_minor, stx_dev_major, stx_dev_minor; ... }` — statx(2)
+ */
+export const statx = layout("struct statx", 256, {
+  stx_mask: [0, "u32"],
+  stx_nlink: [16, "u32"],
+  stx_mode: [28, "u16"],
+  stx_ino: [32, "u64"],
+  stx_rdev_major: [128, "u32"],
+  stx_rdev_minor: [132, "u32"],
+  stx_dev_major: [136, "u32"],
+  stx_dev_minor: [140, "u32"],
+});
+
 /** `struct iovec { void *iov_base; size_t iov_len; }` — process_vm_readv(2) */
 export const iovec = layout("struct iovec", 16, {
   iov_base: [0, "u64"],

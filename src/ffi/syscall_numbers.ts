@@ -36,6 +36,7 @@ export const SYSCALL_NUMBERS = {
     kcmp: 312,
     memfd_create: 319,
     bpf: 321,
+    statx: 332,
   },
   aarch64: {
     ...EVERYWHERE,
@@ -65,6 +66,7 @@ export const SYSCALL_NUMBERS = {
     kcmp: 272,
     memfd_create: 279,
     bpf: 280,
+    statx: 291,
   },
 } as const;
 

@@ -2,25 +2,18 @@
 
 import { type FdInfo, parseFdinfo } from "./fdinfo.ts";
 import { procFolder, unlessGone } from "./gone.ts";
+import { type OpenFile, readOpenFile } from "./open_file.ts";
 
-export interface Descriptor {
+export interface Descriptor extends Omit<OpenFile, "isFifo" | "isTold"> {
   readonly fd: number;
   /** Text of the link: `/dev/pts/3`, `/dev/pts/3 (deleted)`, `socket:[4711]`. For people only. */
   readonly link: string;
-  /** File system and inode of the open file, of stat(2). */
-  readonly dev: number;
-  readonly ino: number;
-  /** Device it stands for. 0 for everything that is no device: never take 0 for a terminal. */
-  readonly rdev: number;
-  /** 0 when the file has no name any more, such as a pty slave whose master was closed. */
-  readonly nlink: number;
-  readonly isCharDevice: boolean;
   readonly fdinfo: FdInfo;
 }
 
 /**
  * Every open descriptor of thread `tid`, in ascending order; undefined when the thread is gone. One that
- * is closed meanwhile is left out. Nothing is opened: stat() of the link reaches the open file itself.
+ * is closed meanwhile is left out. Nothing is opened, and nobody who serves a file system is asked.
  * Throws PermissionDenied where the kernel refuses PTRACE_MODE_READ, as for another user's process.
  */
 export function readFds(pid: number, tid: number): Descriptor[] | undefined {
@@ -34,18 +27,11 @@ export function readFds(pid: number, tid: number): Descriptor[] | undefined {
     .filter((descriptor) => descriptor !== undefined);
 }
 
-function readDescriptor(folder: string, fd: number): Descriptor {
+function readDescriptor(folder: string, fd: number): Descriptor | undefined {
   const path = `${folder}/fd/${fd}`;
   const link = Deno.readLinkSync(path);
-  const info = Deno.statSync(path);
-  return {
-    fd,
-    link,
-    dev: info.dev,
-    ino: info.ino ?? 0,
-    rdev: info.rdev ?? 0,
-    nlink: info.nlink ?? 0,
-    isCharDevice: info.isCharDevice ?? false,
-    fdinfo: parseFdinfo(Deno.readTextFileSync(`${folder}/fdinfo/${fd}`)),
-  };
+  const file = readOpenFile(path);
+  if (file === undefined) return undefined;
+  const fdinfo = parseFdinfo(Deno.readTextFileSync(`${folder}/fdinfo/${fd}`));
+  return { fd, link, ...file, fdinfo };
 }

@@ -11,6 +11,7 @@ import { decodeDevice, ptsIndex } from "../proc/device.ts";
 import { parseFdinfo } from "../proc/fdinfo.ts";
 import { procFolder, readable } from "../proc/gone.ts";
 import { findMasterHolders } from "../proc/masters.ts";
+import { readOpenFile } from "../proc/open_file.ts";
 import { shorten } from "../proc/printable.ts";
 import { livingThread } from "../proc/stat.ts";
 import { listPids, listTids, readChildren } from "../proc/tasks.ts";
@@ -103,14 +104,15 @@ function writtenOf(folder: string, fd: number): Written | undefined {
   const path = `${folder}/fd/${fd}`;
   return readable(() => {
     const link = Deno.readLinkSync(path);
-    const { isFifo, isCharDevice, rdev } = Deno.statSync(path);
-    const isSlave = isCharDevice && ptsIndex(decodeDevice(rdev ?? 0)) !== undefined;
-    return isFifo || isSlave ? { link, path } : undefined;
+    const file = readOpenFile(path);
+    if (file === undefined) return undefined;
+    const isSlave = file.isCharDevice && ptsIndex(decodeDevice(file.rdev)) !== undefined;
+    return file.isFifo || isSlave ? { link, path } : undefined;
   });
 }
 
 function readersOf(file: Written): number[] {
-  const rdev = readable(() => Deno.statSync(file.path))?.rdev ?? 0;
+  const rdev = readOpenFile(file.path)?.rdev ?? 0;
   const index = ptsIndex(decodeDevice(rdev));
   if (index !== undefined) {
     return findMasterHolders(index).holders
@@ -131,7 +133,7 @@ function isMasterOf(pid: number, fd: number, slave: Written): boolean {
   if (master < 0) return true; // a kernel that does not hand it out: the number has to do
   try {
     const file = slaveOf(master);
-    const wanted = readable(() => Deno.statSync(slave.path));
+    const wanted = readOpenFile(slave.path);
     return file === undefined || wanted !== undefined && file.dev === wanted.dev &&
         file.ino === wanted.ino;
   } finally {

@@ -3,6 +3,7 @@ import { KCMP_FILE } from "../ffi/constants.ts";
 import { ERRNO } from "../ffi/errno.ts";
 import { kcmp } from "../ffi/process.ts";
 import { decodeDevice, type Device } from "../proc/device.ts";
+import { readOpenFile } from "../proc/open_file.ts";
 import { readStat } from "../proc/stat.ts";
 import { fileKey, type SinkFacts, streamOf } from "./descriptors.ts";
 import type { SinkOutputs, Stream, WatchRequest } from "./engine.ts";
@@ -87,10 +88,12 @@ function sinkFacts(outputSink: SinkOutputs, pid: number, tid: number): SinkFacts
 function readFileKey(pid: number, tid: number, fd: number): string | undefined {
   try {
     const path = `/proc/${pid}/task/${tid}/fd/${fd}`;
-    const { dev, ino, rdev, isCharDevice } = Deno.statSync(path);
-    const device = isCharDevice ? decodeDevice(rdev ?? 0) : undefined;
-    const identity = { dev, ino: ino ?? 0, device, link: Deno.readLinkSync(path) };
-    return fileKey(identity, controllingTerminal(pid));
+    const link = Deno.readLinkSync(path);
+    const file = readOpenFile(path);
+    if (file === undefined || !file.isTold) return undefined;
+    const { dev, ino, rdev, isCharDevice } = file;
+    const device = isCharDevice ? decodeDevice(rdev) : undefined;
+    return fileKey({ dev, ino, device, link }, controllingTerminal(pid));
   } catch {
     return undefined; // not open, or not to be seen: then it is nobody's equal
   }

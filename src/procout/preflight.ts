@@ -1,10 +1,10 @@
 /** Looks at the targets before any of them is touched: what cannot be watched is said with its reason. */
-import { unsupportedMachine } from "../arch/mod.ts";
+import { unsupportedProgram } from "../arch/mod.ts";
 import { RefusedError } from "../errors.ts";
+import { readWordBytes } from "../proc/auxv.ts";
 import { readCommand } from "../proc/command.ts";
 import { readable } from "../proc/gone.ts";
 import { shorten } from "../proc/printable.ts";
-import { readElfMachine } from "../proc/program.ts";
 import { isDeadState, isKernelThread, readStat } from "../proc/stat.ts";
 import { readStatus } from "../proc/status.ts";
 import { listTids } from "../proc/tasks.ts";
@@ -98,7 +98,7 @@ function inspectThrough(pid: number, tid: number | undefined): Inspection {
     return refuse(isDeadState(stat.state) ? "it has ended and is a zombie" : "it is just ending");
   }
   if (pid === Deno.pid) return refuse("it is this procout itself");
-  const unsupported = unsupportedMachine(readElfMachine(pid, tid));
+  const unsupported = unsupportedProgram(readWordBytes(pid, tid));
   if (unsupported !== undefined) return refuse(unsupported);
   if (!isAttachForbidden(facts)) return { facts };
   return { refused: explainAttachFailure(facts), facts, isForbidden: true };

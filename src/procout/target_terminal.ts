@@ -3,6 +3,7 @@ import { O_CLOEXEC, O_NOCTTY, O_NONBLOCK, O_RDONLY, ONLCR, OPOST } from "../ffi/
 import { close, open } from "../ffi/descriptor.ts";
 import { decodeDevice, isTerminal } from "../proc/device.ts";
 import { procFolder, readable } from "../proc/gone.ts";
+import { readOpenFile } from "../proc/open_file.ts";
 import { livingThread } from "../proc/stat.ts";
 import { getTermios } from "../tty/termios.ts";
 import {
@@ -80,8 +81,8 @@ export class TargetTerminal {
       const folder = readable(() => procFolder(pid, livingThread(pid)));
       for (const number of STANDARD) {
         const path = `${folder}/fd/${number}`;
-        const info = readable(() => Deno.statSync(path));
-        if (!info?.isCharDevice || !isTerminal(decodeDevice(info.rdev ?? 0))) continue;
+        const file = readOpenFile(path);
+        if (!file?.isCharDevice || !isTerminal(decodeDevice(file.rdev))) continue;
         let fd: number | undefined;
         try {
           fd = open(path, O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);

@@ -2,42 +2,16 @@
 
 import { decodeDevice, isTerminal, terminalName } from "../proc/device.ts";
 import { procFolder, readable } from "../proc/gone.ts";
+import { readOpenFile } from "../proc/open_file.ts";
 import { isDeadState, isKernelThread, isLive, livingThread, type Stat } from "../proc/stat.ts";
 import { explainAttachFailure, isAttachUnlikely } from "../tracee/attach_failure.ts";
 import { oldTerminal } from "./old_terminal.ts";
 import { readStats } from "../proc/stats.ts";
+import { byTerminal, type ProcessReport } from "./process_report.ts";
 import { inspect, readSurroundings, type Surroundings } from "./preflight.ts";
 import type { TargetFacts } from "./refusals.ts";
 import { type LoginFacts, readLoginFacts, readWarningFacts } from "./warning_facts.ts";
 import { warnings } from "./warnings.ts";
-
-/**
- * What there is to say about one process. Its names are those of --json, which scripts rely on; what
- * cannot be known, as for a process that is not there, is null.
- */
-export interface ProcessReport {
-  readonly pid: number;
-  /** Effective user id, and its name in /etc/passwd or else the number as text. */
-  readonly uid: number | null;
-  readonly user: string | null;
-  /** Name below /dev, such as `pts/3`; null for a process on none, or none that we may see. */
-  readonly terminal: string | null;
-  /** Whether that terminal has hung up. */
-  readonly terminalGone: boolean;
-  /** One letter of proc_pid_stat(5). */
-  readonly state: string | null;
-  /** Command line in one line, control characters written out. */
-  readonly command: string | null;
-  /** Number of processes in its job, itself among them. */
-  readonly members: number | null;
-  readonly can: boolean;
-  /** Why it cannot be moved, in the words of `reptyr PID`; null when it can. */
-  readonly reason: string | null;
-  /** What can be done about that, or is good to know, each in a line of its own. */
-  readonly remedies: readonly string[];
-  /** What to know before it is moved. */
-  readonly warnings: readonly string[];
-}
 
 /** Every process on a terminal but this one, ordered by terminal, then by pid. */
 export function listProcesses(): ProcessReport[] {
@@ -54,14 +28,6 @@ export function listProcesses(): ProcessReport[] {
 /** The same about one process, whatever it is. */
 export function explainProcess(pid: number): ProcessReport {
   return reportOn(pid, readSurroundings(), readLoginFacts());
-}
-
-const NUMERIC = new Intl.Collator("en", { numeric: true });
-
-/** `pts/2` before `pts/10`, a terminal that is there before a gone one of the same number. */
-export function byTerminal(a: ProcessReport, b: ProcessReport): number {
-  return NUMERIC.compare(a.terminal ?? "", b.terminal ?? "") ||
-    Number(a.terminalGone) - Number(b.terminalGone) || a.pid - b.pid;
 }
 
 function reportOn(pid: number, around: Surroundings, login: LoginFacts): ProcessReport {
@@ -126,9 +92,8 @@ function mayBeOnTerminal({ pid, ttyNr, state, numThreads }: Stat): boolean {
   const folder = `${procFolder(pid, numThreads > 1 ? livingThread(pid) : undefined)}/fd`;
   const fds = readable(() => Array.from(Deno.readDirSync(folder), ({ name }) => name)) ?? [];
   return fds.some((fd) => {
-    // stat(2) may wait for a file server that does not answer; reading the link does not.
     if (!DEVICE_LINK.test(readable(() => Deno.readLinkSync(`${folder}/${fd}`)) ?? "")) return false;
-    const info = readable(() => Deno.statSync(`${folder}/${fd}`));
-    return info?.isCharDevice === true && isTerminal(decodeDevice(info.rdev ?? 0));
+    const file = readOpenFile(`${folder}/${fd}`);
+    return file?.isCharDevice === true && isTerminal(decodeDevice(file.rdev));
   });
 }

@@ -6,6 +6,7 @@
  * pipes all have device number 0; so has a process without a terminal. Nothing is ever compared with 0.
  */
 
+import { O_PATH } from "../ffi/constants.ts";
 import {
   decodeDevice,
   encodeDevice,
@@ -33,11 +34,13 @@ export interface OldTerminal {
 }
 
 /**
- * Whether the descriptor is open on a terminal. Pty masters are not: they are the other end. `ttyNr`, when
- * not 0, is a terminal's number by definition, also where `isTerminal()` does not know its driver.
+ * Whether the descriptor is open on a terminal. Pty masters are not: they are the other end. Nor is one that only stands
+ * for a place among files: O_PATH in open(2). `ttyNr`, when not 0, is a terminal's number by definition, also where
+ * `isTerminal()` does not know its driver.
  */
 export function isOnTerminal(descriptor: Descriptor, ttyNr = 0): boolean {
-  if (!descriptor.isCharDevice || descriptor.fdinfo.ttyIndex !== undefined) return false;
+  const { isCharDevice, fdinfo } = descriptor;
+  if (!isCharDevice || fdinfo.ttyIndex !== undefined || (fdinfo.flags & O_PATH) !== 0) return false;
   const device = decodeDevice(descriptor.rdev);
   return !isPtmx(device) && (isTerminal(device) || isOf(descriptor, ttyNr));
 }

@@ -4,10 +4,10 @@
  */
 
 import type { RefusedError } from "../errors.ts";
+import { readWordBytes } from "../proc/auxv.ts";
 import { readCommand } from "../proc/command.ts";
 import { type Descriptor, readFds } from "../proc/fds.ts";
 import { readable } from "../proc/gone.ts";
-import { readElfMachine } from "../proc/program.ts";
 import { readStat, type Stat } from "../proc/stat.ts";
 import type { Status } from "../proc/status.ts";
 import { readLiveStats } from "../proc/stats.ts";
@@ -189,7 +189,7 @@ export function gather(pid: number, around = readSurroundings()): TargetFacts | 
   const shown = throughThread(pid, (tid) => ({
     tid,
     fds: readable(() => readFds(pid, tid)),
-    machine: readElfMachine(pid, tid),
+    wordBytes: readWordBytes(pid, tid),
   }));
   const terminal = shown?.fds && oldTerminal(stat.ttyNr, shown.fds);
   const members = jobMembers(self, table, Deno.pid, usersOf(terminal?.identity));
@@ -199,7 +199,7 @@ export function gather(pid: number, around = readSurroundings()): TargetFacts | 
     ...attach,
     tid: shown?.tid,
     threadOf: status.tgid === pid ? undefined : nameOf(status.tgid, 0),
-    machine: shown?.machine,
+    wordBytes: shown?.wordBytes,
     isSelf: pid === Deno.pid,
     isAncestor: around.ancestors.includes(pid),
     fds: shown?.fds,

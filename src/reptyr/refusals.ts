@@ -1,6 +1,6 @@
 /** Which targets cannot be moved, and in what words. Pure: `preflight.ts` gathers the facts. */
 
-import { unsupportedMachine } from "../arch/mod.ts";
+import { unsupportedProgram } from "../arch/mod.ts";
 import { RefusedError } from "../errors.ts";
 import { decodeDevice, terminalName } from "../proc/device.ts";
 import type { Descriptor } from "../proc/fds.ts";
@@ -38,8 +38,8 @@ export interface TargetFacts extends AttachFacts {
   /** The process that `pid` is a thread of, when it is not the process itself. */
   readonly threadOf: NamedProcess | undefined;
   readonly isSelf: boolean;
-  /** What it is a program for: EM_* of <linux/elf-em.h>. Undefined when the kernel does not let us see it. */
-  readonly machine?: number | undefined;
+  /** Of the program that it runs, 4 or 8. Undefined when the kernel does not let us see it. */
+  readonly wordBytes?: number | undefined;
   /** Whether reptyr runs below the target. */
   readonly isAncestor: boolean;
   /** Undefined when the kernel does not let us see them. */
@@ -69,7 +69,7 @@ export function refusal(facts: RefusalFacts): RefusedError | undefined {
       "Run reptyr in another terminal",
     ]);
   }
-  const unsupported = unsupportedMachine(target.machine);
+  const unsupported = unsupportedProgram(target.wordBytes);
   if (unsupported !== undefined) return new RefusedError(`${subject}: ${unsupported}`);
   if (isAttachForbidden(target) || target.fds === undefined) return explainAttachFailure(target);
   if (target.status.seccomp !== 0 && !canSuspendSeccomp(target)) {

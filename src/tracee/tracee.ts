@@ -1,10 +1,10 @@
 /** A process whose threads are all stopped, from `Tracee.seize` until `detach`. */
-import { type Architecture, architectureOf, unsupportedMachine } from "../arch/mod.ts";
+import { type Architecture, architectureOf, unsupportedProgram } from "../arch/mod.ts";
 import { RefusedError, StopTimeoutError, SyscallError, TraceeDiedError } from "../errors.ts";
 import { PTRACE_O_TRACESYSGOOD } from "../ffi/constants.ts";
 import { ERRNO } from "../ffi/errno.ts";
 import { usleep } from "../ffi/process.ts";
-import { readElfMachine } from "../proc/program.ts";
+import { readWordBytes } from "../proc/auxv.ts";
 import { readStatus } from "../proc/status.ts";
 import { listTids } from "../proc/tasks.ts";
 import { awaitBlockedCalls, awaitBlockedCallsOf, noteBlockedCall } from "./blocked_calls.ts";
@@ -272,7 +272,7 @@ function architectureOfThread(pid: number, tid: number): Architecture {
   const registers = getRegisters(tid);
   const arch = architectureOf(registers.length);
   if (arch !== undefined) return arch;
-  const why = unsupportedMachine(readElfMachine(pid, tid)) ??
+  const why = unsupportedProgram(readWordBytes(pid, tid)) ??
     "it runs in a mode of this processor that is not supported here " +
       `(its register set has ${registers.length} bytes)`;
   throw new RefusedError(`Cannot move process ${pid}: ${why}`);

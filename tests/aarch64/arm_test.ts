@@ -2,11 +2,10 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
 import { afterEach, describe } from "@std/testing/bdd";
-import { EM_ARM } from "../../src/arch/mod.ts";
 import { requiresCapability } from "../support/capabilities.ts";
 import { assertNoneLeft } from "../support/e2e_target.ts";
 import { linesOf, refused, startOn, Untouched } from "../support/input_run.ts";
-import { EF_ARM_EABI_VER5, executable32 } from "../support/probes/executables.ts";
+import { EF_ARM_EABI_VER5, EM_ARM, executable32 } from "../support/probes/executables.ts";
 import { Procout } from "../support/procout.ts";
 import { Terminal } from "../support/terminal.ts";
 import { untilBlocked } from "../support/victim.ts";

@@ -7,10 +7,10 @@ import { afterEach, describe } from "@std/testing/bdd";
 import { SIGINT } from "../../src/ffi/constants.ts";
 import { readStat } from "../../src/proc/stat.ts";
 import { readStatus } from "../../src/proc/status.ts";
+import { requiresCapability } from "../support/capabilities.ts";
 import { descendantsOf, ProcessHandle } from "../support/child.ts";
 import { assertNoneLeft, SHELL } from "../support/e2e_target.ts";
-import { isRoot } from "../support/input_run.ts";
-import { requiresCompilerAnd, victim } from "../support/programs.ts";
+import { requiresCompiler, victim } from "../support/programs.ts";
 import { procoutPath } from "../support/procout.ts";
 import { reptyrPath } from "../support/reptyr.ts";
 import { Terminal, waitUntil } from "../support/terminal.ts";
@@ -63,7 +63,7 @@ class Wrapped implements Disposable {
   }
 }
 
-const wrapping = requiresCompilerAnd(isRoot, "only root may make a PID namespace and number it");
+const wrapping = requiresCapability(["pidns", "chosen_pids"], requiresCompiler);
 
 const WHO = ["threads", "children", "both", "exec"];
 

@@ -1,6 +1,5 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { readFds } from "../../src/proc/fds.ts";
 import { isGone, unlessGone } from "../../src/proc/gone.ts";
 import { livingThread } from "../../src/proc/stat.ts";
 import { listPids, listTids, readWchan } from "../../src/proc/tasks.ts";
@@ -44,41 +43,6 @@ describe("livingThread and throughThread", () => {
 describe("readWchan", () => {
   it("is empty for a thread that is gone", () => {
     assertEquals(readWchan(NO_PID, NO_PID), "");
-  });
-});
-
-describe("readFds", () => {
-  it("sees files with their flags, ascending, and takes no file for a device", () => {
-    const folder = Deno.makeTempDirSync();
-    const path = `${folder}/two\nlines (deleted)`;
-    try {
-      using file = Deno.openSync(path, { create: true, append: true });
-      const info = file.statSync();
-      Deno.removeSync(path);
-      const fds = readFds(Deno.pid, Deno.pid) ?? [];
-      assertEquals(fds.map(({ fd }) => fd), fds.map(({ fd }) => fd).toSorted((a, b) => a - b));
-      const found = fds.filter(({ dev, ino }) => dev === info.dev && ino === info.ino);
-      assertEquals(found.length, 1);
-      const [only] = found;
-      assertEquals(only?.link, `${path} (deleted)`);
-      assertEquals([only?.rdev, only?.nlink, only?.isCharDevice], [0, 0, false]);
-      assertEquals((only?.fdinfo.flags ?? 0) & 0o2003, 0o2001); // O_APPEND | O_WRONLY
-    } finally {
-      Deno.removeSync(folder, { recursive: true });
-    }
-  });
-
-  it("sees a character device with its number", () => {
-    using file = Deno.openSync("/dev/null");
-    const { rdev } = file.statSync();
-    const found = readFds(Deno.pid, Deno.pid)?.filter((fd) => fd.isCharDevice && fd.rdev === rdev);
-    assert(found !== undefined && found.length > 0);
-    assertEquals(found[0]?.link, "/dev/null");
-  });
-
-  it("says undefined for a thread that is gone", () => {
-    assertEquals(readFds(NO_PID, NO_PID), undefined);
-    assertEquals(readFds(Deno.pid, NO_PID), undefined);
   });
 });
 

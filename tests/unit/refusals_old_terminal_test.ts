@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
+import { O_PATH } from "../../src/ffi/constants.ts";
 import type { Descriptor } from "../../src/proc/fds.ts";
 import { encodeDevice } from "../../src/proc/device.ts";
 import { fdsOn, isOnTerminal, oldTerminal, usesTerminal } from "../../src/reptyr/old_terminal.ts";
@@ -15,6 +16,7 @@ interface Place {
   nlink?: number;
   isCharDevice?: boolean;
   ttyIndex?: number;
+  flags?: number;
 }
 
 const onPts = (index: number, changes: Partial<Place> = {}): Place => ({
@@ -44,7 +46,13 @@ function descriptors(places: Record<number, Place>): Descriptor[] {
     rdev: place.rdev,
     nlink: place.nlink ?? 1,
     isCharDevice: place.isCharDevice ?? true,
-    fdinfo: { flags: 2, mntId: 1, ino: place.ino, ttyIndex: place.ttyIndex, epoll: [] },
+    fdinfo: {
+      flags: place.flags ?? 2,
+      mntId: 1,
+      ino: place.ino,
+      ttyIndex: place.ttyIndex,
+      epoll: [],
+    },
   }));
 }
 
@@ -69,6 +77,12 @@ describe("oldTerminal", () => {
           11: DEV_NULL,
         },
         { on: onPts(3), fds: [0, 2, 10] },
+      ],
+      [
+        "leaves alone what only stands for the terminal's place among files",
+        pts(3),
+        { 0: onPts(3), 4: onPts(3, { flags: O_PATH }) },
+        { on: onPts(3), fds: [0] },
       ],
       [
         "takes /dev/tty with it",

@@ -9,7 +9,6 @@ import {
   isAttachForbidden,
   isAttachUnlikely,
 } from "../../src/tracee/attach_failure.ts";
-import { attachFailure, preflight } from "../../src/reptyr/preflight.ts";
 import { refusal, type TargetFacts } from "../../src/reptyr/refusals.ts";
 
 const ALL_CAPABILITIES = 0x1ffffffffffn;
@@ -461,46 +460,4 @@ describe("explainAttachFailure", () => {
       assertEquals(isAttachForbidden(facts({ ...changes, self: self(7) })), true);
     });
   }
-});
-
-describe("preflight", () => {
-  const refusedBy = (pid: number) => {
-    try {
-      preflight(pid, { forceStdio: false, alone: false });
-      return undefined;
-    } catch (error) {
-      return (error as Error).message;
-    }
-  };
-
-  it("refuses a number that no process has, and this very process", () => {
-    assertEquals(refusedBy(4194305), "Cannot move process 4194305: no such process");
-    assert(refusedBy(Deno.pid)?.endsWith("it is this reptyr itself"));
-    assert(
-      refusedBy(Deno.ppid)?.endsWith("it is the shell (or an ancestor) this reptyr runs under"),
-    );
-  });
-
-  it("refuses a thread of a process, and says which", () => {
-    const tid = Array.from(Deno.readDirSync(`/proc/${Deno.pid}/task`), ({ name }) => Number(name))
-      .find((tid) => tid !== Deno.pid);
-    assert(tid !== undefined, "Deno has threads of its own");
-    assert(refusedBy(tid)?.includes(`it is a thread of process ${Deno.pid} (`));
-  });
-
-  it("refuses a process on no terminal", async () => {
-    const child = new Deno.Command("cat", { stdin: "piped", stdout: "null", stderr: "null" })
-      .spawn();
-    try {
-      const message = refusedBy(child.pid);
-      assertEquals(message, "Target is not connected to a terminal");
-    } finally {
-      await child.stdin.close();
-      await child.status;
-    }
-    assertEquals(
-      attachFailure(child.pid).message,
-      `Cannot move process ${child.pid}: no such process`,
-    );
-  });
 });

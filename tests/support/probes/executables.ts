@@ -1,12 +1,12 @@
 /** Programs of another processor mode, made by hand: elf(5). No compiler or library is in the way of the kernel's answer. */
 import { join } from "@std/path";
-import { EM_ARM } from "../../../src/arch/mod.ts";
 import { spawn } from "../../../src/ffi/spawn.ts";
 import { Child } from "../child.ts";
 import { reasonOf } from "./attempt.ts";
 
 /** <linux/elf-em.h> */
 const EM_386 = 3;
+export const EM_ARM = 40;
 
 const ADDRESS = 0x10000;
 const HEADERS = 52 + 32;

@@ -35,6 +35,25 @@ export function whyNoDevpts(prefix: Prefix = []): string | undefined {
   return whyFails([...prefix, ...MOUNTING, script]);
 }
 
+/** Nobody answers at the other end: that a file system is mounted is all that is to be seen. */
+export function whyNoFuse(prefix: Prefix = []): string | undefined {
+  const folder = Deno.makeTempDirSync({ prefix: "reptyr-probe-" });
+  try {
+    const script = "exec 3<>/dev/fuse && " +
+      'mount -i -t fuse -o fd=3,rootmode=40000,user_id=0,group_id=0,allow_other none "$0"';
+    return whyFails([...prefix, ...MOUNTING, script, folder]);
+  } finally {
+    Deno.removeSync(folder);
+  }
+}
+
+/** Which number is given away next is for the namespace's root to say. */
+export function whyNoChosenPids(prefix: Prefix = []): string | undefined {
+  const script = "echo 20000 >/proc/sys/kernel/ns_last_pid && " +
+    "test \"$(sh -c 'echo $$')\" -gt 20000";
+  return whyFails([...prefix, "unshare", "-p", "-f", "--mount-proc", "sh", "-c", script]);
+}
+
 export function whyNoPidNamespaces(prefix: Prefix = []): string | undefined {
   return whyFails([...prefix, "unshare", "-p", "-f", "--mount-proc", "true"]);
 }

@@ -1,0 +1,109 @@
+/**
+ * Programs with files on a file system that another program serves, which may be a member of the job, may never answer, and
+ * may answer nobody but its own user.
+ */
+import { assert, assertEquals } from "@std/assert";
+import { afterEach, describe } from "@std/testing/bdd";
+import { readStat } from "../../src/proc/stat.ts";
+import { assertNoneLeft, SHAPES } from "../support/e2e_target.ts";
+import {
+  FuseServer,
+  MountPoint,
+  requiresFuse,
+  Served,
+  served,
+  type ServerOptions,
+} from "../support/fuse.ts";
+import { Moved } from "../support/input_run.ts";
+import { describeEngines, Procout } from "../support/procout.ts";
+import { reportOn } from "../support/reports.ts";
+import { BASH, Emulator, Stolen } from "../support/steal.ts";
+import { NOBODY } from "../support/users.ts";
+
+/** The program answers on its new terminal, and ends there. */
+function assertServed(moved: Moved, before = () => {}): void {
+  moved.terminal.line("hello");
+  moved.terminal.expect("line: hello");
+  before();
+  moved.terminal.line("exit 9");
+  moved.expectEnd(9);
+}
+
+describe("a job with the server of a file system in it", () => {
+  afterEach(assertNoneLeft);
+
+  for (const shape of SHAPES) {
+    for (const options of ["member"] as const) {
+      requiresFuse(`is moved, and goes on to use that: ${options}, ${shape}`, () => {
+        using job = new Served(options, shape);
+        using moved = Moved.to(job.pid);
+        const terminal = readStat(job.pid)!.ttyNr;
+        assert(terminal !== 0);
+        assertEquals(
+          Deno.readLinkSync(`/proc/${job.server.pid}/fd/1`),
+          Deno.readLinkSync(`/proc/${job.pid}/fd/1`),
+        );
+        assertEquals(Deno.statSync(`/proc/${job.pid}/fd/10`).ino, 2);
+        assertServed(moved);
+      });
+    }
+  }
+});
+
+/** Which file system it is, its server's options, and what that does before anybody looks. */
+const UNTOLD: [string, ServerOptions, (server: FuseServer) => void][] = [
+  ["that never answers", "none", (server) => server.silence()],
+  ["whose server has ended", "none", (server) => server.end()],
+  ["of another user", `user=${NOBODY}`, () => {}],
+];
+
+for (const [which, options, prepare] of UNTOLD) {
+  const start = () => {
+    const served = new Served(options);
+    prepare(served.server);
+    return served;
+  };
+
+  describe(`a program with files on a file system ${which}`, () => {
+    afterEach(assertNoneLeft);
+
+    requiresFuse("is listed as movable", () => {
+      using served = start();
+      const report = reportOn(served.pid);
+      assertEquals([report.can, report.reason], [true, null]);
+    });
+
+    requiresFuse("is moved", () => {
+      using served = start();
+      using moved = Moved.to(served.pid);
+      // A program that ends closes its files, and waits for an answer.
+      assertServed(moved, () => served.server.end());
+    });
+
+    requiresFuse("has its terminal taken", () => {
+      using folder = new MountPoint();
+      using emulator = Emulator.start("poll", [], served(folder.path, options, BASH));
+      using server = new FuseServer(emulator.window);
+      prepare(server);
+      using stolen = Stolen.from(emulator.shell);
+      stolen.ask("echo it is $$", `it is ${emulator.shell}\r\n`);
+      server.end();
+      stolen.terminal.line("exit 3");
+      stolen.expectEnd(3);
+    });
+  });
+
+  describeEngines(`a program with files on a file system ${which}`, () => {
+    afterEach(assertNoneLeft);
+
+    requiresFuse("is mirrored", () => {
+      using served = start();
+      using procout = Procout.watch(served.pid);
+      served.terminal.line("hello");
+      procout.untilStdout("line: hello");
+      served.server.end();
+      served.terminal.line("exit 9");
+      procout.expectEnd(0);
+    });
+  });
+}
