@@ -147,7 +147,7 @@ export const signalFrames: SignalFrames = {
 function copyWords(registers: Registers, frame: Uint8Array<ArrayBuffer>): void {
   const source = new Uint32Array(registers.buffer, registers.byteOffset, registers.length / 4);
   const words = new Uint32Array(frame.buffer, frame.byteOffset, SIGNAL_FRAME.size / 4);
-  for (const [from, to] of GENERAL) words[to] = source[from]!;
+  for (const [from, to] of GENERAL) words[to] = source[from] ?? 0;
 }
 
 /** {@linkcode LEGACY_STATE} of what FXSAVE has. */

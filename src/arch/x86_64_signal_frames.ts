@@ -91,8 +91,8 @@ export const signalFrames: SignalFrames = {
     const source = new Uint32Array(registers.buffer, registers.byteOffset, registers.length / 4);
     const words = new Uint32Array(frame.bytes.buffer);
     for (const [from, to] of GENERAL) {
-      words[to] = source[from]!;
-      words[to + 1] = source[from + 1]!;
+      words[to] = source[from] ?? 0;
+      words[to + 1] = source[from + 1] ?? 0;
     }
     return frame.bytes.subarray(0, KERNEL_SIZE);
   },

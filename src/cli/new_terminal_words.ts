@@ -25,7 +25,7 @@ export function newTerminalWords(
   const options: string[] = [];
   let at = 0;
   for (; at < args.length; at++) {
-    const word = args[at]!;
+    const word = args[at] ?? "";
     if (word === "--") {
       at++;
       break;
@@ -33,7 +33,11 @@ export function newTerminalWords(
     if (!/^-./s.test(word)) break;
     if (word.startsWith("--")) {
       options.push(word);
-      if (needsNextWord(word, table) && at + 1 < args.length) options.push(args[++at]!);
+      const [next] = args.slice(at + 1);
+      if (next !== undefined && needsNextWord(word, table)) {
+        options.push(next);
+        at++;
+      }
       continue;
     }
     asked.push(...(word.match(/[lL]/g) ?? []).map((letter) => `-${letter}` as NewTerminalOption));

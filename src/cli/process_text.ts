@@ -12,6 +12,8 @@ export interface Style {
 }
 
 /** However narrow the terminal, this much of a command is shown. */
+/** Digits of the largest PID: PID_MAX_LIMIT in <linux/threads.h> is 2^22. */
+const LONGEST_PID = 7;
 const SHORTEST_COMMAND = 10;
 /** Columns before a reason: those of a pid, with the space after it. */
 const INDENT = " ".repeat(9);
@@ -35,11 +37,13 @@ export function jsonText(value: ProcessReport | readonly ProcessReport[]): strin
 /** A table with one line for each process; below one that cannot be moved the reason and the first remedy. */
 export function listText(reports: readonly ProcessReport[], style: Style): string {
   setColorEnabled(style.color);
-  const rows = reports.map(cells);
+  const rows = reports.map((report) => ({ report, row: cells(report) }));
   const widths = HEADER.map((title, column) =>
-    Math.max(...[title, ...rows.map((row) => row[column]!)].map(textWidth))
+    Math.max(
+      column === 0 ? LONGEST_PID : 0,
+      ...[title, ...rows.map(({ row }) => row[column] ?? "")].map(textWidth),
+    )
   );
-  widths[0] = Math.max(widths[0]!, 7); // those of the largest pid
   const before = widths.reduce((sum, width) => sum + width + 2, 0);
   const command = (text: string) =>
     style.width === undefined
@@ -47,10 +51,10 @@ export function listText(reports: readonly ProcessReport[], style: Style): strin
       : cutToWidth(text, Math.max(style.width - before, SHORTEST_COMMAND));
 
   const lines = [bold(`${aligned(HEADER, widths).join("  ")}  COMMAND`)];
-  reports.forEach((report, index) => {
-    const columns = aligned(rows[index]!, widths);
+  rows.forEach(({ report, row }) => {
+    const columns = aligned(row, widths);
     const verdict = report.can ? green : red;
-    columns.push(verdict(columns.pop()!), command(report.command ?? ""));
+    columns.push(verdict(columns.pop() ?? ""), command(report.command ?? ""));
     lines.push(columns.join("  "));
     if (report.reason === null) return;
     const remedy = report.remedies.slice(0, 1);
@@ -104,16 +108,18 @@ function terminalText({ terminal, terminalGone }: ProcessReport): string {
 }
 
 function aligned(row: readonly string[], widths: readonly number[]): string[] {
-  return row.map((text, column) =>
-    TO_THE_RIGHT.includes(HEADER[column]!)
-      ? text.padStart(widths[column]!)
-      : padToWidth(text, widths[column]!)
-  );
+  return row.map((text, column) => {
+    const width = widths[column] ?? 0;
+    return TO_THE_RIGHT.includes(HEADER[column] ?? "")
+      ? text.padStart(width)
+      : padToWidth(text, width);
+  });
 }
 
 /** The reason without `Cannot move process 4242 (vim): `, which the line above it says. */
 function shortReason({ pid, command, reason }: ProcessReport): string {
   const subject = `process ${named({ pid, command: command ?? "" })}: `;
-  const at = reason?.indexOf(subject) ?? -1;
-  return at < 0 ? reason ?? "" : reason!.slice(at + subject.length);
+  if (reason === null) return "";
+  const at = reason.indexOf(subject);
+  return at < 0 ? reason : reason.slice(at + subject.length);
 }

@@ -128,7 +128,8 @@ export function pipe(): { readEnd: number; writeEnd: number } {
     raw(libc().pipe2(bytes, flags), "pipe2", bytes, flags),
     "pipe2(O_NONBLOCK | O_CLOEXEC)",
   );
-  return { readEnd: ends[0]!, writeEnd: ends[1]! };
+  const [readEnd = -1, writeEnd = -1] = ends;
+  return { readEnd, writeEnd };
 }
 
 /** In 32-bit words and 16-bit halves: where the fields of element `index` of `struct pollfd[]` are. */
@@ -170,7 +171,7 @@ export class PollSet {
 
   /** What poll reported for place `index`: POLLIN, POLLHUP and so on. */
   reported(index: number): number {
-    return this.#halves[index * POLLFD_HALVES + REVENTS_HALF]!;
+    return this.#halves[index * POLLFD_HALVES + REVENTS_HALF] ?? 0;
   }
 
   /**

@@ -102,6 +102,6 @@ function connectToItself(fd: number): void {
   const lengthBytes = new Uint8Array(length.buffer);
   const named = libc().getsockname(fd, bytes, lengthBytes);
   orThrow(raw(named, "getsockname", fd, bytes, lengthBytes), "getsockname");
-  const connected = libc().connect(fd, bytes, length[0]!);
-  orThrow(raw(connected, "connect", fd, bytes, length[0]!), "connect");
+  const connected = libc().connect(fd, bytes, length[0] ?? 0);
+  orThrow(raw(connected, "connect", fd, bytes, length[0] ?? 0), "connect");
 }

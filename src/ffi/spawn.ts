@@ -100,7 +100,7 @@ class PreparedSpawn implements Disposable {
   }
 
   get pid(): number {
-    return this.#pid[0]!;
+    return this.#pid[0] ?? 0;
   }
 
   [Symbol.dispose](): void {

@@ -7,7 +7,7 @@ const statusBytes = new Uint8Array(status.buffer);
 
 /** The wait status that the last successful call of this module got. */
 export function lastStatus(): number {
-  return status[0]!;
+  return status[0] ?? 0;
 }
 
 /** Who has a status by now: its tid, which is taken with it; 0 when nobody has, -1 when nobody is left to wait for. */

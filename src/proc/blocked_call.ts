@@ -14,13 +14,10 @@ export interface BlockedCall {
 export function parseBlockedCall(text: string): BlockedCall | undefined {
   const words = text.trim().split(" ");
   if (words.length !== 9) return undefined;
-  const [number, ...values] = words.map(BigInt);
-  return {
-    number: number!,
-    args: values.slice(0, 6),
-    stackPointer: values[6]!,
-    instructionPointer: values[7]!,
-  };
+  const values = words.map(BigInt);
+  const [number = 0n] = values;
+  const [stackPointer = 0n, instructionPointer = 0n] = values.slice(7);
+  return { number, args: values.slice(1, 7), stackPointer, instructionPointer };
 }
 
 /** As {@linkcode parseBlockedCall}; also `undefined` when the thread is gone, or the kernel does not tell. */

@@ -66,10 +66,11 @@ function parseEpollLine(line: string): EpollEntry | undefined {
     const digits = line.match(new RegExp(`\\b${name}:\\s*([0-9a-f]+)`))?.[1];
     return digits === undefined ? undefined : parseInt(digits, 16);
   };
+  const [, tfd, events = "", data] = match;
   return {
-    tfd: Number(match[1]),
-    events: parseInt(match[2]!, 16),
-    data: BigInt(`0x${match[3]}`),
+    tfd: Number(tfd),
+    events: parseInt(events, 16),
+    data: BigInt(`0x${data}`),
     ino: hex("ino"),
     sdev: hex("sdev"),
   };

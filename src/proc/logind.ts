@@ -52,7 +52,7 @@ export function readLogoutPolicy(): LogoutPolicy {
       }
     }
   }
-  const sorted = [...dropIns.keys()].sort().map((name) => dropIns.get(name)!);
+  const sorted = [...dropIns].sort(([a], [b]) => a < b ? -1 : 1).map(([, text]) => text);
   return parseLogoutPolicy([main ?? "", ...sorted]);
 }
 

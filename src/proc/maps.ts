@@ -26,17 +26,18 @@ export function parseMaps(text: string): Mapping[] {
   return text.split("\n").filter((line) => line !== "").map((line) => {
     const match = line.match(LINE);
     if (match === null) throw new SyntaxError(`Not a /proc/PID/maps line: ${JSON.stringify(line)}`);
+    const [, start, end, r, w, x, s, offset, dev = "", inode = "", path = ""] = match;
     return {
-      start: BigInt(`0x${match[1]}`),
-      end: BigInt(`0x${match[2]}`),
-      readable: match[3] === "r",
-      writable: match[4] === "w",
-      executable: match[5] === "x",
-      shared: match[6] === "s",
-      offset: BigInt(`0x${match[7]}`),
-      dev: match[8]!,
-      inode: BigInt(match[9]!),
-      path: match[10]!,
+      start: BigInt(`0x${start}`),
+      end: BigInt(`0x${end}`),
+      readable: r === "r",
+      writable: w === "w",
+      executable: x === "x",
+      shared: s === "s",
+      offset: BigInt(`0x${offset}`),
+      dev,
+      inode: BigInt(inode),
+      path,
     };
   });
 }

@@ -69,9 +69,9 @@ export function parseStatus(text: string): Status {
   const numbers = (value: string): number[] =>
     value.split(/\s+/).filter((word) => word !== "").map(Number);
   const ids = (name: string): Ids => {
-    const [real, effective, saved, fs] = numbers(line(name));
+    const [real = NaN, effective = NaN, saved = NaN, fs] = numbers(line(name));
     if (fs === undefined) throw new SyntaxError(`Line ${name} of /proc/PID/status is too short`);
-    return [real!, effective!, saved!, fs];
+    return [real, effective, saved, fs];
   };
   const mask = (name: string): bigint => BigInt(`0x${line(name)}`);
   const kthread = lines.get("Kthread");

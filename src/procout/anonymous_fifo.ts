@@ -21,11 +21,9 @@ export function openAnonymousFifo(): number {
 
 /** No other process sees the FIFO, so any place will do: a read-only system has memory at one of these. */
 function candidates(): string[] {
-  const [temporary, runtime] = ["TMPDIR", "XDG_RUNTIME_DIR"].map((name) =>
-    Deno.env.get(name) ?? ""
-  );
-  const folders = [temporary!, "/tmp", "/dev/shm", runtime!, "/run", "."];
-  return folders.filter((folder) => folder !== "");
+  const named = (variable: string) => Deno.env.get(variable) ?? "";
+  return [named("TMPDIR"), "/tmp", "/dev/shm", named("XDG_RUNTIME_DIR"), "/run", "."]
+    .filter((folder) => folder !== "");
 }
 
 function tryIn(parent: string): number | undefined {

@@ -28,6 +28,7 @@ export async function startPaused(
   argv: readonly string[],
   files: readonly SpawnFile[],
 ): Promise<PausedChild> {
+  const [program = ""] = argv;
   const fifo = openAnonymousFifo();
   const before = new Set(ownChildren());
   const fifoPath = `/proc/${Deno.pid}/fd/${fifo}`;
@@ -42,10 +43,10 @@ export async function startPaused(
   const deadline = new Deadline(START_SECONDS);
   for (;;) {
     const pid = ownChildren().find((child) => !before.has(child));
-    if (pid !== undefined) return pausedChild(pid, fifo, started, argv[0]!);
+    if (pid !== undefined) return pausedChild(pid, fifo, started, program);
     await new Promise((resolve) => setTimeout(resolve, 1));
-    if (failure !== undefined) throw explain(failure, argv[0]!);
-    if (deadline.passed) throw new RefusedError(`Cannot run ${argv[0]}: it does not start`);
+    if (failure !== undefined) throw explain(failure, program);
+    if (deadline.passed) throw new RefusedError(`Cannot run ${program}: it does not start`);
   }
 }
 

@@ -169,8 +169,7 @@ export class Output implements Disposable {
 
   /** Write what waits, as far as that goes. */
   retry(): void {
-    while (this.#queue.length > 0) {
-      const first = this.#queue[0]!;
+    for (let first = this.#queue[0]; first !== undefined; first = this.#queue[0]) {
       const written = this.#writeNow(first);
       if (this.#isGone || this.#failure !== undefined) this.#queue.length = 0;
       else if (written < first.length) {

@@ -33,17 +33,17 @@ export class OutputSink implements Disposable {
   constructor() {
     const terminals = [1, 2].filter((fd) => (fd === 1 ? Deno.stdout : Deno.stderr).isTerminal());
     const [like] = terminals;
-    if (like !== undefined) {
+    const pty = like === undefined ? undefined : Pty.open();
+    this.#pty = pty;
+    if (pty !== undefined && like !== undefined) {
       this.#likeFd = like;
-      this.#pty = Pty.open();
       this.resize();
-      setTermios(this.#pty.slave, getTermios(like));
+      setTermios(pty.slave, getTermios(like));
     }
-    const [stdout, stderr] = ([1, 2] as const).map((fd) =>
-      terminals.includes(fd) ? this.#pty!.openSlave(O_RDWR) : openWell()
-    );
-    this.stdout = stdout!;
-    this.stderr = stderr!;
+    const openFor = (fd: number) =>
+      pty !== undefined && terminals.includes(fd) ? pty.openSlave(O_RDWR) : openWell();
+    this.stdout = openFor(1);
+    this.stderr = openFor(2);
     this.files = [{ fd: 1, dup: this.stdout }, { fd: 2, dup: this.stderr }];
   }
 

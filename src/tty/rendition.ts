@@ -48,7 +48,7 @@ export function rendered(
   let number = 0;
   let inSubparameters = false;
   for (let at = start; at <= end; at++) {
-    const byte = at === end ? SEMICOLON : bytes[at]!;
+    const byte = at === end ? SEMICOLON : bytes[at] ?? 0;
     if (byte >= DIGIT_0 && byte <= DIGIT_9) {
       if (!inSubparameters) number = 10 * number + byte - DIGIT_0;
       continue;

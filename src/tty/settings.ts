@@ -50,7 +50,7 @@ const CC = termios2.fields.c_cc[0];
 
 /** One of the control characters, VINTR and so on; 0 when it is disabled. */
 export function controlCharacter(settings: Termios, index: number): number {
-  return settings.bytes[CC + index]!;
+  return settings.bytes[CC + index] ?? 0;
 }
 
 function copyOf(settings: Termios): Termios {

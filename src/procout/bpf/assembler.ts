@@ -69,7 +69,7 @@ const PLACE = "\\*\\((u\\d+) \\*\\)\\(r(\\d+) ([+-]) (\\d+)\\)";
 /** The first pattern that fits decides. */
 const STATEMENTS: readonly [RegExp, (words: string[], maps: Maps) => Instruction[]][] = [
   [/^exit$/, () => [{ code: bpf.BPF_JMP | bpf.BPF_EXIT }]],
-  [/^goto (\w+)$/, ([target]) => [{ code: bpf.BPF_JMP | bpf.BPF_JA, target: target! }]],
+  [/^goto (\w+)$/, ([target = ""]) => [{ code: bpf.BPF_JMP | bpf.BPF_JA, target }]],
   [/^call (\w+)$/, ([name]) => {
     const immediate = HELPERS[`BPF_FUNC_${name}`];
     if (typeof immediate !== "number") throw new SyntaxError(`no helper ${name}`);
@@ -77,14 +77,14 @@ const STATEMENTS: readonly [RegExp, (words: string[], maps: Maps) => Instruction
   }],
   [
     new RegExp(`^if ([rw])(\\d+) (\\S+) (?:([rw])(\\d+)|(${NUMBER})) goto (\\w+)$`),
-    ([width, dst, comparison, otherWidth, src, number, target]) => {
-      const operation = COMPARISONS[comparison!];
+    ([width, dst, comparison = "", otherWidth, src, number, target = ""]) => {
+      const operation = COMPARISONS[comparison];
       if (operation === undefined) throw new SyntaxError(`no comparison ${comparison}`);
       const code = (width === "r" ? bpf.BPF_JMP : bpf.BPF_JMP32) | operation;
       return [{
         code,
         dst: register(dst),
-        target: target!,
+        target,
         ...operand(width, otherWidth, src, number),
       }];
     },
@@ -98,51 +98,51 @@ const STATEMENTS: readonly [RegExp, (words: string[], maps: Maps) => Instruction
     ([dst, name, offset], maps) =>
       wide(dst, bpf.BPF_PSEUDO_MAP_VALUE, fd(maps, name), Number(offset)),
   ],
-  [new RegExp(`^r(\\d+) = (${NUMBER}) ll$`), ([dst, number]) => {
-    const value = BigInt(number!);
+  [new RegExp(`^r(\\d+) = (${NUMBER}) ll$`), ([dst, number = ""]) => {
+    const value = BigInt(number);
     return wide(dst, 0, Number(BigInt.asIntN(32, value)), Number(BigInt.asIntN(32, value >> 32n)));
   }],
   [
     new RegExp(`^r(\\d+) = ${PLACE}$`),
-    ([dst, size, src, sign, distance]) => [{
+    ([dst, size, src, sign = "", distance = ""]) => [{
       code: bpf.BPF_LDX | bpf.BPF_MEM | sizeOf(size),
       dst: register(dst),
       src: register(src),
-      offset: Number(sign + distance!),
+      offset: Number(sign + distance),
     }],
   ],
   [
     new RegExp(`^${PLACE} = r(\\d+)$`),
-    ([size, dst, sign, distance, src]) => [{
+    ([size, dst, sign = "", distance = "", src]) => [{
       code: bpf.BPF_STX | bpf.BPF_MEM | sizeOf(size),
       dst: register(dst),
       src: register(src),
-      offset: Number(sign + distance!),
+      offset: Number(sign + distance),
     }],
   ],
   [
     new RegExp(`^${PLACE} = (${NUMBER})$`),
-    ([size, dst, sign, distance, number]) => [{
+    ([size, dst, sign = "", distance = "", number]) => [{
       code: bpf.BPF_ST | bpf.BPF_MEM | sizeOf(size),
       dst: register(dst),
-      offset: Number(sign + distance!),
+      offset: Number(sign + distance),
       immediate: immediate(number),
     }],
   ],
   [
     new RegExp(`^lock ${PLACE} \\+= r(\\d+)$`),
-    ([size, dst, sign, distance, src]) => [{
+    ([size, dst, sign = "", distance = "", src]) => [{
       code: bpf.BPF_STX | bpf.BPF_ATOMIC | sizeOf(size),
       dst: register(dst),
       src: register(src),
-      offset: Number(sign + distance!),
+      offset: Number(sign + distance),
       immediate: bpf.BPF_ADD,
     }],
   ],
   [
     new RegExp(`^([rw])(\\d+) (\\S*)= (?:([rw])(\\d+)|(${NUMBER}))$`),
-    ([width, dst, sign, otherWidth, src, number]) => {
-      const operation = OPERATIONS[sign!];
+    ([width, dst, sign = "", otherWidth, src, number]) => {
+      const operation = OPERATIONS[sign];
       if (operation === undefined) throw new SyntaxError(`no operation ${sign}=`);
       const code = (width === "r" ? bpf.BPF_ALU64 : bpf.BPF_ALU) | operation;
       return [{ code, dst: register(dst), ...operand(width, otherWidth, src, number) }];
@@ -168,20 +168,20 @@ function register(text: string | undefined): number {
   return number;
 }
 
-function immediate(text: string | undefined): number {
-  const value = Number(text!.replace("-", "")) * (text!.startsWith("-") ? -1 : 1);
+function immediate(text = ""): number {
+  const value = Number(text.replace("-", "")) * (text.startsWith("-") ? -1 : 1);
   if (value < -0x8000_0000 || value > 0xffff_ffff) throw new SyntaxError(`${text} needs "ll"`);
   return value | 0;
 }
 
-function sizeOf(name: string | undefined): number {
-  const size = SIZES[name!];
+function sizeOf(name = ""): number {
+  const size = SIZES[name];
   if (size === undefined) throw new SyntaxError(`no type ${name}`);
   return size;
 }
 
-function fd(maps: Maps, name: string | undefined): number {
-  const fd = maps[name!];
+function fd(maps: Maps, name = ""): number {
+  const fd = maps[name];
   if (fd === undefined) throw new SyntaxError(`no map ${name}`);
   return fd;
 }

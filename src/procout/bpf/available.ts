@@ -40,8 +40,8 @@ const FIRST_USER_NAMESPACE = "user:[4026531837]";
 
 /** What is missing here as far as it can be known beforehand; undefined when nothing is. */
 export function whatIsMissing(facts: Surroundings): BpfUnavailableError | undefined {
-  const [major, minor] = facts.release.split(/[.-]/).map(Number);
-  if (major! < OLDEST[0] || major === OLDEST[0] && minor! < OLDEST[1]) {
+  const [major = 0, minor = 0] = facts.release.split(/[.-]/).map(Number);
+  if (major < OLDEST[0] || major === OLDEST[0] && minor < OLDEST[1]) {
     return new BpfUnavailableError(
       `Linux ${OLDEST.join(".")} or newer is needed, this is ${facts.release}`,
     );

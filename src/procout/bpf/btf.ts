@@ -98,10 +98,13 @@ export function findOffsets<const W extends Wanted>(
       const word = view.getUint32(member + 8, true);
       // With the flag the upper 8 bits are the size of a bit field.
       const offset = base + (flagged ? word & 0xff_ffff : word) / 8;
-      if (nameAt === 0) visit(structure, types[view.getUint32(member + 4, true)]!, offset);
-      else {
+      const type = types[view.getUint32(member + 4, true)];
+      if (nameAt === 0) {
+        if (type === undefined) throw new SyntaxError(`A member of ${structure} has no type`);
+        visit(structure, type, offset);
+      } else {
         const name = text(nameAt);
-        if (wanted[structure]!.includes(name)) found[`${structure}.${name}`] ??= offset;
+        if (wanted[structure]?.includes(name)) found[`${structure}.${name}`] ??= offset;
       }
     }
   };

@@ -262,7 +262,7 @@ export class BpfEngine implements Engine {
   }
 
   #tellRest(): void {
-    this.#losses.tellRest(now(), this.#request.pids[0]!);
+    this.#losses.tellRest(now(), this.#request.pids[0] ?? 0);
     verbose(
       `Held threads back ${this.#held.count} times; ` +
         `writers waited for room ${this.#loaded.stat(STATS.waits)} times`,

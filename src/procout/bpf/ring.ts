@@ -31,7 +31,7 @@ export class Ring {
     this.#producer = new Int32Array(producerAndData, 0, 1);
     this.#consumer = new BigInt64Array(consumer, 0, 1);
     this.#bytes = bytes;
-    this.#position = this.#released = this.#end = Number(this.#consumer[0]!);
+    this.#position = this.#released = this.#end = Number(this.#consumer[0]);
   }
 
   /** Bytes that wait to be read, those of the records themselves among them. */

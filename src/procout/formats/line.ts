@@ -79,7 +79,7 @@ function textOf(bytes: Uint8Array<ArrayBuffer>): string {
       at + length <= bytes.length && decodeStrictly(bytes.subarray(at, at + length)) !== undefined
     );
     result += length === undefined
-      ? `\\x${bytes[at]!.toString(16).padStart(2, "0")}`
+      ? `\\x${(bytes[at] ?? 0).toString(16).padStart(2, "0")}`
       : decodeStrictly(bytes.subarray(at, at + length));
     at += length ?? 1;
   }

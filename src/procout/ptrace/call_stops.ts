@@ -118,7 +118,7 @@ export class CallStops {
     let call = table?.calls[this.#stop.number];
     if (table === undefined || call === undefined) return;
     this.#stop.copyArguments(thread.args);
-    thread.table = table;
+    thread.wordBytes = table.wordBytes;
     if (call.effect === "socketcall") call = readSocketcall(thread);
     if (call !== undefined && this.#matters(thread, call)) {
       thread.call = call;

@@ -160,13 +160,14 @@ export class PtraceEngine implements Engine {
     const before = new WatchedProcesses(this.#stops.table.threads);
     this.#letGo();
     const left = [...this.#stops.table.threads];
-    if (left.length === 0) {
+    const [first] = left;
+    if (first === undefined) {
       this.#control.suspend();
       writeStderr(`procout: ${GAP_TEXT}`);
     } else {
       this.#control.stay();
       for (const thread of left) thread.interrupted = true;
-      writeStderr(`procout: Not stopped: thread ${left[0]!.tid} cannot be let go of now`);
+      writeStderr(`procout: Not stopped: thread ${first.tid} cannot be let go of now`);
     }
     this.#stops.detaching = false;
     this.#announced = false;

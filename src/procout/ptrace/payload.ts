@@ -79,22 +79,22 @@ export class Payload {
   /** Add the segments of `count` iovecs at `address` in the tracee. */
   #addVector(thread: Thread, address: bigint, count: number): void {
     if (count === 0) return;
-    const isWide = thread.table!.wordBytes === 8;
+    const isWide = thread.wordBytes === 8;
     const bytes = readMemory(thread.tid, address, count * (isWide ? 16 : 8));
-    const words = new Uint32Array(bytes.buffer);
-    for (let index = 0; index < count; index++) {
+    const view = new DataView(bytes.buffer);
+    const word = (at: number) => view.getUint32(at, true);
+    for (let at = 0; at < bytes.length; at += isWide ? 16 : 8) {
       if (isWide) {
-        const [low, high, length, lengthHigh] = words.subarray(4 * index, 4 * index + 4);
-        this.#gather.add(low!, high!, length! + lengthHigh! * 0x1_0000_0000);
-      } else this.#gather.add(words[2 * index]!, 0, words[2 * index + 1]!);
+        this.#gather.add(word(at), word(at + 4), word(at + 8) + word(at + 12) * 0x1_0000_0000);
+      } else this.#gather.add(word(at), 0, word(at + 4));
     }
   }
 
   #deliverMessage(thread: Thread, call: Call, address: bigint, length: number): void {
-    const { iov, iovlen } = MESSAGE_LAYOUT[thread.table!.wordBytes];
-    const header = readMemory(thread.tid, address, iovlen + thread.table!.wordBytes);
+    const { iov, iovlen } = MESSAGE_LAYOUT[thread.wordBytes];
+    const header = readMemory(thread.tid, address, iovlen + thread.wordBytes);
     const view = new DataView(header.buffer);
-    const vector = thread.table!.wordBytes === 8
+    const vector = thread.wordBytes === 8
       ? view.getBigUint64(iov, true)
       : BigInt(view.getUint32(iov, true));
     this.#gather.beginEmpty();
@@ -103,7 +103,7 @@ export class Payload {
   }
 
   #deliverMessages(thread: Thread, call: Call & { effect: "messages" }, count: number): void {
-    const { mmsgLen, mmsgSize } = MESSAGE_LAYOUT[thread.table!.wordBytes];
+    const { mmsgLen, mmsgSize } = MESSAGE_LAYOUT[thread.wordBytes];
     const first = addressArg(thread, call.address);
     for (let index = 0; index < count; index++) {
       const address = first + BigInt(index * mmsgSize);

@@ -33,7 +33,8 @@ export class Thread {
   optionsAfterExec: number | undefined;
   /** What it is in the midst of, when that matters; then also the rest. */
   call: Call | undefined;
-  table: CallTable | undefined;
+  /** Bytes of a word where it entered the kernel: 8, or 4 for a call of 32 bits. */
+  wordBytes: CallTable["wordBytes"] = 8;
   /** First argument of the call it is in, and the call that it came out of with EINTR: see `earlyRestart` in src/arch. */
   firstArgument = 0n;
   broken: BlockedCall | undefined;
@@ -52,16 +53,16 @@ export class Thread {
 
   /** Low word of argument `index`. */
   low(index: number): number {
-    return this.args[2 * index]!;
+    return this.args[2 * index] ?? 0;
   }
 
   high(index: number): number {
-    return this.args[2 * index + 1]!;
+    return this.args[2 * index + 1] ?? 0;
   }
 
   /** Argument `index` as a number, exact up to 2^53. */
   arg(index: number): number {
-    return this.args[2 * index]! + this.args[2 * index + 1]! * 0x1_0000_0000;
+    return this.low(index) + this.high(index) * 0x1_0000_0000;
   }
 }
 

@@ -28,33 +28,41 @@ export function timeLimit(
 ): TimeLimit | undefined {
   if (thread.since === undefined) return undefined;
   const name = nameOf(arch, call.number);
-  const timeout = name === undefined ? undefined : timeoutOf(name, arch.addressBits, call.args[0]!);
+  if (name === undefined) return undefined;
+  const timeout = timeoutOf(name, arch.addressBits, argument(call, 0));
   if (timeout === undefined) return undefined;
   const milliseconds = read(thread, call, timeout);
   if (milliseconds === undefined || milliseconds > LONGEST_MS) return undefined;
-  return { call, end: thread.since + milliseconds, result: resultAfter(name!) };
+  return { call, end: thread.since + milliseconds, result: resultAfter(name) };
 }
 
 function nameOf({ eintrAfterStop }: Architecture, number: bigint): string | undefined {
   return Object.entries(eintrAfterStop).find(([, one]) => BigInt(one) === number)?.[0];
 }
 
-function read(thread: Thread, { args }: BlockedCall, timeout: Timeout): number | undefined {
+function read(thread: Thread, call: BlockedCall, timeout: Timeout): number | undefined {
   switch (timeout.kind) {
     case "milliseconds":
-      return millisecondsOf(args[timeout.argument]!);
+      return millisecondsOf(argument(call, timeout.argument));
     case "timespec": {
-      const address = args[timeout.argument]!;
+      const address = argument(call, timeout.argument);
       if (address === 0n) return undefined;
       return timespecMilliseconds(readMemory(thread.tid, address, timeout.isWide ? 16 : 8));
     }
     case "socket":
       return readSocket(
         thread,
-        timeout.isPointed ? pointedWord(thread, args[1]!) : Number(BigInt.asIntN(32, args[0]!)),
+        timeout.isPointed
+          ? pointedWord(thread, argument(call, 1))
+          : Number(BigInt.asIntN(32, argument(call, 0))),
         timeout.option,
       );
   }
+}
+
+/** A call has six arguments, used or not. */
+function argument({ args }: BlockedCall, index: number): bigint {
+  return args[index] ?? 0n;
 }
 
 function pointedWord({ tid }: Thread, address: bigint): number {
