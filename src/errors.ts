@@ -45,7 +45,7 @@ export class TraceeDiedError extends Error {
 
 /** A thread did not come to a stop before the deadline. `where` is its kernel wait channel. */
 export class StopTimeoutError extends Error {
-  override readonly name = "StopTimeoutError";
+  override readonly name: string = "StopTimeoutError";
 
   constructor(
     readonly pid: number,
@@ -53,12 +53,28 @@ export class StopTimeoutError extends Error {
     readonly seconds: number,
     readonly state: string,
     readonly where: string,
+    message = `Cannot stop process ${pid}: ${describeThread(tid, state, where)} ` +
+      `and did not stop within ${seconds} s`,
   ) {
-    super(
-      `Cannot stop process ${pid}: thread ${tid} is in state ${state}` +
-        `${where === "" ? "" : ` (waiting in ${where})`} and did not stop within ${seconds} s`,
-    );
+    super(message);
   }
+}
+
+/** A thread that makes a call for us does not come back from it: it is frozen, or something in the kernel holds it up. */
+export class HeldUpError extends StopTimeoutError {
+  override readonly name = "HeldUpError";
+  /** Whether it comes back to itself as soon as it goes on. */
+  comesBack = true;
+
+  constructor(pid: number, tid: number, seconds: number, state: string, where: string) {
+    const message = `Process ${pid} was held up while it was being worked on: ` +
+      `${describeThread(tid, state, where)} and did not go on within ${seconds} s`;
+    super(pid, tid, seconds, state, where, message);
+  }
+}
+
+function describeThread(tid: number, state: string, where: string): string {
+  return `thread ${tid} is in state ${state}${where === "" ? "" : ` (waiting in ${where})`}`;
 }
 
 /** The command line is wrong: exit status 2. */

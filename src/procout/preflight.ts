@@ -18,6 +18,7 @@ import {
 import {
   type AttachFacts,
   explainAttachFailure,
+  frozen,
   isAttachForbidden,
 } from "../tracee/attach_failure.ts";
 
@@ -28,8 +29,8 @@ import {
 export function preflight(pids: readonly number[], byPtrace: boolean): number[] {
   const each = [...new Set(pids)];
   for (const pid of each) {
-    const { refused, isForbidden } = inspect(pid);
-    if (isForbidden === true && !byPtrace) continue;
+    const { refused, needsPtrace } = inspect(pid);
+    if (needsPtrace === true && !byPtrace) continue;
     if (refused !== undefined) throw refused;
   }
   return each;
@@ -44,8 +45,8 @@ export function attachFailure(pid: number): RefusedError {
 interface Inspection {
   readonly refused?: RefusedError;
   readonly facts?: AttachFacts;
-  /** Whether nothing but the rules of ptrace(2) is the reason. */
-  readonly isForbidden?: boolean;
+  /** Whether it is a reason only for who stops the process. */
+  readonly needsPtrace?: boolean;
 }
 
 function inspect(pid: number): Inspection {
@@ -100,8 +101,12 @@ function inspectThrough(pid: number, tid: number | undefined): Inspection {
   if (pid === Deno.pid) return refuse("it is this procout itself");
   const unsupported = unsupportedProgram(readWordBytes(pid, tid));
   if (unsupported !== undefined) return refuse(unsupported);
-  if (!isAttachForbidden(facts)) return { facts };
-  return { refused: explainAttachFailure(facts), facts, isForbidden: true };
+  if (isAttachForbidden(facts)) {
+    return { refused: explainAttachFailure(facts), facts, needsPtrace: true };
+  }
+  const { frozenBy, self } = facts;
+  if (frozenBy === undefined) return { facts };
+  return { refused: frozen(facts, frozenBy, self.status.uids[1]), facts, needsPtrace: true };
 }
 
 /** Whether this program traces thread `tid` already: a new thread of a traced one is from its first moment. */

@@ -16,6 +16,7 @@ import { setTermios } from "../tty/termios.ts";
 import type { WindowSize } from "../tty/window_size.ts";
 import type { Helpers } from "./helpers.ts";
 import { loansSoFar } from "../tracee/loan_clock.ts";
+import { explainTimeout } from "../tracee/frozen.ts";
 import { overlap, type Steps } from "../tracee/steps.ts";
 import { refuseAlone } from "./alone.ts";
 import { changeSides, leadsSession, type Mover } from "./change_sides.ts";
@@ -151,6 +152,7 @@ function tryToAttach(
       ? PutAside.ask(job, how.timeoutSeconds)
       : PutAside.nobody();
     const old = aside.hasAny ? settingsOf(job) : found;
+    if (aside.hasAny) job.refuseFrozen();
     const { terminal } = target;
     using screen = isDriven(found) && !aside.isScreenRight && isScreenLeft(staying, job)
       ? OldScreen.open(target, terminal)
@@ -326,7 +328,9 @@ const STANDARD: readonly number[] = [0, 1, 2];
  */
 function explained(error: unknown, { pid, stat }: PreflightFacts): unknown {
   const first = firstOf(error);
-  if (!(first instanceof SyscallError)) return first;
+  if (!(first instanceof SyscallError)) {
+    return explainTimeout(first, leftSession(readStat(pid), stat));
+  }
   const remedies = [whatIsLeft(pid, stat, first === error)];
   if (first.code === "ENOSYS") {
     remedies.unshift("pidfd_getfd(2) is needed, which Linux has since version 5.6");
@@ -351,9 +355,16 @@ function unserved(error: unknown, pid: number): unknown {
 function whatIsLeft(pid: number, before: Stat, isUndone: boolean): string {
   const now = readStat(pid);
   if (now === undefined || !isLive(now)) return "The process has ended";
-  if (now.session !== before.session) {
-    return "It goes on where it was, but in a session of its own, which cannot be undone: no key stops or ends it there";
-  }
+  return leftSession(now, before) ?? undone(isUndone, now, before);
+}
+
+function leftSession(now: Stat | undefined, before: Stat): string | undefined {
+  return now === undefined || now.session === before.session
+    ? undefined
+    : "It goes on where it was, but in a session of its own, which cannot be undone: no key stops or ends it there";
+}
+
+function undone(isUndone: boolean, now: Stat, before: Stat): string {
   return isUndone && now.ttyNr === before.ttyNr
     ? "All is as it was before; --verbose shows how far the move came"
     : "Not all could be put back: see whether the process still works";

@@ -1,5 +1,5 @@
 /** What is done about an error in the middle of a move. */
-import { SyscallError } from "../errors.ts";
+import { HeldUpError, SyscallError } from "../errors.ts";
 import { verbose } from "../log.ts";
 import type { Member } from "./member.ts";
 
@@ -9,15 +9,17 @@ export function firstOf(error: unknown): unknown {
 }
 
 /**
- * When a request to a thread fails that must not, it is left to the members to undo what has been done to them. After any
- * other error we can do that ourselves, and better.
+ * When a request to a thread fails that must not, or one is held up, it is left to the members to undo what has been done to
+ * them. After any other error we can do that ourselves, and better.
  */
 export function abandonOnFailure<T>(members: readonly Member[], action: () => T): T {
   try {
     return action();
   } catch (error) {
     const first = firstOf(error);
-    if (first instanceof SyscallError && first.call.startsWith("ptrace(")) {
+    const isOutOfReach = first instanceof HeldUpError ||
+      first instanceof SyscallError && first.call.startsWith("ptrace(");
+    if (isOutOfReach) {
       for (const member of members) member.abandon();
       throw first;
     }

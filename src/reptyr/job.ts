@@ -1,10 +1,11 @@
 /** Stopping a whole job: the target, the others that move with it, and the children they just got. */
-import { RefusedError, SyscallError, TraceeDiedError } from "../errors.ts";
+import { HeldUpError, RefusedError, SyscallError, TraceeDiedError } from "../errors.ts";
 import { verbose } from "../log.ts";
 import { isLive, readStat, type Stat } from "../proc/stat.ts";
 import { listTids, readChildren } from "../proc/tasks.ts";
 import { settleAll } from "./failure.ts";
 import { jobMembers, membersInTheWay } from "./job_members.ts";
+import { FreezerWatch } from "../tracee/frozen.ts";
 import { overlap } from "../tracee/steps.ts";
 import { Member, memberOf } from "./member.ts";
 import { usersOf } from "./terminal_users.ts";
@@ -58,13 +59,19 @@ export class Job implements Disposable {
       .filter((stat) => !isLive(stat) && stat.pgrp === pgrp);
   }
 
+  /** Throws RefusedError when a member, which ran since it was stopped, is frozen by now. */
+  refuseFrozen(): void {
+    const [refused] = new FreezerWatch(this.members.map(({ pid }) => pid)).look().values();
+    if (refused !== undefined) throw refused;
+  }
+
   /** What has been done to all is to stay: Member.settle(), Member.giveBack(). */
   settle(): void {
     settleAll(this.members);
     try {
       this.giveBack();
     } catch (error) {
-      if (!(error instanceof SyscallError)) throw error;
+      if (!(error instanceof SyscallError || error instanceof HeldUpError)) throw error;
       verbose(error.message);
       this.abandon();
     }

@@ -12,6 +12,7 @@ import { livingThread, readStat, type Stat } from "../proc/stat.ts";
 import { readStatus, type Status } from "../proc/status.ts";
 import { awaitBlockedCalls } from "../tracee/blocked_calls.ts";
 import { RemoteSyscalls } from "../tracee/remote_syscalls.ts";
+import { FreezerWatch } from "../tracee/frozen.ts";
 import { findReturnSitesEarly } from "../tracee/return_sites.ts";
 import { finish, type Steps } from "../tracee/steps.ts";
 import { Tracee } from "../tracee/tracee.ts";
@@ -97,11 +98,26 @@ export class Member implements Disposable {
       findReturnSitesEarly(pid);
       return isFiltered(pid) ? PTRACE_O_SUSPEND_SECCOMP : 0;
     });
+    const freezers = new FreezerWatch(pids);
+    const frozen = freezers.look();
     awaitBlockedCalls(pids);
     const asked = pids.map((pid, index) =>
-      settled(() => Tracee.ask(pid, { timeoutSeconds, options: options[index]! }))
+      settled(() => {
+        if (frozen.has(pid)) throw frozen.get(pid);
+        return Tracee.ask(pid, { timeoutSeconds, options: options[index]! });
+      })
     );
-    return asked.map((one) => "error" in one ? one : settled(() => new Member(one.value())));
+    const stopped = asked.map((one) =>
+      "error" in one ? one : settled(() => new Member(one.value()))
+    );
+    // In version 2 of cgroups one that is frozen stops all the same, and does nothing that is asked of it then.
+    const frozenNow = freezers.look();
+    return stopped.map((one, index) => {
+      const error = frozenNow.get(pids[index]!);
+      if ("error" in one || error === undefined) return one;
+      one.value[Symbol.dispose]();
+      return { error };
+    });
   }
 
   get pid(): number {

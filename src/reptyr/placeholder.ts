@@ -14,7 +14,9 @@ import {
 import { kill } from "../ffi/process.ts";
 import { setOptions } from "../tracee/ptrace.ts";
 import type { RemoteSyscalls } from "../tracee/remote_syscalls.ts";
-import { statusBefore } from "../tracee/wait.ts";
+import { StopTimeoutError } from "../errors.ts";
+import { verbose } from "../log.ts";
+import { Deadline, statusBefore } from "../tracee/wait.ts";
 import type { WaitStatus } from "../tracee/wait_status.ts";
 
 /**
@@ -40,9 +42,22 @@ export function withPlaceholder(remote: RemoteSyscalls, action: (child: bigint) 
     action(child);
   } finally {
     kill(pid, SIGKILL);
-    // It is a process of its own, not one of the target's threads.
-    while (!hasEnded(statusBefore(pid, pid)));
+    awaitEnd(pid);
     remote.syscallOrThrow("wait4", child, 0, __WALL | WNOHANG, 0);
+  }
+}
+
+/** SIGKILL takes effect at once, but not in a cgroup of version 1 that is frozen. */
+const END_SECONDS = 1;
+
+/** The child is a process of its own, not one of the target's threads. */
+function awaitEnd(pid: number): void {
+  const deadline = new Deadline(END_SECONDS);
+  try {
+    while (!hasEnded(statusBefore(pid, pid, deadline)));
+  } catch (error) {
+    if (!(error instanceof StopTimeoutError)) throw error;
+    verbose(error.message);
   }
 }
 

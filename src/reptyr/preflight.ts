@@ -135,8 +135,10 @@ function refusedMember(
 
 /** The error to throw after PTRACE_SEIZE failed with EPERM. Reads everything anew. */
 export function attachFailure(pid: number): Error {
-  const target = gather(pid);
-  // A target that ended meanwhile, or that the checks before would now refuse, is best explained by them.
+  // A target that ended meanwhile, or that the checks before would now refuse, is best explained by them; but to be frozen
+  // is no reason for it.
+  const found = gather(pid);
+  const target = found && { ...found, frozenBy: undefined };
   return refusal({ pid, target, needsNoTerminal: true }) ?? explainAttachFailure(target!);
 }
 

@@ -10,6 +10,7 @@ import {
   type AttachFacts,
   canSuspendSeccomp,
   explainAttachFailure,
+  frozen,
   isAttachForbidden,
 } from "../tracee/attach_failure.ts";
 import { oldTerminal } from "./old_terminal.ts";
@@ -56,7 +57,7 @@ const COMMAND_WIDTH = 40;
 
 /**
  * Why the target cannot be moved, or undefined when nothing speaks against it. What cannot exist or cannot
- * be moved by anyone comes first, then what permission forbids, then what the terminal forbids.
+ * be moved by anyone comes first, then what permission forbids, then what the terminal forbids, then what passes.
  */
 export function refusal(facts: RefusalFacts): RefusedError | undefined {
   const { target, needsNoTerminal } = facts;
@@ -75,15 +76,22 @@ export function refusal(facts: RefusalFacts): RefusedError | undefined {
   if (target.status.seccomp !== 0 && !canSuspendSeccomp(target)) {
     return underSeccomp(target, target.self.status.seccomp !== 0);
   }
-  if (needsNoTerminal) return undefined;
-  if (oldTerminal(target.stat.ttyNr, target.fds) === undefined) return onNoTerminal(target);
-  return undefined;
+  if (!needsNoTerminal && oldTerminal(target.stat.ttyNr, target.fds) === undefined) {
+    return onNoTerminal(target);
+  }
+  return frozenRefusal(target);
+}
+
+/** Why a process that may be traced cannot be stopped: it does not run. Undefined when it does. */
+export function frozenRefusal(facts: AttachFacts): RefusedError | undefined {
+  const { frozenBy, self } = facts;
+  return frozenBy && frozen(facts, frozenBy, self.status.uids[1]);
 }
 
 /** Why a member of the job, which would be stopped and changed with the target, cannot be; undefined when it can. */
 export function memberRefusal(member: AttachFacts): RefusedError | undefined {
   if (isAttachForbidden(member)) return explainAttachFailure(member);
-  if (member.status.seccomp === 0 || canSuspendSeccomp(member)) return undefined;
+  if (member.status.seccomp === 0 || canSuspendSeccomp(member)) return frozenRefusal(member);
   return underSeccomp(member, member.self.status.seccomp !== 0);
 }
 

@@ -18,7 +18,7 @@ import {
 } from "../tracee/attach_failure.ts";
 import { isOnTerminal } from "./old_terminal.ts";
 import { gather } from "./preflight.ts";
-import { named, noProcess, type TargetFacts } from "./refusals.ts";
+import { frozenRefusal, named, noProcess, type TargetFacts } from "./refusals.ts";
 import { findMaster, type FoundMaster } from "./stolen_master.ts";
 import {
   sameFile,
@@ -117,6 +117,8 @@ function refuseHolder(pid: number, { forbidden }: FoundMaster, target: TargetFac
       ],
     );
   }
+  const refused = frozenRefusal(facts);
+  if (refused !== undefined) throw refused;
 }
 
 function notFound(target: TargetFacts, { index }: WantedTerminal, hidden: number): RefusedError {

@@ -7,7 +7,8 @@ import { verbose } from "../log.ts";
 import { findMasterHolders } from "../proc/masters.ts";
 import { isLive, readStat } from "../proc/stat.ts";
 import { readRuns, type Runs } from "../proc/runs.ts";
-import { abandonOnFailure } from "./failure.ts";
+import { explainTimeout } from "../tracee/frozen.ts";
+import { abandonOnFailure, firstOf } from "./failure.ts";
 import { Member } from "./member.ts";
 import { type MovePlan, planJob } from "./plan.ts";
 import type { StealFacts } from "./steal_preflight.ts";
@@ -53,7 +54,9 @@ export function takeMaster(
     if (losses.length > 0) return losses;
     throw new RefusedError(`${subject(target)}: the program behind it has just closed it`);
   } catch (error) {
-    throw stealFailure(error, target);
+    const first = firstOf(error);
+    const explained = explainTimeout(first);
+    throw explained === first ? stealFailure(error, target) : explained;
   }
 }
 

@@ -1,5 +1,6 @@
 /** Reads from /proc what `attach_failure.ts` explains: whether a process can be traced, and by whom it is. */
 import { readCommand } from "../proc/command.ts";
+import { readFrozen } from "../proc/freezer.ts";
 import { procFolder, readable, unlessGone } from "../proc/gone.ts";
 import { readLabel } from "../proc/label.ts";
 import { livingThread } from "../proc/stat.ts";
@@ -47,6 +48,7 @@ export function readAttachFacts(
     userNamespace: readable(() => Deno.readLinkSync(`${procFolder(pid, tid)}/ns/user`)),
     hasOtherIds: readIdMap(pid) !== readIdMap(Deno.pid),
     label: readLabel(pid),
+    frozenBy: readFrozen(pid, tid),
     yama,
     self,
   };

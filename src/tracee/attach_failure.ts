@@ -4,7 +4,8 @@
  */
 
 import { RefusedError } from "../errors.ts";
-import { shorten } from "../proc/printable.ts";
+import { type Freezer, thawing } from "../proc/freezer.ts";
+import { printable, shorten } from "../proc/printable.ts";
 import type { Status } from "../proc/status.ts";
 
 export interface AttachFacts {
@@ -27,6 +28,8 @@ export interface AttachFacts {
   readonly hasOtherIds: boolean;
   /** Label of its security module, /proc/PID/attr/current; undefined where there is none. */
   readonly label: string | undefined;
+  /** The cgroup that holds it still, if one does. */
+  readonly frozenBy?: Freezer | undefined;
   /** Level of kernel.yama.ptrace_scope; undefined in a kernel without Yama. */
   readonly yama: number | undefined;
   readonly self: SelfFacts;
@@ -70,6 +73,20 @@ export function explainAttachFailure(facts: AttachFacts): RefusedError {
   return new RefusedError(
     `Cannot attach to process ${name}: permission denied: ${obstacle.why}`,
     obstacle.remedies,
+  );
+}
+
+/** For a process that `freezer` holds still, in words for user `uid`: it may be traced, but does nothing before it goes on. */
+export function frozen(
+  { pid, command }: Pick<AttachFacts, "pid" | "command">,
+  freezer: Freezer,
+  uid: number,
+): RefusedError {
+  return new RefusedError(
+    `Cannot stop process ${pid} (${shorten(command, 40)}): it is frozen, as all of cgroup ${
+      printable(freezer.path)
+    } is`,
+    thawing(freezer, uid),
   );
 }
 

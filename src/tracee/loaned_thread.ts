@@ -1,21 +1,31 @@
 /** A thread that makes calls of ours: run from stop to stop. */
-import { SyscallError, TraceeDiedError } from "../errors.ts";
+import { HeldUpError, StopTimeoutError, SyscallError, TraceeDiedError } from "../errors.ts";
 import { PTRACE_CONT, PTRACE_SYSCALL, PTRACE_SYSCALL_INFO_EXIT } from "../ffi/constants.ts";
 import { insist } from "./insist.ts";
 import { getEventMessage, getSyscallInfo, interrupt, resume } from "./ptrace.ts";
 import type { Steps } from "./steps.ts";
-import { statusBefore, waitUntilInterrupted } from "./wait.ts";
+import type { Tracee } from "./tracee.ts";
+import { Deadline, LoanDeadline, statusBefore, waitUntilInterrupted } from "./wait.ts";
 import type { WaitStatus } from "./wait_status.ts";
 
+/** A thread that is frozen in its cgroup, version 2, stops for an interrupt all the same, and at once. */
+const REACH_SECONDS = 0.1;
+
 export class LoanedThread {
+  readonly #tracee: Tracee;
   readonly #hasNet: boolean;
   #eventMessage = 0;
   #mayBeInside = false;
   #failure: unknown;
 
   /** `hasNet`: whether the thread can bring itself back: see `safety_net.ts`. */
-  constructor(readonly pid: number, readonly tid: number, hasNet: boolean) {
+  constructor(tracee: Tracee, readonly tid: number, hasNet: boolean) {
+    this.#tracee = tracee;
     this.#hasNet = hasNet;
+  }
+
+  get pid(): number {
+    return this.#tracee.pid;
   }
 
   /** What the last PTRACE_EVENT told. */
@@ -30,7 +40,7 @@ export class LoanedThread {
 
   /** Why nobody but the thread itself can undo any more what has been done: see {@linkcode request}. */
   get failure(): unknown {
-    return this.#failure;
+    return this.#failure ?? (this.#hasNet ? this.#tracee.heldUp?.error : undefined);
   }
 
   /**
@@ -39,6 +49,7 @@ export class LoanedThread {
    */
   request<T>(action: () => T): T {
     if (this.#failure !== undefined) throw this.#failure;
+    if (this.#tracee.heldUp !== undefined) throw this.#tracee.heldUp.error;
     try {
       return insist(action);
     } catch (error) {
@@ -47,13 +58,54 @@ export class LoanedThread {
     }
   }
 
+  /**
+   * From when a thread is let run, and not from when it is waited for: those that others have let run meanwhile run at the
+   * same time.
+   */
+  get deadline(): LoanDeadline {
+    return new LoanDeadline(this.#tracee.timeoutSeconds);
+  }
+
   /** Run to the next stop of any kind but the end. */
-  *resume(signal: number): Steps<WaitStatus> {
+  *resume(signal: number, deadline = this.deadline): Steps<WaitStatus> {
     this.#mayBeInside = true;
     this.request(() => resume(this.tid, PTRACE_SYSCALL, signal));
+    this.#tracee.noteRunning(this.tid);
     yield;
-    const status = statusBefore(this.pid, this.tid);
+    const status = this.#statusBefore(deadline);
     if (status.kind === "exited" || status.kind === "signaled") throw new TraceeDiedError(this.pid);
+    return status;
+  }
+
+  /**
+   * Nothing is asked of a thread that does not come to its stop: it runs, or will when it is thawed. Interrupted it may
+   * stand still once more, and then in front of its call: the kernel looks for both in get_signal(), on the way to user
+   * mode.
+   */
+  #statusBefore(deadline: LoanDeadline): WaitStatus {
+    try {
+      return this.#noted(statusBefore(this.pid, this.tid, deadline));
+    } catch (error) {
+      if (!(error instanceof HeldUpError)) throw error;
+      const status = this.#reach();
+      if (status !== undefined && status.kind !== "interrupt-stop") return status;
+      this.#tracee.heldUp = { error, wasReached: status !== undefined };
+      throw error;
+    }
+  }
+
+  #reach(): WaitStatus | undefined {
+    try {
+      insist(() => interrupt(this.tid));
+      return this.#noted(statusBefore(this.pid, this.tid, new Deadline(REACH_SECONDS)));
+    } catch (error) {
+      if (error instanceof StopTimeoutError || error instanceof SyscallError) return undefined;
+      throw error;
+    }
+  }
+
+  #noted(status: WaitStatus): WaitStatus {
+    this.#tracee.noteStopped(this.tid);
     return status;
   }
 
@@ -63,8 +115,9 @@ export class LoanedThread {
    * is in force once the thread is let go.
    */
   *runToSyscallStop(): Steps<void> {
+    const { deadline } = this;
     for (let signal = 0;;) {
-      const status = yield* this.resume(signal);
+      const status = yield* this.resume(signal, deadline);
       if (status.kind === "syscall-stop") return;
       if (status.kind === "event-stop") {
         this.#eventMessage = this.request(() => getEventMessage(this.tid));
@@ -95,12 +148,26 @@ export class LoanedThread {
   /**
    * Out of a syscall-stop into an interrupt-stop, on the way back to user mode: there alone the kernel looks at what
    * becomes of a call that was interrupted. From an entry-stop the call is made, and interrupted. What fails here does
-   * not keep the registers from being given back: it is no {@linkcode request}.
+   * not keep the registers from being given back: it is no {@linkcode request}. A thread without a safety net is waited
+   * for longer, as it would be lost.
    */
   *stopOnTheWayBack(): Steps<void> {
+    if (this.#tracee.heldUp?.wasReached) return;
     insist(() => interrupt(this.tid));
-    insist(() => resume(this.tid, PTRACE_CONT));
+    if (!this.#tracee.isRunning(this.tid)) insist(() => resume(this.tid, PTRACE_CONT));
+    this.#tracee.noteRunning(this.tid);
+    const deadline = this.#hasNet ? this.deadline : LoanDeadline.longest();
     yield;
-    if (waitUntilInterrupted(this.pid, this.tid) === undefined) throw new TraceeDiedError(this.pid);
+    try {
+      const status = waitUntilInterrupted(this.pid, this.tid, deadline);
+      if (status === undefined) throw new TraceeDiedError(this.pid);
+      this.#noted(status);
+    } catch (error) {
+      if (error instanceof HeldUpError) {
+        error.comesBack = this.#hasNet;
+        this.#tracee.heldUp ??= { error, wasReached: false };
+      }
+      throw error;
+    }
   }
 }

@@ -2,6 +2,7 @@
 import { architectureOf, type BlockedCall } from "../arch/mod.ts";
 import { usleep } from "../ffi/process.ts";
 import { StopTimeoutError, TraceeDiedError } from "../errors.ts";
+import { verbose } from "../log.ts";
 import { readStatus } from "../proc/status.ts";
 import { takeBlockedCall } from "./blocked_calls.ts";
 import { detach, getRegisters, setRegisters } from "./ptrace.ts";
@@ -120,16 +121,38 @@ function reapThread(pid: number, tid: number): void {
   }
 }
 
-/** Threads that are ours to let go or to wait for, but not yet; with their process. */
-const strays = new Map<number, number>();
+/** Threads that are ours to let go or to wait for, but not yet. */
+const strays = new Map<number, { readonly pid: number; readonly asItIs: boolean }>();
 
 /**
  * Leave threads to {@linkcode releaseStrays}: running ones that were asked to stop, and must not stay stopped once
- * they do; a leader that has exited, whose end is reported when all other threads have ended.
+ * they do; a leader that has exited, whose end is reported when all other threads have ended. `asItIs`: nothing is put
+ * right in them, as they come back to themselves.
  */
-export function leaveAsStrays(pid: number, tids: readonly number[]): void {
-  for (const tid of tids) strays.set(tid, pid);
-  releaseStrays();
+export function leaveAsStrays(pid: number, tids: readonly number[], asItIs = false): void {
+  for (const tid of tids) strays.set(tid, { pid, asItIs });
+  if (releaseStrays() > 0) watchStrays();
+}
+
+/** While this program lives on, a stray that stops would stand still until then. */
+const WATCH_MS = 100;
+let watch: number | undefined;
+
+function watchStrays(): void {
+  if (watch !== undefined) return;
+  watch = setInterval(() => {
+    // What an exited leader waits for may take days, and is told otherwise.
+    const isOver = () => [...strays].every(([tid, { pid }]) => hasExited(pid, tid));
+    try {
+      if (releaseStrays() > 0 && !isOver()) return;
+    } catch (error) {
+      verbose(`A thread cannot be let go yet: ${error}`);
+      return;
+    }
+    clearInterval(watch);
+    watch = undefined;
+  }, WATCH_MS);
+  Deno.unrefTimer(watch);
 }
 
 /** A thread that can stop does so at once, but on another processor. */
@@ -143,7 +166,7 @@ const STRAY_PAUSE_US = 100;
 export function awaitStrays(): void {
   const deadline = new Deadline(STRAY_SECONDS);
   while (releaseStrays() > 0 && !deadline.passed) {
-    if ([...strays].every(([tid, pid]) => hasExited(pid, tid))) return;
+    if ([...strays].every(([tid, { pid }]) => hasExited(pid, tid))) return;
     usleep(STRAY_PAUSE_US);
   }
 }
@@ -153,13 +176,13 @@ export function awaitStrays(): void {
  * lets go of them.
  */
 export function releaseStrays(): number {
-  for (const [tid, pid] of strays) {
+  for (const [tid, { pid, asItIs }] of strays) {
     try {
       const status = statusNow(pid, tid);
       if (status === undefined) continue;
       strays.delete(tid);
       if (status.kind === "exited" || status.kind === "signaled") continue;
-      restart(tid);
+      if (!asItIs) restart(tid);
       releaseThread(tid, status.kind === "signal-delivery-stop" ? status.signal : 0);
     } catch (error) {
       if (!(error instanceof TraceeDiedError)) throw error;

@@ -10,7 +10,7 @@
  * thread would go on at our instruction with our registers, and only a safety net brings it back.
  */
 import type { Registers, SyscallName } from "../arch/mod.ts";
-import { RemoteSyscallError, TraceeDiedError } from "../errors.ts";
+import { HeldUpError, RemoteSyscallError, TraceeDiedError } from "../errors.ts";
 import {
   MAP_ANONYMOUS,
   MAP_PRIVATE,
@@ -18,6 +18,7 @@ import {
   PROT_WRITE,
   PTRACE_SYSCALL_INFO_ENTRY,
   PTRACE_SYSCALL_INFO_EXIT,
+  SIGCONT,
   SIGSTOP,
 } from "../ffi/constants.ts";
 import { describeErrno } from "../ffi/errno.ts";
@@ -56,6 +57,7 @@ export class RemoteSyscalls implements Disposable {
   #parkedCall: ParkedCall | undefined;
 
   private constructor(tracee: Tracee) {
+    if (tracee.heldUp !== undefined) throw tracee.heldUp.error;
     this.#tracee = tracee;
     this.#tid = tracee.mainTid;
     // In a scope within another the thread is on loan already.
@@ -72,7 +74,7 @@ export class RemoteSyscalls implements Disposable {
     this.#net = place &&
       ask(() => SafetyNet.spread(place, this.#original, this.#originalMask, abort));
     this.#instruction = this.#net?.instruction ?? tracee.syscallInstruction;
-    this.#thread = new LoanedThread(tracee.pid, this.#tid, this.hasNet);
+    this.#thread = new LoanedThread(tracee, this.#tid, this.hasNet);
   }
 
   /**
@@ -167,10 +169,22 @@ export class RemoteSyscalls implements Disposable {
    * ours, for which its registers are prepared.
    */
   takeStop(): boolean {
+    const { pid } = this.#tracee;
     this.#prepare("getpid", []);
-    orThrow(kill(this.#tracee.pid, SIGSTOP), `kill(${this.#tracee.pid}, SIGSTOP)`);
+    orThrow(kill(pid, SIGSTOP), `kill(${pid}, SIGSTOP)`);
+    try {
+      return this.#runToGroupStop();
+    } catch (error) {
+      // Frozen, it would find the signal when it is thawed. SIGCONT discards it: signal(7).
+      if (error instanceof HeldUpError) kill(pid, SIGCONT);
+      throw error;
+    }
+  }
+
+  #runToGroupStop(): boolean {
+    const { deadline } = this.#thread;
     for (let signal = 0;;) {
-      const status = finish(this.#thread.resume(signal));
+      const status = finish(this.#thread.resume(signal, deadline));
       if (status.kind === "group-stop") return true;
       if (status.kind === "syscall-stop") {
         finish(this.#thread.expectSyscallStop(PTRACE_SYSCALL_INFO_EXIT));
@@ -230,15 +244,26 @@ export class RemoteSyscalls implements Disposable {
 
   /**
    * Give nothing back: the thread does it itself, by its safety net, when it is let go. Nothing else may be done in the
-   * scope after this.
+   * scope after this. One that is held up is not waited for then; the call that it stands in front of is passed over.
    */
   abandon(): void {
+    const { heldUp } = this.#tracee;
     if (this.#clock !== undefined && this.#net !== undefined) {
-      this.#tracee.expectReturn(this.#originalMask);
+      if (heldUp === undefined) this.#tracee.expectReturn(this.#originalMask);
+      else if (heldUp.wasReached) this.#passOverCall(this.#net);
     }
     this.#clock = undefined;
     this.#scratch = undefined;
     this.#net = undefined;
+  }
+
+  #passOverCall(net: SafetyNet): void {
+    const { arch } = this.#tracee;
+    const registers = insist(() => getRegisters(this.#tid));
+    if (arch.instructionPointer(registers) !== net.instruction) return;
+    const after = net.instruction + BigInt(arch.syscallInstruction.length);
+    const passed = arch.signalFrames!.withInstructionPointer(registers, after);
+    insist(() => setRegisters(this.#tid, passed));
   }
 
   /** Give everything back. A tracee that died has nothing to be given; other failures are thrown. */
@@ -258,8 +283,15 @@ export class RemoteSyscalls implements Disposable {
         yield* this.#restore();
       }
     } catch (error) {
+      if (error instanceof HeldUpError) this.#leaveHeldUp();
       if (!(error instanceof TraceeDiedError)) throw error;
     }
+  }
+
+  /** It did not come back to where it is given its registers. */
+  #leaveHeldUp(): void {
+    if (this.#net !== undefined) this.abandon();
+    else this.#clock = undefined;
   }
 
   *#restore(): Steps<void> {

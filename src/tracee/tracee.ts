@@ -1,10 +1,17 @@
 /** A process whose threads are all stopped, from `Tracee.seize` until `detach`. */
 import { type Architecture, architectureOf, unsupportedProgram } from "../arch/mod.ts";
-import { RefusedError, StopTimeoutError, SyscallError, TraceeDiedError } from "../errors.ts";
+import {
+  type HeldUpError,
+  RefusedError,
+  StopTimeoutError,
+  SyscallError,
+  TraceeDiedError,
+} from "../errors.ts";
 import { PTRACE_O_TRACESYSGOOD } from "../ffi/constants.ts";
 import { ERRNO } from "../ffi/errno.ts";
 import { usleep } from "../ffi/process.ts";
 import { readWordBytes } from "../proc/auxv.ts";
+import { readFrozen } from "../proc/freezer.ts";
 import { readStatus } from "../proc/status.ts";
 import { listTids } from "../proc/tasks.ts";
 import { awaitBlockedCalls, awaitBlockedCallsOf, noteBlockedCall } from "./blocked_calls.ts";
@@ -27,6 +34,12 @@ export interface SeizeOptions {
   readonly options?: number;
 }
 
+export interface HeldUp {
+  readonly error: HeldUpError;
+  /** Whether the thread stands still all the same, right before that call, which has not been made. */
+  readonly wasReached: boolean;
+}
+
 /**
  * All threads of a process in a ptrace-stop, in which each of them is on its way back to user mode
  * inside the kernel's get_signal(): none runs an instruction before it is resumed, and the kernel
@@ -42,10 +55,13 @@ export class Tracee implements Disposable {
   loans = 0;
   /** Of them, those that have no safety net. */
   bareLoans = 0;
+  /** Set once the main thread has not come back from a call of ours: no other is made then. */
+  heldUp: HeldUp | undefined;
   #tids: readonly number[];
   #attached = true;
   #instruction: bigint | undefined;
   #returnsTo: bigint | undefined;
+  readonly #running = new Set<number>();
   #netPlace: NetPlace | null | undefined;
 
   private constructor(
@@ -54,6 +70,8 @@ export class Tracee implements Disposable {
     tids: readonly number[],
     /** Whether the process was found job-stopped, in state T. */
     readonly foundStopped: boolean,
+    /** How long a thread may take to stop. */
+    readonly timeoutSeconds: number,
   ) {
     this.#tids = tids;
     this.arch = architectureOfThread(pid, this.mainTid);
@@ -104,7 +122,7 @@ export class Tracee implements Disposable {
         leaveOthers();
         if (stopped.size === 0) throw new TraceeDiedError(pid);
         const foundStopped = found.some(({ kind }) => kind === "group-stop");
-        return new Tracee(pid, traceOptions, [...stopped], foundStopped);
+        return new Tracee(pid, traceOptions, [...stopped], foundStopped, timeoutSeconds);
       });
   }
 
@@ -157,15 +175,34 @@ export class Tracee implements Disposable {
     return this.#netPlace ?? undefined;
   }
 
+  /** Thread `tid` has been resumed. Until it is noted that it stopped, nothing can be asked of it, nor can it be let go. */
+  noteRunning(tid: number): void {
+    this.#running.add(tid);
+  }
+
+  noteStopped(tid: number): void {
+    this.#running.delete(tid);
+  }
+
+  isRunning(tid: number): boolean {
+    return this.#running.has(tid);
+  }
+
   /**
-   * Let all threads go on as they were found: running, in their system calls, or job-stopped.
-   * Returns at once when they are let go already.
+   * Let all threads go on as they were found: running, in their system calls, or job-stopped; those that do not stop any
+   * more as soon as they do. Returns at once when they are let go already.
    */
   detach(): void {
     if (!this.#attached) return;
     this.#attached = false;
-    if (this.#returnsTo === undefined) releaseThreads(this.pid, this.tids);
+    using last = new DisposableStack();
+    last.defer(() => leaveAsStrays(this.pid, [...this.#running], true));
+    if (this.#returnsTo === undefined) releaseThreads(this.pid, this.#standing(this.tids));
     else this.#detachReturning(this.#returnsTo);
+  }
+
+  #standing(tids: readonly number[]): number[] {
+    return tids.filter((tid) => !this.#running.has(tid));
   }
 
   /** The main thread will give itself its registers back once it is let go, and `mask`, which tells when it has. */
@@ -176,8 +213,10 @@ export class Tracee implements Disposable {
   /** The other threads only once that is done: what is undone on the way is not for them to see. */
   #detachReturning(mask: bigint): void {
     using rest = new DisposableStack();
-    rest.defer(() => releaseThreads(this.pid, this.tids.filter((tid) => tid !== this.mainTid)));
+    const others = this.tids.filter((tid) => tid !== this.mainTid);
+    rest.defer(() => releaseThreads(this.pid, this.#standing(others)));
     releaseThreads(this.pid, [this.mainTid]);
+    if (readFrozen(this.pid, this.mainTid) !== undefined) return;
     const deadline = new Deadline(RETURN_SECONDS);
     while (!deadline.passed) {
       if ((readStatus(this.pid, this.mainTid)?.sigBlocked ?? mask) === mask) return;

@@ -10,7 +10,7 @@ export interface Fault {
   readonly side: "own" | "injected";
   /** A system call by its name. Of the injected ones `*` means all. */
   readonly call: string;
-  /** An errno by its name, or `SIGKILL` for reptyr itself when it is about to make the call. */
+  /** An errno by its name; or `SIGKILL` or `SIGSTOP` for reptyr itself, when it is about to make the call or right after. */
   readonly error: string;
   /** Which of the calls, counted from 1. `last` is Infinity for all from `first` on. */
   readonly first: number;
@@ -40,15 +40,15 @@ export function injecting(fault: Fault, log: string): Injection {
   const { side, call, error, first, last } = fault;
   const when = last === Infinity ? `${first}+` : first === last ? `${first}` : `${first}..${last}`;
   if (side === "own") {
-    const kills = error === "SIGKILL";
-    const what = kills ? "signal=SIGKILL" : `error=${error}`;
+    const signals = error.startsWith("SIG");
+    const what = signals ? `signal=${error}` : `error=${error}`;
     // With a filter strace sends no signal.
-    const options = ["-f", "-qq", ...kills ? [] : ["--seccomp-bpf"], "-o", log];
+    const options = ["-f", "-qq", ...signals ? [] : ["--seccomp-bpf"], "-o", log];
     const inject = [
       "-e",
       `trace=${call}`,
       "-e",
-      "signal=none",
+      error === "SIGSTOP" ? "signal=STOP" : "signal=none",
       "-e",
       `inject=${call}:${what}:when=${when}`,
     ];

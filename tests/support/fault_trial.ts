@@ -37,7 +37,7 @@ export const SUBJECTS = [
 
 export type SubjectName = (typeof SUBJECTS)[number];
 
-interface Subject extends Disposable {
+export interface Subject extends Disposable {
   /** Arguments for reptyr. */
   readonly args: readonly (string | number)[];
   /** All that it works on, the target first. */
@@ -52,8 +52,8 @@ interface Subject extends Disposable {
   readonly handle: ProcessHandle;
 }
 
-/** `isPatient`: whether an interrupted call does not matter to it, which nobody can put right who is killed. */
-function start(name: SubjectName, isPatient = false): Subject {
+/** A {@linkcode Subject} by its name. `isPatient`: whether an interrupted call does not matter to it, which nobody can put right who is killed. */
+export function start(name: SubjectName, isPatient = false): Subject {
   switch (name) {
     case "leader":
     case "leader32":
@@ -316,14 +316,14 @@ function endsSoon({ child }: Terminal): boolean {
 }
 
 /** All is as before, but for descriptors and pages that a process had just got. */
-function assertAsBefore(subject: Subject, before: readonly Facts[], fault: Fault): void {
+export function assertAsBefore(subject: Subject, before: readonly Facts[], fault: Fault): void {
   bringToForeground(subject);
   assertWhole(subject, before, fault, true);
   subject.assertAnswersOn(subject.old);
 }
 
 /** The same of what does not depend on the session; or, with `andPlace`, also of what does. */
-function assertWhole(
+export function assertWhole(
   { pids, isJob }: Subject,
   before: readonly Facts[],
   fault: Fault,
@@ -352,10 +352,10 @@ function assertWhole(
   });
 }
 
-type Facts = ReturnType<typeof factsOf>;
+export type Facts = ReturnType<typeof factsOf>;
 
 /** What a killed reptyr may not have changed. */
-function factsOf(pid: number) {
+export function factsOf(pid: number) {
   const status = readStatus(pid);
   const stat = readStat(pid);
   const sets = [status?.sigBlocked, status?.sigIgnored, status?.sigCaught, status?.sigPending];
@@ -394,7 +394,7 @@ function bringToForeground(subject: Subject): void {
   waitUntil("the job to be in the foreground", isInForeground);
 }
 
-function startReptyr(subject: Subject, fault: Fault, log: string) {
+export function startReptyr(subject: Subject, fault: Fault, log: string) {
   const { argv, env } = injecting(fault, log);
   const terminal = new Terminal({ ...WIDE, env: { ...WIDE.env, ...env } });
   using stack = new DisposableStack();
@@ -405,7 +405,7 @@ function startReptyr(subject: Subject, fault: Fault, log: string) {
   return { terminal, settings, [Symbol.dispose]: () => owned.dispose() };
 }
 
-class LogFile implements Disposable {
+export class LogFile implements Disposable {
   readonly path = Deno.makeTempFileSync({ prefix: "reptyr-faults-" });
 
   [Symbol.dispose](): void {

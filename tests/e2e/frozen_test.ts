@@ -1,0 +1,148 @@
+/** Processes that their cgroup holds still: docker pause, systemctl freeze, and by hand. */
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { afterEach, describe } from "@std/testing/bdd";
+import { assertNoneLeft, type Shape, SHAPES, Target } from "../support/e2e_target.ts";
+import { Cgroup, FREEZERS } from "../support/frozen.ts";
+import { frozenAt } from "../support/frozen_trial.ts";
+import { refused, Untouched } from "../support/input_run.ts";
+import { MovedJob, startOnTerminal, untilRunning } from "../support/jobs_moved.ts";
+import { assertRefused } from "../support/procout.ts";
+import { requires, requiresCompiler, victim } from "../support/programs.ts";
+import { reptyrPath, startReptyr } from "../support/reptyr.ts";
+import { Emulator } from "../support/steal.ts";
+import { untilBlocked } from "../support/victim.ts";
+
+function start(shape: Shape): Target {
+  const target = Target.start(shape, [victim("command")], (terminal) => terminal.expect("ready"));
+  untilBlocked(target.pid);
+  return target;
+}
+
+/** The answer to --why, as one of --list. */
+function told(
+  words: readonly (string | number)[],
+): { can: boolean; reason: string; pid: number }[] {
+  const args = [...words.map(String), "--json"];
+  const { stdout } = new Deno.Command(reptyrPath, { args }).outputSync();
+  const answer = JSON.parse(new TextDecoder().decode(stdout));
+  return Array.isArray(answer) ? answer : [answer];
+}
+
+for (const version of FREEZERS) {
+  describe(`a process in a frozen cgroup of version ${version}`, () => {
+    afterEach(assertNoneLeft);
+
+    for (const shape of SHAPES) {
+      requiresCompiler(`is refused with what thaws it, and moves then, ${shape}`, () => {
+        using cgroup = new Cgroup(version);
+        using target = start(shape);
+        cgroup.add(target.pid);
+        using _frozen = cgroup.freeze();
+        const before = new Untouched(target.pid);
+        const [line, remedy, ...more] = refused([target.pid]);
+        assertMatch(
+          line!,
+          new RegExp(`^Cannot stop process ${target.pid} .*: it is frozen, as all`),
+        );
+        const value = version === 2 ? "0" : "THAWED";
+        assertEquals(remedy, `To thaw it, run: echo ${value} > ${cgroup.file}`);
+        assertEquals(more, []);
+        for (const words of [["--why", target.pid], ["--list"]]) {
+          const answer = told(words).find(({ pid }) => pid === target.pid)!;
+          assertEquals([answer.can, answer.reason], [false, line]);
+        }
+        before.assert();
+        const thawed = new Deno.Command("sh", { args: ["-c", remedy!.replace(/^.*?: /, "")] });
+        assert(thawed.outputSync().success);
+        using moved = target.move();
+        moved.line("moved");
+        moved.expect("line: moved");
+        moved.line("exit 7");
+        target.expectEnd(moved, 7);
+      });
+    }
+
+    requiresCompiler("is refused where a cgroup above is the frozen one", () => {
+      using above = new Cgroup(version);
+      using cgroup = new Cgroup(version, above);
+      using target = start("session leader");
+      cgroup.add(target.pid);
+      using _frozen = above.freeze();
+      const [, remedy] = refused([target.pid]);
+      assert(remedy!.endsWith(above.file), remedy);
+    });
+
+    requires("bash", "cat")("is refused as a member of a job, and nobody is stopped", () => {
+      using cgroup = new Cgroup(version);
+      using old = startOnTerminal("foreground job", ["bash", "--norc", "-c", "cat; exit 7"]);
+      const pids = untilRunning(old, ["bash", "cat"]);
+      pids.forEach((pid) => untilBlocked(pid));
+      using job = new MovedJob(old, pids);
+      cgroup.add(pids[1]!);
+      using _frozen = cgroup.freeze();
+      const before = pids.map((pid) => new Untouched(pid));
+      const [line] = refused([pids[0]!]);
+      assertMatch(line!, new RegExp(`^Cannot stop process ${pids[1]} .*: it is frozen`));
+      for (const one of before) one.assert();
+      cgroup.thaw();
+      using moved = job.move(pids[0]!);
+      moved.line("moved");
+      moved.expect("moved\r\nmoved\r\n");
+      moved.press("^D");
+      job.expectEnd(moved, 7);
+    });
+
+    requiresCompiler("is refused as the program behind a terminal that is to be taken", () => {
+      using cgroup = new Cgroup(version);
+      // The freezer itself makes epoll_wait(2) return EINTR.
+      using emulator = Emulator.start("poll");
+      const { window, shell } = emulator;
+      cgroup.add(window.pid);
+      using _frozen = cgroup.freeze();
+      const before = new Untouched(window.pid);
+      const [line] = refused(["-T", shell]);
+      assertMatch(line!, new RegExp(`^Cannot stop process ${window.pid} .*: it is frozen`));
+      before.assert();
+      cgroup.thaw();
+      using taken = startReptyr(["-T", shell]);
+      taken.line("echo $((6 * 7))");
+      taken.expect("42");
+    });
+
+    requiresCompiler("is refused by procout, where that would stop it", () => {
+      using cgroup = new Cgroup(version);
+      using target = start("session leader");
+      cgroup.add(target.pid);
+      using _frozen = cgroup.freeze();
+      const before = new Untouched(target.pid);
+      const message = new RegExp(`^procout: Cannot stop process ${target.pid} .*: it is frozen`);
+      assertRefused(["--engine=ptrace", target.pid], 1, message);
+      before.assert();
+    });
+  });
+}
+
+/** By subject, the calls of ptrace(2) at which it is frozen. The last ones of a job come after setsid(2), or after the move. */
+const MOMENTS = {
+  job: [9, 30, 58, 79, 95, 110],
+  family: [60, 120, 200],
+  steal: [17, 31, 45],
+} as const;
+
+for (const version of FREEZERS) {
+  describe(`a move in the middle of which all are frozen by cgroups of version ${version}`, () => {
+    afterEach(assertNoneLeft);
+
+    for (const [name, calls] of Object.entries(MOMENTS)) {
+      requires("strace", "cc", "bash")(`comes to its end, and nothing is lost: ${name}`, () => {
+        const outcomes = calls.map((call) => {
+          using cgroup = new Cgroup(version);
+          return frozenAt(name as keyof typeof MOMENTS, cgroup, call).outcome;
+        });
+        assertEquals(outcomes[0], "as before");
+        const allowed = ["as before", "moved", ...name === "steal" ? [] : ["without terminal"]];
+        assert(outcomes.every((outcome) => allowed.includes(outcome)), outcomes.join());
+      });
+    }
+  });
+}
