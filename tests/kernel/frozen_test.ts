@@ -5,6 +5,7 @@ import { HeldUpError } from "../../src/errors.ts";
 import { releaseStrays } from "../../src/tracee/release.ts";
 import { RemoteSyscalls } from "../../src/tracee/remote_syscalls.ts";
 import { Tracee } from "../../src/tracee/tracee.ts";
+import { requiresCapability } from "../support/capabilities.ts";
 import type { Child } from "../support/child.ts";
 import { Cgroup, FREEZERS } from "../support/frozen.ts";
 import { startDetached } from "../support/input_run.ts";
@@ -36,9 +37,11 @@ function injectInFrozen(
 }
 
 for (const version of FREEZERS) {
+  const test = requiresCapability(`freezer_v${version}`, requiresCompiler);
+
   describe(`a process that is frozen while it is worked on, cgroups of version ${version}`, () => {
     for (const [program, args] of [["command", []], ["threads", ["blocked", 3]]] as const) {
-      requiresCompiler(`is given up in time, and goes on where it was: ${program}`, () => {
+      test(`is given up in time, and goes on where it was: ${program}`, () => {
         using cgroup = new Cgroup(version);
         using victim = startVictim(program, args);
         cgroup.add(victim.pid);
@@ -59,7 +62,7 @@ for (const version of FREEZERS) {
       });
     }
 
-    requiresCompiler("is waited for where it could not come back by itself", () => {
+    test("is waited for where it could not come back by itself", () => {
       using cgroup = new Cgroup(version);
       using victim = startVictim("stackless");
       cgroup.add(victim.pid);

@@ -3,6 +3,7 @@
  * CI=true says nothing of whether the kernel lets it be used. What can be installed is no capability, see programs.ts.
  */
 import { it } from "@std/testing/bdd";
+import { whyNoFreezer } from "./frozen.ts";
 import { whyNoBpf } from "./probes/bpf.ts";
 import { whyNoArm32, whyNoIa32 } from "./probes/executables.ts";
 import {
@@ -52,6 +53,8 @@ const CAPABILITIES = {
   ipcns: ["IPC namespaces", () => namespaces.whyNoIpcNamespaces()],
   chroot: ["chroot(2)", () => namespaces.whyNoChroot()],
   cgroups: ["cgroups of one's own in systemd's hierarchy", whyNoCgroups],
+  freezer_v1: ["cgroups of version 1 that can be frozen", () => whyNoFreezer(1)],
+  freezer_v2: ["cgroups of version 2 that can be frozen", () => whyNoFreezer(2)],
   io_uring: ["io_uring", whyNoIoUring],
   memfd: ["files of memory, as reptyr publishes its record in", whyNoMemfd],
   console: ["a virtual console", whyNoConsole],

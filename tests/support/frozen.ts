@@ -1,5 +1,6 @@
 /** A cgroup of our own that can be frozen, with processes of a test in it. */
 import { freezerMounts } from "../../src/proc/freezer.ts";
+import { reasonOf } from "./probes/attempt.ts";
 import { waitUntil } from "./terminal.ts";
 
 const MOUNTS = freezerMounts(Deno.readTextFileSync("/proc/self/mountinfo"));
@@ -69,15 +70,16 @@ export class Cgroup implements Disposable {
   }
 }
 
-/** The versions of cgroups that processes can be frozen by here, found out by doing it. */
-export const FREEZERS: readonly (1 | 2)[] = ([1, 2] as const).filter((version) => {
+/** Why a cgroup of that version cannot be made and frozen here. */
+export function whyNoFreezer(version: 1 | 2): string | undefined {
   try {
     using cgroup = new Cgroup(version);
     using _frozen = cgroup.freeze();
-    return true;
+    return undefined;
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    console.log(`Skipped: processes frozen by cgroups of version ${version}: ${message}`);
-    return false;
+    return reasonOf(error);
   }
-});
+}
+
+/** The versions of cgroups; each is a capability: `freezer_v1`, `freezer_v2`. */
+export const FREEZERS = [1, 2] as const;
