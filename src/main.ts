@@ -7,9 +7,12 @@ import type { MirrorRequest } from "./procout/mod.ts";
 import type { MoveOptions } from "./reptyr/mod.ts";
 import type { NewTerminalOptions } from "./reptyr/new_terminal.ts";
 import { reportError, run, wantsVerbose } from "./cli/run.ts";
+import { raiseOwnLimits } from "./ffi/own_limits.ts";
+import { requireOwnRoom } from "./proc/require_room.ts";
 
 if (import.meta.main) {
-  const invocation = chooseCommand(readCalledAs(), Deno.args);
+  const calledAs = readCalledAsWithRoom();
+  const invocation = chooseCommand(calledAs, Deno.args);
   const borrowed = readBorrowedPrivileges();
   if (borrowed !== undefined) {
     const error = new RefusedError(`Cannot run this executable: ${borrowed}`);
@@ -29,6 +32,10 @@ if (import.meta.main) {
     fail(event.reason);
   });
 
+  const makeRoom = (): void => {
+    raiseOwnLimits();
+    requireOwnRoom();
+  };
   const move = async (options: MoveOptions): Promise<number> => {
     const reptyr = await import("./reptyr/mod.ts");
     return await reptyr.move(options);
@@ -48,6 +55,21 @@ if (import.meta.main) {
     return await procout.mirror(request);
   };
   Deno.exit(
-    await run(invocation, { move, mirror, newTerminal, steal, list, why, install }),
+    await run(invocation, { makeRoom, move, mirror, newTerminal, steal, list, why, install }),
   );
+}
+
+/** With a small RLIMIT_NOFILE the start of the runtime alone has used it up. */
+function readCalledAsWithRoom(): string {
+  try {
+    return readCalledAs();
+  } catch {
+    raiseOwnLimits();
+  }
+  try {
+    requireOwnRoom();
+    return readCalledAs();
+  } catch (error) {
+    Deno.exit(reportError(error, "reptyr", false));
+  }
 }

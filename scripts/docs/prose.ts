@@ -50,6 +50,11 @@ export const PROSE: Readonly<Record<CommandName, Prose>> = {
       "write, tries again as more comes, and says at the end how many bytes were dropped. With `--hangup` the job is " +
       "hung up, and the exit status is 1. A pipe whose reader has gone always hangs the job up, with the exit status " +
       "of a program that SIGPIPE ends, 141: no reader comes back to it.",
+      "The program raises its own soft limits as far as the hard ones allow, and refuses, before anything is touched, " +
+      "where they leave too little room; what it starts has the limits that it was started with. Its runtime needs room " +
+      "before that, and ends with a report of its own, 133 or 134, where it has none: below 48 GB of RLIMIT_AS " +
+      "(`ulimit -v`), 600 MB of RLIMIT_DATA (`ulimit -d`), 160 kB of RLIMIT_STACK (`ulimit -s`), 12 of RLIMIT_NOFILE " +
+      "(`ulimit -n`), or where RLIMIT_NPROC (`ulimit -u`) leaves no room for three threads. Nothing is touched then.",
     ],
     seeAlso: ["ptrace(2)", "pidfd_getfd(2)", "pty(7)", "nohup(1)", "screen(1)", "tmux(1)"],
   },
@@ -89,6 +94,11 @@ export const PROSE: Readonly<Record<CommandName, Prose>> = {
       "engine ptrace.",
       "A mirror that cannot be written, as on a full disk, ends `procout`, with the exit status 1, and leaves the " +
       "processes alone. With COMMAND it says so at once, and ends when the command does.",
+      "The program raises its own soft limits as far as the hard ones allow, and refuses, before anything is touched, " +
+      "where they leave too little room; what it starts has the limits that it was started with. Its runtime needs room " +
+      "before that, and ends with a report of its own, 133 or 134, where it has none: below 48 GB of RLIMIT_AS " +
+      "(`ulimit -v`), 600 MB of RLIMIT_DATA (`ulimit -d`), 160 kB of RLIMIT_STACK (`ulimit -s`), 12 of RLIMIT_NOFILE " +
+      "(`ulimit -n`), or where RLIMIT_NPROC (`ulimit -u`) leaves no room for three threads. Nothing is touched then.",
       "A shell's own `echo >&2` is a write to descriptor 1, which the shell has redirected for that moment.",
     ],
     seeAlso: ["bpf(2)", "ptrace(2)", "reptyr(1)", "strace(1)", "asciinema(1)"],

@@ -23,6 +23,9 @@ Exit status: that of the moved process where the kernel tells it (128+N when
 signal N ended it), else 0; that of COMMAND, 127 when there is none and 126 when
 it cannot be run; 1 when it could not be moved, or --why says that it
 cannot; 2 for a wrong command line.
+
+Its runtime needs address space: with less than 48 GB (ulimit -v) it ends with a
+crash report, before anything is touched.
 `;
 
 const PROCOUT_INTRODUCTION = `Usage: procout [OPTION]... PID...

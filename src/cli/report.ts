@@ -4,6 +4,7 @@ import { bold, red, setColorEnabled } from "@std/fmt/colors";
 import {
   CommandError,
   RefusedError,
+  RemoteSyscallError,
   StopTimeoutError,
   SyscallError,
   TraceeDiedError,
@@ -63,6 +64,10 @@ function explain(error: unknown, { command, verbose }: ReportOptions): Explanati
     const more = ["  Try again later, or wait longer with --timeout=SECONDS"];
     return { message: error.message, more, status: EXIT_FAILURE };
   }
+  if (error instanceof Error && isTooManyFiles(error)) {
+    const more = ["  Raise RLIMIT_NOFILE where this program is started: ulimit -n NUMBER"];
+    return { message: error.message, more, status: EXIT_FAILURE };
+  }
   const stack = verbose && error instanceof Error ? (error.stack ?? "").split("\n").slice(1) : [];
   if (error instanceof SyscallError || error instanceof TraceeDiedError) {
     return { message: error.message, more: stack, status: EXIT_FAILURE };
@@ -72,4 +77,11 @@ function explain(error: unknown, { command, verbose }: ReportOptions): Explanati
     ? stack
     : ["  This is a defect: run it again with --verbose and report what it says"];
   return { message: `Unexpected error: ${text}`, more, status: EXIT_FAILURE };
+}
+
+/** EMFILE of a call of our own, or of Deno's, which has no class for it. */
+function isTooManyFiles(error: Error): boolean {
+  if (error instanceof RemoteSyscallError) return false;
+  if (error instanceof SyscallError) return error.code === "EMFILE";
+  return /\(os error 24\)/.test(error.message);
 }

@@ -16,6 +16,8 @@ import { VERSION } from "./version.ts";
 
 /** What does the work: given from outside, so that --help and --version load nothing of it. */
 export interface Work {
+  /** Makes room for what follows, within this program's own limits. Throws RefusedError. */
+  readonly makeRoom: () => void;
   /** Moves a process and stays until it ends; its exit status. */
   readonly move: (options: MoveOptions) => Promise<number>;
   /** Makes a terminal and stays as long as it is used; its exit status. */
@@ -59,6 +61,7 @@ export function wantsVerbose(args: readonly string[]): boolean {
 }
 
 async function perform(request: Request, command: CommandName, work: Work): Promise<number> {
+  if (request.kind !== "help" && request.kind !== "version") work.makeRoom();
   switch (request.kind) {
     case "help":
       writeStdout(helpText(command));

@@ -232,6 +232,8 @@ export const SIGSTOP = 19;
 export const SIGTSTP = 20;
 export const SIGTTIN = 21;
 export const SIGTTOU = 22;
+export const SIGXCPU = 24;
+export const SIGXFSZ = 25;
 export const SIGWINCH = 28;
 export const SIG_DFL = 0n;
 export const SIG_IGN = 1n;
@@ -247,5 +249,11 @@ export const POSIX_SPAWN_SETSIGMASK = 0x08;
 export const POSIX_SPAWN_SETSID = 0x80;
 
 // <sys/resource.h>
+export const RLIMIT_CPU = 0;
+export const RLIMIT_DATA = 2;
+export const RLIMIT_STACK = 3;
+export const RLIMIT_NPROC = 6;
+export const RLIMIT_NOFILE = 7;
 export const RLIMIT_MEMLOCK = 8;
+export const RLIMIT_AS = 9;
 export const PRIO_PROCESS = 0;

@@ -10,8 +10,9 @@ import {
   POSIX_SPAWN_SETSIGDEF,
   POSIX_SPAWN_SETSIGMASK,
 } from "./constants.ts";
-import { describeErrno } from "./errno.ts";
+import { describeErrno, ERRNO } from "./errno.ts";
 import { libc } from "./libc.ts";
+import { withOriginalLimits } from "./own_limits.ts";
 import { addressOf, cString } from "./memory.ts";
 import { posixSpawnattr, posixSpawnFileActions, sigset } from "./structs.ts";
 
@@ -41,25 +42,36 @@ export interface SpawnOptions {
 
 /**
  * Run `argv` in a new process; `argv[0]` is looked up in our own PATH. Every signal has its default
- * action there and none is blocked, whatever this program ignores.
+ * action there and none is blocked, whatever this program ignores; its limits are those that this program was
+ * started with.
  *
  * Returns the PID of a child that the caller has to reap. Throws SyscallError when the program cannot
  * be run or one of `files` cannot be opened: then there is no child.
  */
 export function spawn(argv: readonly string[], options: SpawnOptions): number {
   using call = new PreparedSpawn(argv, options);
-  check(libc().posix_spawnp(...call.args), call.name);
+  check(withOriginalLimits(() => libc().posix_spawnp(...call.args)), call.name);
   return call.pid;
 }
 
 /**
  * The same on another thread: `files` may hold the child up before it runs the program, for as long as opening one
- * of them takes. Until the program runs, the child shares this program's memory. Rejects as `spawn` throws.
+ * of them takes. Until the program runs, the child shares this program's memory, and it has its raised limits: see
+ * `giveOriginalLimits()`. Rejects as `spawn` throws.
  */
 export async function spawnPaused(argv: readonly string[], options: SpawnOptions): Promise<number> {
   using call = new PreparedSpawn(argv, options);
   check(await libc().posix_spawnpAsync(...call.args), call.name);
   return call.pid;
+}
+
+/** No program: its name is that of a file in something that is no folder. */
+const NO_PROGRAM = "/dev/null/none";
+
+/** Whether the kernel starts one more process or thread for this user. A child is tried, which ends without running. */
+export function mayStartProcess(): boolean {
+  using call = new PreparedSpawn([NO_PROGRAM], { env: {} });
+  return libc().posix_spawnp(...call.args) !== ERRNO.EAGAIN;
 }
 
 /** The arguments of posix_spawnp(3), and all that they point to. */

@@ -144,6 +144,12 @@ export const itimerval = layout("struct itimerval", 32, {
   "it_value.tv_usec": [24, "i64"],
 });
 
+/** `struct rlimit { rlim_t rlim_cur, rlim_max; }` — getrlimit(2) */
+export const rlimit = layout("struct rlimit", 16, {
+  rlim_cur: [0, "u64"],
+  rlim_max: [8, "u64"],
+});
+
 /** `struct timeval { time_t tv_sec; suseconds_t tv_usec; }` — gettimeofday(2) */
 export const timeval = layout("struct timeval", 16, { tv_sec: [0, "i64"], tv_usec: [8, "i64"] });
 

@@ -1,6 +1,5 @@
 /** /proc/PID/status and /proc/PID/task/TID/status: proc_pid_status(5). */
 
-import { SIGPIPE } from "../ffi/constants.ts";
 import { readProcText } from "./gone.ts";
 
 /** Real, effective, saved and file system id, as in credentials(7). */
@@ -35,14 +34,6 @@ export interface Status {
 /** Whether `signal` is in `set`, one of a Status. */
 export function hasSignal(set: bigint, signal: number): boolean {
   return (set >> BigInt(signal - 1) & 1n) === 1n;
-}
-
-/**
- * The signals that this program was started with as ignored, as a set. To be asked before the first listener, which comes
- * in the place of that; and without SIGPIPE, which the runtime itself ignores, whatever it was started with.
- */
-export function inheritedIgnored(): bigint {
-  return (readStatus(Deno.pid)?.sigIgnored ?? 0n) & ~(1n << BigInt(SIGPIPE - 1));
 }
 
 /**

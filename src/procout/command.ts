@@ -5,9 +5,11 @@
 import { CommandError, RefusedError, SyscallError } from "../errors.ts";
 import { O_CLOEXEC, O_NONBLOCK, O_RDONLY, O_WRONLY, SIGKILL } from "../ffi/constants.ts";
 import { close, open } from "../ffi/descriptor.ts";
+import { giveOriginalLimits } from "../ffi/own_limits.ts";
 import { kill, usleep } from "../ffi/process.ts";
 import { type SpawnFile, spawnPaused } from "../ffi/spawn.ts";
-import { inheritedIgnored } from "../proc/status.ts";
+import { onOtherThread } from "../ffi/threads.ts";
+import { inheritedIgnored } from "../proc/inherited_signals.ts";
 import { listTids, readChildren } from "../proc/tasks.ts";
 import { Deadline } from "../tracee/wait.ts";
 import { openAnonymousFifo } from "./anonymous_fifo.ts";
@@ -33,17 +35,21 @@ export async function startPaused(
   const before = new Set(ownChildren());
   const fifoPath = `/proc/${Deno.pid}/fd/${fifo}`;
   const fifoInChild = unusedNumber(files);
-  const started = spawnPaused(argv, {
+  const options = {
     env: Deno.env.toObject(),
     files: [{ fd: fifoInChild, path: fifoPath, flags: O_RDONLY }, { close: fifoInChild }, ...files],
     ignored: inheritedIgnored(),
-  });
+  };
+  const started = onOtherThread(() => spawnPaused(argv, options));
   let failure: unknown;
   started.catch((error) => failure = error);
   const deadline = new Deadline(START_SECONDS);
   for (;;) {
     const pid = ownChildren().find((child) => !before.has(child));
-    if (pid !== undefined) return pausedChild(pid, fifo, started, program);
+    if (pid !== undefined) {
+      giveOriginalLimits(pid);
+      return pausedChild(pid, fifo, started, program);
+    }
     await new Promise((resolve) => setTimeout(resolve, 1));
     if (failure !== undefined) throw explain(failure, program);
     if (deadline.passed) throw new RefusedError(`Cannot run ${program}: it does not start`);

@@ -1,11 +1,14 @@
 /** The signals to this program, and what else ends a watch, as an engine asks for them. */
 import { SIGALRM, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGWINCH } from "../ffi/constants.ts";
-import { PollSet } from "../ffi/descriptor.ts";
 import { interruptCallsBy } from "../ffi/interruption.ts";
 import { stopSelf } from "../ffi/self_stop.ts";
-import { hasSignal, inheritedIgnored } from "../proc/status.ts";
+import { inheritedIgnored } from "../proc/inherited_signals.ts";
+import { hasSignal } from "../proc/status.ts";
 import { SignalInbox } from "../tty/signal_inbox.ts";
 import type { Control } from "./engine.ts";
+
+// A global of Deno's that its types do not name.
+declare const setImmediate: (callback: () => void) => unknown;
 
 /** How long a listener may take to run after its signal broke a call. */
 const LISTENER_MS = 50;
@@ -43,8 +46,6 @@ export class SignalControl implements Control {
   readonly #options: ControlOptions;
   readonly #signals: ControlSignal[];
   readonly #inbox: SignalInbox;
-  readonly #emptySet = new PollSet(1);
-  #turn: Promise<number> | undefined;
   #filled: Promise<unknown> | undefined;
   #over: Promise<unknown> | undefined;
   /** The signal that asked for the end. */
@@ -86,10 +87,8 @@ export class SignalControl implements Control {
 
   async turn(interrupted: boolean): Promise<void> {
     if (interrupted) await this.#inbox.arrival(LISTENER_MS);
-    else {
-      this.#turn ??= this.#emptySet.pollAsync(0).finally(() => this.#turn = undefined);
-      await this.#turn;
-    }
+    // On this thread: a call on another one waits for ever where that cannot be started.
+    else await new Promise<void>((resolve) => setImmediate(resolve));
     this.#act();
   }
 

@@ -2,14 +2,16 @@
 import type { RefusedError } from "../errors.ts";
 import { SIGHUP, SIGTERM } from "../ffi/constants.ts";
 import { kill } from "../ffi/process.ts";
+import { reserveThreads } from "../ffi/threads.ts";
 import { writeStderr } from "../log.ts";
+import { SignalInbox } from "../tty/signal_inbox.ts";
 import { unreadWriters } from "./broken_pipe.ts";
 import type { ChosenEngine } from "./choose_engine.ts";
 import { startPaused } from "./command.ts";
 import type { SinkOutputs } from "./engine.ts";
 import type { MirrorRequest } from "./mod.ts";
 import { OutputSink } from "./output_sink.ts";
-import { Session } from "./session.ts";
+import { Session, WATCH_THREADS } from "./session.ts";
 import { TargetTerminal } from "./target_terminal.ts";
 
 /** Exit status for a mirror that could not be written to its end. */
@@ -40,6 +42,9 @@ export async function mirrorCommand(
   // A file that cannot be written is to be known before there is a child.
   const terminal = new TargetTerminal([Deno.pid]);
   using session = new Session(request, terminal, { onUnread, onFailure });
+  // The command may be the last process that this user can have.
+  SignalInbox.startThread();
+  reserveThreads(WATCH_THREADS);
   using child = await startPaused(argv, outputSink?.files ?? []);
   const { pid } = child;
   // The keyboard's signals reach the command by themselves; signals to this program alone are passed on. The command

@@ -1,9 +1,10 @@
 /** `procout PID...`: mirror what running processes write. */
+import { reserveThreads } from "../ffi/threads.ts";
 import { writeStderr } from "../log.ts";
 import type { ChosenEngine } from "./choose_engine.ts";
 import { feedbackReaders, leftOutText, refuseReaders } from "./feedback.ts";
 import type { MirrorRequest } from "./mod.ts";
-import { Session } from "./session.ts";
+import { Session, WATCH_THREADS } from "./session.ts";
 import { TargetTerminal } from "./target_terminal.ts";
 
 /** Watches `pids` until they have ended, the reader has gone or a signal comes; the exit status. */
@@ -17,6 +18,7 @@ export async function mirrorProcesses(
   const { mirror, terminal } = session;
   const excludedPids = feedbackReaders(session.descriptors, pids, follow);
   refuseReaders(pids, excludedPids);
+  reserveThreads(WATCH_THREADS);
   const control = session.listen({
     SIGINT: "stop",
     SIGTERM: "stop",

@@ -15,6 +15,7 @@ import {
 import { close, create, fcntl, open, PollSet, write } from "../ffi/descriptor.ts";
 import { describeErrno, ERRNO } from "../ffi/errno.ts";
 import { usleep } from "../ffi/process.ts";
+import { pollOnOtherThread } from "../ffi/threads.ts";
 import type { ReadyHandler } from "./engine.ts";
 
 /** A reader usually makes room within this time; longer, and signals are waited for at the same time. */
@@ -41,7 +42,7 @@ export class Output implements Disposable {
   #readyHandler: ReadyHandler | undefined;
   #pauseUs = 0;
   readonly #queue: Uint8Array<ArrayBuffer>[] = [];
-  #ready: Promise<number> | undefined;
+  #ready: Promise<void> | undefined;
   #isGone = false;
   #failure: RefusedError | undefined;
   #isGathering = false;
@@ -162,7 +163,7 @@ export class Output implements Disposable {
   async ready(): Promise<void> {
     if (this.#ready === undefined) {
       this.#readyPoll.watch(0, this.#fd, POLLOUT);
-      this.#ready = this.#readyPoll.pollAsync(-1).finally(() => this.#ready = undefined);
+      this.#ready = pollOnOtherThread(this.#readyPoll).finally(() => this.#ready = undefined);
     }
     await this.#ready;
   }

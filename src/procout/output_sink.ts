@@ -6,6 +6,7 @@ import { SyscallError } from "../errors.ts";
 import { O_CLOEXEC, O_RDWR, O_WRONLY, POLLIN } from "../ffi/constants.ts";
 import { close, open, PollSet, read } from "../ffi/descriptor.ts";
 import type { SpawnFile } from "../ffi/spawn.ts";
+import { pollOnOtherThread } from "../ffi/threads.ts";
 import { Pty } from "../tty/pty.ts";
 import { getTermios, setTermios } from "../tty/termios.ts";
 import { getWindowSize, trySetWindowSize } from "../tty/window_size.ts";
@@ -63,7 +64,7 @@ export class OutputSink implements Disposable {
     const set = new PollSet(1);
     set.watch(0, this.#pty.master, POLLIN);
     // The set has to live as long as the call.
-    return set.pollAsync(-1).finally(() => set.reported(0));
+    return pollOnOtherThread(set).finally(() => set.reported(0));
   }
 
   /** The user's terminal may have another size. */

@@ -1,6 +1,7 @@
 /** What both kinds of watch have around them: where the mirror goes, the signals, the numbers for --stats. */
 import { POLLERR, POLLHUP } from "../ffi/constants.ts";
 import { PollSet } from "../ffi/descriptor.ts";
+import { pollOnOtherThread } from "../ffi/threads.ts";
 import { verbose, writeStderr } from "../log.ts";
 import { type ControlOptions, SignalControl } from "./control.ts";
 import type { Control, Engine } from "./engine.ts";
@@ -10,6 +11,9 @@ import type { MirrorRequest } from "./mod.ts";
 import { Output } from "./output.ts";
 import { Stats } from "./stats.ts";
 import type { TargetTerminal } from "./target_terminal.ts";
+
+/** Threads that a watch needs: for the engine, a full output, the loss of a reader, and the terminal of a command. */
+export const WATCH_THREADS = 4;
 
 /** Exit status for a mirror that has gaps. */
 const EXIT_LOST = 3;
@@ -70,7 +74,7 @@ export class Session implements Disposable {
   async readerGone(): Promise<void> {
     const set = new PollSet(this.#outputs.length);
     this.descriptors.forEach((fd, index) => set.watch(index, fd, 0));
-    await set.pollAsync(-1);
+    await pollOnOtherThread(set);
     this.#outputs.forEach((output, index) => {
       if ((set.reported(index) & (POLLERR | POLLHUP)) !== 0) output.giveUp();
     });

@@ -3,7 +3,7 @@
  * stop, change session and descriptors, let it go. A signal to this program is acted upon before or after,
  * never in between.
  */
-import { RefusedError, SyscallError } from "../errors.ts";
+import { RefusedError, RemoteSyscallError, SyscallError } from "../errors.ts";
 import { O_RDWR } from "../ffi/constants.ts";
 import { close, fchown } from "../ffi/descriptor.ts";
 import { usleep } from "../ffi/process.ts";
@@ -334,6 +334,9 @@ function explained(error: unknown, { pid, stat }: PreflightFacts): unknown {
   const remedies = [whatIsLeft(pid, stat, first === error)];
   if (first.code === "ENOSYS") {
     remedies.unshift("pidfd_getfd(2) is needed, which Linux has since version 5.6");
+  }
+  if (first.code === "EMFILE" && !(first instanceof RemoteSyscallError)) {
+    remedies.unshift("Raise RLIMIT_NOFILE where reptyr is started: ulimit -n NUMBER");
   }
   return new RefusedError(`Cannot move process ${pid}: ${first.message}`, remedies, {
     cause: first,

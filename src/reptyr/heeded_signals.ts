@@ -1,5 +1,6 @@
 /** Which of the signals that would end this program it has to heed. */
-import { hasSignal, inheritedIgnored } from "../proc/status.ts";
+import { inheritedIgnored } from "../proc/inherited_signals.ts";
+import { hasSignal } from "../proc/status.ts";
 
 /**
  * `signals`, each with the exit status for it, by whether they were ignored when this program was started. nohup(1)

@@ -2,11 +2,14 @@
 import { SIGWINCH } from "../ffi/constants.ts";
 import { close } from "../ffi/descriptor.ts";
 import { pidfdOpen } from "../ffi/process.ts";
+import { reserveThreads } from "../ffi/threads.ts";
 import { orThrow } from "../ffi/raw.ts";
 import { verbose, writeStderr } from "../log.ts";
+import { cpuWarning, requireFilesFor } from "../proc/require_room.ts";
 import { Pty } from "../tty/pty.ts";
 import { plainTermios, type Termios } from "../tty/settings.ts";
 import { SignalInbox } from "../tty/signal_inbox.ts";
+import { PUMP_THREADS } from "../tty/pump.ts";
 import { UserTerminal } from "../tty/user_terminal.ts";
 import { setWindowSize, tryGetWindowSize } from "../tty/window_size.ts";
 import { attach } from "./attach.ts";
@@ -41,6 +44,7 @@ export interface MoveOptions {
 export async function move(options: MoveOptions): Promise<number> {
   const { pid, redraw, alone, hangup } = options;
   const facts = preflight(pid, options);
+  requireFilesFor(1 + facts.members.length);
   warnAbout(facts, alone);
   using cleanup = new DisposableStack();
   const pidfd = orThrow(pidfdOpen(pid), `pidfd_open(${pid})`);
@@ -52,6 +56,7 @@ export async function move(options: MoveOptions): Promise<number> {
   // the program, lest a second SIGHUP of a closing terminal end it before its exit status is out.
   const { heeded, ignored } = sortSignals(ENDING_SIGNALS);
   const signals = new SignalInbox([...heeded, "SIGWINCH", "SIGCONT"], ignored);
+  reserveThreads(PUMP_THREADS);
   const rawMode = cleanup.use(enterRawMode(terminal));
   const shown = new ScreenKeeper(terminal);
   restoreAtExit(rawMode, shown, cleanup);
@@ -86,6 +91,8 @@ function warnAbout(
   { pid, members, status, targetSeccomp }: PreflightFacts,
   alone: boolean,
 ): void {
+  const limit = cpuWarning();
+  if (limit !== undefined) writeStderr(`reptyr: warning: ${limit}`);
   const job = alone ? [pid] : [pid, ...members];
   const known = { pid, uid: status.uids[0], job, seccomp: targetSeccomp };
   for (const line of warnings(readWarningFacts(known))) writeStderr(`reptyr: warning: ${line}`);

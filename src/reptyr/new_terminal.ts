@@ -8,17 +8,18 @@ import { close, open, PollSet } from "../ffi/descriptor.ts";
 import { pidfdOpen } from "../ffi/process.ts";
 import { orThrow } from "../ffi/raw.ts";
 import { spawn } from "../ffi/spawn.ts";
+import { pollOnOtherThread, reserveThreads } from "../ffi/threads.ts";
 import { verbose, writeStderr } from "../log.ts";
 import { statusNow } from "../tracee/wait.ts";
 import { Pty } from "../tty/pty.ts";
-import { pump, type PumpEnd } from "../tty/pump.ts";
+import { pump, PUMP_THREADS, type PumpEnd } from "../tty/pump.ts";
 import { RawMode } from "../tty/raw_mode.ts";
 import type { Termios } from "../tty/settings.ts";
 import { SignalInbox } from "../tty/signal_inbox.ts";
 import { getTermios, setTermios } from "../tty/termios.ts";
 import { UserTerminal } from "../tty/user_terminal.ts";
 import { setWindowSize, tryGetWindowSize } from "../tty/window_size.ts";
-import { inheritedIgnored } from "../proc/status.ts";
+import { inheritedIgnored } from "../proc/inherited_signals.ts";
 import { sortSignals } from "./heeded_signals.ts";
 import { IdleKeys } from "./idle_keys.ts";
 import { restoreAtExit, sizeOf } from "./own_terminal.ts";
@@ -47,6 +48,9 @@ const NAME_VARIABLE = "REPTYR_PTY";
  */
 export async function newTerminal({ command, place }: NewTerminalOptions): Promise<number> {
   using cleanup = new DisposableStack();
+  // COMMAND may be the last process that this user can have.
+  SignalInbox.startThread();
+  reserveThreads(PUMP_THREADS);
   const terminal = cleanup.use(new UserTerminal());
   const pty = cleanup.use(Pty.open());
   requireName(pty);
@@ -143,7 +147,7 @@ async function outlive(
   poll.watch(0, program.pidfd, POLLIN);
   poll.watch(1, signals.descriptor, POLLIN);
   while (program.status === undefined) {
-    await poll.pollAsync(-1);
+    await pollOnOtherThread(poll);
     signals.settle();
     const signal = signals.takeAny(endingSignals);
     if (signal !== undefined) return finish({ reason: "signal", signal }, program);

@@ -1,10 +1,13 @@
 /** `reptyr -T PID`: take over the whole terminal that a process runs on, and serve it until all have left it. */
 import { close } from "../ffi/descriptor.ts";
 import { pidfdOpen } from "../ffi/process.ts";
+import { reserveThreads } from "../ffi/threads.ts";
 import { orThrow } from "../ffi/raw.ts";
 import { verbose, writeStderr } from "../log.ts";
+import { cpuWarning } from "../proc/require_room.ts";
 import { encodeDevice, ptsDevice } from "../proc/device.ts";
 import { Pty } from "../tty/pty.ts";
+import { PUMP_THREADS } from "../tty/pump.ts";
 import { RawMode } from "../tty/raw_mode.ts";
 import { SignalInbox } from "../tty/signal_inbox.ts";
 import { UserTerminal } from "../tty/user_terminal.ts";
@@ -44,6 +47,7 @@ export async function steal({ pid, timeoutSeconds, redraw }: MoveOptions): Promi
   // Before the first stop: see move().
   const { heeded, ignored } = sortSignals(ENDING_SIGNALS);
   const signals = new SignalInbox([...heeded, "SIGWINCH", "SIGCONT"], ignored);
+  reserveThreads(PUMP_THREADS);
   const rawMode = cleanup.use(RawMode.enter(terminal.keyboard));
   const screen = new ScreenKeeper(terminal);
   restoreAtExit(rawMode, screen, cleanup);
@@ -96,6 +100,8 @@ function openPidfd({ target }: StealFacts): number {
  * the /dev/tty of them all.
  */
 function warnAbout({ target, wanted }: StealFacts): void {
+  const limit = cpuWarning();
+  if (limit !== undefined) writeStderr(`reptyr: warning: ${limit}`);
   const device = encodeDevice(ptsDevice(wanted.index));
   const job = readStats().filter(({ ttyNr, session }) =>
     ttyNr >>> 0 === device && session === wanted.session

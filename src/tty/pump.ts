@@ -5,6 +5,7 @@
 import { POLLERR, POLLHUP, POLLIN, POLLOUT } from "../ffi/constants.ts";
 import { PollSet, read, write } from "../ffi/descriptor.ts";
 import { ERRNO } from "../ffi/errno.ts";
+import { pollOnOtherThread } from "../ffi/threads.ts";
 import { Channel, type Transfer } from "./channel.ts";
 import type { SignalInbox } from "./signal_inbox.ts";
 import type { UserTerminal } from "./user_terminal.ts";
@@ -92,6 +93,9 @@ function timersTurn(): Promise<void> {
 
 /** How long a listener may take to run after its signal broke a poll(2): a few milliseconds. */
 const LISTENER_MS = 50;
+
+/** Threads that have to be reserved for a pump: reserveThreads(). */
+export const PUMP_THREADS = 1;
 
 const KEYBOARD = 0;
 const MASTER = 1;
@@ -187,8 +191,9 @@ class Pump<Ending extends Deno.Signal> {
       if (ready > 0) return;
       if (ready === -ERRNO.EINTR) await this.#options.signals.arrival(LISTENER_MS);
     }
-    if (performance.now() - this.#lastTransfer > QUIET_AFTER_MS) await this.#poll.pollAsync(-1);
-    else {
+    if (performance.now() - this.#lastTransfer > QUIET_AFTER_MS) {
+      await pollOnOtherThread(this.#poll);
+    } else {
       await timersTurn();
       this.#poll.poll(0);
     }

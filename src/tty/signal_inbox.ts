@@ -4,6 +4,7 @@
  * whole whenever one is.
  */
 import { pipe, read, write } from "../ffi/descriptor.ts";
+import { requireThread } from "../ffi/threads.ts";
 
 export class SignalInbox {
   readonly #arrived = new Set<Deno.Signal>();
@@ -13,10 +14,25 @@ export class SignalInbox {
   #woken = false;
 
   /**
+   * The runtime starts a thread at the first listener, and aborts the program where it cannot: this is for those that
+   * cannot listen yet. Throws RefusedError.
+   */
+  static startThread(): void {
+    if (SignalInbox.#hasThread) return;
+    requireThread();
+    // Nothing sends it, so nothing changes by a listener.
+    Deno.addSignalListener("SIGSTKFLT", () => {});
+    SignalInbox.#hasThread = true;
+  }
+
+  static #hasThread = false;
+
+  /**
    * Listen from now on to the end of the program, in place of the signals' default actions. Nothing is done about the
-   * `ignored` ones: without a listener Deno would end the program by some of them.
+   * `ignored` ones: without a listener Deno would end the program by some of them. Throws RefusedError.
    */
   constructor(signals: readonly Deno.Signal[], ignored: readonly Deno.Signal[] = []) {
+    SignalInbox.startThread();
     for (const signal of signals) {
       Deno.addSignalListener(signal, () => this.#arrive(signal));
     }

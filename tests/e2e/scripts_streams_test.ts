@@ -2,16 +2,17 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { join } from "@std/path";
 import { afterEach, describe, it } from "@std/testing/bdd";
 import { getTermios } from "../../src/tty/termios.ts";
+import { requiresCapability } from "../support/capabilities.ts";
 import { descendantsOf, ProcessHandle } from "../support/child.ts";
 import { assertNoneLeft, SHAPES } from "../support/e2e_target.ts";
-import { isMoved, isRoot, linesOf, startDetached, switchesOf } from "../support/input_run.ts";
-import { requires, requiresThat } from "../support/programs.ts";
+import { isMoved, linesOf, startDetached, switchesOf } from "../support/input_run.ts";
+import { requires } from "../support/programs.ts";
 import { reptyrPath } from "../support/reptyr.ts";
 import { move, Script, start } from "../support/scripts_run.ts";
 import { Terminal, waitUntil } from "../support/terminal.ts";
 import { readStat } from "../../src/proc/stat.ts";
 
-const asRoot = isRoot ? requires("unshare") : requiresThat(false, "only root can mount");
+const mounting = requiresCapability("mountns", requires("unshare"));
 
 const SIGHUP = 1;
 const SIGTERM = 15;
@@ -303,7 +304,7 @@ describe("reptyr on a full disk", () => {
     });
   }
 
-  asRoot("writes again when there is room", () => {
+  mounting("writes again when there is room", () => {
     using target = start("foreground job", "exec cat");
     using here = folder();
     const program =

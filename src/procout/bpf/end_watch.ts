@@ -3,6 +3,7 @@ import { RefusedError } from "../../errors.ts";
 import { POLLIN } from "../../ffi/constants.ts";
 import { close, PollSet } from "../../ffi/descriptor.ts";
 import { pidfdOpen } from "../../ffi/process.ts";
+import { pollOnOtherThread } from "../../ffi/threads.ts";
 
 /** Place of the ring in the poll set; the pidfds follow. */
 const RING = 0;
@@ -35,7 +36,7 @@ export class EndWatch implements Disposable {
       [...this.#pidfds.values()].forEach((pidfd, index) =>
         set.watch(PIDFDS + index, pidfd, POLLIN)
       );
-      this.#something = set.pollAsync(-1).finally(() => {
+      this.#something = pollOnOtherThread(set).finally(() => {
         this.#something = undefined;
         // A pidfd is readable for ever from the end on.
         [...this.#pidfds].forEach(([pid, pidfd], index) => {

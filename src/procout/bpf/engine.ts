@@ -4,6 +4,7 @@
  */
 import { POLLIN } from "../../ffi/constants.ts";
 import { PollSet } from "../../ffi/descriptor.ts";
+import { pollOnOtherThread } from "../../ffi/threads.ts";
 import { verbose, writeStderr } from "../../log.ts";
 import { Deadline } from "../../tracee/wait.ts";
 import type { Control, Engine, Receiver, WatchEvent, WatchRequest } from "../engine.ts";
@@ -216,7 +217,7 @@ export class BpfEngine implements Engine {
     const set = new PollSet(1);
     while (this.#isRunning) {
       set.watch(0, this.#loaded.alarmDescriptor, POLLIN);
-      await set.pollAsync(-1);
+      await pollOnOtherThread(set);
       if (this.#isRunning && set.reported(0) !== 0) this.#readAlarms();
     }
   }

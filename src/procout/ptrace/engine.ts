@@ -13,6 +13,7 @@ import {
 } from "../../ffi/constants.ts";
 import { setAlarm } from "../../ffi/interruption.ts";
 import { usleep } from "../../ffi/process.ts";
+import { onOtherThread } from "../../ffi/threads.ts";
 import { anyStatus, lastStatus, waitAny, waitAnyNow } from "../../ffi/wait_any.ts";
 import { verbose, writeStderr } from "../../log.ts";
 import { interrupt } from "../../tracee/ptrace.ts";
@@ -129,7 +130,7 @@ export class PtraceEngine implements Engine {
   /** Sleep, without waking up in between, until a thread has a status or a signal comes. */
   async #idle(): Promise<void> {
     this.#tick(false);
-    this.#anyStatus ??= anyStatus().finally(() => this.#anyStatus = undefined);
+    this.#anyStatus ??= onOtherThread(anyStatus).finally(() => this.#anyStatus = undefined);
     await this.#control.sleep(this.#anyStatus);
   }
 
