@@ -20,7 +20,7 @@ import { explainTimeout } from "../tracee/frozen.ts";
 import { overlap, type Steps } from "../tracee/steps.ts";
 import { refuseAlone } from "./alone.ts";
 import { changeSides, leadsSession, type Mover } from "./change_sides.ts";
-import { descriptorOnControlling, openControlling } from "./controlling.ts";
+import { descriptorOnControlling, openControlling, requireControlling } from "./controlling.ts";
 import { abandonOnFailure, firstOf } from "./failure.ts";
 import { releaseHeld } from "./hold.ts";
 import { Job } from "./job.ts";
@@ -306,13 +306,17 @@ function equip(
     const receive = function* (): Steps<Mover> {
       const given = yield* member.receiving(wanted);
       undo.defer(() => member.giveUp(given));
+      const opened = given[needed + 1];
+      if (opened !== undefined) {
+        yield* member.stepsWithin((remote) => requireControlling(remote, member, opened));
+      }
       return {
         member,
         plan,
         old,
         given,
         controlling: given[needed],
-        oldControlling: oldControlling ?? given[needed + 1],
+        oldControlling: oldControlling ?? opened,
       };
     };
     return receive();

@@ -1,5 +1,7 @@
 /** What a pty's master tells of its slave: pty(7), ioctl_tty(2). */
 import {
+  F_SETFD,
+  FD_CLOEXEC,
   O_CLOEXEC,
   O_NOCTTY,
   O_NONBLOCK,
@@ -8,7 +10,7 @@ import {
   TIOCGPTPEER,
   TIOCGSID,
 } from "../ffi/constants.ts";
-import { close, ioctl, ioctlStruct, open } from "../ffi/descriptor.ts";
+import { close, fcntl, ioctl, ioctlStruct, open } from "../ffi/descriptor.ts";
 import { layout, Struct } from "../struct.ts";
 
 const pidT = layout("pid_t", 4, { value: [0, "i32"] });
@@ -40,9 +42,17 @@ export function slavePath(master: number): number | undefined {
   return withSlave(master, (slave) => open(`/proc/self/fd/${slave}`, O_PATH | O_CLOEXEC));
 }
 
-function withSlave<T>(master: number, use: (slave: number) => T): T | undefined {
+/** The slave itself, opened anew: close-on-exec, nonblocking; undefined where the kernel does not open it for us. */
+export function openSlaveOf(master: number): number | undefined {
   const slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_NONBLOCK);
   if (slave < 0) return undefined;
+  fcntl(slave, F_SETFD, FD_CLOEXEC);
+  return slave;
+}
+
+function withSlave<T>(master: number, use: (slave: number) => T): T | undefined {
+  const slave = openSlaveOf(master);
+  if (slave === undefined) return undefined;
   try {
     return use(slave);
   } finally {

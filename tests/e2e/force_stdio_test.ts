@@ -5,13 +5,17 @@ import { join } from "@std/path";
 import { readFds } from "../../src/proc/fds.ts";
 import { readStat } from "../../src/proc/stat.ts";
 import { readStatus } from "../../src/proc/status.ts";
+import { requiresCapability } from "../support/capabilities.ts";
 import { type Child, childrenOf, ProcessHandle } from "../support/child.ts";
 import { assertNoneLeft, PROMPT, SHELL } from "../support/e2e_target.ts";
 import {
+  AS_NOBODY,
   assertMessage,
   isMoved,
   linesOf,
+  NOBODY,
   refused,
+  type RunOptions,
   startDetached,
   startOn,
   Untouched,
@@ -27,6 +31,8 @@ const O_NONBLOCK = 0o4000;
 const VICTIM = victimScript("stdio.py");
 
 const withPython = requires("python3", "bash");
+const asNobody = requiresCapability(["users", "attach"], withPython);
+const inMountNamespace = requiresCapability("mountns", withPython);
 
 let folder: string;
 
@@ -55,11 +61,15 @@ function pipesOf(pid: number): string[] {
 }
 
 /** Move the victim, wake it, ask it where it is, and end it. `modes`: of fds 0 to 2. */
-function moveAndAsk(pid: number, modes: readonly number[] = [O_RDWR, O_RDWR, O_RDWR]): void {
+function moveAndAsk(
+  pid: number,
+  modes: readonly number[] = [O_RDWR, O_RDWR, O_RDWR],
+  options: RunOptions = {},
+): void {
   using handle = new ProcessHandle(pid);
   const before = rest(pid);
   const oldTty = readStat(pid)?.ttyNr ?? 0;
-  using moved = startOn(["-s", pid]).terminal;
+  using moved = startOn(["-s", pid], options).terminal;
   waitUntil(`process ${pid} to be moved`, () => {
     assert(moved.child.status === undefined, moved.describe());
     return isMoved(pid, oldTty);
@@ -96,6 +106,40 @@ describe("reptyr -s", () => {
     untilReady(daemon.pid);
     moveAndAsk(daemon.pid);
     assertEquals(Deno.readTextFileSync(log), "old\n");
+  });
+
+  withPython("a session leader that has no descriptor of its controlling terminal", () => {
+    const log = join(folder, "log");
+    using old = Terminal.start(
+      ["bash", "-c", `exec python3 "$0" <"$0" >>"$1" 2>>"$1"`, VICTIM, log],
+    );
+    untilReady(old.pid);
+    moveAndAsk(old.pid);
+    old.expectEof();
+  });
+
+  inMountNamespace("the same, where its mount namespace has another terminal of that name", () => {
+    const log = join(folder, "log");
+    using other = new Terminal();
+    const script = `mount --bind ${other.device} "$2" && exec python3 "$0" <"$0" >>"$1" 2>>"$1"`;
+    using old = new Terminal();
+    old.spawn(["unshare", "-m", "bash", "-c", script, VICTIM, log, old.device]);
+    untilReady(old.pid);
+    moveAndAsk(old.pid);
+    old.expectEof();
+  });
+
+  asNobody("the same, where its user cannot ask the terminal's other end", () => {
+    Deno.chmodSync(folder, 0o777);
+    const victim = join(folder, "stdio.py");
+    Deno.copyFileSync(VICTIM, victim);
+    using old = new Terminal();
+    Deno.chownSync(old.device, NOBODY, null);
+    const script = `exec python3 "$0" <"$0" >>"$1" 2>>"$1"`;
+    old.spawn([...AS_NOBODY, "bash", "-c", script, victim, join(folder, "log")]);
+    untilReady(old.pid);
+    moveAndAsk(old.pid, undefined, { prefix: AS_NOBODY, owner: NOBODY });
+    old.expectEof();
   });
 
   for (const closed of [["0"], ["1", "2"], ["0", "1", "2"]]) {

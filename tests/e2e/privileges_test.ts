@@ -2,7 +2,8 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { join } from "@std/path";
 import { describe, it } from "@std/testing/bdd";
-import { AS_NOBODY, isRoot } from "../support/input_run.ts";
+import { lacks, requiresCapability } from "../support/capabilities.ts";
+import { AS_NOBODY } from "../support/input_run.ts";
 import { requiresThat, which } from "../support/programs.ts";
 import { reptyrPath } from "../support/reptyr.ts";
 
@@ -68,7 +69,7 @@ const POWERS: Record<string, { give: (path: string) => boolean; why: RegExp }> =
 
 /** Whether a file of the temporary folder can have that power: a program that says what it has is given it. */
 function works(power: (typeof POWERS)[string]): boolean {
-  if (!isRoot || which("setcap") === undefined) return false;
+  if (lacks("users") !== undefined || which("setcap") === undefined) return false;
   using folder = new Folder();
   const cat = folder.copy(which("cat")!, "cat");
   const status = (path: string) => asNobody([path, "/proc/self/status"]).stdout;
@@ -100,7 +101,7 @@ describe("an executable with more power than its user", () => {
   }
 
   const ambient = ["--inh-caps=+sys_ptrace", "--ambient-caps=+sys_ptrace"];
-  requiresThat(isRoot, "only root can become another user")(
+  requiresCapability("users")(
     "works with capabilities that its user has",
     () => {
       using folder = new Folder();

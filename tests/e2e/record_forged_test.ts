@@ -7,22 +7,19 @@ import { afterEach, describe } from "@std/testing/bdd";
 import { SIGHUP, SIGTERM } from "../../src/ffi/constants.ts";
 import { hasSignal, readStatus } from "../../src/proc/status.ts";
 import type { HelperGroup, ProcessName, ShieldRecord } from "../../src/reptyr/job_record.ts";
+import { requiresCapability } from "../support/capabilities.ts";
 import { assertNoneLeft } from "../support/e2e_target.ts";
 import { type ForgerOptions, nameOf, shieldOf, startForger } from "../support/forged_record.ts";
-import { AS_NOBODY, isMoved, isRoot, NOBODY, startOn, Untouched } from "../support/input_run.ts";
+import { AS_NOBODY, isMoved, NOBODY, startOn, Untouched } from "../support/input_run.ts";
 import { publicVictim } from "../support/input_victims.ts";
 import { descendantsOf } from "../support/child.ts";
 import { statOf } from "../support/jobs_moved.ts";
-import { requiresCompilerAnd, which } from "../support/programs.ts";
+import { requiresCompiler } from "../support/programs.ts";
 import { BASH, Stolen } from "../support/steal.ts";
 import { Terminal, waitUntil } from "../support/terminal.ts";
 
-const asRoot = requiresCompilerAnd(isRoot, "only root can become another user");
-
-const canUnshare = isRoot && which("unshare") !== undefined &&
-  new Deno.Command("setpriv", { args: [...AS_NOBODY.slice(1), "unshare", "-Ur", "true"] })
-    .outputSync().success;
-const withNamespaces = requiresCompilerAnd(canUnshare, "nobody cannot make a user namespace here");
+const asRoot = requiresCapability(["users", "memfd"], requiresCompiler);
+const withNamespaces = requiresCapability(["users", "memfd", "userns"], requiresCompiler);
 
 /** An emulator of nobody's with nobody's shell in it; root may take the terminal of that. */
 class UsersTerminal implements Disposable {

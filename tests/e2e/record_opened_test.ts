@@ -2,13 +2,14 @@
 import { assertEquals } from "@std/assert";
 import { afterEach, describe } from "@std/testing/bdd";
 import { formatRecord } from "../../src/reptyr/job_record.ts";
+import { requiresCapability } from "../support/capabilities.ts";
 import { assertNoneLeft, Target } from "../support/e2e_target.ts";
 import { nameOf, startHolder } from "../support/forged_record.ts";
-import { AS_NOBODY, isRoot, NOBODY } from "../support/input_run.ts";
+import { AS_NOBODY, NOBODY } from "../support/input_run.ts";
 import { publicVictim } from "../support/input_victims.ts";
-import { requiresCompilerAnd } from "../support/programs.ts";
+import { requiresCompiler } from "../support/programs.ts";
 
-const asRoot = requiresCompilerAnd(isRoot, "only root can make a mount namespace");
+const asRoot = requiresCapability(["users", "memfd", "mountns"], requiresCompiler);
 
 /** By what they are, what makes them with tests/victims/record.c. `pid` is to be moved. */
 const LIES: Readonly<Record<string, (pid: number) => string[]>> = {

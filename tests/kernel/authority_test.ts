@@ -4,10 +4,11 @@ import { afterEach, describe } from "@std/testing/bdd";
 import { SIGCONT } from "../../src/ffi/constants.ts";
 import { readStat } from "../../src/proc/stat.ts";
 import { readSurroundings, RecordHolder } from "../../src/reptyr/record_holder.ts";
+import { requiresCapability } from "../support/capabilities.ts";
 import { assertNoneLeft } from "../support/e2e_target.ts";
-import { isRoot, NOBODY } from "../support/input_run.ts";
+import { NOBODY } from "../support/input_run.ts";
 import { publicVictim } from "../support/input_victims.ts";
-import { requiresCompilerAnd, which } from "../support/programs.ts";
+import { requiresCompiler } from "../support/programs.ts";
 import { Terminal } from "../support/terminal.ts";
 import { untilBlocked } from "../support/victim.ts";
 
@@ -45,11 +46,7 @@ const KINDS: Readonly<Record<string, readonly string[]>> = {
   "root in a user namespace of one": [...as(NOBODY), "unshare", "-Ur", "unshare", "-Ur"],
 };
 
-const canUnshare = isRoot && which("unshare") !== undefined && which("setpriv") !== undefined &&
-  new Deno.Command("setpriv", { args: [...as(NOBODY).slice(1), "unshare", "-Ur", "true"] })
-    .outputSync().success;
-
-const asked = requiresCompilerAnd(canUnshare, "needs root, setpriv, and user namespaces for users");
+const asked = requiresCapability(["users", "userns", "ptrace"], requiresCompiler);
 
 function start(prefix: readonly string[], ...args: string[]): Terminal {
   const terminal = Terminal.start([...prefix, publicVictim("authority"), ...args]);

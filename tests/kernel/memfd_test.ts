@@ -4,15 +4,18 @@ import { afterEach, describe, it } from "@std/testing/bdd";
 import { close, open } from "../../src/ffi/descriptor.ts";
 import { O_NONBLOCK, O_RDWR } from "../../src/ffi/constants.ts";
 import { readMemfds } from "../../src/proc/memfd.ts";
+import { requiresCapability } from "../support/capabilities.ts";
 import { assertNoneLeft } from "../support/e2e_target.ts";
 import { startHolder } from "../support/forged_record.ts";
-import { isRoot, NOBODY } from "../support/input_run.ts";
-import { requiresCompiler, requiresCompilerAnd } from "../support/programs.ts";
+import { NOBODY } from "../support/input_run.ts";
+import { requiresCompiler } from "../support/programs.ts";
 
 const NAME = "reptyr-job";
 const MAX = 4096;
 
-const asRoot = requiresCompilerAnd(isRoot, "only root can make a mount namespace");
+const withMemory = requiresCapability("memfd", requiresCompiler);
+const asRoot = requiresCapability(["users", "memfd", "mountns"], requiresCompiler);
+const asNobody = requiresCapability(["users", "memfd"], requiresCompiler);
 
 function read(pid: number, max = MAX): string[] {
   return readMemfds(pid, NAME, max).map(({ bytes }) => new TextDecoder().decode(bytes));
@@ -21,7 +24,7 @@ function read(pid: number, max = MAX): string[] {
 describe("files of memory that another process has made", () => {
   afterEach(assertNoneLeft);
 
-  requiresCompiler("are read where they are sealed, and no longer than they may be", () => {
+  withMemory("are read where they are sealed, and no longer than they may be", () => {
     const files = ["memfd", "some text", "memfd", "x".repeat(MAX), "unsealed", "may change"];
     using holder = startHolder([...files, "sparse", `${1 << 30}`], []);
     assertEquals(read(holder.pid), ["some text", "x".repeat(MAX)]);
@@ -41,14 +44,13 @@ describe("files of memory that another process has made", () => {
     assertEquals(holder.expect(/opened (\d)/)[1], "3");
   });
 
-  requiresCompiler("have their makers' ids", () => {
+  asNobody("have their makers' ids", () => {
     using holder = startHolder(["memfd", "a text"]);
     const [file] = readMemfds(holder.pid, NAME, MAX);
-    const owner = isRoot ? NOBODY : Deno.uid();
-    assertEquals(file?.uid, owner);
+    assertEquals([file?.uid, file?.gid], [NOBODY, NOBODY]);
   });
 
-  requiresCompiler("are not looked for among very many descriptors", () => {
+  withMemory("are not looked for among very many descriptors", () => {
     const cases: [number, string[]][] = [[900, ["few"]], [1 << 14, []]];
     for (const [number, found] of cases) {
       using holder = startHolder(["memfd", "few", "wide", `${number}`], []);
