@@ -1,10 +1,14 @@
-/** The terminal that a target writes to: its size and its settings, and a repaint. It is open only while it is asked. */
+/** The terminal that a target writes to: its size and its settings, and a repaint. We have it only while it is asked. */
 import { O_CLOEXEC, O_NOCTTY, O_NONBLOCK, O_RDONLY, ONLCR, OPOST } from "../ffi/constants.ts";
-import { close, open } from "../ffi/descriptor.ts";
+import { close } from "../ffi/descriptor.ts";
+import { ERRNO } from "../ffi/errno.ts";
+import { pidfdGetfd, pidfdOpen, pidfdOpenThread } from "../ffi/process.ts";
 import { decodeDevice, isTerminal } from "../proc/device.ts";
 import { procFolder, readable } from "../proc/gone.ts";
 import { readOpenFile } from "../proc/open_file.ts";
 import { livingThread } from "../proc/stat.ts";
+import { readStatus } from "../proc/status.ts";
+import { tryOpen } from "../tty/redirected.ts";
 import { getTermios } from "../tty/termios.ts";
 import {
   getWindowSize,
@@ -78,22 +82,37 @@ export class TargetTerminal {
   /** The result of `use`; undefined when there is no terminal, or it has hung up. */
   #use<T>(use: (fd: number) => T): T | undefined {
     for (const pid of this.#pids) {
-      const folder = readable(() => procFolder(pid, livingThread(pid)));
+      const tid = readable(() => livingThread(pid)) ?? pid;
+      const folder = procFolder(pid, tid);
       for (const number of STANDARD) {
         const path = `${folder}/fd/${number}`;
         const file = readOpenFile(path);
         if (!file?.isCharDevice || !isTerminal(decodeDevice(file.rdev))) continue;
-        let fd: number | undefined;
+        const fd = descriptorOf(pid, tid, number);
+        if (fd < 0) continue;
         try {
-          fd = open(path, O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
           return use(fd);
         } catch {
-          continue; // it has hung up, or may not be opened
+          continue; // it has hung up, or is only the name of a terminal: O_PATH in open(2)
         } finally {
-          if (fd !== undefined) close(fd);
+          close(fd);
         }
       }
     }
     return undefined;
   }
+}
+
+/**
+ * The target's own open file, not the file opened once more: that would be with our rights, and the target need not have
+ * any. Before Linux 5.6, whose kernel does not hand it out, only as far as the target's user could do it.
+ */
+function descriptorOf(pid: number, tid: number, number: number): number {
+  const pidfd = tid === pid ? pidfdOpen(pid) : pidfdOpenThread(tid);
+  const fd = pidfd < 0 ? pidfd : pidfdGetfd(pidfd, number);
+  if (pidfd >= 0) close(pidfd);
+  const isOwn = () => readable(() => readStatus(pid))?.uids[1] === Deno.uid();
+  if (fd !== -ERRNO.ENOSYS || !isOwn()) return fd;
+  const flags = O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC;
+  return tryOpen(`${procFolder(pid, tid)}/fd/${number}`, flags) ?? fd;
 }

@@ -9,13 +9,18 @@ import {
   SIGTERM,
   SIGWINCH,
 } from "../../src/ffi/constants.ts";
+import { readStat } from "../../src/proc/stat.ts";
 import { readStatus } from "../../src/proc/status.ts";
+import { requiresCapability } from "../support/capabilities.ts";
 import { assertNoneLeft } from "../support/e2e_target.ts";
+import { AS_NOBODY, startDetached } from "../support/input_run.ts";
 import { assertNothingLeft, snapshot } from "../support/leftovers.ts";
 import { describeEngines, Procout } from "../support/procout.ts";
-import { requiresCompiler } from "../support/programs.ts";
+import { requires, requiresCompiler } from "../support/programs.ts";
 import { Terminal, waitUntil } from "../support/terminal.ts";
 import { startVictim, untilAllBlocked, untilBlocked, untilState } from "../support/victim.ts";
+
+const withUsers = requiresCapability("users", requires("cc", "python3", "bash"));
 
 const SIGUSR1 = 10;
 const SIGUSR2 = 12;
@@ -108,6 +113,29 @@ describeEngines("a target that procout watches", () => {
     procout.expectEnd();
     using shell = Terminal.start(["stty", "-F", target.device, "size"]);
     shell.expect("30 90");
+  });
+
+  withUsers("asks no terminal that the target has only the name of", () => {
+    using bystander = startVictim("signals", [], { rows: 33, columns: 77 });
+    const program = "import os, sys, time; os.dup2(os.open(sys.argv[1], os.O_PATH), 1); " +
+      "open('/proc/self/comm', 'w').write('named'); time.sleep(1000)";
+    const run = ["bash", "-c", `exec python3 -c "$0" "$1"`, program, bystander.device];
+    using target = startDetached([...AS_NOBODY, ...run]);
+    waitUntil("the target", () => readStat(target.pid)?.comm === "named");
+    using procout = Procout.watch(target.pid, [
+      "--redraw",
+      "--format=cast",
+      "-o",
+      "FOLDER/cast",
+    ]);
+    procout.signal(SIGINT);
+    procout.expectEnd();
+    const [header] = new TextDecoder().decode(procout.bytes("cast")).split("\n");
+    const { width, height } = JSON.parse(header!);
+    assertEquals([width, height], [80, 24]);
+    bystander.line("hello");
+    bystander.expect("line: hello");
+    assert(!bystander.output.includes("signal "), bystander.output);
   });
 
   requiresCompiler("has the size of its terminal and every new one in an asciicast", () => {
