@@ -1,6 +1,7 @@
 /** What --list and --why print. Pure. */
 
 import { bold, dim, green, red, setColorEnabled, yellow } from "@std/fmt/colors";
+import { printableJson } from "../proc/printable.ts";
 import type { ProcessReport } from "../reptyr/process_report.ts";
 import { named } from "../reptyr/refusals.ts";
 import { cutToWidth, padToWidth, textWidth } from "./text_width.ts";
@@ -31,7 +32,7 @@ const STATES: Readonly<Record<string, string>> = {
 
 /** One JSON value, with a newline at its end. */
 export function jsonText(value: ProcessReport | readonly ProcessReport[]): string {
-  return `${JSON.stringify(value, null, 2)}\n`;
+  return `${printableJson(value, 2)}\n`;
 }
 
 /** A table with one line for each process; below one that cannot be moved the reason and the first remedy. */

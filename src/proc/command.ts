@@ -1,6 +1,6 @@
 /** What a process is called, for people: its command line, or its name in brackets. */
 
-import { readProcText } from "./gone.ts";
+import { readProcStart, readProcText } from "./gone.ts";
 import { printable } from "./printable.ts";
 
 /**
@@ -13,12 +13,15 @@ export function commandText(cmdline: string, comm: string): string {
   return title === "" ? `[${printable(comm)}]` : printable(title);
 }
 
+/** No more of a command is shown anywhere. */
+const LONGEST_COMMAND = 1 << 15;
+
 /**
  * The command of a process as one printable line; undefined when it is gone. Once the first thread has
  * exited, only another thread, `tid`, still knows the arguments.
  */
 export function readCommand(pid: number, tid?: number): string | undefined {
-  const cmdline = readProcText(pid, tid, "cmdline");
+  const cmdline = readProcStart(pid, tid, "cmdline", LONGEST_COMMAND);
   const comm = readProcText(pid, tid, "comm");
   if (cmdline === undefined || comm === undefined) return undefined;
   return commandText(cmdline, comm.replace(/\n$/, ""));

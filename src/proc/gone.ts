@@ -49,3 +49,55 @@ export function procFolder(pid: number, tid?: number): string {
 export function readProcText(pid: number, tid: number | undefined, file: string) {
   return unlessGone(() => Deno.readTextFileSync(`${procFolder(pid, tid)}/${file}`));
 }
+
+/**
+ * As {@linkcode readProcText}, for a file that is as long as the process likes: at most its first `most` bytes. A process
+ * may say of gigabytes of nothing that they are its arguments: PR_SET_MM_MAP in prctl(2).
+ */
+export function readProcStart(
+  pid: number,
+  tid: number | undefined,
+  file: string,
+  most: number,
+): string | undefined {
+  return unlessGone(() => {
+    let text = "";
+    for (const piece of pieces(`${procFolder(pid, tid)}/${file}`, most)) text += piece;
+    return text;
+  });
+}
+
+/** What `pick` takes of the lines of such a file: it is given some at a time, each whole, with its newline. */
+export function readProcLines(
+  pid: number,
+  tid: number | undefined,
+  file: string,
+  most: number,
+  pick: (lines: string) => string,
+): string | undefined {
+  return unlessGone(() => {
+    let picked = "";
+    let rest = "";
+    for (const piece of pieces(`${procFolder(pid, tid)}/${file}`, most)) {
+      const text = rest + piece;
+      const end = text.lastIndexOf("\n") + 1;
+      rest = text.slice(end);
+      picked += pick(text.slice(0, end));
+    }
+    return picked;
+  });
+}
+
+const PIECE = 1 << 14;
+
+function* pieces(path: string, most: number): Generator<string> {
+  using file = Deno.openSync(path);
+  const decoder = new TextDecoder();
+  const bytes = new Uint8Array(Math.min(most, PIECE));
+  for (let left = most; left > 0;) {
+    const count = file.readSync(left < PIECE ? bytes.subarray(0, left) : bytes) ?? 0;
+    if (count === 0) break;
+    yield decoder.decode(bytes.subarray(0, count), { stream: true });
+    left -= count;
+  }
+}

@@ -1,6 +1,6 @@
 /** /proc/PID/maps: proc_pid_maps(5). */
 
-import { readProcText } from "./gone.ts";
+import { readProcLines, readProcText } from "./gone.ts";
 
 export interface Mapping {
   /** First address, and the first one after the end. */
@@ -47,16 +47,19 @@ export function parseMaps(text: string): Mapping[] {
  * process stands still for: there may be thousands.
  */
 export function readExecutableMaps(pid: number, tid: number): Mapping[] | undefined {
-  const text = readProcText(pid, tid, "maps");
-  return text === undefined ? undefined : parseMaps(executableOrStack(text));
+  const text = readProcLines(pid, tid, "maps", LONGEST, executableOrStack);
+  return text === undefined ? undefined : parseMaps(text);
 }
 
-/** Those lines of a maps file. A line ends at a newline alone: a path may hold a carriage return. Pure. */
-export function executableOrStack(text: string): string {
-  return (`\n${text}`.match(EXECUTABLE_OR_STACK) ?? []).join("").slice(1);
+/** Millions of mappings, or a quarter of one, all of whose names have the 4096 bytes that a path may have. */
+const LONGEST = 1 << 30;
+
+/** Those of the lines of a maps file. A line ends at a newline alone: a path may hold a carriage return. Pure. */
+export function executableOrStack(lines: string): string {
+  return (`\n${lines}`.match(EXECUTABLE_OR_STACK) ?? []).join("");
 }
 
-const EXECUTABLE_OR_STACK = /\n(?:[0-9a-f]+-[0-9a-f]+ ..x[^\n]*|[^\n]*\[stack\](?=\n|$))/g;
+const EXECUTABLE_OR_STACK = /\n(?:[0-9a-f]+-[0-9a-f]+ ..x[^\n]*|[^\n]*\[stack\](?=\n))/g;
 
 /** Mappings of a process; undefined when it is gone. Empty for a zombie and a kernel thread. */
 export function readMaps(pid: number, tid?: number): Mapping[] | undefined {

@@ -5,10 +5,13 @@ import { pidfdGetfd } from "../ffi/process.ts";
 import { SyscallError } from "../errors.ts";
 import { verbose } from "../log.ts";
 import { decodeDevice, isDevTty } from "../proc/device.ts";
-import { readProcText } from "../proc/gone.ts";
+import { readProcStart } from "../proc/gone.ts";
 import { BLIND_RESET } from "../tty/screen_modes.ts";
 import type { Member } from "./member.ts";
 import type { OldTerminal } from "./old_terminal.ts";
+
+/** TERM stands among the first, where it matters at all. */
+const LONGEST_ENVIRONMENT = 1 << 18;
 
 export class OldScreen implements Disposable {
   private constructor(readonly fd: number) {}
@@ -22,7 +25,7 @@ export class OldScreen implements Disposable {
     { pid, pidfd, fds, tracee }: Member,
     terminal: OldTerminal | undefined,
   ): OldScreen | undefined {
-    const environment = readProcText(pid, tracee.mainTid, "environ") ?? "";
+    const environment = readProcStart(pid, tracee.mainTid, "environ", LONGEST_ENVIRONMENT) ?? "";
     const term = environment.split("\0").find((entry) => entry.startsWith("TERM="))?.slice(5);
     if (term === undefined || term === "" || term === "dumb") return undefined;
     // To open /dev/tty again would be to open our own.

@@ -5,10 +5,12 @@
 import type { Architecture } from "../arch/mod.ts";
 import { RefusedError } from "../errors.ts";
 import type { Mapping } from "../proc/maps.ts";
-import { readMaps } from "../proc/maps.ts";
+import { readExecutableMaps } from "../proc/maps.ts";
 import { readMemoryUpTo } from "./remote_memory.ts";
 
 const CHUNK = 1 << 16;
+/** The process stands still meanwhile, and may have mapped terabytes of nothing. */
+const MOST_BYTES = 1n << 26n;
 
 /**
  * Address of a system call instruction in process `pid`, of which `tid` is a thread that lives: in
@@ -23,14 +25,22 @@ export function findSyscallInstruction(
   arch: Architecture,
   parked: bigint,
 ): bigint {
-  for (const mapping of inSearchOrder(readMaps(pid, tid) ?? [])) {
+  let left = MOST_BYTES;
+  for (const mapping of inSearchOrder(readExecutableMaps(pid, tid) ?? [])) {
     if (mapping.end > 1n << BigInt(arch.addressBits)) continue;
-    const found = searchMapping(tid, arch, mapping, parked);
+    const end = min(mapping.end, mapping.start + left);
+    const found = searchMapping(tid, arch, { ...mapping, end }, parked);
     if (found !== undefined) return found;
+    left -= end - mapping.start;
+    if (left === 0n) break;
   }
   throw new RefusedError(
     `Cannot move process ${pid}: its memory holds no system call instruction to use`,
   );
+}
+
+function min(a: bigint, b: bigint): bigint {
+  return a < b ? a : b;
 }
 
 /** Executable mappings, the vdso first. */

@@ -58,8 +58,16 @@ function privateMode(number: number, on: boolean): string {
   return `\x1b[?${number}${on ? "h" : "l"}`;
 }
 
-/** kitty's keyboard protocol: each screen has a stack of flags above a first entry. */
+/**
+ * kitty's keyboard protocol: each screen has a stack of flags above a first entry. Terminals limit its height, and throw
+ * away the lowest; to pop more than there is does no harm.
+ */
 type KeyboardFlags = number[];
+
+const HIGHEST_STACK = 128;
+
+/** Five flags so far; a number that is none would not be printed as one. */
+const ALL_FLAGS = 0xff;
 
 export class ScreenModes {
   /** A sequence that the last bytes began. */
@@ -164,8 +172,10 @@ export class ScreenModes {
     const kind = bytes[at + 1]!;
     if (kind === 0x28 || kind === 0x29) { // ( and )
       if (end >= bytes.length) return CUT;
-      this.#charsets[kind - 0x28] = String.fromCharCode(bytes[end]!);
       this.#inString = false;
+      const charset = bytes[end]!;
+      if (charset < 0x30 || charset > 0x7e) return end; // it breaks off, or takes more than one character
+      this.#charsets[kind - 0x28] = String.fromCharCode(charset);
       return end + 1;
     }
     // ESC ends a string, be it as the first byte of ST or not.
@@ -260,7 +270,7 @@ export class ScreenModes {
 
   #style(parameters: string): void {
     const style = /^(\d*) $/.exec(parameters);
-    if (style !== null) this.#cursorStyle = Number(style[1]);
+    if (style !== null) this.#cursorStyle = Number(style[1]) & ALL_FLAGS;
   }
 
   #keyboard(parameters: string): void {
@@ -268,14 +278,16 @@ export class ScreenModes {
     if (found === null) return;
     const [, marker, first = "", second = ""] = found;
     const stack = this.#alternate === undefined ? this.#mainKeyboard : this.#alternateKeyboard;
-    const flags = Number(first);
+    const count = Number(first);
+    const flags = count & ALL_FLAGS;
     const top = stack.length - 1;
     switch (marker) {
       case ">":
         stack.push(flags);
+        if (stack.length > HIGHEST_STACK) stack.splice(1, 1);
         break;
       case "<":
-        stack.splice(Math.max(1, stack.length - Math.max(1, flags)));
+        stack.splice(Math.max(1, stack.length - Math.max(1, count)));
         break;
       case "=":
         if (second === "2") stack[top]! |= flags;

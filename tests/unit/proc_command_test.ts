@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { commandText, readCommand } from "../../src/proc/command.ts";
-import { printable, shorten } from "../../src/proc/printable.ts";
+import { printable, printableJson, shorten } from "../../src/proc/printable.ts";
 
 describe("commandText", () => {
   const table: [string, string, string, string][] = [
@@ -35,8 +35,27 @@ describe("printable", () => {
       "\\t\\r\\x00\\x7f\\x85\\u2028\\u202e\\u2066\\u061c\\u200b\\ufeff",
     );
   });
+  it("writes out what is not seen, hidden text among it", () => {
+    assertEquals(
+      printable("a\u00ad\u180e\u2060\u2064\u206f\ufff9\u{e0001}\u{e0041}\u{e007f}b"),
+      "a\\xad\\u180e\\u2060\\u2064\\u206f\\ufff9\\u{e0001}\\u{e0041}\\u{e007f}b",
+    );
+  });
   it("leaves every other character alone", () => {
     assertEquals(printable("žluťoučký 🐈 \\n \ufffd"), "žluťoučký 🐈 \\n \ufffd");
+  });
+});
+
+describe("printableJson", () => {
+  it("means what JSON.stringify() means, and shows it", () => {
+    const value = { text: "a\n\x1b\x7f\u009b2J\u202e\u{e0041} 🐈 ž\u2028\ufeff" };
+    const json = printableJson(value);
+    assertEquals(JSON.parse(json), value);
+    assertEquals(
+      json,
+      String.raw`{"text":"a\n\u001b\u007f\u009b2J\u202e\udb40\udc41 🐈 ž\u2028\ufeff"}`,
+    );
+    assertEquals(printableJson([1, "\x85"], 2), `[\n  1,\n  "\\u0085"\n]`);
   });
 });
 

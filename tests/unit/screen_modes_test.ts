@@ -17,6 +17,23 @@ const VIM = "\x1b[?1006;1000h\x1b[?1002h\x1b[?1049h\x1b[22;0;0t\x1b[>4;2m\x1b[?1
 const VIM_ENDS = "\x1b[?1004l\x1b[?2004l\x1b[?1l\x1b>\x1b[?1049l\x1b[23;0;0t\x1b[>4;m" +
   "\x1b[?1006;1000l\x1b[?1002l\x1b[?25h\x1b[r";
 
+describe("ScreenModes of a program that means harm", () => {
+  it("keeps no more of a stack than terminals do", () => {
+    const modes = fed("\x1b[>1u".repeat(100_000));
+    assertEquals(modes.reset, "\x1b[<127u");
+    modes.feed(encode("\x1b[<200000u"));
+    assertEquals(modes.reset, "");
+  });
+
+  it("writes nothing but what it knows, whatever the numbers", () => {
+    const nines = "9".repeat(60);
+    const modes = fed(`\x1b[>${nines}u\x1b[=${nines}u\x1b[${nines} q\x1b(\x1b)\x07\x1b[?${nines}h`);
+    // deno-lint-ignore no-control-regex
+    assertEquals(/^(\x1b[\x20-\x7e]+)*$/.test(modes.again + modes.reset), true);
+    assertEquals(/9{9}|e\+/.test(modes.again + modes.reset), false);
+  });
+});
+
 describe("ScreenModes", () => {
   for (
     const [what, set, reset, again = set] of [

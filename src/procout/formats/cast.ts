@@ -5,6 +5,7 @@
  * A player shows what came out of the terminal, and there a newline came out as CR LF: what the terminal did to the
  * program's bytes is done here.
  */
+import { printableJson } from "../../proc/printable.ts";
 import type { WatchEvent } from "../engine.ts";
 import { encode, type Format } from "./format.ts";
 import { decodeLeniently, PieceJoiner } from "./utf8.ts";
@@ -43,7 +44,7 @@ export class CastFormat implements Format {
     const { columns: width, rows: height } = this.#terminal();
     this.#size = `${width}x${height}`;
     const timestamp = Math.floor(this.#started / 1000);
-    return encode(`${JSON.stringify({ version: 2, width, height, timestamp, env: this.#env })}\n`);
+    return encode(`${printableJson({ version: 2, width, height, timestamp, env: this.#env })}\n`);
   }
 
   event(event: WatchEvent): Uint8Array<ArrayBuffer> | undefined {
@@ -77,7 +78,7 @@ export class CastFormat implements Format {
   #line(time: number, code: string, data: string): Uint8Array<ArrayBuffer> {
     this.#lastTime = Math.max(time, this.#lastTime);
     const seconds = Math.round((this.#lastTime - this.#started) * 1000) / 1e6;
-    return encode(`${JSON.stringify([seconds, code, data])}\n`);
+    return encode(`${printableJson([seconds, code, data])}\n`);
   }
 
   end(): Uint8Array<ArrayBuffer> | undefined {

@@ -2,6 +2,7 @@
  * JSON Lines: one object a line. Pure. `time` is in seconds since 1970. Bytes stand as `text` when they are UTF-8, else
  * as `base64`: put together, they are the bytes that were written, whatever each object has.
  */
+import { printableJson } from "../../proc/printable.ts";
 import type { WatchEvent } from "../engine.ts";
 import { encode, type Format } from "./format.ts";
 import { decodeStrictly } from "./utf8.ts";
@@ -10,7 +11,7 @@ export class JsonFormat implements Format {
   begin(): undefined {}
 
   event(event: WatchEvent): Uint8Array<ArrayBuffer> {
-    return encode(`${JSON.stringify(objectOf(event))}\n`);
+    return encode(`${printableJson(objectOf(event))}\n`);
   }
 
   end(): undefined {}
