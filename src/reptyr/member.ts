@@ -16,6 +16,7 @@ import { FreezerWatch } from "../tracee/frozen.ts";
 import { findReturnSitesEarly } from "../tracee/return_sites.ts";
 import { finish, type Steps } from "../tracee/steps.ts";
 import { Tracee } from "../tracee/tracee.ts";
+import { servesFiles } from "./file_servers.ts";
 import { handOver } from "./handover.ts";
 import { type OldTerminal, oldTerminal } from "./old_terminal.ts";
 import type { MovePlan } from "./plan.ts";
@@ -91,25 +92,32 @@ export class Member implements Disposable {
 
   /**
    * Stop all of `pids`, at the same time. For each there is one result, of which {@linkcode memberOf} makes a member or
-   * an error. What can be looked up while they run is looked up before the first is asked.
+   * an error. What can be looked up while they run is looked up before the first is asked. The servers of file systems
+   * come last: a process that waits for one stops only when it has its answer.
    */
   static seizeAll(pids: readonly number[], timeoutSeconds: number): Seized[] {
     const options = pids.map((pid) => {
       findReturnSitesEarly(pid);
       return isFiltered(pid) ? PTRACE_O_SUSPEND_SECCOMP : 0;
     });
+    const servers = pids.map(servesFiles);
     const freezers = new FreezerWatch(pids);
     const frozen = freezers.look();
     awaitBlockedCalls(pids);
-    const asked = pids.map((pid, index) =>
-      settled(() => {
-        if (frozen.has(pid)) throw frozen.get(pid);
-        return Tracee.ask(pid, { timeoutSeconds, options: options[index]! });
-      })
-    );
-    const stopped = asked.map((one) =>
-      "error" in one ? one : settled(() => new Member(one.value()))
-    );
+    const stopped: Seized[] = [];
+    for (const isTheirTurn of [false, true]) {
+      const turn = [...pids.entries()].filter(([index]) => servers[index] === isTheirTurn);
+      const asked = turn.map(([index, pid]) =>
+        settled(() => {
+          if (frozen.has(pid)) throw frozen.get(pid);
+          return Tracee.ask(pid, { timeoutSeconds, options: options[index]! });
+        })
+      );
+      for (const [at, [index]] of turn.entries()) {
+        const one = asked[at]!;
+        stopped[index] = "error" in one ? one : settled(() => new Member(one.value()));
+      }
+    }
     // In version 2 of cgroups one that is frozen stops all the same, and does nothing that is asked of it then.
     const frozenNow = freezers.look();
     return stopped.map((one, index) => {

@@ -33,7 +33,7 @@ describe("a job with the server of a file system in it", () => {
   afterEach(assertNoneLeft);
 
   for (const shape of SHAPES) {
-    for (const options of ["member"] as const) {
+    for (const options of ["member", "member,busy"] as const) {
       requiresFuse(`is moved, and goes on to use that: ${options}, ${shape}`, () => {
         using job = new Served(options, shape);
         using moved = Moved.to(job.pid);
@@ -48,6 +48,20 @@ describe("a job with the server of a file system in it", () => {
       });
     }
   }
+});
+
+describeEngines("a job with the server of a file system in it", () => {
+  afterEach(assertNoneLeft);
+
+  requiresFuse("is mirrored, server and all", () => {
+    using job = new Served("member,busy");
+    using procout = Procout.watch(job.pid, ["-f"]);
+    job.terminal.line("hello");
+    procout.untilStdout("line: hello");
+    assertEquals(Deno.statSync(`/proc/${job.pid}/fd/10`).ino, 2);
+    job.terminal.line("exit 9");
+    procout.expectEnd(0);
+  });
 });
 
 /** Which file system it is, its server's options, and what that does before anybody looks. */
