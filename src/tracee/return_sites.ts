@@ -4,7 +4,7 @@
  */
 import { type Architecture, ARCHITECTURES } from "../arch/mod.ts";
 import { type Mapping, readExecutableMaps } from "../proc/maps.ts";
-import { readMemoryUpTo } from "./remote_memory.ts";
+import { CodeReader } from "./code_memory.ts";
 
 export interface ReturnSites {
   readonly syscall: bigint;
@@ -29,8 +29,9 @@ export function findReturnSites(
   const { returningSyscall, sigreturns } = arch.signalFrames;
   const mappings = inSearchOrder(maps);
   const alignment = arch.instructionAlignment;
-  const syscall = search(tid, mappings, [returningSyscall], alignment);
-  const sigreturn = search(tid, mappings, sigreturns, alignment);
+  const code = new CodeReader(pid, tid);
+  const syscall = search(code, mappings, [returningSyscall], alignment);
+  const sigreturn = search(code, mappings, sigreturns, alignment);
   return syscall === undefined || sigreturn === undefined ? undefined : { syscall, sigreturn };
 }
 
@@ -73,7 +74,7 @@ function inSearchOrder(mappings: readonly Mapping[]): Mapping[] {
 }
 
 function search(
-  tid: number,
+  code: CodeReader,
   mappings: readonly Mapping[],
   patterns: readonly Uint8Array[],
   alignment: number,
@@ -89,10 +90,11 @@ function search(
       const offset = known.get(key);
       if (offset === undefined) continue;
       const address = mapping.start + BigInt(offset);
-      if (patterns.some((pattern) => standsAt(tid, address, pattern))) return address;
+      if (patterns.some((pattern) => standsAt(code, mapping, address, pattern))) return address;
     }
-    const offset = searchMapping(tid, mapping, patterns, alignment, left);
-    if (key !== undefined) known.set(key, offset);
+    const offset = searchMapping(code, mapping, patterns, alignment, left);
+    const isFinal = offset !== undefined || !code.isPartial(mapping);
+    if (key !== undefined && isFinal) known.set(key, offset);
     if (offset !== undefined) return mapping.start + BigInt(offset);
     left -= Number(mapping.end - mapping.start);
     if (left <= 0) return undefined;
@@ -100,23 +102,29 @@ function search(
   return undefined;
 }
 
-function standsAt(tid: number, address: bigint, pattern: Uint8Array): boolean {
-  const bytes = readMemoryUpTo(tid, address, pattern.length);
+function standsAt(
+  code: CodeReader,
+  mapping: Mapping,
+  address: bigint,
+  pattern: Uint8Array,
+): boolean {
+  const bytes = code.read(mapping, address, pattern.length);
   return bytes.length === pattern.length && pattern.every((byte, index) => bytes[index] === byte);
 }
 
 function searchMapping(
-  tid: number,
-  { start, end }: Mapping,
+  code: CodeReader,
+  mapping: Mapping,
   patterns: readonly Uint8Array[],
   alignment: number,
   most: number,
 ): number | undefined {
+  const { start, end } = mapping;
   const longest = Math.max(...patterns.map(({ length }) => length));
   const overlap = Math.ceil((longest - 1) / alignment) * alignment;
   const size = Math.min(Number(end - start), most);
   for (let from = 0; from < size; from += CHUNK - overlap) {
-    const bytes = readMemoryUpTo(tid, start + BigInt(from), Math.min(CHUNK, size - from));
+    const bytes = code.read(mapping, start + BigInt(from), Math.min(CHUNK, size - from));
     for (const pattern of patterns) {
       const found = indexOfBytes(bytes, pattern, alignment);
       if (found >= 0) return from + found;

@@ -6,7 +6,7 @@ import type { Architecture } from "../arch/mod.ts";
 import { RefusedError } from "../errors.ts";
 import type { Mapping } from "../proc/maps.ts";
 import { readExecutableMaps } from "../proc/maps.ts";
-import { readMemoryUpTo } from "./remote_memory.ts";
+import { CodeReader } from "./code_memory.ts";
 
 const CHUNK = 1 << 16;
 /** The process stands still meanwhile, and may have mapped terabytes of nothing. */
@@ -25,11 +25,12 @@ export function findSyscallInstruction(
   arch: Architecture,
   parked: bigint,
 ): bigint {
+  const code = new CodeReader(pid, tid);
   let left = MOST_BYTES;
   for (const mapping of inSearchOrder(readExecutableMaps(pid, tid) ?? [])) {
     if (mapping.end > 1n << BigInt(arch.addressBits)) continue;
     const end = min(mapping.end, mapping.start + left);
-    const found = searchMapping(tid, arch, { ...mapping, end }, parked);
+    const found = searchMapping(code, arch, { ...mapping, end }, parked);
     if (found !== undefined) return found;
     left -= end - mapping.start;
     if (left === 0n) break;
@@ -54,7 +55,7 @@ export function inSearchOrder(mappings: readonly Mapping[]): Mapping[] {
 }
 
 function searchMapping(
-  tid: number,
+  code: CodeReader,
   arch: Architecture,
   mapping: Mapping,
   parked: bigint,
@@ -62,7 +63,7 @@ function searchMapping(
   const overlap = arch.syscallInstruction.length - 1;
   for (let start = mapping.start; start < mapping.end; start += BigInt(CHUNK - overlap)) {
     const left = mapping.end - start;
-    const bytes = readMemoryUpTo(tid, start, left < CHUNK ? Number(left) : CHUNK);
+    const bytes = code.read(mapping, start, left < CHUNK ? Number(left) : CHUNK);
     const found = findInstruction(bytes, start, arch, parked);
     if (found !== undefined) return found;
     if (left <= CHUNK) break;

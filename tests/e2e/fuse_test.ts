@@ -16,6 +16,7 @@ import {
 } from "../support/fuse.ts";
 import { Moved } from "../support/input_run.ts";
 import { describeEngines, Procout } from "../support/procout.ts";
+import { hasCompiler, victim } from "../support/programs.ts";
 import { reportOn } from "../support/reports.ts";
 import { BASH, Emulator, Stolen } from "../support/steal.ts";
 import { NOBODY } from "../support/users.ts";
@@ -64,6 +65,9 @@ describeEngines("a job with the server of a file system in it", () => {
   });
 });
 
+/** Has all of its code in one file, most of which it never comes to. */
+const LARGE = hasCompiler ? victim("command", ["-static", "-falign-functions=65536"]) : "";
+
 /** Which file system it is, its server's options, and what that does before anybody looks. */
 const UNTOLD: [string, ServerOptions, (server: FuseServer) => void][] = [
   ["that never answers", "none", (server) => server.silence()],
@@ -92,6 +96,18 @@ for (const [which, options, prepare] of UNTOLD) {
       using moved = Moved.to(served.pid);
       // A program that ends closes its files, and waits for an answer.
       assertServed(moved, () => served.server.end());
+    });
+
+    requiresFuse("is moved when its C library is there, too, in part", () => {
+      using served = new Served(options, "session leader", LARGE);
+      // What it runs for that is in memory from now on.
+      served.terminal.line("hello");
+      served.terminal.expect("line: hello");
+      prepare(served.server);
+      using moved = Moved.to(served.pid);
+      moved.terminal.line("hello");
+      moved.terminal.expect("line: hello");
+      served.server.end();
     });
 
     requiresFuse("has its terminal taken", () => {

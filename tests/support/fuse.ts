@@ -8,9 +8,14 @@ import { readStat } from "../../src/proc/stat.ts";
 
 const SIGUSR1 = 10;
 
-/** The words that run `argv` with a file system on `folder`. */
-export function served(folder: string, options: string, argv: readonly string[]): string[] {
-  return [victim("fuse_server"), folder, victim("command"), options, ...argv];
+/** The words that run `argv` with a file system on `folder`, whose file has the bytes of the program `source`. */
+export function served(
+  folder: string,
+  options: string,
+  argv: readonly string[],
+  source = victim("command"),
+): string[] {
+  return [victim("fuse_server"), folder, source, options, ...argv];
 }
 
 /** `it` where such a file system can be mounted, and its server compiled. */
@@ -61,8 +66,8 @@ export class MountPoint implements Disposable {
 }
 
 /**
- * A program on a new terminal with a file, its working directory and, unless `argv` says otherwise, itself on such a file
- * system: tests/victims/command.c.
+ * A program on a new terminal with itself, a file and its working directory on such a file system: `source`,
+ * tests/victims/command.c unless it is another.
  */
 export class Served implements Disposable {
   readonly folder = new MountPoint();
@@ -71,10 +76,10 @@ export class Served implements Disposable {
   readonly server: FuseServer;
   readonly #cleanup = new DisposableStack();
 
-  constructor(options: ServerOptions, shape: Shape = "session leader", argv?: readonly string[]) {
+  constructor(options: ServerOptions, shape: Shape = "session leader", source?: string) {
     using cleanup = new DisposableStack();
     cleanup.use(this.folder);
-    const words = served(this.folder.path, options, argv ?? [`${this.folder.path}/file`]);
+    const words = served(this.folder.path, options, [`${this.folder.path}/file`], source);
     const isLeader = shape === "session leader";
     this.terminal = cleanup.use(Terminal.start(isLeader ? words : SHELL, { label: "old" }));
     if (!isLeader) {
