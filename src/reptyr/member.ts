@@ -16,7 +16,7 @@ import { FreezerWatch } from "../tracee/frozen.ts";
 import { findReturnSitesEarly } from "../tracee/return_sites.ts";
 import { finish, type Steps } from "../tracee/steps.ts";
 import { Tracee } from "../tracee/tracee.ts";
-import { servesFiles } from "./file_servers.ts";
+import { serversLast } from "./file_servers.ts";
 import { handOver } from "./handover.ts";
 import { type OldTerminal, oldTerminal } from "./old_terminal.ts";
 import type { MovePlan } from "./plan.ts";
@@ -100,23 +100,22 @@ export class Member implements Disposable {
       findReturnSitesEarly(pid);
       return isFiltered(pid) ? PTRACE_O_SUSPEND_SECCOMP : 0;
     });
-    const servers = pids.map(servesFiles);
+    const turns = serversLast(pids);
     const freezers = new FreezerWatch(pids);
     const frozen = freezers.look();
     awaitBlockedCalls(pids);
     const stopped: Seized[] = [];
-    for (const isTheirTurn of [false, true]) {
-      const turn = [...pids.entries()].filter(([index]) => servers[index] === isTheirTurn);
+    for (const turn of turns) {
       const asked = turn.map(([index, pid]) =>
         settled(() => {
           if (frozen.has(pid)) throw frozen.get(pid);
           return Tracee.ask(pid, { timeoutSeconds, options: options[index]! });
         })
       );
-      for (const [at, [index]] of turn.entries()) {
-        const one = asked[at]!;
+      asked.forEach((one, at) => {
+        const [index] = turn[at]!;
         stopped[index] = "error" in one ? one : settled(() => new Member(one.value()));
-      }
+      });
     }
     // In version 2 of cgroups one that is frozen stops all the same, and does nothing that is asked of it then.
     const frozenNow = freezers.look();
