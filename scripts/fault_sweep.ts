@@ -4,6 +4,7 @@
  * tests/e2e/fault_sweep_test.ts runs a sample of it.
  */
 import { parseArgs } from "@std/cli/parse-args";
+import { lacks } from "../tests/support/capabilities.ts";
 import {
   describeFault,
   DESPITE_INSISTING,
@@ -83,7 +84,11 @@ function main(args: string[]): number {
   }
   const subjects = SUBJECTS.filter((name) =>
     [undefined, name].includes(options.subject as SubjectName)
-  );
+  ).filter((name) => {
+    const why = name.endsWith("32") ? lacks("ia32") : undefined;
+    if (why !== undefined) console.log(`Skipped: ${name}: ${why}`);
+    return why === undefined;
+  });
   const how: Sweep = {
     side: options.side === "injected" ? "injected" : "own",
     call: options.call ?? "ptrace",
