@@ -13,7 +13,7 @@ import { RemoteSyscalls } from "../../src/tracee/remote_syscalls.ts";
 import { SCRATCH_SIZE } from "../../src/tracee/safety_net.ts";
 import { findInstruction } from "../../src/tracee/syscall_instruction.ts";
 import { Tracee } from "../../src/tracee/tracee.ts";
-import { requires32 } from "../support/capabilities.ts";
+import { requires32, requiresCapability } from "../support/capabilities.ts";
 import { assertNothingLeft, snapshot } from "../support/leftovers.ts";
 import {
   FLAGS_32,
@@ -135,19 +135,22 @@ describe("RemoteSyscalls", () => {
     victim.expect(/result=0 errno=0 handled=0/);
   });
 
-  requiresCompiler("tells what a filter refuses, and the process lives on", () => {
-    using victim = startVictim("command", ["seccomp-errno"]);
-    untilBlocked(victim.pid);
-    const before = snapshot(victim.pid);
-    {
-      using tracee = Tracee.seize(victim.pid, OPTIONS);
-      using remote = RemoteSyscalls.begin(tracee);
-      assertEquals(remote.syscall("socketpair", 1, 2, 0, remote.scratch), BigInt(-ERRNO.EPERM));
-    }
-    assertNothingLeft(before);
-    victim.line("hello");
-    victim.expect("line: hello");
-  });
+  requiresCapability("seccomp", requiresCompiler)(
+    "tells what a filter refuses, and the process lives on",
+    () => {
+      using victim = startVictim("command", ["seccomp-errno"]);
+      untilBlocked(victim.pid);
+      const before = snapshot(victim.pid);
+      {
+        using tracee = Tracee.seize(victim.pid, OPTIONS);
+        using remote = RemoteSyscalls.begin(tracee);
+        assertEquals(remote.syscall("socketpair", 1, 2, 0, remote.scratch), BigInt(-ERRNO.EPERM));
+      }
+      assertNothingLeft(before);
+      victim.line("hello");
+      victim.expect("line: hello");
+    },
+  );
 
   requiresCompiler(
     "keeps every register and the red zone of a program that never enters the kernel",

@@ -9,6 +9,7 @@ import { listTids } from "../../src/proc/tasks.ts";
 import { readMemory } from "../../src/tracee/remote_memory.ts";
 import { RemoteSyscalls } from "../../src/tracee/remote_syscalls.ts";
 import { Tracee } from "../../src/tracee/tracee.ts";
+import { requiresCapability } from "../support/capabilities.ts";
 import { assertNothingLeft, snapshot } from "../support/leftovers.ts";
 import { requiresCompiler } from "../support/programs.ts";
 import { Terminal, waitUntil } from "../support/terminal.ts";
@@ -218,7 +219,7 @@ describe("a tracee that is killed", () => {
     assertEquals(victim.expectExit(), DEAD);
   });
 
-  requiresCompiler("by its own filter ends the injection", () => {
+  requiresCapability("seccomp", requiresCompiler)("by its own filter ends the injection", () => {
     using victim = startVictim("command", ["seccomp-kill"]);
     untilBlocked(victim.pid);
     {

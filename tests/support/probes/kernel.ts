@@ -36,7 +36,7 @@ export function whyNoIoUring(): string | undefined {
   }
 }
 
-/** A file of memory is written and read back by its name in /proc; vm.memfd_noexec=2 refuses it, too. */
+/** A file of memory is written and read back by its name in /proc; filters of containers may refuse that. */
 export function whyNoMemfd(): string | undefined {
   try {
     const args = [cString("reptyr-probe"), MFD_CLOEXEC];

@@ -15,7 +15,7 @@ export function whyNoUsers(prefix: Prefix = []): string | undefined {
 export function whyNoUserNamespaces(
   prefix: Prefix = isRoot ? AS_NOBODY : [],
 ): string | undefined {
-  return whyFails([...prefix, "unshare", "-U", "true"]);
+  return whyFails([...prefix, "unshare", "-Ur", "true"]);
 }
 
 export function whyNoMounts(prefix: Prefix = []): string | undefined {
