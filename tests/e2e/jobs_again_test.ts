@@ -2,6 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { afterEach, describe, it } from "@std/testing/bdd";
 import { SIGTERM } from "../../src/ffi/constants.ts";
 import { readStat } from "../../src/proc/stat.ts";
+import { requiresCapability } from "../support/capabilities.ts";
 import { descendantsOf, ProcessHandle } from "../support/child.ts";
 import { assertNoneLeft } from "../support/e2e_target.ts";
 import {
@@ -52,6 +53,11 @@ describe("jobs that are hard to catch", () => {
 /** What the shells of the first move may do between that and the second. */
 const FATES = ["lives", "is hung up"] as const;
 
+/** `it` where one reptyr can tell the next what cannot be seen. */
+function knowing(...programs: readonly string[]) {
+  return requiresCapability("memfd", requires(...programs));
+}
+
 describe("a job of several that was moved out of a shell, moved once more", () => {
   afterEach(assertNoneLeft);
 
@@ -98,7 +104,7 @@ describe("a job of several that was moved out of a shell, moved once more", () =
     });
   }
 
-  requires("bash", "cat")("a pipeline whose first shell ends while reptyr stands still", () => {
+  knowing("bash", "cat")("a pipeline whose first shell ends while reptyr stands still", () => {
     using old = typeInShell("cat | cat");
     const pids = untilRunning(old, ["cat", "cat"]);
     untilForeground(pids[0]!);
@@ -121,7 +127,7 @@ describe("a job of several that was moved out of a shell, moved once more", () =
     pids.forEach((pid) => assert(job.handle(pid).ended));
   });
 
-  requiresCompiler("keys and window reach every member there", () => {
+  requiresCapability("memfd", requiresCompiler)("keys and window reach every member there", () => {
     const kinds = ["plain", "group", "plain"];
     using old = startOnTerminal("foreground job", [victim("jobs_family"), ...kinds]);
     const parent = Number(old.expect(/ready (\d+)\r\n/)[1]);

@@ -2,6 +2,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { afterEach, describe } from "@std/testing/bdd";
 import { SIGKILL } from "../../src/ffi/constants.ts";
+import { requiresCapability } from "../support/capabilities.ts";
 import { descendantsOf } from "../support/child.ts";
 import { assertNoneLeft, PROMPT, RESTLESS } from "../support/e2e_target.ts";
 import {
@@ -76,47 +77,53 @@ describe("what a job does about SIGHUP", () => {
   afterEach(assertNoneLeft);
 
   for (const moves of [1, 2, 3]) {
-    requires("python3")(`is put back at the end of its first shell, after ${moves} moves`, () => {
+    requiresCapability("memfd", requires("python3"))(
+      `is put back at the end of its first shell, after ${moves} moves`,
+      () => {
+        using witnesses = new Witnesses();
+        const { old, pids } = witnesses.start();
+        using _ = old;
+        using job = new MovedJob(old, pids, RESTLESS);
+        using terminals = new DisposableStack();
+        const shown = Array.from({ length: moves }, () => terminals.use(job.move(pids[0]!)));
+        for (const left of shown.slice(0, -1)) {
+          assertEquals(left.expectExit(), { kind: "exited", status: 0 });
+          assert(!left.output.includes("SIGHUP"), left.output);
+        }
+        old.hangUp();
+        old.expectExit();
+        job.expectAsBefore();
+        assertEquals([witnesses.told("parent"), witnesses.told("child")], ["", ""]);
+        // The last terminal goes away: by then nothing is kept from anyone.
+        shown.at(-1)!.hangUp();
+        witnesses.untilTold();
+      },
+    );
+  }
+
+  requiresCapability("memfd", requires("python3"))(
+    "is put back by the next move, when the first shell ended in between",
+    () => {
       using witnesses = new Witnesses();
       const { old, pids } = witnesses.start();
       using _ = old;
       using job = new MovedJob(old, pids, RESTLESS);
-      using terminals = new DisposableStack();
-      const shown = Array.from({ length: moves }, () => terminals.use(job.move(pids[0]!)));
-      for (const left of shown.slice(0, -1)) {
-        assertEquals(left.expectExit(), { kind: "exited", status: 0 });
-        assert(!left.output.includes("SIGHUP"), left.output);
-      }
+      // Stopped, the first reptyr cannot lift its shields.
+      using moved = job.move(pids[0]!);
+      moved.child.handle.signal(19);
+      waitUntil("the first reptyr to stop", () => statOf(moved.pid).state === "T");
       old.hangUp();
       old.expectExit();
-      job.expectAsBefore();
-      assertEquals([witnesses.told("parent"), witnesses.told("child")], ["", ""]);
-      // The last terminal goes away: by then nothing is kept from anyone.
-      shown.at(-1)!.hangUp();
+      const before = terminalsOf(pids[0]!);
+      using third = startReptyr([pids[0]!]);
+      waitUntil("the second move", () => terminalsOf(pids[0]!).join() !== before.join());
+      job.expectOwnHangup();
+      moved.child.handle.signal(18);
+      assertEquals(moved.expectExit(), { kind: "exited", status: 0 });
+      third.hangUp();
       witnesses.untilTold();
-    });
-  }
-
-  requires("python3")("is put back by the next move, when the first shell ended in between", () => {
-    using witnesses = new Witnesses();
-    const { old, pids } = witnesses.start();
-    using _ = old;
-    using job = new MovedJob(old, pids, RESTLESS);
-    // Stopped, the first reptyr cannot lift its shields.
-    using moved = job.move(pids[0]!);
-    moved.child.handle.signal(19);
-    waitUntil("the first reptyr to stop", () => statOf(moved.pid).state === "T");
-    old.hangUp();
-    old.expectExit();
-    const before = terminalsOf(pids[0]!);
-    using third = startReptyr([pids[0]!]);
-    waitUntil("the second move", () => terminalsOf(pids[0]!).join() !== before.join());
-    job.expectOwnHangup();
-    moved.child.handle.signal(18);
-    assertEquals(moved.expectExit(), { kind: "exited", status: 0 });
-    third.hangUp();
-    witnesses.untilTold();
-  });
+    },
+  );
 });
 
 describe("when the new terminal goes away", () => {

@@ -1,6 +1,7 @@
 /** `reptyr -T`: a terminal to which another reptyr has moved a job. What that one did for the job goes on. */
 import { assert, assertEquals } from "@std/assert";
 import { afterEach, describe } from "@std/testing/bdd";
+import { requiresCapability } from "../support/capabilities.ts";
 import { assertNoneLeft, PROMPT, SHELL } from "../support/e2e_target.ts";
 import { MovedJob, statOf, typeInShell, untilRunning } from "../support/jobs_moved.ts";
 import { reptyrOf } from "../support/jobs_shell.ts";
@@ -53,10 +54,13 @@ class Taken implements Disposable {
   }
 }
 
+/** The job is told of by the record of the reptyr that serves it. */
+const knowing = requiresCapability("memfd", requires("cat"));
+
 describe("reptyr -T takes a job that reptyr has moved, with its terminal", () => {
   afterEach(assertNoneLeft);
 
-  requires("cat")("and answers ^Z, which the kernel ignores for it; ^C reaches all of it", () => {
+  knowing("and answers ^Z, which the kernel ignores for it; ^C reaches all of it", () => {
     using taken = new Taken();
     const { shell } = taken;
     taken.echoes("first");
@@ -75,7 +79,7 @@ describe("reptyr -T takes a job that reptyr has moved, with its terminal", () =>
     shell.expect("status 130\r\n");
   });
 
-  requires("cat")("and has it heed SIGHUP again when its old shell has ended", () => {
+  knowing("and has it heed SIGHUP again when its old shell has ended", () => {
     using taken = new Taken();
     const { old, job } = taken;
     old.line("exit");
@@ -85,7 +89,7 @@ describe("reptyr -T takes a job that reptyr has moved, with its terminal", () =>
     taken.echoes("still here");
   });
 
-  requires("cat")("and hangs up all of it when it is ended by a signal", () => {
+  knowing("and hangs up all of it when it is ended by a signal", () => {
     using taken = new Taken();
     Deno.kill(reptyrOf(taken.shell), "SIGTERM");
     taken.shell.expect("reptyr: ended by SIGTERM: the programs on /dev/pts/");
