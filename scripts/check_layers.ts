@@ -1,6 +1,6 @@
 /**
- * Holds the layers of src/: imports go down only, unsafe calls stand in src/ffi, Deno.exit in src/main.ts,
- * and no unit test loads FFI. Reads the text of the files; prints one line for each violation.
+ * Holds the layers of src/: imports go down only, unsafe calls stand in src/ffi, Deno.exit in src/main.ts, what acts on
+ * other processes behind the gate of src/reptyr, and no unit test loads FFI. Reads the text of the files; prints one line for each violation.
  */
 import { dirname, join, normalize } from "@std/path";
 
@@ -21,6 +21,13 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
 };
 /** Files that every layer may import: they know nothing of processes and terminals. */
 const COMMON = ["errors.ts", "log.ts", "struct.ts"];
+/** Who stands in front of every signal and ptrace request of src/reptyr, and how these are made. */
+const GATE = "src/reptyr/gate.ts";
+const GATED = [
+  /\bimport\s*\{[^}]*\b(kill|pidfdSendSignal|seize)\b[^}]*\}/g,
+  /\bDeno\s*\??\.\s*kill\b/g,
+  /\bTracee\s*\??\.\s*(ask|seize)\b/g,
+];
 /** Files outside src/ that a layer may import: the version number stands in deno.json. */
 const OUTSIDE: Record<string, readonly string[]> = { "deno.json": ["cli", "main.ts"] };
 
@@ -64,6 +71,14 @@ function checkFile(file: SourceFile): string[] {
   }
   if (file.path !== "src/main.ts") {
     find(/\bDeno\s*\??\.\s*exit\b/g, (found) => `${found} may stand only in src/main.ts`);
+  }
+  if (layer === "reptyr" && file.path !== GATE) {
+    for (const pattern of GATED) {
+      find(
+        pattern,
+        () => `signals and PTRACE_SEIZE pass ${GATE}, and stand nowhere else in src/reptyr`,
+      );
+    }
   }
   find(
     /\bDeno\b(?!\s*\??\.\s*\w)/g,

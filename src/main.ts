@@ -46,8 +46,10 @@ if (import.meta.main) {
   };
   const steal = async (options: MoveOptions): Promise<number> =>
     await (await import("./reptyr/steal.ts")).steal(options);
-  const list = async () => (await import("./reptyr/list.ts")).listProcesses();
-  const why = async (pid: number) => (await import("./reptyr/list.ts")).explainProcess(pid);
+  const records = async () => (await import("./reptyr/known_records.ts")).readRecords;
+  const list = async () => (await import("./reptyr/list.ts")).listProcesses(await records());
+  const why = async (pid: number) =>
+    (await import("./reptyr/list.ts")).explainProcess(pid, await records());
   const install = async (folder: string | undefined) =>
     await (await import("./cli/install.ts")).install(folder);
   const mirror = async (request: MirrorRequest): Promise<number> => {

@@ -1,6 +1,6 @@
 /** `--alone`: which targets cannot go alone. Pure. */
 import { RefusedError } from "../errors.ts";
-import type { ProcessEntry } from "./job_members.ts";
+import type { ProcessPlace } from "./job_members.ts";
 import { named } from "./refusals.ts";
 
 /**
@@ -9,8 +9,8 @@ import { named } from "./refusals.ts";
  */
 export function refuseAlone(
   target: { readonly pid: number; readonly command: string },
-  { session, ttyNr }: ProcessEntry,
-  table: readonly ProcessEntry[],
+  { session, ttyNr }: ProcessPlace,
+  table: readonly ProcessPlace[],
 ): void {
   const { pid } = target;
   if (session !== pid || ttyNr === 0) return;

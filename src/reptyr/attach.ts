@@ -10,14 +10,16 @@ import { usleep } from "../ffi/process.ts";
 import { verbose, writeStderr } from "../log.ts";
 import { isLive, readStat, type Stat } from "../proc/stat.ts";
 import type { Status } from "../proc/status.ts";
+import { deviceFile } from "../tty/master.ts";
 import type { Pty } from "../tty/pty.ts";
 import type { Termios } from "../tty/settings.ts";
 import { setTermios } from "../tty/termios.ts";
 import type { WindowSize } from "../tty/window_size.ts";
-import type { Helpers } from "./helpers.ts";
+import type { Audience } from "./helpers.ts";
 import { loansSoFar } from "../tracee/loan_clock.ts";
 import { explainTimeout } from "../tracee/frozen.ts";
 import { overlap, type Steps } from "../tracee/steps.ts";
+import { processName } from "../tracee/attach_facts.ts";
 import { refuseAlone } from "./alone.ts";
 import { changeSides, leadsSession, type Mover } from "./change_sides.ts";
 import { descriptorOnControlling, openControlling, requireControlling } from "./controlling.ts";
@@ -25,7 +27,7 @@ import { abandonOnFailure, firstOf } from "./failure.ts";
 import { releaseHeld } from "./hold.ts";
 import { Job } from "./job.ts";
 import { helpersOf, wholeGroup } from "./job_helpers.ts";
-import { othersOfGroup } from "./job_members.ts";
+import { othersInTheWay, othersOfGroup } from "./job_members.ts";
 import type { ProcessName } from "./job_record.ts";
 import { type KnownRecord, readRecords, recordFor } from "./known_records.ts";
 import type { LeftBehind } from "./late_prompt.ts";
@@ -39,11 +41,14 @@ import type { MoveMode, PreflightFacts } from "./preflight.ts";
 import { PublishedRecord } from "./published_record.ts";
 import { catchesStop, PutAside } from "./put_aside.ts";
 import type { Redraw } from "./redraw.ts";
+import { inTheWay } from "./refusals.ts";
 import { sharesDescription } from "./sharing.ts";
 import type { SighupShield } from "./sighup_shield.ts";
+import { usersOf } from "./terminal_users.ts";
 import { obstacleInGroup } from "./zombies.ts";
 
-export interface Attachment {
+/** What was moved, and those of it that the new terminal's signals do not reach by themselves. */
+export interface Attachment extends Audience {
   /** The shell that the target is a job of, or was before its first move. */
   readonly shell: ProcessName | undefined;
   /** Whether the target is still in its old session: zombies.ts. */
@@ -54,8 +59,6 @@ export interface Attachment {
   readonly paintsItself: boolean;
   /** Of the old terminal; `undefined` when that was hung up. */
   readonly oldSize: WindowSize | undefined;
-  /** Those of the job that the new terminal's signals do not reach by themselves. */
-  readonly helpers: Helpers;
   /** Tell the next reptyr that moves the job what there is to know just now. */
   readonly publish: () => void;
   /** Where the target was moved alone out of the foreground job of a shell: those whom the shell goes on waiting for. */
@@ -87,7 +90,7 @@ export function attach(
   how: AttachOptions,
   settingsFrom: SettingsFrom,
 ): Attachment {
-  releaseHeld([facts.pid, ...facts.members]);
+  releaseHeld([facts.pid, ...facts.members.map(({ pid }) => pid)]);
   const known = readRecords();
   const attempt = { facts, pty, how, settingsFrom, known };
   for (let tries = 1; tries < ZOMBIE_TRIES; tries++) {
@@ -136,7 +139,14 @@ function tryToAttach(
   using cleanup = new DisposableStack();
   let isDone = false;
   try {
-    using job = new Job(facts.pid, facts.members, how.timeoutSeconds, how.alone);
+    using job = new Job({
+      target: facts.stat,
+      others: facts.members,
+      bystanders: facts.bystanders,
+      record: recordFor(facts.stat, known),
+      alone: how.alone,
+      timeoutSeconds: how.timeoutSeconds,
+    });
     const { target } = job;
     verbose(`Stopped ${job.members.map(({ pid }) => pid).join(", ")}`);
     if (target.terminal === undefined && !how.forceStdio) {
@@ -146,7 +156,7 @@ function tryToAttach(
     if (obstacle !== undefined && !mayStay) return undefined;
     const stays = obstacle !== undefined;
     if (stays) warnOfStaying(target.pid, obstacle, how);
-    const staying = how.alone ? whoStays(job, facts.command) : [];
+    const staying = how.alone ? whoStays(job, facts) : [];
     const found = settingsOf(job);
     using aside = isDriven(found) && how.redraw !== "none" && mayAsk(staying, job)
       ? PutAside.ask(job, how.timeoutSeconds)
@@ -172,7 +182,12 @@ function tryToAttach(
       const movers = equip(job, terminal, pty, how, cleanup, undo);
       // A shell prompts as soon as it sees its job stop; the last that may fail has been done by then.
       if (hasShell) screen?.reset();
-      return changeSides(job, movers, { staying, known, stays }, undo);
+      return changeSides(job, movers, {
+        staying,
+        known,
+        hasBystanders: facts.inGroup.length > 0,
+        stays,
+      }, undo);
     });
     undo.move();
     isDone = true;
@@ -181,27 +196,37 @@ function tryToAttach(
     const earlier = recordFor(name, known);
     const helpers = stays ? wholeGroup(job) : helpersOf(job, earlier?.groups);
     const parent = shell ?? earlier?.shell;
+    const members = how.alone ? [] : job.helpers.map(({ stat }) => named(stat));
     const publish = () =>
       record.write({
         target: name,
         ...parent === undefined ? {} : { shell: parent },
         groups: helpers.groups,
+        members,
+        bystanders: facts.bystanders.map(named),
         shields: shields.map(({ record }) => record).filter((one) => one !== undefined),
       });
     publish();
     return {
+      target: facts.pid,
+      helpers,
+      gate: job.gate,
+      usesTerminal: usersOf({ ...deviceFile(pty.slave), live: true }),
       shell: parent,
       stays,
       shields,
       paintsItself: aside.isScreenRight,
       oldSize: old.size,
-      helpers,
       publish,
       ...shell === undefined || !isWaiting ? {} : { left: leftIn(shell.pid, job, staying) },
     };
   } catch (error) {
     throw isDone ? unserved(error, facts.pid) : explained(error, facts);
   }
+}
+
+function named({ pid, startTime }: ProcessName): ProcessName {
+  return { pid, startTime };
 }
 
 /** How long the members had our registers. */
@@ -215,10 +240,15 @@ function tellLoans(): void {
 }
 
 /** The others of the target's group, which is to go alone. Throws RefusedError when it cannot. */
-function whoStays({ target }: Job, command: string): readonly Stat[] {
+function whoStays({ target, gate }: Job, { command }: PreflightFacts): readonly Stat[] {
   const table = readLiveStats();
   refuseAlone({ pid: target.pid, command }, target.stat, table);
-  return othersOfGroup(target.stat, table);
+  const others = othersOfGroup(target.stat, table);
+  const strangers = othersInTheWay(target.stat, table).filter((stat) => !gate.admits(stat))
+    .map(({ pid }) => ({ ...processName(pid), ttyNr: 0 }));
+  const refused = inTheWay({ pid: target.pid, command }, strangers);
+  if (refused !== undefined) throw refused;
+  return others;
 }
 
 /** Programs that suspend themselves send the stop to their whole group: not when some of it would really stop. */
@@ -235,7 +265,7 @@ function leftIn(shell: number, { target }: Job, staying: readonly Stat[]): LeftB
   const groups = staying.map(({ pid }) => readStat(pid)?.pgrp).filter((group) =>
     group !== undefined
   );
-  return { pid: target.pid, shell, group: groups[0] ?? target.stat.pgrp };
+  return { process: target.stat, shell, group: groups[0] ?? target.stat.pgrp };
 }
 
 function settingsOf(job: Job): OldSettings {

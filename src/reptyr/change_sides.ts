@@ -9,13 +9,13 @@
  */
 import { RefusedError, RemoteSyscallError } from "../errors.ts";
 import { SIGCONT, SIGHUP, TIOCNOTTY, TIOCSCTTY, TIOCSPGRP } from "../ffi/constants.ts";
-import { kill } from "../ffi/process.ts";
 import { verbose } from "../log.ts";
 import type { Stat } from "../proc/stat.ts";
 import { hasSignal, readStatus } from "../proc/status.ts";
 import { enterGroupStop } from "../tracee/group_stop.ts";
 import { DATA, isError, type RemoteSyscalls } from "../tracee/remote_syscalls.ts";
 import { finish, overlap, type Steps } from "../tracee/steps.ts";
+import { nameOf } from "./gate.ts";
 import { handOver } from "./handover.ts";
 import type { SignalSets } from "./hangup_signals.ts";
 import type { Job } from "./job.ts";
@@ -33,7 +33,7 @@ import {
   setForeground,
   takeTerminal,
 } from "./session.ts";
-import { nameOf, SighupShield } from "./sighup_shield.ts";
+import { SighupShield } from "./sighup_shield.ts";
 import { discardPending } from "./signal_action.ts";
 import { swapDescriptors } from "./swap.ts";
 import { putZombiesOut } from "./zombies.ts";
@@ -56,6 +56,8 @@ export interface Change {
   readonly staying: readonly Stat[];
   /** What other reptyrs, which served the job until now, have changed in it. */
   readonly known: readonly KnownRecord[];
+  /** Whether others are in the target's group, which are no part of the job. */
+  readonly hasBystanders: boolean;
   /** Whether the target stays in its session and group, and all helpers with it: zombies.ts. */
   readonly stays: boolean;
 }
@@ -71,7 +73,7 @@ export interface Change {
 export function changeSides(
   job: Job,
   movers: readonly Mover[],
-  { staying, known, stays }: Change,
+  { staying, known, hasBystanders, stays }: Change,
   undo: DisposableStack,
 ): {
   readonly shell: ProcessName | undefined;
@@ -114,7 +116,7 @@ export function changeSides(
   if (!stays) {
     target.within((remote) => changeSession(remote, job, { oldFd, fd: mover.controlling! }, undo));
   }
-  for (const { member } of job.alone ? [] : movers) {
+  for (const { member } of job.alone || hasBystanders ? [] : movers) {
     if (isHelper(member, target) && leadsSession(member)) releaseOld(job, member, mover.old, undo);
   }
   job.settle();
@@ -163,7 +165,7 @@ function isHelper({ stat }: Member, target: Member): boolean {
 /**
  * Take the terminal that the job has left from a helper that leads the session there, lest it be hung up with that.
  * `old` are our descriptors for it. Not where the terminal still has another foreground group to serve: TIOCNOTTY would
- * hang that up. The target is on its new terminal by now: what goes wrong here is no reason to fail.
+ * hang that up; and not where others are in the leader's group, which is the target's, too. The target is on its new terminal by now: what goes wrong here is no reason to fail.
  */
 function releaseOld(
   job: Job,
@@ -224,7 +226,7 @@ function showStop(job: Job, shell: number, undo: DisposableStack): void {
  * pending before: SIGSTOP discards it, signal(7).
  */
 export function continueUnseen(remote: RemoteSyscalls): void {
-  kill(remote.tracee.pid, SIGCONT);
+  remote.tracee.signal(SIGCONT);
   finish(discardPending(remote, SIGCONT));
 }
 
@@ -232,7 +234,7 @@ export function continueUnseen(remote: RemoteSyscalls): void {
 function continueFoundStopped({ target, members, alone }: Job): void {
   if (!target.tracee.foundStopped) return;
   for (const { tracee, stat } of alone ? [target] : members) {
-    if (stat.pgrp === target.stat.pgrp && tracee.foundStopped) kill(tracee.pid, SIGCONT);
+    if (stat.pgrp === target.stat.pgrp && tracee.foundStopped) tracee.signal(SIGCONT);
   }
 }
 

@@ -1,22 +1,36 @@
 /**
  * Processes that moved with the target but are not in its session. The keyboard's signals and the window's go to
  * the foreground process group of the new terminal, and that is the target's: for them we pass those on.
+ *
+ * A group is no proof: a daemon may share it. So of a group only those are told that the gate admits: who moved with the
+ * target, who was born since below one of them, and who has the served terminal open.
  */
+import { SIGCONT, SIGSTOP, SIGWINCH } from "../ffi/constants.ts";
 import { close } from "../ffi/descriptor.ts";
-import { pidfdOpen, pidfdSendSignal } from "../ffi/process.ts";
+import { pidfdOpen } from "../ffi/process.ts";
 import { isLive, readStat, type Stat } from "../proc/stat.ts";
 import { readStats } from "../proc/stats.ts";
 import { foregroundGroup } from "../tty/foreground.ts";
-import type { HelperGroup } from "./job_record.ts";
+import type { Gate } from "./gate.ts";
+import { bornOf, isIn, isSame, type UsesTerminal } from "./job_members.ts";
+import type { HelperGroup, ProcessName } from "./job_record.ts";
 import { ancestorsOf, parentsFirst } from "./kinship.ts";
-import type { Authority } from "./record_holder.ts";
 
 export interface Helpers {
   /** The process groups that they are in now, with the session that they are still in. */
   readonly groups: readonly HelperGroup[];
-  readonly pids: readonly number[];
-  /** On whose word they are known; undefined for those of a job that we have moved ourselves. */
-  readonly authority?: Authority;
+  readonly processes: readonly ProcessName[];
+}
+
+/** A job that we serve, and who of it may be told of what. */
+export interface Audience {
+  /** PID of who leads it. */
+  readonly target: number;
+  readonly helpers: Helpers;
+  /** Admits the target and all that moved with it. */
+  readonly gate: Gate;
+  /** Whether a process has the served terminal open. */
+  readonly usesTerminal: UsesTerminal;
 }
 
 /**
@@ -24,15 +38,30 @@ export interface Helpers {
  * parents before their children. Who they were.
  */
 export function signalHelpers(
-  { groups, authority }: Helpers,
+  audience: Audience,
   signal: number,
   isMeant: (stat: Stat) => boolean = () => true,
 ): readonly Stat[] {
+  const { helpers: { groups } } = audience;
   if (groups.length === 0) return [];
   const table = readStats();
   const meant = table.filter((stat) => groups.some((group) => isIn(group, stat)) && isMeant(stat));
-  signalProcesses(parentsFirst(meant, table), signal, authority);
-  return meant;
+  const admitted = parentsFirst(admittedOf(audience, meant, table), table);
+  signalProcesses(audience, admitted, signal);
+  return admitted;
+}
+
+/** Those of `stats` that the gate admits, with those that have come to the job since. */
+function admittedOf(
+  { gate, usesTerminal }: Audience,
+  stats: readonly Stat[],
+  table: readonly Stat[],
+): Stat[] {
+  const others = table.filter((stat) => !gate.bars(stat));
+  const born = bornOf(table.filter((stat) => gate.admits(stat)), others);
+  gate.admit(table.filter(({ pid }) => born.has(pid)));
+  gate.admit(stats.filter((stat) => !gate.admits(stat) && usesTerminal(stat.pid)));
+  return stats.filter((stat) => gate.admits(stat));
 }
 
 /**
@@ -40,7 +69,8 @@ export function signalHelpers(
  * hang-up the leader of that one's session. They are to be told before the kernel tells those: a script that sees its
  * child end by SIGINT, and has none itself, goes on with its next line. Parents come before their children.
  */
-export function ancestorsAmong({ groups }: Helpers, master: number): readonly Stat[] {
+export function ancestorsAmong(audience: Audience, master: number): readonly Stat[] {
+  const { helpers: { groups } } = audience;
   const group = foregroundGroup(master);
   if (group === undefined || groups.length === 0) return [];
   const table = readStats();
@@ -50,63 +80,86 @@ export function ancestorsAmong({ groups }: Helpers, master: number): readonly St
   const meant = table.filter((stat) =>
     above.has(stat.pid) && groups.some((group) => isIn(group, stat))
   );
-  return parentsFirst(meant, table);
+  return parentsFirst(admittedOf(audience, meant, table), table);
 }
 
 /** Send `signal` to {@linkcode ancestorsAmong}; who they were. */
 export function signalAncestors(
-  helpers: Helpers,
+  audience: Audience,
   master: number,
   signal: number,
 ): readonly Stat[] {
-  const above = ancestorsAmong(helpers, master);
-  signalProcesses(above, signal, helpers.authority);
+  const above = ancestorsAmong(audience, master);
+  signalProcesses(audience, above, signal);
   return above;
 }
 
-/**
- * Send `signal` to each of `processes` that is still the one it was, in their order; where they are known on the word of
- * another, to those that it could send it to itself.
- */
+/** Send `signal` to each of `processes` that is still the one it was, in their order. */
 export function signalProcesses(
+  { gate }: Audience,
   processes: readonly Stat[],
   signal: number,
-  authority: Authority | undefined,
 ): void {
-  for (const stat of processes) signalProcess(stat, signal, authority);
+  for (const stat of processes) gate.signal(stat, signal);
 }
 
 /** As signalHelpers(), for all but those who were `told`. */
-export function signalOthers(helpers: Helpers, signal: number, told: readonly Stat[]): void {
-  signalHelpers(helpers, signal, (stat) => !told.some((one) => isSame(one, stat)));
+export function signalOthers(audience: Audience, signal: number, told: readonly Stat[]): void {
+  signalHelpers(audience, signal, (stat) => !told.some((one) => isSame(one, stat)));
 }
 
-function signalProcess(stat: Stat, signal: number, authority: Authority | undefined): void {
-  const pidfd = pidfdOpen(stat.pid);
-  if (pidfd < 0) return;
-  const now = readStat(stat.pid);
-  const isAllowed = authority?.maySignal(stat, signal) ?? true;
-  if (now !== undefined && isSame(now, stat) && isAllowed) pidfdSendSignal(pidfd, signal);
-  close(pidfd);
-}
-
-/** A process' number is used again, but not with the time of its start. */
-function isSame(a: Stat, b: Stat): boolean {
-  return a.pid === b.pid && a.startTime === b.startTime;
+/**
+ * Those who would hear of a key: the helpers, and the foreground group of the terminal of `master`, which is in the
+ * target's session. That session was begun by the move, so that all of it are below the target; or the target led it
+ * before, and then they have its terminal. Parents before their children.
+ */
+export function hearersOf(audience: Audience, master: number, table = readStats()): Stat[] {
+  const { target, helpers: { groups } } = audience;
+  const foreground = foregroundGroup(master);
+  const { ttyNr } = table.find(({ pid }) => pid === target) ?? { ttyNr: 0 };
+  const inForeground = table.filter(({ pgrp, session }) =>
+    pgrp === foreground && session === target
+  );
+  audience.gate.admit(inForeground.filter((stat) => stat.ttyNr !== 0 && stat.ttyNr === ttyNr));
+  const relayed = table.filter((stat) => groups.some((group) => isIn(group, stat)));
+  return parentsFirst(admittedOf(audience, [...inForeground, ...relayed], table), table);
 }
 
 /** Those of the helpers that live, with what they are known by from now on: pidfd_open(2). */
-export function watchHelpers({ pids, groups }: Helpers, cleanup: DisposableStack): number[] {
-  return pids.map((pid) => ({ pid, pidfd: pidfdOpen(pid) })).filter(({ pid, pidfd }) => {
-    if (pidfd < 0) return false;
-    cleanup.defer(() => close(pidfd));
-    const stat = readStat(pid);
-    return stat !== undefined && isLive(stat) &&
-      groups.some(({ session }) => stat.session === session);
-  }).map(({ pidfd }) => pidfd);
+export function watchHelpers({ processes, groups }: Helpers, cleanup: DisposableStack): number[] {
+  return processes.map((process) => ({ process, pidfd: pidfdOpen(process.pid) })).filter(
+    ({ process, pidfd }) => {
+      if (pidfd < 0) return false;
+      cleanup.defer(() => close(pidfd));
+      const stat = readStat(process.pid);
+      return stat !== undefined && isSame(stat, process) && isLive(stat) &&
+        groups.some(({ session }) => stat.session === session);
+    },
+  ).map(({ pidfd }) => pidfd);
 }
 
-/** Whether the process of `stat` is in that group. */
-export function isIn({ session, pgrp }: HelperGroup, stat: Stat): boolean {
-  return stat.session === session && stat.pgrp === pgrp;
+/** Children may be born until their parents have stopped: so often, at most, is looked for more. */
+const STOP_PASSES = 8;
+
+/** Stop all who would hear of ^Z. */
+export function stopHearers(audience: Audience, master: number): void {
+  const told: Stat[] = [];
+  for (let pass = 0; pass < STOP_PASSES; pass++) {
+    const fresh = hearersOf(audience, master).filter((one) =>
+      !told.some((other) => isSame(one, other))
+    );
+    if (fresh.length === 0) return;
+    for (const stat of fresh) audience.gate.signal(stat, SIGSTOP);
+    told.push(...fresh);
+  }
+}
+
+/** Let them go on, children before their parents: a parent that goes on is not to see its child stopped. */
+export function continueHearers(audience: Audience, master: number): void {
+  for (const stat of hearersOf(audience, master).toReversed()) audience.gate.signal(stat, SIGCONT);
+}
+
+/** Tell the foreground of the terminal of `master`, and the helpers, of its size, where the kernel does not. */
+export function tellSize(audience: Audience, master: number): void {
+  for (const stat of hearersOf(audience, master)) audience.gate.signal(stat, SIGWINCH);
 }

@@ -8,44 +8,31 @@
  * the kernel lets them go.
  */
 import { RefusedError, StopTimeoutError, SyscallError, TraceeDiedError } from "../errors.ts";
-import { SIGCONT } from "../ffi/constants.ts";
-import { close } from "../ffi/descriptor.ts";
-import { pidfdOpen, pidfdSendSignal, usleep } from "../ffi/process.ts";
+import { usleep } from "../ffi/process.ts";
 import { verbose } from "../log.ts";
 import { readable } from "../proc/gone.ts";
 import { isLive, livingThread, readStat } from "../proc/stat.ts";
 import { readStatus } from "../proc/status.ts";
-import { Tracee } from "../tracee/tracee.ts";
 import { Deadline } from "../tracee/wait.ts";
+import { continueHolder, type Gate } from "./gate.ts";
 import type { ProcessName } from "./job_record.ts";
-import type { Authority } from "./record_holder.ts";
-import { isSuspendedReptyr } from "./suspended.ts";
 
 /** How long each may take to stop. One that does not is left to SIGSTOP. */
 const HOLD_SECONDS = 0.5;
 
-/**
- * Hold those of `pids` that are children of `shell`, until the result is disposed of; where all that is known on the word of
- * another reptyr, those that it could hold itself.
- */
+/** Hold those of `processes` that are children of `shell`, until the result is disposed of. */
 export function holdChildren(
   shell: ProcessName | undefined,
-  pids: readonly number[],
-  authority?: Authority,
+  processes: readonly ProcessName[],
+  gate: Gate,
 ): Disposable {
   const held = new DisposableStack();
   if (shell === undefined || !lives(shell)) return held;
-  for (const pid of pids) {
-    const stat = readStat(pid);
-    if (stat?.ppid !== shell.pid) continue;
-    const isAllowed = () => authority?.mayTrace(stat) ?? true;
-    if (!isAllowed()) continue;
+  for (const process of processes) {
+    const { pid } = process;
+    if (readStat(pid)?.ppid !== shell.pid) continue;
     try {
-      using undo = new DisposableStack();
-      const tracee = undo.use(Tracee.seize(pid, { timeoutSeconds: HOLD_SECONDS }));
-      if (!isAllowed()) continue;
-      undo.move();
-      held.use(tracee);
+      held.use(gate.seize(process, { timeoutSeconds: HOLD_SECONDS }));
     } catch (error) {
       const expected = [RefusedError, StopTimeoutError, SyscallError, TraceeDiedError];
       if (!expected.some((one) => error instanceof one)) throw error;
@@ -70,20 +57,8 @@ export function releaseHeld(pids: readonly number[]): void {
   for (const pid of pids) {
     const tracer = () => readable(() => readStatus(pid, livingThread(pid)))?.tracerPid ?? 0;
     const holder = tracer();
-    if (holder === 0 || !resume(holder)) continue;
+    if (holder === 0 || !continueHolder(holder)) continue;
     verbose(`Continued process ${holder}, a reptyr that holds process ${pid}`);
     while (tracer() === holder && !deadline.passed) usleep(PAUSE_US);
   }
-}
-
-/**
- * Continue a process that is called what we are, and has been stopped: that is a claim, but of the one that is continued.
- * Whether it was.
- */
-function resume(pid: number): boolean {
-  const pidfd = pidfdOpen(pid);
-  if (pidfd < 0) return false;
-  const done = isSuspendedReptyr(pid) && pidfdSendSignal(pidfd, SIGCONT) >= 0;
-  close(pidfd);
-  return done;
 }

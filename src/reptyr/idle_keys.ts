@@ -5,13 +5,13 @@
 import { SyscallError } from "../errors.ts";
 import { SIGTSTP } from "../ffi/constants.ts";
 import { ERRNO } from "../ffi/errno.ts";
-import { kill } from "../ffi/process.ts";
 import { foregroundGroup } from "../tty/foreground.ts";
 import type { Pty } from "../tty/pty.ts";
 import type { Typist } from "../tty/pump.ts";
 import { SignalKeys } from "../tty/signal_keys.ts";
 import { getTermios } from "../tty/termios.ts";
 import type { UserTerminal } from "../tty/user_terminal.ts";
+import { signalOwnGroup } from "./gate.ts";
 import type { TerminalTurn } from "./terminal_turn.ts";
 
 export interface IdleKeysOptions {
@@ -45,7 +45,7 @@ export class IdleKeys implements Typist {
     const signal = this.#signal;
     this.#signal = undefined;
     if (signal === SIGTSTP) this.#options.turn.stop();
-    else if (signal !== undefined) kill(0, signal);
+    else if (signal !== undefined) signalOwnGroup(signal);
   };
 
   #findKey(bytes: Uint8Array) {

@@ -4,30 +4,49 @@ import { verbose } from "../log.ts";
 import { isLive, readStat, type Stat } from "../proc/stat.ts";
 import { listTids, readChildren } from "../proc/tasks.ts";
 import { settleAll } from "./failure.ts";
-import { jobMembers, membersInTheWay } from "./job_members.ts";
+import { Gate } from "./gate.ts";
+import { evidenceOf } from "./job_evidence.ts";
+import { type JobMember, jobMembers, othersInTheWay } from "./job_members.ts";
+import type { ProcessName } from "./job_record.ts";
+import type { KnownRecord } from "./known_records.ts";
 import { FreezerWatch } from "../tracee/frozen.ts";
 import { overlap } from "../tracee/steps.ts";
 import { Member, memberOf } from "./member.ts";
-import { usersOf } from "./terminal_users.ts";
+
+export interface JobOptions {
+  readonly target: ProcessName;
+  /** What jobMembers() has found beside it. */
+  readonly others: readonly JobMember[];
+  /** What bystandersOf() has found: not to be touched, whatever becomes of them. */
+  readonly bystanders: readonly ProcessName[];
+  /** That of the reptyr that serves the target's terminal. */
+  readonly record: KnownRecord | undefined;
+  readonly alone: boolean;
+  readonly timeoutSeconds: number;
+}
+
+type Admitted = ProcessName & Pick<JobMember, "byRecord">;
 
 /** All processes of a job, stopped. The first is the target. */
 export class Job implements Disposable {
   readonly #members = new Map<number, Member>();
+  /** Who may be stopped and signalled: the members. */
+  readonly gate = new Gate();
+  readonly #record: KnownRecord | undefined;
+  /** The others do not move: they are only to leave the target's group. */
+  readonly alone: boolean;
 
   /**
-   * Stop process `pid` and `others`. Those that have ended meanwhile are passed over; children that were
+   * Stop `target` and `others`. Those that have ended meanwhile are passed over; children that were
    * born meanwhile are stopped too. Throws as Member.seize() does; nothing is left stopped then.
    */
-  constructor(
-    pid: number,
-    others: readonly number[],
-    timeoutSeconds: number,
-    /** The others do not move: they are only to leave the target's group. */
-    readonly alone = false,
-  ) {
+  constructor({ target, others, bystanders, record, alone, timeoutSeconds }: JobOptions) {
+    this.gate.bar(bystanders);
+    this.#record = record;
+    this.alone = alone;
     using undo = new DisposableStack();
     undo.defer(() => this[Symbol.dispose]());
-    this.#add([pid, ...others], timeoutSeconds, pid);
+    this.#add([{ ...target, byRecord: false }, ...others], timeoutSeconds, target.pid);
     this.#addAll(this.#newborn(), timeoutSeconds);
     undo.move();
   }
@@ -108,47 +127,50 @@ export class Job implements Disposable {
     this.#addAll(this.#newborn(), timeoutSeconds);
   }
 
-  #addAll(pids: readonly number[], timeoutSeconds: number): void {
-    for (let wave = pids; wave.length > 0; wave = this.#newborn()) {
+  #addAll(processes: readonly Admitted[], timeoutSeconds: number): void {
+    for (let wave = processes; wave.length > 0; wave = this.#newborn()) {
       this.#add(wave, timeoutSeconds);
     }
   }
 
-  /** Stop `pids`. Those that have ended meanwhile are passed over, but not `target`. */
-  #add(pids: readonly number[], timeoutSeconds: number, target?: number): void {
-    const all = Member.seizeAll(pids, timeoutSeconds);
+  /** Stop `processes`, which the rule names. Those that have ended meanwhile are passed over, but not `target`. */
+  #add(found: readonly Admitted[], timeoutSeconds: number, target?: number): void {
+    const processes = found.filter(({ byRecord }) => !byRecord || this.#record !== undefined);
+    this.gate.admit(processes.filter(({ byRecord }) => !byRecord));
+    this.gate.admit(processes.filter(({ byRecord }) => byRecord), this.#record?.authority);
+    const all = Member.seizeAll(processes, timeoutSeconds, this.gate);
     all.forEach((seized, index) => {
-      if ("value" in seized) this.#members.set(pids[index]!, seized.value);
+      if ("value" in seized) this.#members.set(processes[index]!.pid, seized.value);
     });
     all.forEach((seized, index) => {
-      const pid = pids[index]!;
+      const { pid } = processes[index]!;
       try {
         memberOf(pid, seized);
       } catch (error) {
         const ended = error instanceof TraceeDiedError || error instanceof RefusedError;
-        if (pid === target || !ended || isThere(pid)) throw error;
+        if (pid === target || !ended || isThere(processes[index]!)) throw error;
       }
     });
   }
 
   /** Members that nobody has stopped yet. Only members beget members, and those that are stopped do not. */
-  #newborn(): number[] {
+  #newborn(): JobMember[] {
     const table = childrenOf(this.members.map(({ pid }) => pid))
       .filter((pid) => !this.#members.has(pid))
       .map((pid) => readStat(pid))
       .filter((stat): stat is Stat => stat !== undefined && isLive(stat));
     const stats = [...this.members.map(({ stat }) => stat), ...table];
-    const users = usersOf(this.target.terminal?.identity);
-    const members = this.alone ? membersInTheWay : jobMembers;
-    return members(this.target.stat, stats, Deno.pid, users)
-      .map(({ pid }) => pid)
-      .filter((pid) => !this.#members.has(pid));
+    const { stat: target, status: { nsPid }, terminal } = this.target;
+    const evidence = evidenceOf({ nsPid, terminal: terminal?.identity }, this.#record);
+    const members = jobMembers(target, stats, Deno.pid, evidence);
+    const stopped = this.alone ? othersInTheWay(target, members) : members;
+    return stopped.filter(({ pid }) => !this.#members.has(pid));
   }
 }
 
-function isThere(pid: number): boolean {
+function isThere({ pid, startTime }: ProcessName): boolean {
   const stat = readStat(pid);
-  return stat !== undefined && isLive(stat);
+  return stat !== undefined && isLive(stat) && stat.startTime === startTime;
 }
 
 /** Exact for parents that are stopped: see `readChildren()`. */

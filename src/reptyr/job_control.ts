@@ -13,10 +13,10 @@
  * has been written; a helper that was told before would lose its words. So where there are helpers such a key does not
  * reach the line discipline: taken_keys.ts.
  */
-import { SIGCONT, SIGSTOP, SIGTSTP } from "../ffi/constants.ts";
+import { SIGTSTP } from "../ffi/constants.ts";
 import { SyscallError } from "../errors.ts";
 import { ERRNO } from "../ffi/errno.ts";
-import { getpgrp, kill } from "../ffi/process.ts";
+import { getpgrp } from "../ffi/process.ts";
 import { readStat } from "../proc/stat.ts";
 import { hasSignal, readStatus } from "../proc/status.ts";
 import { readLiveStats } from "../proc/stats.ts";
@@ -27,13 +27,15 @@ import { SignalKeys } from "../tty/signal_keys.ts";
 import { TakenKeys } from "../tty/taken_keys.ts";
 import { getTermios } from "../tty/termios.ts";
 import type { UserTerminal } from "../tty/user_terminal.ts";
+import { nameOf } from "./gate.ts";
 import {
   ancestorsAmong,
-  type Helpers,
-  isIn,
-  signalHelpers,
+  type Audience,
+  continueHearers,
+  hearersOf,
   signalOthers,
   signalProcesses,
+  stopHearers,
 } from "./helpers.ts";
 import { holdChildren } from "./hold.ts";
 import type { ProcessName } from "./job_record.ts";
@@ -53,12 +55,9 @@ export interface JobControlOptions {
   readonly pty: Pty;
   readonly terminal: UserTerminal;
   readonly turn: TerminalTurn;
-  readonly job: {
-    /** PID of who leads it. */
-    readonly target: number;
+  readonly job: Audience & {
     /** The shell that it is a job of, or was. */
     readonly shell: ProcessName | undefined;
-    readonly helpers: Helpers;
   };
 }
 
@@ -114,13 +113,13 @@ export class JobControl implements Typist {
    * child ends.
    */
   #press(key: number, signal: number): void {
-    const { pty, job: { helpers } } = this.#options;
+    const { pty, job } = this.#options;
     // Looked up beforehand: a program that writes without end fills the terminal again until it is told.
-    const above = ancestorsAmong(helpers, pty.master);
+    const above = ancestorsAmong(job, pty.master);
     this.#taken.take(key);
-    signalProcesses(above, signal, helpers.authority);
+    signalProcesses(job, above, signal);
     pty.signalForeground(signal);
-    signalOthers(helpers, signal, above);
+    signalOthers(job, signal, above);
   }
 
   #readSettings(): void {
@@ -188,28 +187,24 @@ export class JobControl implements Typist {
   }
 
   #isStoppedJob(): boolean {
-    const { terminal, turn, job: { helpers } } = this.#options;
+    const { pty, terminal, turn, job } = this.#options;
     // In the background the shell's terminal is not ours to give back.
     if (!terminal.keyboardIsTerminal || !turn.isOurs) return false;
     const group = this.#group();
     // One file for the usual answer.
     if (group === undefined || !isStopped(group)) return false;
     const table = readLiveStats();
-    const members = table.filter((stat) =>
-      stat.pgrp === group || helpers.groups.some((one) => isIn(one, stat))
-    );
+    const members = hearersOf(job, pty.master, table);
     return isStoppedJob(members) && this.#canStop(table) && turn.claim();
   }
 
   #stop(): void {
-    const { pty, job: { target, shell, helpers }, turn } = this.#options;
-    using _held = holdChildren(shell, [target, ...helpers.pids], helpers.authority);
-    const group = foregroundGroup(pty.master);
-    if (group !== undefined) kill(-group, SIGSTOP);
-    signalHelpers(helpers, SIGSTOP);
+    const { pty: { master }, job, turn } = this.#options;
+    const { target, shell, helpers, gate } = job;
+    using _held = holdChildren(shell, [nameOf(target), ...helpers.processes], gate);
+    stopHearers(job, master);
     turn.stop();
-    if (group !== undefined) kill(-group, SIGCONT);
-    signalHelpers(helpers, SIGCONT);
+    continueHearers(job, master);
   }
 }
 

@@ -1,8 +1,8 @@
 /** Which members of a job that has been moved are helpers: helpers.ts. */
 import { readStat } from "../proc/stat.ts";
-import { type Helpers, isIn } from "./helpers.ts";
+import type { Helpers } from "./helpers.ts";
 import type { Job } from "./job.ts";
-import { earlierHelpers } from "./job_members.ts";
+import { isIn, leftInOldSession } from "./job_members.ts";
 import type { HelperGroup } from "./job_record.ts";
 
 /**
@@ -14,24 +14,25 @@ export function helpersOf(
   { target, members, helpers, alone }: Job,
   groupsThen: readonly HelperGroup[] | undefined,
 ): Helpers {
-  if (alone) return { groups: [], pids: [] };
+  if (alone) return { groups: [], processes: [] };
   const { pid, stat: { session, pgrp, tpgid } } = target;
-  const stats = members.map(({ stat }) => stat);
-  const earlier = new Set(earlierHelpers(target.stat, stats, () => true).map(({ pid }) => pid));
-  const left = helpers.filter(({ pid: helper, stat }) =>
+  const earlier = new Set(
+    leftInOldSession(target.stat, members.map(({ stat }) => stat)).map(({ pid }) => pid),
+  );
+  const left = helpers.map(({ stat }) => stat).filter((stat) =>
     session !== pid
       ? stat.pgrp === pgrp || stat.pgrp === tpgid
-      : earlier.has(helper) && (groupsThen?.some((group) => isIn(group, stat)) ?? true)
+      : earlier.has(stat.pid) && (groupsThen?.some((group) => isIn(group, stat)) ?? true)
   );
-  const groups = new Map(left.map(({ pid, stat }) => {
-    const group = { session: stat.session, pgrp: readStat(pid)?.pgrp ?? stat.pgrp };
+  const groups = new Map(left.map((stat) => {
+    const group = { session: stat.session, pgrp: readStat(stat.pid)?.pgrp ?? stat.pgrp };
     return [group.pgrp, group];
   }));
-  return { groups: [...groups.values()], pids: left.map(({ pid }) => pid) };
+  return { groups: [...groups.values()], processes: left };
 }
 
 /** For a target that stays where it is: the keys are for the whole of its group. */
 export function wholeGroup({ target: { stat: { session, pgrp } }, helpers }: Job): Helpers {
-  const group = helpers.filter(({ stat }) => stat.pgrp === pgrp);
-  return { groups: [{ session, pgrp }], pids: group.map(({ pid }) => pid) };
+  const processes = helpers.map(({ stat }) => stat).filter((stat) => stat.pgrp === pgrp);
+  return { groups: [{ session, pgrp }], processes };
 }

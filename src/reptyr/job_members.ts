@@ -1,7 +1,9 @@
 /** Which processes move together. Pure. */
+import type { HelperGroup, ProcessName } from "./job_record.ts";
+import type { Kin } from "./kinship.ts";
 
-/** What the decision needs to know of every live process. Zombies are not in the table. */
-export interface ProcessEntry {
+/** Where a live process stands. Zombies are in no table of these. */
+export interface ProcessPlace {
   readonly pid: number;
   readonly ppid: number;
   readonly pgrp: number;
@@ -9,105 +11,185 @@ export interface ProcessEntry {
   readonly ttyNr: number;
 }
 
+/** What the decision needs to know of every process. */
+export interface ProcessEntry extends ProcessPlace, ProcessName {
+  /** As in Stat: the foreground group of the controlling terminal. */
+  readonly tpgid: number;
+}
+
+/** A process that moves with the target. */
+export interface JobMember extends ProcessEntry {
+  /** Nothing but the record of an earlier move says so: what is done to it is done on the word of another. */
+  readonly byRecord: boolean;
+}
+
 /** Whether a process has a descriptor on the terminal that the target leaves, and does not serve that itself. */
 export type UsesTerminal = (pid: number) => boolean;
 
+/** What a reptyr tells of an earlier move of the target, whose terminal it serves: job_record.ts. */
+export interface EarlierMove {
+  readonly groups: readonly HelperGroup[];
+  readonly members: readonly ProcessName[];
+  /** Others that were in those groups then, and were no members. */
+  readonly bystanders: readonly ProcessName[];
+}
+
+/** What the rule looks at beside the table of processes. */
+export interface Evidence {
+  readonly usesTerminal?: UsesTerminal;
+  /** Whether a process is the init of a PID namespace that the target lives in. */
+  readonly isInit?: (pid: number) => boolean;
+  readonly earlier?: EarlierMove | undefined;
+}
+
 /**
- * The processes that share the target's job, ascending by pid:
+ * The processes that share the target's job, ascending by pid. A process is a member only when it is known to belong:
  *
- * - the members of its process group. A group cannot be split by setsid(2), which fails for the leader of a
- *   group as long as anyone is in it, and the signals of ^C and ^Z are for the whole of it;
- * - its descendants on the same terminal, in whatever group and session: they would be left behind on it. That is
- *   told by their descriptors where the number of their controlling terminal is another, or none: the terminal has
- *   hung up, or an earlier move left them in their old session;
- * - for a session leader, everyone in its session on that terminal: giving up a controlling terminal takes it
- *   from all of them, with SIGHUP for the foreground group (TIOCNOTTY in ioctl_tty(2)). Those of its session
- *   without one lost it so, in a move before: only the leader could take the new one;
- * - for a session leader, its helpers of an earlier move, {@linkcode earlierHelpers}.
+ * - it is in the target's process group, and on the terminal that is left, or below the target. A group cannot be split
+ *   by setsid(2), which fails for the leader of a group as long as another process is in it, and the signals of ^C and ^Z
+ *   are for the whole of it. The user does not matter: `sudo x | less` is one job;
+ * - it is a descendant of the target and on the terminal, in whatever group and session: it would be left behind there;
+ * - the target leads the session of the process, which is on the terminal, below the target, or in the foreground group:
+ *   giving up a controlling terminal takes it from the whole session, with SIGHUP for the foreground group (TIOCNOTTY in
+ *   ioctl_tty(2));
+ * - the target leads its session, and a record names the process: {@linkcode EarlierMove}.
  *
- * `selfPid`, this reptyr, is never counted: it ends by itself and has no part in the target's work.
+ * On the terminal is a process whose controlling terminal it is, or that has a descriptor on it. A terminal controls one
+ * session, so the number counts only within the target's session: another devpts has a terminal of the same number.
+ *
+ * Parents and siblings are never guessed to belong. So an ancestor is a member only by its group, its session or a
+ * record: a supervisor that opens the terminal for the target is none, nor is a login(1), or a subreaper. Never a member
+ * is the init of a PID namespace that the target lives in; nor this reptyr, `selfPid`, which ends by itself.
  */
 export function jobMembers(
   target: ProcessEntry,
   table: readonly ProcessEntry[],
   selfPid: number,
-  usesTerminal: UsesTerminal = () => false,
-): ProcessEntry[] {
-  const descendants = descendantsOf(target.pid, table);
-  const onItsTerminal = ({ pid, ttyNr }: ProcessEntry) =>
-    ttyNr !== 0 && ttyNr === target.ttyNr || usesTerminal(pid);
-  const inItsSession = ({ session, ttyNr }: ProcessEntry) =>
-    target.pid === target.session && session === target.session && target.ttyNr !== 0 &&
-    (ttyNr === target.ttyNr || ttyNr === 0);
-  const others = table.filter(({ pid }) => pid !== target.pid && pid !== selfPid);
-  const found = new Set(
-    others.filter((entry) =>
-      entry.pgrp === target.pgrp ||
-      descendants.has(entry.pid) && onItsTerminal(entry) ||
-      inItsSession(entry)
-    ),
-  );
-  for (const helper of earlierHelpers(target, others, usesTerminal)) found.add(helper);
-  return [...found].sort((a, b) => a.pid - b.pid);
+  { usesTerminal = () => false, isInit = (pid) => pid === 1, earlier }: Evidence = {},
+): JobMember[] {
+  const below = descendantsOf(target.pid, table);
+  // In a table that was read while numbers were used again, a process may be above the target and below it.
+  const above = below.size === 0 ? [] : ancestorsOf(target.pid, table);
+  above.forEach((pid) => below.delete(pid));
+  const leadsSession = target.pid === target.session;
+  const isNamed = leadsSession && earlier !== undefined
+    ? namedBy(earlier, table, usesTerminal)
+    : undefined;
+  const isOnTerminal = ({ pid, session, ttyNr }: ProcessEntry) =>
+    ttyNr !== 0 && ttyNr === target.ttyNr && session === target.session || usesTerminal(pid);
+  const belongs = (entry: ProcessEntry) => {
+    const isBelow = below.has(entry.pid);
+    const inSession = leadsSession && target.ttyNr !== 0 && entry.session === target.session;
+    if (inSession && entry.pgrp === target.tpgid) return true;
+    if (inSession || entry.pgrp === target.pgrp) return isBelow || isOnTerminal(entry);
+    return isBelow && isOnTerminal(entry);
+  };
+  return table.filter(({ pid }) => pid !== target.pid && pid !== selfPid)
+    .map((entry): JobMember => ({ ...entry, byRecord: !belongs(entry) }))
+    .filter((entry) => !entry.byRecord || isNamed?.(entry))
+    .filter(({ pid }) => !isInit(pid))
+    .sort((a, b) => a.pid - b.pid);
 }
 
 /**
- * Those who moved to the terminal of `target`, a session leader, when that came there: they use it, and are in
- * another session than the one whose terminal it is, for setsid(2) took none of them along. A program that called
- * setsid() itself, as daemons do, is another matter: it leads its session, or is below one of the target's that does.
- *
- * They are told by their family, a pipeline's processes being children of one shell, and a script the parent of its
- * commands; and by their process group, which they share with some that have nothing open on the terminal.
+ * Whether a record names a process, which therefore came to the terminal of the target with it, and is in another
+ * session, for setsid(2) takes none along. It is one of those that moved then, in a group of theirs or on the terminal
+ * still; or it was born since in one of those groups, and is below one of them or on the terminal.
  */
-export function earlierHelpers(
-  target: ProcessEntry,
+function namedBy(
+  { groups, members, bystanders }: EarlierMove,
   table: readonly ProcessEntry[],
   usesTerminal: UsesTerminal,
-): ProcessEntry[] {
-  if (target.pid !== target.session) return [];
-  const descendants = descendantsOf(target.pid, table);
-  const helpers = table.filter((entry) =>
-    entry.session !== target.session && !descendants.has(entry.session) && (
-      descendants.has(entry.pid) ||
-      target.ttyNr !== 0 && (
-          entry.pid === target.ppid ||
-          entry.ppid === target.ppid && entry.pid !== entry.session
-        )
-    ) && usesTerminal(entry.pid)
-  );
-  const groups = new Set(helpers.map(groupOf));
-  return table.filter((entry) => groups.has(groupOf(entry)));
+): (entry: ProcessEntry) => boolean {
+  const isBystander = (entry: ProcessEntry) => bystanders.some((one) => isSame(one, entry));
+  const isMember = (entry: ProcessEntry) => members.some((member) => isSame(member, entry));
+  const inGroups = (entry: ProcessEntry) => groups.some((group) => isIn(group, entry));
+  const born = bornOf(table.filter(isMember), table.filter((entry) => !isBystander(entry)));
+  return (entry) => {
+    if (isBystander(entry)) return false;
+    return inGroups(entry)
+      ? isMember(entry) || born.has(entry.pid) || usesTerminal(entry.pid)
+      : isMember(entry) && usesTerminal(entry.pid);
+  };
 }
 
-/** A group's number is used again when the group is empty, but hardly in the same session. */
-function groupOf({ session, pgrp }: ProcessEntry): string {
-  return `${session} ${pgrp}`;
+/** A process' number is used again, but not with the time of its start. */
+export function isSame(a: ProcessName, b: ProcessName): boolean {
+  return a.pid === b.pid && a.startTime === b.startTime;
+}
+
+/** Whether the process is in that group. A number is used again when the group is empty, but hardly in the same session. */
+export function isIn(
+  { session, pgrp }: HelperGroup,
+  process: Pick<ProcessPlace, "session" | "pgrp">,
+): boolean {
+  return process.session === session && process.pgrp === pgrp;
+}
+
+/** Pids of all descendants of any of `parents`. */
+export function bornOf(parents: readonly Kin[], table: readonly Kin[]): ReadonlySet<number> {
+  return new Set(parents.flatMap(({ pid }) => [...descendantsOf(pid, table)]));
 }
 
 /**
- * For a target that goes alone: those that must leave its process group for that, ascending by pid. Only the leader of
- * a group cannot leave by itself: setsid(2) fails as long as any group has the caller's number.
+ * Members of a job that leads its session, but not of that session: an earlier move left them in their old one. A process
+ * that called setsid() itself, as daemons do, is another matter: it leads its session, or is below one of the target's
+ * that does.
  */
-export function membersInTheWay(
-  target: ProcessEntry,
-  table: readonly ProcessEntry[],
-  selfPid: number,
-): ProcessEntry[] {
+export function leftInOldSession<Entry extends ProcessPlace>(
+  target: ProcessPlace,
+  members: readonly Entry[],
+): Entry[] {
+  if (target.pid !== target.session) return [];
+  const below = descendantsOf(target.pid, members);
+  return members.filter(({ pid, session }) =>
+    pid !== target.pid && session !== target.session && !below.has(session)
+  );
+}
+
+/**
+ * For a target that goes alone: the others of its process group, which must leave that first, ascending by pid. Only the
+ * leader of a group cannot leave by itself: setsid(2) fails as long as any group has the caller's number. The rule of
+ * {@linkcode jobMembers} says which of them may be touched.
+ */
+export function othersInTheWay<Entry extends ProcessPlace>(
+  target: ProcessPlace,
+  table: readonly Entry[],
+): Entry[] {
   if (target.pgrp !== target.pid || target.session === target.pid) return [];
-  return othersOfGroup(target, table).filter(({ pid }) => pid !== selfPid);
+  return othersOfGroup(target, table);
 }
 
 /** The other processes of the target's group, ascending by pid. */
-export function othersOfGroup<Entry extends ProcessEntry>(
-  { pid, pgrp }: ProcessEntry,
+export function othersOfGroup<Entry extends ProcessPlace>(
+  { pid, pgrp }: ProcessPlace,
   table: readonly Entry[],
 ): Entry[] {
   return table.filter((entry) => entry.pgrp === pgrp && entry.pid !== pid)
     .sort((a, b) => a.pid - b.pid);
 }
 
+/**
+ * Those that are no `members` though they are in the target's group, in the foreground group of its terminal, or in one
+ * of the `groups` of an earlier move: they stay where they are, and what they beget is no part of the job either.
+ */
+export function bystandersOf<Entry extends ProcessPlace>(
+  target: ProcessPlace & { readonly tpgid: number },
+  table: readonly Entry[],
+  members: readonly { readonly pid: number }[],
+  groups: readonly HelperGroup[] = [],
+): Entry[] {
+  const pids = new Set([target.pid, ...members.map(({ pid }) => pid)]);
+  const isNear = (entry: Entry) =>
+    entry.pgrp === target.pgrp ||
+    entry.session === target.session && entry.pgrp === target.tpgid ||
+    groups.some((group) => isIn(group, entry));
+  return table.filter((entry) => !pids.has(entry.pid) && isNear(entry))
+    .sort((a, b) => a.pid - b.pid);
+}
+
 /** Pids of all children of `pid`, their children, and so on. */
-export function descendantsOf(pid: number, table: readonly ProcessEntry[]): Set<number> {
+export function descendantsOf(pid: number, table: readonly Kin[]): Set<number> {
   const children = childrenByParent(table);
   const found = new Set<number>();
   const open = [pid];
@@ -123,9 +205,9 @@ export function descendantsOf(pid: number, table: readonly ProcessEntry[]): Set<
 }
 
 /** Made once for each table: `--list` asks about every process in it. */
-const childrenOfTable = new WeakMap<readonly ProcessEntry[], Map<number, number[]>>();
+const childrenOfTable = new WeakMap<readonly Kin[], Map<number, number[]>>();
 
-function childrenByParent(table: readonly ProcessEntry[]): ReadonlyMap<number, number[]> {
+function childrenByParent(table: readonly Kin[]): ReadonlyMap<number, number[]> {
   const known = childrenOfTable.get(table);
   if (known !== undefined) return known;
   const children = new Map<number, number[]>();
@@ -139,7 +221,7 @@ function childrenByParent(table: readonly ProcessEntry[]): ReadonlyMap<number, n
 }
 
 /** Pids of the parent of `pid`, its parent, and so on up to the first process. */
-export function ancestorsOf(pid: number, table: readonly ProcessEntry[]): number[] {
+export function ancestorsOf(pid: number, table: readonly Kin[]): number[] {
   const parents = new Map(table.map((entry) => [entry.pid, entry.ppid]));
   const found: number[] = [];
   for (let next = parents.get(pid) ?? 0; next !== 0; next = parents.get(next) ?? 0) {

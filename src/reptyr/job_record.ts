@@ -33,13 +33,19 @@ export interface JobRecord {
   readonly shell?: ProcessName;
   /** Those of the helpers; undefined until they are known. */
   readonly groups?: readonly HelperGroup[];
+  /** The processes that moved with the target; undefined until they have. */
+  readonly members?: readonly ProcessName[];
+  /** Those that were near, and stayed: bystandersOf() in job_members.ts. */
+  readonly bystanders?: readonly ProcessName[];
   readonly shields: readonly ShieldRecord[];
 }
 
 /** No record has more bytes. */
-export const MAX_RECORD_SIZE = 1 << 16;
+export const MAX_RECORD_SIZE = 3 << 15;
 
 const MAX_GROUPS = 64;
+const MAX_MEMBERS = 256;
+const MAX_BYSTANDERS = 64;
 const MAX_SHIELDS = 256;
 
 /** PID_MAX_LIMIT in <linux/threads.h>. */
@@ -50,16 +56,22 @@ const ACTION_DIGITS = ARCHITECTURES.map(({ structs }) => 2 * structs.sigaction.s
 const IMAGE_DIGITS = 16;
 
 /**
- * As one line of JSON. Start times are decimal numbers in a string: they may exceed what JSON's numbers hold. Shields and
- * groups beyond those that a record can have are left out.
+ * As one line of JSON. Start times are decimal numbers in a string: they may exceed what JSON's numbers hold. What is
+ * beyond that which a record can have is left out.
  */
-export function formatRecord({ target, shell, groups, shields }: JobRecord): string {
+export function formatRecord(
+  { target, shell, groups, members, bystanders, shields }: JobRecord,
+): string {
   const nameOf = ({ pid, startTime }: ProcessName) => ({ pid, startTime: startTime.toString() });
   return JSON.stringify({
     target: nameOf(target),
     ...shell === undefined ? {} : { shell: nameOf(shell) },
     ...groups === undefined ? {} : {
       groups: groups.slice(0, MAX_GROUPS).map(({ session, pgrp }) => ({ session, pgrp })),
+    },
+    ...members === undefined ? {} : { members: members.slice(0, MAX_MEMBERS).map(nameOf) },
+    ...bystanders === undefined ? {} : {
+      bystanders: bystanders.slice(0, MAX_BYSTANDERS).map(nameOf),
     },
     shields: shields.slice(0, MAX_SHIELDS).map(({ process, shell, action, image }) => ({
       process: nameOf(process),
@@ -77,11 +89,15 @@ export function formatRecord({ target, shell, groups, shields }: JobRecord): str
 export function parseRecord(text: string): JobRecord | undefined {
   if (text.length > MAX_RECORD_SIZE) return undefined;
   try {
-    const { target, shell, groups, shields } = object(JSON.parse(text));
+    const { target, shell, groups, members, bystanders, shields } = object(JSON.parse(text));
     const record: JobRecord = {
       target: parseName(target),
       ...shell === undefined ? {} : { shell: parseName(shell) },
       ...groups === undefined ? {} : { groups: list(groups, MAX_GROUPS).map(parseGroup) },
+      ...members === undefined ? {} : { members: list(members, MAX_MEMBERS).map(parseName) },
+      ...bystanders === undefined
+        ? {}
+        : { bystanders: list(bystanders, MAX_BYSTANDERS).map(parseName) },
       shields: list(shields, MAX_SHIELDS).map(parseShield),
     };
     return formatRecord(record) === text ? record : undefined;

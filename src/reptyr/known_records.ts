@@ -48,13 +48,14 @@ function recordOf(holder: RecordHolder): KnownRecord | undefined {
   if (!speaksForItself(holder.credentials, file)) return undefined;
   const record = parseRecord(new TextDecoder().decode(file.bytes));
   if (record === undefined || !holder.mayTrace(record.target)) return undefined;
-  const { groups, shields } = record;
+  const { groups, members, shields } = record;
   const stats = groups === undefined ? [] : readStats().filter(isLive);
   return {
     ...record,
     ...groups === undefined ? {} : {
       groups: groups.filter((group) => believed(holder, group, stats)),
     },
+    ...members === undefined ? {} : { members: members.filter(holder.mayTrace) },
     shields: shields.filter(({ process }) => holder.mayTrace(process)),
     authority: holder,
   };

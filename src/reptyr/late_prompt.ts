@@ -11,13 +11,15 @@ import { isLive, readStat, type Stat } from "../proc/stat.ts";
 import { enterGroupStop } from "../tracee/group_stop.ts";
 import { RemoteSyscalls } from "../tracee/remote_syscalls.ts";
 import { continueUnseen } from "./change_sides.ts";
+import type { Gate } from "./gate.ts";
+import type { ProcessName } from "./job_record.ts";
 import { Member } from "./member.ts";
 import { waitForPrompt } from "./old_shell.ts";
 import { readStats } from "../proc/stats.ts";
 
 export interface LeftBehind {
   /** The process that was moved. */
-  readonly pid: number;
+  readonly process: ProcessName;
   readonly shell: number;
   /** The process group of those that stayed. */
   readonly group: number;
@@ -31,11 +33,14 @@ const STOP_SECONDS = 0.2;
 
 export class LatePrompt implements Disposable {
   readonly #left: LeftBehind;
+  readonly #gate: Gate;
   readonly #timer: number;
   #staying: readonly number[] = [];
 
-  constructor(left: LeftBehind) {
+  /** `gate` admits the process that was moved. */
+  constructor(left: LeftBehind, gate: Gate) {
     this.#left = left;
+    this.#gate = gate;
     this.#timer = setInterval(() => this.#check(), CHECK_MS);
   }
 
@@ -44,13 +49,13 @@ export class LatePrompt implements Disposable {
   }
 
   #check(): void {
-    const { pid, shell, group } = this.#left;
+    const { shell, group } = this.#left;
     const waiting = readStat(shell);
     if (waiting === undefined || !isLive(waiting)) return this[Symbol.dispose]();
     // It has its terminal, or has given it to another job.
     if (waiting.tpgid !== group || isUsed(this.#whoStays())) return;
     try {
-      showStop(pid, shell, group);
+      showStop(this.#left, this.#gate);
     } catch (error) {
       if (!isPassing(error)) throw error;
       verbose(`The shell, process ${shell}, is not shown a stop: ${error}`);
@@ -64,7 +69,7 @@ export class LatePrompt implements Disposable {
       stat !== undefined && stat.pgrp === group && isLive(stat);
     const known = this.#staying.map((pid) => readStat(pid)).filter(inGroup);
     if (known.length > 0) return known;
-    const found = readStats().filter(inGroup).filter(({ pid }) => pid !== this.#left.pid);
+    const found = readStats().filter(inGroup).filter(({ pid }) => pid !== this.#left.process.pid);
     this.#staying = found.map(({ pid }) => pid);
     return found;
   }
@@ -75,8 +80,8 @@ function isUsed(staying: readonly Stat[]): boolean {
   return staying.some(({ state }) => state !== "T");
 }
 
-function showStop(pid: number, shell: number, group: number): void {
-  using member = Member.seize(pid, STOP_SECONDS);
+function showStop({ process, shell, group }: LeftBehind, gate: Gate): void {
+  using member = Member.seize(process, STOP_SECONDS, gate);
   if (member.tracee.foundStopped) return;
   const isStopped = enterGroupStop(member.tracee);
   if (isStopped) waitForPrompt(shell, group);

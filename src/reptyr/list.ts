@@ -1,22 +1,21 @@
 /** `reptyr --list` and `reptyr --why PID`: whether processes can be moved. Only files in /proc are read. */
 
-import { decodeDevice, isTerminal, terminalName } from "../proc/device.ts";
-import { procFolder, readable } from "../proc/gone.ts";
-import { readOpenFile } from "../proc/open_file.ts";
+import { decodeDevice, terminalName } from "../proc/device.ts";
 import { isDeadState, isKernelThread, isLive, livingThread, type Stat } from "../proc/stat.ts";
 import { explainAttachFailure, isAttachUnlikely } from "../tracee/attach_failure.ts";
 import { oldTerminal } from "./old_terminal.ts";
-import { readStats } from "../proc/stats.ts";
+import { readLiveStats, readStats } from "../proc/stats.ts";
 import { byTerminal, type ProcessReport } from "./process_report.ts";
-import { inspect, readSurroundings, type Surroundings } from "./preflight.ts";
+import { inspect, readSurroundings, type RecordReader, type Surroundings } from "./preflight.ts";
 import type { TargetFacts } from "./refusals.ts";
+import { standardTerminals } from "./terminal_users.ts";
 import { type LoginFacts, readLoginFacts, readWarningFacts } from "./warning_facts.ts";
 import { warnings } from "./warnings.ts";
 
 /** Every process on a terminal but this one, ordered by terminal, then by pid. */
-export function listProcesses(): ProcessReport[] {
+export function listProcesses(records: RecordReader): ProcessReport[] {
   const stats = readStats();
-  const around = readSurroundings(stats.filter(isLive));
+  const around = readSurroundings(stats.filter(isLive), records);
   const login = readLoginFacts();
   return stats
     .filter((stat) => stat.pid !== Deno.pid && !isKernelThread(stat) && mayBeOnTerminal(stat))
@@ -26,8 +25,8 @@ export function listProcesses(): ProcessReport[] {
 }
 
 /** The same about one process, whatever it is. */
-export function explainProcess(pid: number): ProcessReport {
-  return reportOn(pid, readSurroundings(), readLoginFacts());
+export function explainProcess(pid: number, records: RecordReader): ProcessReport {
+  return reportOn(pid, readSurroundings(readLiveStats(), records), readLoginFacts());
 }
 
 function reportOn(pid: number, around: Surroundings, login: LoginFacts): ProcessReport {
@@ -42,8 +41,10 @@ function reportOn(pid: number, around: Surroundings, login: LoginFacts): Process
   if (target === undefined) return { pid, ...UNKNOWN, ...verdict };
 
   const uid = target.status.uids[1];
-  const job = [pid, ...target.members];
-  const known = { pid, uid: target.status.uids[0], job, seccomp: target.status.seccomp };
+  const job = [pid, ...target.members.map(({ pid }) => pid)];
+  const { stat, fds, inGroup, status } = target;
+  const terminal = fds && oldTerminal(stat.ttyNr, fds)?.identity;
+  const known = { pid, uid: status.uids[0], job, seccomp: status.seccomp, inGroup, terminal };
   return {
     pid,
     uid,
@@ -79,21 +80,12 @@ function terminalOf({ stat, fds }: TargetFacts) {
   return { terminal: terminalName(decodeDevice(rdev)), terminalGone: !live };
 }
 
-/** Device files, by the text of the link to them; of a devpts that is mounted nowhere only the number is left. */
-const DEVICE_LINK = /\/dev\/|^\/\d+( \(deleted\))?$/;
-
 /**
- * Whether it is worth a closer look: on a controlling terminal, or with a terminal open. Most processes are
- * neither, and of those nothing but the links of their descriptors is read.
+ * Whether it is worth a closer look: on a controlling terminal, or with one as descriptor 0, 1 or 2. Most processes are
+ * neither, and of those nothing but the links of these descriptors is read.
  */
 function mayBeOnTerminal({ pid, ttyNr, state, numThreads }: Stat): boolean {
   if (ttyNr !== 0) return true;
   if (isDeadState(state)) return false;
-  const folder = `${procFolder(pid, numThreads > 1 ? livingThread(pid) : undefined)}/fd`;
-  const fds = readable(() => Array.from(Deno.readDirSync(folder), ({ name }) => name)) ?? [];
-  return fds.some((fd) => {
-    if (!DEVICE_LINK.test(readable(() => Deno.readLinkSync(`${folder}/${fd}`)) ?? "")) return false;
-    const file = readOpenFile(`${folder}/${fd}`);
-    return file?.isCharDevice === true && isTerminal(decodeDevice(file.rdev));
-  });
+  return standardTerminals(pid, numThreads > 1 ? livingThread(pid) : undefined).length > 0;
 }

@@ -15,9 +15,11 @@ import { RemoteSyscalls } from "../tracee/remote_syscalls.ts";
 import { FreezerWatch } from "../tracee/frozen.ts";
 import { findReturnSitesEarly } from "../tracee/return_sites.ts";
 import { finish, type Steps } from "../tracee/steps.ts";
-import { Tracee } from "../tracee/tracee.ts";
+import type { Tracee } from "../tracee/tracee.ts";
 import { serversLast } from "./file_servers.ts";
+import type { Gate } from "./gate.ts";
 import { handOver } from "./handover.ts";
+import type { ProcessName } from "./job_record.ts";
 import { type OldTerminal, oldTerminal } from "./old_terminal.ts";
 import type { MovePlan } from "./plan.ts";
 import { attachFailure } from "./preflight.ts";
@@ -84,18 +86,23 @@ export class Member implements Disposable {
     this.#facts = readFacts(this.tracee);
   }
 
-  /** Stop process `pid`, or say why that is not allowed. Throws as Tracee.seize() does. */
-  static seize(pid: number, timeoutSeconds: number): Member {
-    const [seized] = Member.seizeAll([pid], timeoutSeconds);
-    return memberOf(pid, seized!);
+  /** Stop `process`, or say why that is not allowed. Throws as Gate.seize() does. */
+  static seize(process: ProcessName, timeoutSeconds: number, gate: Gate): Member {
+    const [seized] = Member.seizeAll([process], timeoutSeconds, gate);
+    return memberOf(process.pid, seized!);
   }
 
   /**
-   * Stop all of `pids`, at the same time. For each there is one result, of which {@linkcode memberOf} makes a member or
-   * an error. What can be looked up while they run is looked up before the first is asked. The servers of file systems
-   * come last: a process that waits for one stops only when it has its answer.
+   * Stop all of `processes` that `gate` admits, at the same time. For each there is one result, of which
+   * {@linkcode memberOf} makes a member or an error. What can be looked up while they run is looked up before the first is
+   * asked. The servers of file systems come last: a process that waits for one stops only when it has its answer.
    */
-  static seizeAll(pids: readonly number[], timeoutSeconds: number): Seized[] {
+  static seizeAll(
+    processes: readonly ProcessName[],
+    timeoutSeconds: number,
+    gate: Gate,
+  ): Seized[] {
+    const pids = processes.map(({ pid }) => pid);
     const options = pids.map((pid) => {
       findReturnSitesEarly(pid);
       return isFiltered(pid) ? PTRACE_O_SUSPEND_SECCOMP : 0;
@@ -109,7 +116,7 @@ export class Member implements Disposable {
       const asked = turn.map(([index, pid]) =>
         settled(() => {
           if (frozen.has(pid)) throw frozen.get(pid);
-          return Tracee.ask(pid, { timeoutSeconds, options: options[index]! });
+          return gate.ask(processes[index]!, { timeoutSeconds, options: options[index]! });
         })
       );
       asked.forEach((one, at) => {

@@ -14,9 +14,10 @@ import { UserTerminal } from "../tty/user_terminal.ts";
 import { setWindowSize, tryGetWindowSize } from "../tty/window_size.ts";
 import { attach } from "./attach.ts";
 import { sortSignals } from "./heeded_signals.ts";
-import { signalHelpers } from "./helpers.ts";
+import { signalHelpers, tellSize } from "./helpers.ts";
 import { enterRawMode, plainness, restoreAtExit, sizeOf } from "./own_terminal.ts";
 import { preflight, type PreflightFacts } from "./preflight.ts";
+import { readRecords } from "./known_records.ts";
 import { type Redraw, Redrawer } from "./redraw.ts";
 import { ScreenKeeper } from "./screen_keeper.ts";
 import { ENDING_SIGNALS, serve } from "./serve.ts";
@@ -43,7 +44,7 @@ export interface MoveOptions {
  */
 export async function move(options: MoveOptions): Promise<number> {
   const { pid, redraw, alone, hangup } = options;
-  const facts = preflight(pid, options);
+  const facts = preflight(pid, options, readRecords);
   requireFilesFor(1 + facts.members.length);
   warnAbout(facts, alone);
   using cleanup = new DisposableStack();
@@ -66,10 +67,11 @@ export async function move(options: MoveOptions): Promise<number> {
   const settingsFrom = (old: Termios) => plainTermios(old, plainness(terminal));
   const attachment = attach(facts, pty, options, settingsFrom);
   pty.releaseSlave();
-  const notify = () => signalHelpers(attachment.helpers, SIGWINCH);
+  const notify = () => signalHelpers(attachment, SIGWINCH);
+  const tellAll = () => tellSize(attachment, pty.master);
   // Where there is no screen, nothing has to be painted on it.
   const how = redraw === "winch" && !terminal.screenIsTerminal ? "none" : redraw;
-  const redrawer = cleanup.use(new Redrawer({ how, pty, size, notify }));
+  const redrawer = cleanup.use(new Redrawer({ how, pty, size, notify, tellAll }));
   const { paintsItself, oldSize } = attachment;
   if (!paintsItself || redraw !== "winch") redrawer.request(oldSize);
   return await serve({
@@ -88,12 +90,19 @@ export async function move(options: MoveOptions): Promise<number> {
 
 /** What the user should know before anything is done. */
 function warnAbout(
-  { pid, members, status, targetSeccomp }: PreflightFacts,
+  { pid, members, inGroup, oldTerminal, status, targetSeccomp }: PreflightFacts,
   alone: boolean,
 ): void {
   const limit = cpuWarning();
   if (limit !== undefined) writeStderr(`reptyr: warning: ${limit}`);
-  const job = alone ? [pid] : [pid, ...members];
-  const known = { pid, uid: status.uids[0], job, seccomp: targetSeccomp };
+  const job = alone ? [pid] : [pid, ...members.map(({ pid }) => pid)];
+  const known = {
+    pid,
+    uid: status.uids[0],
+    job,
+    seccomp: targetSeccomp,
+    inGroup: alone ? [] : inGroup,
+    terminal: alone ? undefined : oldTerminal?.identity,
+  };
   for (const line of warnings(readWarningFacts(known))) writeStderr(`reptyr: warning: ${line}`);
 }

@@ -20,6 +20,7 @@ import { getTermios, setTermios } from "../tty/termios.ts";
 import { UserTerminal } from "../tty/user_terminal.ts";
 import { setWindowSize, tryGetWindowSize } from "../tty/window_size.ts";
 import { inheritedIgnored } from "../proc/inherited_signals.ts";
+import { signalOwnChild } from "./gate.ts";
 import { sortSignals } from "./heeded_signals.ts";
 import { IdleKeys } from "./idle_keys.ts";
 import { restoreAtExit, sizeOf } from "./own_terminal.ts";
@@ -198,7 +199,7 @@ class Program {
 
   /** We go. Whoever is on the new terminal is told of that by its hang-up. */
   tell(signal: Deno.Signal): void {
-    if (this.place === "beside" && this.#status === undefined) Deno.kill(this.pid, signal);
+    if (this.place === "beside" && this.#status === undefined) signalOwnChild(this.pid, signal);
   }
 }
 

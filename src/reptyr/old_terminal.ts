@@ -63,12 +63,22 @@ export function sameTerminal(a: TerminalIdentity, b: TerminalIdentity): boolean 
  *   terminal that hangs up stops being anyone's controlling terminal; then that of the lowest descriptor.
  * - Without one (it hung up, or the target called setsid()), and when no descriptor has that number: that
  *   of the lowest of descriptors 0, 1 and 2 that is on a terminal.
- * - Without one, and none of 0, 1 and 2 on a terminal: that of the lowest descriptor on any. A terminal
- *   that the target makes for others, by holding its master, does not count: `script` has the slave open too.
+ * - Without one, and none of 0, 1 and 2 on a terminal: none. Daemons have terminals open for others: systemd-logind
+ *   has /dev/tty6, and a supervisor that of its child.
  *
  * Descriptors opened as /dev/tty were on the controlling terminal then, and go with whichever is chosen.
  */
 export function oldTerminal(ttyNr: number, fds: readonly Descriptor[]): OldTerminal | undefined {
+  const isOnAny = ttyNr !== 0 ||
+    fds.some((descriptor) => descriptor.fd <= 2 && isOnTerminal(descriptor));
+  return isOnAny ? anyTerminal(ttyNr, fds) : undefined;
+}
+
+/**
+ * As {@linkcode oldTerminal}, and else that of the lowest descriptor on any: for a process that is known to belong to the
+ * job. A terminal that it makes for others, by holding its master, does not count: `script` has the slave open too.
+ */
+function anyTerminal(ttyNr: number, fds: readonly Descriptor[]): OldTerminal | undefined {
   const terminals = fds.filter((descriptor) => isOnTerminal(descriptor, ttyNr));
   const byDevTty = terminals.filter((descriptor) => isDevTty(decodeDevice(descriptor.rdev)));
   const named = terminals.filter((descriptor) => !byDevTty.includes(descriptor));
@@ -89,14 +99,14 @@ export function oldTerminal(ttyNr: number, fds: readonly Descriptor[]): OldTermi
 
 /**
  * Descriptors open on terminal `identity`, ascending. One opened as /dev/tty is where the process, whose controlling
- * terminal is `ttyNr`, has that as its own, as {@linkcode oldTerminal} says.
+ * terminal is `ttyNr`, has that as its own, as {@linkcode anyTerminal} says.
  */
 export function fdsOn(
   identity: TerminalIdentity,
   ttyNr: number,
   fds: readonly Descriptor[],
 ): readonly number[] {
-  const own = oldTerminal(ttyNr, fds);
+  const own = anyTerminal(ttyNr, fds);
   if (own !== undefined && sameTerminal(own.identity, identity)) return own.fds;
   return fds.filter((descriptor) =>
     isOnTerminal(descriptor) && sameTerminal(terminalIdentity(descriptor), identity)

@@ -8,16 +8,15 @@ import {
   CLONE_FS,
   CLONE_VM,
   PTRACE_O_TRACECLONE,
-  SIGKILL,
   WNOHANG,
 } from "../ffi/constants.ts";
-import { kill } from "../ffi/process.ts";
 import { setOptions } from "../tracee/ptrace.ts";
 import type { RemoteSyscalls } from "../tracee/remote_syscalls.ts";
 import { StopTimeoutError } from "../errors.ts";
 import { verbose } from "../log.ts";
 import { Deadline, statusBefore } from "../tracee/wait.ts";
 import type { WaitStatus } from "../tracee/wait_status.ts";
+import { endTracedChild } from "./gate.ts";
 
 /**
  * Run `action` with the number that the child has in the target's PID namespace.
@@ -41,7 +40,7 @@ export function withPlaceholder(remote: RemoteSyscalls, action: (child: bigint) 
     remote.undoIfKilled("wait4", [child, 0, __WALL, 0]);
     action(child);
   } finally {
-    kill(pid, SIGKILL);
+    endTracedChild(pid);
     awaitEnd(pid);
     remote.syscallOrThrow("wait4", child, 0, __WALL | WNOHANG, 0);
   }

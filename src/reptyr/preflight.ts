@@ -8,6 +8,7 @@ import { readWordBytes } from "../proc/auxv.ts";
 import { readCommand } from "../proc/command.ts";
 import { type Descriptor, readFds } from "../proc/fds.ts";
 import { readable } from "../proc/gone.ts";
+import { isMachineInit } from "../proc/init.ts";
 import { readStat, type Stat } from "../proc/stat.ts";
 import type { Status } from "../proc/status.ts";
 import { readLiveStats } from "../proc/stats.ts";
@@ -25,17 +26,27 @@ import {
   readYamaLevel,
 } from "../tracee/attach_facts.ts";
 import { refuseAlone } from "./alone.ts";
+import { evidenceOf } from "./job_evidence.ts";
 import {
   ancestorsOf,
+  bystandersOf,
   descendantsOf,
+  isSame,
+  type JobMember,
   jobMembers,
-  membersInTheWay,
+  othersInTheWay,
   type ProcessEntry,
 } from "./job_members.ts";
+import type { JobRecord, ProcessName } from "./job_record.ts";
 import { isOnTerminal, type OldTerminal, oldTerminal } from "./old_terminal.ts";
 import { isSuspendedReptyr } from "./suspended.ts";
-import { usersOf } from "./terminal_users.ts";
-import { memberRefusal, type NamedProcess, refusal, type TargetFacts } from "./refusals.ts";
+import {
+  inTheWay,
+  memberRefusal,
+  type NamedProcess,
+  refusal,
+  type TargetFacts,
+} from "./refusals.ts";
 
 /** What is known of a target that may be moved, as it was a moment ago. */
 export interface PreflightFacts {
@@ -53,8 +64,12 @@ export interface PreflightFacts {
   readonly terminals: readonly number[];
   /** The one to move away from, with its descriptors; undefined for a target on none, with --force-stdio. */
   readonly oldTerminal: OldTerminal | undefined;
-  /** The others of its job, which move with it: `jobMembers()`; when alone, those of `membersInTheWay()`. */
-  readonly members: readonly number[];
+  /** The others of its job, which move with it: `jobMembers()`; when alone, those of them that are in its way. */
+  readonly members: readonly JobMember[];
+  /** Others that are near, no part of the job, and stay where they are: `bystandersOf()`. */
+  readonly bystanders: readonly ProcessName[];
+  /** Those of them that are in its process group. */
+  readonly inGroup: readonly NamedProcess[];
   /** SECCOMP_MODE_* of the target: with 2 a filter may deny, or punish with death, what we make it call. */
   readonly targetSeccomp: number;
 }
@@ -66,8 +81,12 @@ export interface MoveMode {
 }
 
 /** The facts about process `pid`. Throws RefusedError, with the reason, when it cannot be moved. */
-export function preflight(pid: number, { forceStdio, alone }: MoveMode): PreflightFacts {
-  const around = readSurroundings();
+export function preflight(
+  pid: number,
+  { forceStdio, alone }: MoveMode,
+  records?: RecordReader,
+): PreflightFacts {
+  const around = readSurroundings(readLiveStats(), records);
   const { target, members, refused } = inspect(pid, around, { forceStdio, alone });
   if (refused !== undefined) throw refused;
   if (target !== undefined && alone) refuseAlone(target, target.stat, around.table);
@@ -87,6 +106,8 @@ export function preflight(pid: number, { forceStdio, alone }: MoveMode): Preflig
     terminals: fds.filter((fd) => isOnTerminal(fd, stat.ttyNr)).map(({ fd }) => fd),
     oldTerminal: old,
     members,
+    bystanders: target.bystanders,
+    inGroup: target.inGroup,
     targetSeccomp: status.seccomp,
   };
 }
@@ -101,17 +122,16 @@ export function inspect(
   { forceStdio, alone }: MoveMode = { forceStdio: false, alone: false },
 ): {
   readonly target: TargetFacts | undefined;
-  readonly members: readonly number[];
+  readonly members: readonly JobMember[];
   readonly refused: RefusedError | undefined;
 } {
   try {
     const target = gather(pid, around);
-    const refused = refusal({ pid, target, needsNoTerminal: forceStdio });
-    if (target === undefined || refused !== undefined) return { target, members: [], refused };
-    const members = alone
-      ? membersInTheWay(target.stat, around.table, Deno.pid).map(({ pid }) => pid)
-      : target.members;
-    return { target, members, refused: refusedMember(members, pid, around) };
+    const why = refusal({ pid, target, needsNoTerminal: forceStdio });
+    if (target === undefined || why !== undefined) return { target, members: [], refused: why };
+    const members = alone ? othersInTheWay(target.stat, target.members) : target.members;
+    const refused = inTheWay(target, target.inTheWay) ?? refusedMember(members, pid, around);
+    return { target, members, refused };
   } catch (error) {
     if (!(error instanceof Deno.errors.PermissionDenied)) throw error;
     const refused = refusal({ pid, target: undefined, isHidden: true });
@@ -121,11 +141,11 @@ export function inspect(
 
 /** The first of `members` that may not be traced is named, before anything is changed. */
 function refusedMember(
-  members: readonly number[],
+  members: readonly ProcessName[],
   target: number,
   { attachFacts }: Surroundings,
 ): RefusedError | undefined {
-  for (const pid of members) {
+  for (const { pid } of members) {
     const member = attachFacts(pid);
     const refused = member && memberRefusal({ ...member, again: `reptyr ${target}` });
     if (refused !== undefined) return refused;
@@ -145,22 +165,30 @@ export function attachFailure(pid: number): Error {
 /** What is the same for every target, for one who looks at many. */
 export interface Surroundings {
   /** Every process that is not a zombie. */
-  readonly table: readonly ProcessEntry[];
+  readonly table: readonly Stat[];
   readonly ancestors: readonly number[];
   readonly self: SelfFacts;
   readonly yama: number | undefined;
+  readonly records: RecordReader;
   /** What tracing process `pid` depends on, read once; undefined when there is no such process. */
   readonly attachFacts: (pid: number) => AttachFacts | undefined;
 }
 
-export function readSurroundings(table = readLiveStats()): Surroundings {
+/** Reads the records of other reptyrs: known_records.ts. */
+export type RecordReader = () => readonly JobRecord[];
+
+/** Without `records` of other reptyrs those are missed that an earlier move has left in their old session. */
+export function readSurroundings(
+  table = readLiveStats(),
+  records: RecordReader = () => [],
+): Surroundings {
   const ours = { self: readSelfFacts(), yama: readYamaLevel() };
   const known = new Map<number, AttachFacts | undefined>();
   const attachFacts = (pid: number) => {
     if (!known.has(pid)) known.set(pid, readable(() => readAttachFactsOf(pid, ours)));
     return known.get(pid);
   };
-  return { table, ancestors: ancestorsOf(Deno.pid, table), ...ours, attachFacts };
+  return { table, ancestors: ancestorsOf(Deno.pid, table), ...ours, records, attachFacts };
 }
 
 /** Undefined when there is no such process, also when it ends while we look at it; of a zombie there is no `tid`. */
@@ -194,7 +222,11 @@ export function gather(pid: number, around = readSurroundings()): TargetFacts | 
     wordBytes: readWordBytes(pid, tid),
   }));
   const terminal = shown?.fds && oldTerminal(stat.ttyNr, shown.fds);
-  const members = jobMembers(self, table, Deno.pid, usersOf(terminal?.identity));
+  const from = { nsPid: status.nsPid, terminal: terminal?.identity };
+  const evidence = evidenceOf(from, earlierRecord(self, around));
+  const members = jobMembers(self, table, Deno.pid, evidence);
+  const bystanders = bystandersOf(self, table, members, evidence.earlier?.groups);
+  const inGroup = bystanders.filter(({ pgrp }) => pgrp === stat.pgrp);
   const below = descendantsOf(pid, table);
 
   return {
@@ -204,12 +236,27 @@ export function gather(pid: number, around = readSurroundings()): TargetFacts | 
     wordBytes: shown?.wordBytes,
     isSelf: pid === Deno.pid,
     isAncestor: around.ancestors.includes(pid),
+    isMachineInit: isMachineInit(pid),
     fds: shown?.fds,
-    members: members.map(({ pid }) => pid),
+    members,
+    bystanders,
+    inGroup: inGroup.filter(({ pid }) => pid !== Deno.pid).map(({ pid }) => nameOf(pid, 0)),
+    inTheWay: othersInTheWay(self, bystanders).map(({ pid }) => nameOf(pid, 0)),
     descendantsOnTerminals: table
       .filter((entry) => below.has(entry.pid) && entry.ttyNr !== 0)
       .map(({ pid, ttyNr }) => nameOf(pid, ttyNr)),
   };
+}
+
+/** Records are of use only for who leads a session, and are asked for only where another reptyr runs. */
+function earlierRecord(
+  target: ProcessEntry,
+  { table, records }: Surroundings,
+): JobRecord | undefined {
+  if (target.pid !== target.session) return undefined;
+  const own = table.find(({ pid }) => pid === Deno.pid)?.comm;
+  const hasOthers = table.some(({ pid, comm }) => comm === own && pid !== Deno.pid);
+  return hasOthers ? records().find((record) => isSame(record.target, target)) : undefined;
 }
 
 function nameOf(pid: number, ttyNr: number): NamedProcess {

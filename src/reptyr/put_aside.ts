@@ -4,7 +4,6 @@
  * at ^Z: it takes all back on the old terminal. On the new one it goes on as after `fg`, and sets all again.
  */
 import { SIGCONT, SIGSTOP, SIGTSTP, SIGWINCH } from "../ffi/constants.ts";
-import { kill } from "../ffi/process.ts";
 import { verbose } from "../log.ts";
 import { hasSignal, readStatus, type Status } from "../proc/status.ts";
 import { suspendItself } from "../tracee/suspend.ts";
@@ -43,7 +42,7 @@ export class PutAside implements Disposable {
       .map((pid) => job.members.find((member) => member.pid === pid)!);
     const refused = members.filter(({ pid, tracee }) => {
       // The size may be another: told before it paints. Told later, amid a key, less loses that.
-      asked.defer(() => [SIGWINCH, SIGCONT].forEach((signal) => kill(pid, signal)));
+      asked.defer(() => [SIGWINCH, SIGCONT].forEach((signal) => tracee.signal(signal)));
       const done = suspendItself(tracee, LONGEST_WAIT_S, timeoutSeconds);
       verbose(`Process ${pid} ${done ? "has put its screen right" : "did not stop as for ^Z"}`);
       return !done;
@@ -76,11 +75,11 @@ export function catchesStop({ sigCaught }: Status): boolean {
 
 /** Some stop their whole group by SIGSTOP. Those who were stopped by us have it before them still. */
 function clearStops({ members }: Job): void {
-  for (const { pid, status } of members) {
+  for (const { pid, status, tracee } of members) {
     const before = status.sigPending | status.sharedPending;
     const now = readStatus(pid);
     const pending = now === undefined ? 0n : now.sigPending | now.sharedPending;
     const fresh = pending & ~before;
-    if (hasSignal(fresh, SIGSTOP) || hasSignal(fresh, SIGTSTP)) kill(pid, SIGCONT);
+    if (hasSignal(fresh, SIGSTOP) || hasSignal(fresh, SIGTSTP)) tracee.signal(SIGCONT);
   }
 }

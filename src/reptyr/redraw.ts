@@ -1,7 +1,5 @@
 /** Making a full-screen program paint its whole screen on a terminal that has never seen it. */
-import { SIGWINCH } from "../ffi/constants.ts";
 import { write } from "../ffi/descriptor.ts";
-import { signalForeground } from "../tty/foreground.ts";
 import type { Pty } from "../tty/pty.ts";
 import {
   hasWindowSize,
@@ -24,6 +22,8 @@ export interface Redrawing {
   readonly pty: Pty;
   /** Pass SIGWINCH on to those whom the pty's own does not reach. */
   readonly notify: () => void;
+  /** Send SIGWINCH to all on the pty: for a move, before which the kernel had nobody there to tell. */
+  readonly tellAll?: () => void;
   /** The size of the user's terminal at any time. */
   readonly size: () => WindowSize;
 }
@@ -42,7 +42,7 @@ export class Redrawer implements Disposable {
 
   /** `known` is the size that the programs know. */
   request(known: WindowSize | undefined): void {
-    const { how, pty, size } = this.#what;
+    const { how, pty, size, notify, tellAll } = this.#what;
     if (how === "none") return this.#setSize(size());
     if (how === "ctrl-l") {
       this.#setSize(size());
@@ -53,8 +53,7 @@ export class Redrawer implements Disposable {
     const changed = known !== undefined && !sameSize(known, now);
     if (changed && hasWindowSize(pty.master, now)) {
       // Set before the programs came: the kernel had nobody to tell.
-      signalForeground(pty.master, SIGWINCH);
-      return this.#what.notify();
+      return (tellAll ?? notify)();
     }
     if (changed) return this.#setSize(now);
     this.#setSize(oneRowOff(now));

@@ -13,7 +13,8 @@ import {
   frozen,
   isAttachForbidden,
 } from "../tracee/attach_failure.ts";
-import { oldTerminal } from "./old_terminal.ts";
+import type { JobMember, ProcessEntry } from "./job_members.ts";
+import { isOnTerminal, oldTerminal } from "./old_terminal.ts";
 
 /** A process as a message names it. */
 export interface NamedProcess {
@@ -45,8 +46,16 @@ export interface TargetFacts extends AttachFacts {
   readonly isAncestor: boolean;
   /** Undefined when the kernel does not let us see them. */
   readonly fds: readonly Descriptor[] | undefined;
+  /** Whether it is the first process of this machine, which is never touched. */
+  readonly isMachineInit: boolean;
   /** The others of its job: `jobMembers()`. */
-  readonly members: readonly number[];
+  readonly members: readonly JobMember[];
+  /** Others that are near, no part of the job, and stay where they are: `bystandersOf()`. */
+  readonly bystanders: readonly ProcessEntry[];
+  /** Those of them that are in its process group. */
+  readonly inGroup: readonly NamedProcess[];
+  /** Those of them that keep it from leaving its group, this reptyr included. */
+  readonly inTheWay: readonly NamedProcess[];
   /** The processes below it that are on a terminal, for a target that is on none. */
   readonly descendantsOnTerminals: readonly NamedProcess[];
 }
@@ -95,6 +104,28 @@ export function memberRefusal(member: AttachFacts): RefusedError | undefined {
   return underSeccomp(member, member.self.status.seccomp !== 0);
 }
 
+/**
+ * Why a target that leads its process group cannot leave it: `others` are in it that are no part of its job, and so are
+ * not to be touched. setsid(2) fails as long as any process is in the group with the caller's number.
+ */
+export function inTheWay(
+  target: { readonly pid: number; readonly command: string },
+  others: readonly NamedProcess[],
+): RefusedError | undefined {
+  if (others.length === 0) return undefined;
+  const [are, it] = others.length === 1 ? ["is", "it is"] : ["are", "they are"];
+  return new RefusedError(
+    `Cannot move process ${named(target)}: it leads a process group that ${
+      listed(others)
+    } ${are} in, too; ` +
+      `${it} no part of its job, being neither on its terminal nor below it`,
+    [
+      "A process cannot leave the group that it leads while others are in it: setsid(2)",
+      `To move the terminal itself, run: reptyr -T ${target.pid}`,
+    ],
+  );
+}
+
 /** Why there is no process to speak of; `again` is how reptyr is to be called about another. */
 export function noProcess(
   { pid, target, isHidden }: RefusalFacts,
@@ -112,6 +143,11 @@ export function noProcess(
     ]);
   }
   const subject = `Cannot move process ${named({ pid, command: target.command })}`;
+  if (target.isMachineInit) {
+    return new RefusedError(`${subject}: it is the init of this machine, which is never touched`, [
+      "`reptyr --list` lists the processes on terminals",
+    ]);
+  }
   if (target.threadOf !== undefined) {
     return new RefusedError(`${subject}: it is a thread of process ${named(target.threadOf)}`, [
       `Run: ${again} ${target.threadOf.pid}`,
@@ -160,6 +196,15 @@ export function onNoTerminal(target: TargetFacts): RefusedError {
       ? "Its descriptors 0, 1 and 2 are closed"
       : `Of its descriptors, ${standard.join(", ")}`,
   ];
+  const open = (target.fds ?? []).filter((descriptor) => isOnTerminal(descriptor));
+  if (open.length > 0) {
+    const list = open.slice(0, NAMED).map(({ fd, link }) =>
+      `${shorten(printable(link), COMMAND_WIDTH)} as ${fd}`
+    );
+    remedies.push(
+      `It has ${list.join(", ")} open, maybe for others: that alone does not make it its terminal`,
+    );
+  }
   remedies.push(`To put a terminal in their place, run: reptyr --force-stdio ${target.pid}`);
   const below = target.descendantsOnTerminals;
   if (below.length > 0) {
@@ -169,7 +214,8 @@ export function onNoTerminal(target: TargetFacts): RefusedError {
   return new RefusedError("Target is not connected to a terminal", remedies);
 }
 
-function listed(
+/** The first of them, as a message names them. */
+export function listed(
   processes: readonly NamedProcess[],
   suffix: (one: NamedProcess) => string = () => "",
 ): string {

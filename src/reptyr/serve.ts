@@ -16,7 +16,13 @@ import type { UserTerminal } from "../tty/user_terminal.ts";
 import type { WindowSize } from "../tty/window_size.ts";
 import type { Attachment } from "./attach.ts";
 import { exitStatus } from "../proc/exit_status.ts";
-import { signalAncestors, signalHelpers, signalOthers, watchHelpers } from "./helpers.ts";
+import {
+  type Audience,
+  signalAncestors,
+  signalHelpers,
+  signalOthers,
+  watchHelpers,
+} from "./helpers.ts";
 import { JobControl } from "./job_control.ts";
 import type { ProcessName } from "./job_record.ts";
 import { readRecords, recordFor } from "./known_records.ts";
@@ -64,18 +70,18 @@ export interface Service {
 
 /** Serve until the end; the exit status for ours. */
 export async function serve(service: Service): Promise<number> {
-  const { target, attachment: { shell, shields, helpers, publish }, pty, terminal, signals } =
-    service;
+  const { target, attachment, pty, terminal, signals } = service;
+  const { shields, publish } = attachment;
   const { screen, size } = service;
   using cleanup = new DisposableStack();
   let status = 0;
-  const helperFds = watchHelpers(helpers, cleanup);
+  const helperFds = watchHelpers(attachment.helpers, cleanup);
   let living = 1 + helperFds.length;
-  const notify = () => signalHelpers(helpers, SIGWINCH);
+  const notify = () => signalHelpers(attachment, SIGWINCH);
   const turn = cleanup.use(new TerminalTurn({ ...service, wake: () => signals.wake() }));
-  const job = { target: target.pid, shell, helpers };
-  const typist = new JobControl({ source: typedBy(service, cleanup), pty, terminal, turn, job });
-  if (service.attachment.left !== undefined) cleanup.use(new LatePrompt(service.attachment.left));
+  const source = typedBy(service, cleanup);
+  const typist = new JobControl({ source, pty, terminal, turn, job: attachment });
+  if (attachment.left !== undefined) cleanup.use(new LatePrompt(attachment.left, attachment.gate));
   const dropped = new DroppedOutput((line) => writeStderr(`reptyr: ${line}`));
   const isKept = !terminal.screenHasReader && !service.hangup;
   const end = await pump({
@@ -187,21 +193,21 @@ function isMovedOn(target: ProcessName): boolean {
  * stayed in its session (zombies.ts), the end of file would come first.
  */
 export function hangUp(
-  { attachment: { shields, helpers, publish }, pty }: {
-    readonly attachment: Pick<Attachment, "shields" | "helpers" | "publish">;
+  { attachment, pty }: {
+    readonly attachment: Audience & Pick<Attachment, "shields" | "publish">;
     readonly pty: Pty;
   },
 ): void {
-  for (const shield of shields) liftShield(shield, publish);
+  for (const shield of attachment.shields) liftShield(shield, attachment.publish);
   const hasForeground = foregroundGroup(pty.master) !== undefined;
   const told = [SIGHUP, SIGCONT].map((signal) => ({
     signal,
     told: hasForeground
-      ? signalAncestors(helpers, pty.master, signal)
-      : signalHelpers(helpers, signal),
+      ? signalAncestors(attachment, pty.master, signal)
+      : signalHelpers(attachment, signal),
   }));
   pty[Symbol.dispose]();
-  for (const { signal, told: already } of told) signalOthers(helpers, signal, already);
+  for (const { signal, told: already } of told) signalOthers(attachment, signal, already);
 }
 
 /** Another reptyr has moved the target on, or has taken its whole terminal. */

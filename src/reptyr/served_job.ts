@@ -4,21 +4,25 @@
  */
 import { RefusedError, StopTimeoutError, SyscallError, TraceeDiedError } from "../errors.ts";
 import { verbose } from "../log.ts";
-import { isLive } from "../proc/stat.ts";
-import { type Helpers, isIn } from "./helpers.ts";
+import { isInitAbove } from "../proc/init.ts";
+import { readable } from "../proc/gone.ts";
+import { readLiveStats } from "../proc/stats.ts";
+import { readStatus } from "../proc/status.ts";
+import type { DeviceFile } from "../tty/master.ts";
+import { Gate } from "./gate.ts";
+import type { Audience } from "./helpers.ts";
+import { isIn } from "./job_members.ts";
 import type { ProcessName, ShieldRecord } from "./job_record.ts";
 import type { KnownRecord } from "./known_records.ts";
 import { Member } from "./member.ts";
-import { readStats } from "../proc/stats.ts";
 import type { PublishedRecord } from "./published_record.ts";
 import type { Authority } from "./record_holder.ts";
 import { SighupShield } from "./sighup_shield.ts";
+import { usersOf } from "./terminal_users.ts";
 
-export interface ServedJob {
-  readonly target: number;
+export interface ServedJob extends Audience {
   /** The shell that it is a job of, or was. */
   readonly shell: ProcessName | undefined;
-  readonly helpers: Helpers;
   readonly shields: readonly SighupShield[];
   /** Tell the next reptyr what there is to know just now. */
   readonly publish: () => void;
@@ -26,38 +30,53 @@ export interface ServedJob {
 
 /**
  * Serve the job of `record` in the place of the reptyr that wrote it, which has lost its terminal. The next one is told
- * by `published`. A member that cannot be stopped within `timeoutSeconds` goes on ignoring SIGHUP.
+ * by `published`. A member that cannot be stopped within `timeoutSeconds` goes on ignoring SIGHUP. `terminal` is the
+ * device file of what we serve, where the kernel tells it.
  */
 export function takeOverJob(
   record: KnownRecord,
   published: PublishedRecord,
   timeoutSeconds: number,
+  terminal: DeviceFile | undefined,
 ): ServedJob {
-  const { target, shell, groups = [], authority } = record;
-  const shields = record.shields.map((shield) => adopt(shield, authority, timeoutSeconds))
+  const { target, shell, groups = [], members = [], bystanders = [], authority } = record;
+  const nsPid = readable(() => readStatus(target.pid))?.nsPid ?? [];
+  const gate = new Gate([], authority);
+  gate.bar(bystanders);
+  gate.admit([target, ...members.filter(({ pid }) => !isInitAbove(pid, nsPid))]);
+  const shields = record.shields.map((shield) => adopt(shield, authority, timeoutSeconds, gate))
     .filter((shield) => shield !== undefined);
-  const pids = readStats().filter((stat) =>
-    isLive(stat) && groups.some((group) => isIn(group, stat))
-  )
-    .map(({ pid }) => pid);
+  const processes = readLiveStats().filter((stat) =>
+    gate.admits(stat) && groups.some((group) => isIn(group, stat))
+  );
   const publish = () =>
     published.write({
       ...record,
       shields: shields.map(({ record }) => record).filter((one) => one !== undefined),
     });
   publish();
-  return { target: target.pid, shell, helpers: { groups, pids, authority }, shields, publish };
+  return {
+    target: target.pid,
+    shell,
+    helpers: { groups, processes },
+    gate,
+    usesTerminal: usersOf(terminal && { ...terminal, live: true }),
+    shields,
+    publish,
+  };
 }
 
+/** Only of a process that is part of the job: a record says what it likes. */
 function adopt(
   record: ShieldRecord,
   authority: Authority,
   timeoutSeconds: number,
+  gate: Gate,
 ): SighupShield | undefined {
   const { process } = record;
-  if (!authority.mayTrace(process)) return undefined;
+  if (!gate.admits(process) || !authority.mayTrace(process)) return undefined;
   try {
-    using member = Member.seize(process.pid, timeoutSeconds);
+    using member = Member.seize(process, timeoutSeconds, gate);
     return member.within((remote) => SighupShield.adopt(remote, record, authority));
   } catch (error) {
     const expected = [RefusedError, StopTimeoutError, SyscallError, TraceeDiedError];

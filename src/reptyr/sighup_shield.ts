@@ -15,7 +15,7 @@ import { readImage } from "../proc/auxv.ts";
 import { isLive, livingThread, readStat } from "../proc/stat.ts";
 import { RemoteSyscalls } from "../tracee/remote_syscalls.ts";
 import { finish, type Steps } from "../tracee/steps.ts";
-import { Tracee } from "../tracee/tracee.ts";
+import { Gate } from "./gate.ts";
 import type { ProcessName, ShieldRecord } from "./job_record.ts";
 import type { Authority } from "./record_holder.ts";
 import {
@@ -115,7 +115,9 @@ export class SighupShield {
   lift(timeoutSeconds: number): void {
     if (this.#saved === undefined) return;
     if (!this.#isAllowed) return this.#forget();
-    using tracee = Tracee.seize(this.pid, { timeoutSeconds, options: this.options });
+    // It was stopped, and so admitted, when this was raised: by this name and no other.
+    const gate = new Gate([this.names.process]);
+    using tracee = gate.seize(this.names.process, { timeoutSeconds, options: this.options });
     if (!this.#isAllowed) return this.#forget();
     using remote = RemoteSyscalls.begin(tracee);
     if (handlerOf(remote, finish(getAction(remote, SIGHUP))) === SIG_IGN) this.#putBack(remote);
@@ -157,11 +159,6 @@ export class SighupShield {
 
 function imageOf(pid: number): string {
   return readImage(pid, livingThread(pid));
-}
-
-/** A process by a name that is never another's. */
-export function nameOf(pid: number): ProcessName {
-  return { pid, startTime: readStat(pid)?.startTime ?? 0n };
 }
 
 /** A descriptor for that process, and no other of its number; negative when it has ended. */

@@ -6,6 +6,7 @@ import { orThrow } from "../ffi/raw.ts";
 import { verbose, writeStderr } from "../log.ts";
 import { cpuWarning } from "../proc/require_room.ts";
 import { encodeDevice, ptsDevice } from "../proc/device.ts";
+import { slaveOf } from "../tty/master.ts";
 import { Pty } from "../tty/pty.ts";
 import { PUMP_THREADS } from "../tty/pump.ts";
 import { RawMode } from "../tty/raw_mode.ts";
@@ -62,12 +63,13 @@ export async function steal({ pid, timeoutSeconds, redraw }: MoveOptions): Promi
   const published = served && cleanup.use(new PublishedRecord(served.target));
   const losses = takeMaster(facts, replacement.descriptor, timeoutSeconds);
   replacement.watch(losses);
-  for (const { pid, fds } of losses) {
+  for (const { process: { pid }, fds } of losses) {
     verbose(`Took the terminal from process ${pid}, descriptors ${fds.join(", ")}`);
   }
   const pty = Pty.adopt(facts.master);
   verbose(`Serving ${pty.name}`);
-  const job = served && published && takeOverJob(served, published, timeoutSeconds);
+  const job = served && published &&
+    takeOverJob(served, published, timeoutSeconds, slaveOf(pty.master));
   const notify = () => notifyHelpers(job);
   const redrawer = cleanup.use(new Redrawer({ how: redraw, pty, size, notify }));
   const repaint = () => redrawer.request(tryGetWindowSize(pty.master));
@@ -106,7 +108,8 @@ function warnAbout({ target, wanted }: StealFacts): void {
   const job = readStats().filter(({ ttyNr, session }) =>
     ttyNr >>> 0 === device && session === wanted.session
   ).map(({ pid }) => pid);
-  const known = { pid: target.pid, uid: target.status.uids[0], job, seccomp: 0 };
+  const { pid, status: { uids: [uid] } } = target;
+  const known = { pid, uid, job, seccomp: 0, inGroup: [], terminal: undefined };
   for (const line of warnings({ ...readWarningFacts(known), bereft: [], shells: [] })) {
     writeStderr(`reptyr: warning: ${line}`);
   }

@@ -21,6 +21,7 @@ import { haveRun, readRuns, type Runs } from "../proc/runs.ts";
 import { readStat } from "../proc/stat.ts";
 import { releaseStrays } from "../tracee/release.ts";
 import { Pty } from "../tty/pty.ts";
+import type { ProcessName } from "./job_record.ts";
 import { type Loss, replace } from "./steal_take.ts";
 
 /** Time to close a window; then again and again for those that have not run yet, being stopped. */
@@ -35,7 +36,7 @@ export class HungUpMaster implements Disposable {
   readonly #pty: Pty;
   #timer: number | undefined;
   /** Who holds it, with how often they had run when they got it. */
-  #runs = new Map<number, Runs>();
+  #losses = new Map<number, Loss>();
 
   /** Throws RefusedError where the system has no more terminals to give. */
   constructor() {
@@ -49,7 +50,7 @@ export class HungUpMaster implements Disposable {
 
   /** Look after those who have it now. */
   watch(losses: readonly Loss[]): void {
-    this.#runs = new Map(losses.map(({ pid, runs }) => [pid, runs]));
+    this.#losses = new Map(losses.map((loss) => [loss.process.pid, loss]));
     this.#lookIn(FIRST_LOOK_MS);
   }
 
@@ -67,17 +68,17 @@ export class HungUpMaster implements Disposable {
   /** Silence it for those who have run since; whether others still hold it. */
   #silence(): boolean {
     const held = findMasterHolders(this.#pty.index).holders.map(({ pid }) => pid)
-      .filter((pid) => this.#runs.has(pid));
-    const pids = held.filter((pid) => hasRun(pid, this.#runs.get(pid)!));
+      .filter((pid) => this.#losses.has(pid));
+    const pids = held.filter((pid) => hasRun(pid, this.#losses.get(pid)!.runs));
     let waiting = held.length > pids.length;
     for (const pid of pids) {
       try {
-        silence(pid, this.#pty);
-        this.#runs.delete(pid);
+        silence(this.#losses.get(pid)!.process, this.#pty);
+        this.#losses.delete(pid);
       } catch (error) {
         // They must not end what we serve. A thread in uninterruptible sleep can be stopped later.
         verbose(`Process ${pid} keeps its hung-up terminal: ${error}`);
-        if (error instanceof SyscallError) this.#runs.delete(pid);
+        if (error instanceof SyscallError) this.#losses.delete(pid);
         else waiting = true;
       }
     }
@@ -85,18 +86,18 @@ export class HungUpMaster implements Disposable {
   }
 }
 
-function silence(pid: number, { master, index }: Pty): void {
+function silence(process: ProcessName, { master, index }: Pty): void {
   releaseStrays();
   const silent = openSilence();
   try {
     const losses = replace({
-      pids: [pid],
+      holders: [process],
       index,
       isWanted: ({ tid, fd }) => kcmp(Deno.pid, tid, KCMP_FILE, master, fd) === 0,
       before: master,
       replacement: silent,
     }, STOP_SECONDS);
-    if (losses.length > 0) verbose(`Process ${pid} goes on without its terminal`);
+    if (losses.length > 0) verbose(`Process ${process.pid} goes on without its terminal`);
   } finally {
     close(silent);
   }

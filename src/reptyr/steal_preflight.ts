@@ -17,6 +17,8 @@ import {
   isAttachForbidden,
 } from "../tracee/attach_failure.ts";
 import { isOnTerminal } from "./old_terminal.ts";
+import { nameOf } from "./gate.ts";
+import type { ProcessName } from "./job_record.ts";
 import { gather } from "./preflight.ts";
 import { frozenRefusal, named, noProcess, type TargetFacts } from "./refusals.ts";
 import { findMaster, type FoundMaster } from "./stolen_master.ts";
@@ -34,7 +36,7 @@ export interface StealFacts {
   /** Our own descriptor of the master, close-on-exec; the caller closes it. */
   readonly master: number;
   /** All who hold it. */
-  readonly holders: readonly number[];
+  readonly holders: readonly ProcessName[];
 }
 
 /** The facts about the terminal of process `pid`. Throws RefusedError when it cannot be taken. */
@@ -50,7 +52,7 @@ export function stealPreflight(pid: number): StealFacts {
   if (found.copy === undefined) throw notFound(target, wanted, found.hidden);
   refuseShowing(target, found.copy);
   undo.move();
-  return { target, wanted, master: found.copy, holders: found.pids };
+  return { target, wanted, master: found.copy, holders: found.pids.map(nameOf) };
 }
 
 function search(wanted: WantedTerminal, target: TargetFacts): FoundMaster {
@@ -102,6 +104,14 @@ function ownFiles(): DeviceFile[] {
 function refuseHolder(pid: number, { forbidden }: FoundMaster, target: TargetFacts): void {
   const facts = readable(() => gather(pid));
   if (facts === undefined || facts.tid === undefined) return;
+  if (facts.isMachineInit) {
+    throw new RefusedError(
+      `${subject(target)}: process ${
+        named(facts)
+      }, the init of this machine, holds it, and is never touched`,
+      [`To move the process with its job instead, run: reptyr ${target.pid}`],
+    );
+  }
   const again = `reptyr -T ${target.pid}`;
   if (isAttachForbidden(facts) || forbidden.includes(pid)) {
     throw explainAttachFailure({ ...facts, again });

@@ -148,7 +148,7 @@ function tellLeaderless(pty: Pty): boolean {
 
 /** Tell the helpers of a new window size: the kernel tells only who is in the foreground. */
 export function notifyHelpers(job: ServedJob | undefined): void {
-  if (job !== undefined) signalHelpers(job.helpers, SIGWINCH);
+  if (job !== undefined) signalHelpers(job, SIGWINCH);
 }
 
 /**

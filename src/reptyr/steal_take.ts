@@ -9,6 +9,8 @@ import { isLive, readStat } from "../proc/stat.ts";
 import { readRuns, type Runs } from "../proc/runs.ts";
 import { explainTimeout } from "../tracee/frozen.ts";
 import { abandonOnFailure, firstOf } from "./failure.ts";
+import { Gate, nameOf } from "./gate.ts";
+import type { ProcessName } from "./job_record.ts";
 import { Member } from "./member.ts";
 import { type MovePlan, planJob } from "./plan.ts";
 import type { StealFacts } from "./steal_preflight.ts";
@@ -19,7 +21,7 @@ import { swapDescriptors } from "./swap.ts";
 
 /** Who was made to give up what. */
 export interface Loss {
-  readonly pid: number;
+  readonly process: ProcessName;
   readonly fds: readonly number[];
   /** From before it went on. */
   readonly runs: Runs;
@@ -45,7 +47,7 @@ export function takeMaster(
   const { master, wanted, target } = facts;
   try {
     const losses = replace({
-      pids: facts.holders,
+      holders: facts.holders,
       index: wanted.index,
       isWanted: (held) => isSameMaster(held, master, wanted),
       before: master,
@@ -62,7 +64,7 @@ export function takeMaster(
 
 export interface Replacing {
   /** Who holds the master; their children are looked at, too. */
-  readonly pids: readonly number[];
+  readonly holders: readonly ProcessName[];
   /** N of the slave's `/dev/pts/N`. */
   readonly index: number;
   /** Whether a descriptor on a master of that index is to be replaced. */
@@ -109,7 +111,7 @@ function replaceIn(holders: Holders, what: Replacing): Loss[] {
   abandonOnFailure(holders.members, () => replaceWith(what, movers, undo));
   undo.move();
   return movers.map(({ member, plan }) => ({
-    pid: member.pid,
+    process: { pid: member.pid, startTime: member.stat.startTime },
     fds: plan.descriptions.flatMap(({ descriptors }) => descriptors.map(({ fd }) => fd)),
     runs: readRuns(member.pid),
   }));
@@ -142,16 +144,19 @@ function replaceWith(
 /** All processes that may have a descriptor on the master, stopped. */
 class Holders implements Disposable {
   readonly #members = new Map<number, Member>();
+  /** Admits who holds the master, and nobody else. */
+  readonly #gate = new Gate();
 
-  constructor({ pids, index }: Replacing, timeoutSeconds: number) {
+  constructor({ holders, index }: Replacing, timeoutSeconds: number) {
     using undo = new DisposableStack();
     undo.defer(() => this[Symbol.dispose]());
-    let wave = pids;
+    let wave = holders;
     while (wave.length > 0) {
-      for (const pid of wave) this.#stop(pid, timeoutSeconds);
+      this.#gate.admit(wave);
+      for (const process of wave) this.#stop(process, timeoutSeconds);
       // Those that were forked meanwhile; who is stopped forks no more.
-      wave = findMasterHolders(index).holders.map(({ pid }) => pid)
-        .filter((pid) => !this.#members.has(pid) && this.#descendsFromMember(pid));
+      wave = findMasterHolders(index).holders.map(({ pid }) => nameOf(pid))
+        .filter(({ pid }) => !this.#members.has(pid) && this.#descendsFromMember(pid));
     }
     undo.move();
   }
@@ -167,12 +172,13 @@ class Holders implements Disposable {
   }
 
   /** One that ends meanwhile holds nothing any more. */
-  #stop(pid: number, timeoutSeconds: number): void {
+  #stop(process: ProcessName, timeoutSeconds: number): void {
+    const { pid, startTime } = process;
     try {
-      this.#members.set(pid, Member.seize(pid, timeoutSeconds));
+      this.#members.set(pid, Member.seize(process, timeoutSeconds, this.#gate));
     } catch (error) {
       const stat = readStat(pid);
-      const ended = stat === undefined || !isLive(stat);
+      const ended = stat === undefined || !isLive(stat) || stat.startTime !== startTime;
       if (!(error instanceof TraceeDiedError || error instanceof RefusedError) || !ended) {
         throw error;
       }

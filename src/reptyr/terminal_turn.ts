@@ -6,10 +6,10 @@
  * their own settings on the terminal meanwhile and none of ours back; some put ours back; some change nothing.
  */
 import { SIGTSTP } from "../ffi/constants.ts";
-import { kill } from "../ffi/process.ts";
 import { isInForeground } from "../tty/foreground.ts";
 import type { RawMode } from "../tty/raw_mode.ts";
 import type { UserTerminal } from "../tty/user_terminal.ts";
+import { signalOwnGroup } from "./gate.ts";
 import type { ScreenKeeper } from "./screen_keeper.ts";
 
 /** In the background: how often to look whether the shell has put us in the foreground again. No signal tells. */
@@ -46,7 +46,7 @@ export class TerminalTurn implements Disposable {
     screen.putRight();
     rawMode.suspend();
     this.#isAwaited = true;
-    kill(0, SIGTSTP);
+    signalOwnGroup(SIGTSTP);
 
     if (this.#isForeground()) this.#takeBack();
     else this.#awaitForeground();

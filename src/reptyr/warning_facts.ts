@@ -6,11 +6,28 @@ import { readable } from "../proc/gone.ts";
 import { killsAtLogout, type LogoutPolicy, readLogoutPolicy } from "../proc/logind.ts";
 import { readStat } from "../proc/stat.ts";
 import { hasSignal, readStatus } from "../proc/status.ts";
+import { readLiveStats } from "../proc/stats.ts";
 import { readUsers } from "../proc/users.ts";
+import { processName } from "../tracee/attach_facts.ts";
+import type { TerminalIdentity } from "./old_terminal.ts";
+import type { NamedProcess } from "./refusals.ts";
+import { isOnStandard } from "./terminal_users.ts";
 import type { WarningFacts } from "./warnings.ts";
 
 /** What is known of a target already. */
-export type KnownFacts = Pick<WarningFacts, "pid" | "uid" | "job" | "seccomp">;
+export type KnownFacts =
+  & Pick<WarningFacts, "pid" | "uid" | "job" | "seccomp" | "inGroup">
+  & { readonly terminal: TerminalIdentity | undefined };
+
+/** Others that could be moved from terminal `terminal`, which has hung up. One that is there has its own shell. */
+function leftOn(terminal: TerminalIdentity | undefined, job: readonly number[]): NamedProcess[] {
+  if (terminal === undefined || terminal.live) return [];
+  return readLiveStats().filter(({ pid, ttyNr }) =>
+    ttyNr === 0 && pid !== Deno.pid && !job.includes(pid)
+  )
+    .filter(({ pid }) => isOnStandard(terminal, pid))
+    .map(({ pid }) => ({ ...processName(pid), ttyNr: 0 }));
+}
 
 /** What is the same for every target, for one who asks about many. */
 export interface LoginFacts {
@@ -62,6 +79,7 @@ export function readWarningFacts(known: KnownFacts, login = readLoginFacts()): W
     ...known,
     bereft,
     shells,
+    left: leftOn(known.terminal, known.job),
     selfUid,
     selfSession,
     session,

@@ -1,6 +1,7 @@
 /** What a user should know about a target that can be moved all the same, and in what words. Pure. */
 
 import type { LoginSession } from "../proc/cgroup.ts";
+import { listed, type NamedProcess } from "./refusals.ts";
 
 export interface WarningFacts {
   readonly pid: number;
@@ -13,6 +14,10 @@ export interface WarningFacts {
   readonly bereft: readonly number[];
   /** Shells of the job, in the session that the target leaves. */
   readonly shells: readonly number[];
+  /** Others of the target's process group, which are no part of the job. */
+  readonly inGroup: readonly NamedProcess[];
+  /** Others on the terminal of the target, which has hung up: they are no part of the job either. */
+  readonly left: readonly NamedProcess[];
   /** SECCOMP_MODE_* of the target. */
   readonly seccomp: number;
   /** The login that the target belongs to, and that of this reptyr. */
@@ -24,9 +29,8 @@ export interface WarningFacts {
 
 /** The warnings, each a sentence with what to do about it. */
 export function warnings(facts: WarningFacts): string[] {
-  return [sessionEnds(facts), bereft(facts), shells(facts), seccomp(facts)].filter((line) =>
-    line !== undefined
-  );
+  const lines = [sessionEnds, bereft, shells, bystanders, left, seccomp];
+  return lines.map((line) => line(facts)).filter((line) => line !== undefined);
 }
 
 /**
@@ -86,6 +90,34 @@ function shells({ pid, shells }: WarningFacts): string | undefined {
   if (shell === undefined) return undefined;
   return `Process ${shell}, a shell below process ${pid}, will have no job control: ^C and ^Z do not reach what it ` +
     `starts from now on; to move it instead, run: reptyr ${shell}; to move the terminal itself: reptyr -T ${pid}`;
+}
+
+/** A daemon may share a group with what it starts, as atd does. Its keys and signals are not for it. */
+function bystanders({ pid, inGroup }: WarningFacts): string | undefined {
+  const [subject, stay, they] = subjectOf(inGroup, ["stays where it is", "stay where they are"]);
+  if (subject === undefined) return undefined;
+  return `${subject}, in the process group of process ${pid}, ${stay}: ${they} neither on the terminal that is ` +
+    `left nor below process ${pid}`;
+}
+
+/** Of a job whose reptyr was killed nobody knows any more what belonged to it. */
+function left({ left }: WarningFacts): string | undefined {
+  const [subject, stay] = subjectOf(left, ["stays", "stay"]);
+  if (subject === undefined) return undefined;
+  const it = left.length === 1 ? "it" : "the first of them";
+  return `${subject}, on the same terminal, which has hung up, ${stay} there; to move ${it}, too, ` +
+    `run: reptyr ${left[0]!.pid}`;
+}
+
+function subjectOf(
+  processes: readonly NamedProcess[],
+  [stays, stay]: readonly [string, string],
+): [string?, string?, string?] {
+  if (processes.length === 0) return [];
+  const list = listed(processes);
+  return processes.length === 1
+    ? [`Process ${list}`, stays, "it is"]
+    : [`Processes ${list}`, stay, "they are"];
 }
 
 function seccomp({ pid, seccomp }: WarningFacts): string | undefined {

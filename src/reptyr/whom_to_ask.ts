@@ -1,9 +1,9 @@
 /** Who of a job drives the screen. Pure. */
 
-import { descendantsOf, type ProcessEntry } from "./job_members.ts";
+import { descendantsOf, type ProcessPlace } from "./job_members.ts";
 
 /** What the decision needs to know of a member that goes on. */
-export interface Candidate extends ProcessEntry {
+export interface Candidate extends ProcessPlace {
   readonly catchesStop: boolean;
 }
 

@@ -22,7 +22,6 @@ import {
   SIGSTOP,
 } from "../ffi/constants.ts";
 import { describeErrno } from "../ffi/errno.ts";
-import { kill } from "../ffi/process.ts";
 import { orThrow } from "../ffi/raw.ts";
 import { CriticalSection } from "./critical_section.ts";
 import { insist } from "./insist.ts";
@@ -171,12 +170,12 @@ export class RemoteSyscalls implements Disposable {
   takeStop(): boolean {
     const { pid } = this.#tracee;
     this.#prepare("getpid", []);
-    orThrow(kill(pid, SIGSTOP), `kill(${pid}, SIGSTOP)`);
+    orThrow(this.#tracee.signal(SIGSTOP), `kill(${pid}, SIGSTOP)`);
     try {
       return this.#runToGroupStop();
     } catch (error) {
       // Frozen, it would find the signal when it is thawed. SIGCONT discards it: signal(7).
-      if (error instanceof HeldUpError) kill(pid, SIGCONT);
+      if (error instanceof HeldUpError) this.#tracee.signal(SIGCONT);
       throw error;
     }
   }

@@ -4,7 +4,7 @@
  */
 import { TraceeDiedError } from "../errors.ts";
 import { PTRACE_CONT, SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU } from "../ffi/constants.ts";
-import { kill, usleep } from "../ffi/process.ts";
+import { usleep } from "../ffi/process.ts";
 import { orThrow } from "../ffi/raw.ts";
 import { hasSignal, readStatus } from "../proc/status.ts";
 import { noteBlockedCall, takeBlockedCall } from "./blocked_calls.ts";
@@ -49,7 +49,7 @@ class Suspension {
     const receiver = tids.find((tid) => !blocksStop(pid, tid));
     const others = tids.filter((tid) => tid !== receiver);
     this.#each((tid) => restartOnRelease(tid, 0, takeBlockedCall(tid)), others);
-    orThrow(kill(pid, SIGTSTP), `kill(${pid}, SIGTSTP)`);
+    orThrow(this.#tracee.signal(SIGTSTP), `kill(${pid}, SIGTSTP)`);
     try {
       if (receiver !== undefined) {
         this.#each((tid) => resume(tid, PTRACE_CONT), [receiver]);

@@ -9,7 +9,7 @@ import {
 } from "../errors.ts";
 import { PTRACE_O_TRACESYSGOOD } from "../ffi/constants.ts";
 import { ERRNO } from "../ffi/errno.ts";
-import { usleep } from "../ffi/process.ts";
+import { kill, usleep } from "../ffi/process.ts";
 import { readWordBytes } from "../proc/auxv.ts";
 import { readFrozen } from "../proc/freezer.ts";
 import { readStatus } from "../proc/status.ts";
@@ -203,6 +203,14 @@ export class Tracee implements Disposable {
 
   #standing(tids: readonly number[]): number[] {
     return tids.filter((tid) => !this.#running.has(tid));
+  }
+
+  /**
+   * kill(2): a signal for the process, as long as it is traced. Its number cannot become another's then, for its end is
+   * first told to us. The raw result.
+   */
+  signal(signal: number): number {
+    return kill(this.pid, signal);
   }
 
   /** The main thread will give itself its registers back once it is let go, and `mask`, which tells when it has. */

@@ -1,7 +1,7 @@
 /** The foreground process group of a terminal: tcgetpgrp(3). */
 import { TIOCGPGRP } from "../ffi/constants.ts";
 import { ioctlStruct } from "../ffi/descriptor.ts";
-import { getpgrp, kill } from "../ffi/process.ts";
+import { getpgrp } from "../ffi/process.ts";
 import { layout, Struct } from "../struct.ts";
 
 const pidT = layout("pid_t", 4, { value: [0, "i32"] });
@@ -24,10 +24,4 @@ export function foregroundGroup(fd: number): number | undefined {
 export function isInForeground(fd: number): boolean {
   const group = foregroundGroup(fd);
   return group === undefined || group === getpgrp();
-}
-
-/** Send `signal` to that group, if there is one. */
-export function signalForeground(fd: number, signal: number): void {
-  const group = foregroundGroup(fd);
-  if (group !== undefined) kill(-group, signal);
 }

@@ -2,12 +2,12 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { RefusedError } from "../../src/errors.ts";
 import { refuseAlone } from "../../src/reptyr/alone.ts";
-import { membersInTheWay, othersOfGroup, type ProcessEntry } from "../../src/reptyr/job_members.ts";
+import { othersInTheWay, othersOfGroup, type ProcessPlace } from "../../src/reptyr/job_members.ts";
 
 const PTS1 = 34817;
 
 const entry = (pid: number, ppid: number, pgrp: number, session: number, ttyNr = PTS1) =>
-  ({ pid, ppid, pgrp, session, ttyNr }) satisfies ProcessEntry;
+  ({ pid, ppid, pgrp, session, ttyNr }) satisfies ProcessPlace;
 
 const shell = entry(100, 1, 100, 100);
 const script = entry(200, 100, 200, 100);
@@ -16,18 +16,17 @@ const grandchild = entry(202, 201, 200, 100, 0);
 const own = entry(203, 200, 200, 100);
 const job = entry(300, 200, 300, 100);
 const table = [grandchild, own, shell, script, child, job];
-const SELF = own.pid;
-const pids = (entries: readonly ProcessEntry[]) => entries.map(({ pid }) => pid);
+const pids = (entries: readonly ProcessPlace[]) => entries.map(({ pid }) => pid);
 
-describe("membersInTheWay", () => {
-  it("is the rest of the group of its leader, but this reptyr", () => {
-    assertEquals(pids(membersInTheWay(script, table, SELF)), [201, 202]);
+describe("othersInTheWay", () => {
+  it("is the rest of the group of its leader", () => {
+    assertEquals(pids(othersInTheWay(script, table)), [201, 202, 203]);
   });
   it("is nobody for who leads no group, or nobody else is in it, or leads the session", () => {
-    assertEquals(pids(membersInTheWay(child, table, SELF)), []);
-    assertEquals(pids(membersInTheWay(job, table, SELF)), []);
+    assertEquals(pids(othersInTheWay(child, table)), []);
+    assertEquals(pids(othersInTheWay(job, table)), []);
     const leader = entry(400, 1, 400, 400);
-    assertEquals(pids(membersInTheWay(leader, [leader, entry(401, 400, 400, 400)], SELF)), []);
+    assertEquals(pids(othersInTheWay(leader, [leader, entry(401, 400, 400, 400)])), []);
   });
 });
 
@@ -38,7 +37,7 @@ describe("othersOfGroup", () => {
 });
 
 describe("refuseAlone", () => {
-  const refused = (target: ProcessEntry, among: readonly ProcessEntry[]) => {
+  const refused = (target: ProcessPlace, among: readonly ProcessPlace[]) => {
     const call = () => refuseAlone({ pid: target.pid, command: "bash" }, target, among);
     const { message, remedies } = assertThrows(call, RefusedError);
     return [message, ...remedies];

@@ -154,6 +154,28 @@ describe("checkLayers", () => {
     assertViolation("src/tty/pty.ts", 'Deno["dlopen"];', hidden);
   });
 
+  it("refuses signals and ptrace requests of src/reptyr that do not pass the gate", () => {
+    const past = /pass src\/reptyr\/gate\.ts/;
+    for (
+      const line of [
+        'import { close, kill } from "../ffi/process.ts";',
+        'import {\n  pidfdOpen,\n  pidfdSendSignal,\n} from "../ffi/process.ts";',
+        'import { seize } from "../tracee/ptrace.ts";',
+        "Deno.kill(4242);",
+        "using tracee = Tracee.seize(4242);",
+        "Tracee.ask(4242)();",
+      ]
+    ) {
+      assertViolation("src/reptyr/hold.ts", line, past);
+      assertEquals(violations("src/reptyr/gate.ts", line), []);
+    }
+    assertEquals(violations("src/procout/mod.ts", "Tracee.seize(4242);"), []);
+    assertEquals(
+      violations("src/reptyr/hold.ts", "gate.seize(a); Member.seize(b); // kill(2)"),
+      [],
+    );
+  });
+
   it("refuses Deno.exit outside src/main.ts", () => {
     assertViolation(
       "src/cli/run.ts",

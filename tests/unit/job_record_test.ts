@@ -20,6 +20,8 @@ const RECORD: JobRecord = {
   target: { pid: 4242, startTime: 9_007_199_254_740_993n },
   shell: SHELL,
   groups: [{ session: 100, pgrp: 201 }],
+  members: [{ pid: 4243, startTime: 18n }],
+  bystanders: [{ pid: 812, startTime: 3n }],
   shields: [SHIELD],
 };
 
@@ -33,9 +35,18 @@ describe("a job record", () => {
   });
 
   it("leaves out what no record has room for", () => {
-    const many = { ...RECORD, shields: Array.from({ length: 1000 }, () => SHIELD) };
-    const text = formatRecord(many);
-    assertEquals(parseRecord(text)?.shields.length, 256);
+    const longest = { pid: 1 << 22, startTime: 99_999_999_999_999_999_999n };
+    const [names, groups] = [longest, { session: longest.pid, pgrp: longest.pid }]
+      .map((one) => Array.from({ length: 1000 }, () => one));
+    const shields = Array.from(
+      { length: 1000 },
+      () => ({ ...SHIELD, process: longest, shell: longest }),
+    );
+    const many = { ...RECORD, shields, members: names, bystanders: names, groups };
+    const text = formatRecord(many as JobRecord);
+    const read = parseRecord(text);
+    const lengths = [read?.shields, read?.groups, read?.members, read?.bystanders];
+    assertEquals(lengths.map((list) => list?.length), [256, 64, 256, 64]);
     assertEquals(text.length <= MAX_RECORD_SIZE, true);
   });
 
@@ -50,6 +61,9 @@ describe("a job record", () => {
     ["numbers that a process may have", { groups: [{ session: 1e308, pgrp: 1 }] }],
     ["PIDs below the kernel's limit", { groups: [{ session: 1, pgrp: 1 << 23 }] }],
     ["not many groups", { groups: Array.from({ length: 65 }, () => ({ session: 1, pgrp: 2 })) }],
+    ["names of its members", { members: [4243] }],
+    ["not many members", { members: Array.from({ length: 257 }, () => written(SHIELD)) }],
+    ["names of those who stayed", { bystanders: [{ pid: 812 }] }],
     ["not many shields", { shields: Array.from({ length: 257 }, () => written(SHIELD)) }],
     ["bytes for an action", { shields: [written({ ...SHIELD, action: "zz".repeat(32) })] }],
     ["a whole action", { shields: [written({ ...SHIELD, action: "00" })] }],

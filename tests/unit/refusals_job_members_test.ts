@@ -2,9 +2,11 @@ import { assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import {
   ancestorsOf,
+  bystandersOf,
   descendantsOf,
-  earlierHelpers,
+  type Evidence,
   jobMembers,
+  leftInOldSession,
   type ProcessEntry,
 } from "../../src/reptyr/job_members.ts";
 
@@ -13,7 +15,7 @@ const SELF = 900;
 
 /** pid, parent, group, session; on pts/3 unless said otherwise. */
 const entry = (pid: number, ppid: number, pgrp: number, session: number, ttyNr = PTS3) =>
-  ({ pid, ppid, pgrp, session, ttyNr }) satisfies ProcessEntry;
+  ({ pid, ppid, pgrp, session, ttyNr, tpgid: -1, startTime: BigInt(pid) }) satisfies ProcessEntry;
 
 const INIT = entry(1, 0, 1, 1, 0);
 const SHELL = entry(100, 1, 100, 100);
@@ -25,8 +27,12 @@ const OTHER_SHELL = entry(400, 1, 400, 400, PTS3 + 1);
 const REPTYR = entry(SELF, 400, SELF, 400, PTS3 + 1);
 const TABLE = [INIT, SHELL, VIM, MAKE, CC, DAEMON, OTHER_SHELL, REPTYR];
 
-const members = (target: ProcessEntry, table: ProcessEntry[] = TABLE) =>
-  jobMembers(target, table, SELF).map(({ pid }) => pid);
+const pids = (entries: readonly { readonly pid: number }[]) => entries.map(({ pid }) => pid);
+const members = (target: ProcessEntry, table: ProcessEntry[] = TABLE, evidence?: Evidence) =>
+  pids(jobMembers(target, table, SELF, evidence));
+/** Those have a descriptor on the terminal that is left. */
+const users = (...pids: number[]) => ({ usesTerminal: (pid: number) => pids.includes(pid) });
+const ALL = { usesTerminal: () => true };
 
 describe("jobMembers", () => {
   it("finds none for a job of one process", () => assertEquals(members(VIM), []));
@@ -42,6 +48,15 @@ describe("jobMembers", () => {
   it("leaves those of the session that have another terminal", () => {
     assertEquals(members(SHELL, [SHELL, entry(251, 1, 251, 100, 9)]), []);
   });
+  it("leaves those of the session that gave up the terminal, and are not below its leader", () => {
+    const daemon = entry(251, 1, 251, 100, 0);
+    assertEquals(members(SHELL, [SHELL, daemon]), []);
+    assertEquals(members(SHELL, [SHELL, daemon], users(251)), [251]);
+  });
+  it("has whoever is in the foreground of the session: it would be hung up with the terminal", () => {
+    const foreground = entry(251, 1, 250, 100, 0);
+    assertEquals(members({ ...SHELL, tpgid: 250 }, [SHELL, foreground]), [251]);
+  });
   it("finds a descendant in another group of the same terminal", () => {
     assertEquals(members(VIM, [VIM, entry(201, 200, 201, 100), entry(202, 201, 202, 100)]), [
       201,
@@ -54,11 +69,14 @@ describe("jobMembers", () => {
       [],
     );
   });
+  it("leaves a descendant on a terminal of the same number in another session: it is another's", () => {
+    assertEquals(members(VIM, [VIM, entry(201, 200, 201, 201)]), []);
+  });
   it("takes no terminal on both sides for nothing in common", () => {
     const target = entry(500, 1, 500, 500, 0);
     assertEquals(members(target, [target, entry(501, 500, 501, 501, 0)]), []);
   });
-  it("finds the group of a target without a terminal", () => {
+  it("finds the group of a target without a terminal, as far as it is below", () => {
     const target = entry(500, 1, 500, 500, 0);
     assertEquals(members(target, [target, entry(501, 500, 500, 500, 0)]), [501]);
   });
@@ -79,13 +97,95 @@ describe("jobMembers", () => {
       entry(202, 200, 202, 202, 0),
       entry(203, 1, 1, 1),
     ];
-    assertEquals(jobMembers(target, table, SELF, () => true).map(({ pid }) => pid), [201, 202]);
-    assertEquals(jobMembers(target, table, SELF, (pid) => pid === 202).map(({ pid }) => pid), [
-      202,
-    ]);
+    assertEquals(members(target, table, ALL), [201, 202]);
+    assertEquals(members(target, table, users(202)), [202]);
   });
   it("sorts by number", () => {
     assertEquals(members(VIM, [entry(203, 1, 200, 100), entry(201, 1, 200, 100), VIM]), [201, 203]);
+  });
+});
+
+describe("a process group, of which not all are a job", () => {
+  // at(1): the daemon 500 has forked 501, which runs 502, whose child 503 is the target; none has a terminal.
+  const atd = entry(500, 1, 500, 500, 0);
+  const waiting = entry(501, 500, 500, 500, 0);
+  const sh = entry(502, 501, 500, 500, 0);
+  const target = entry(503, 502, 500, 500, 0);
+  const below = entry(504, 503, 500, 500, 0);
+  const table = [INIT, atd, waiting, sh, target, below];
+
+  it("has of a group without a terminal what is below the target", () => {
+    assertEquals(members(target, table), [504]);
+    assertEquals(members(sh, table), [503, 504]);
+  });
+  it("names the others, which stay", () => {
+    const staying = bystandersOf(target, table, jobMembers(target, table, SELF));
+    assertEquals(pids(staying), [500, 501, 502]);
+  });
+  it("has who is on a dead terminal by its descriptors, and no daemon in the same group", () => {
+    const cat = entry(601, 1, 600, 100, 0);
+    const daemon = entry(602, 1, 600, 100, 0);
+    const less = entry(600, 1, 600, 100, 0);
+    const table = [INIT, less, cat, daemon];
+    assertEquals(members(less, table, users(600, 601)), [601]);
+    assertEquals(pids(bystandersOf(less, table, jobMembers(less, table, SELF, users(601)))), [602]);
+  });
+  it("has a supervisor as far as that is in the group and on the terminal, subreaper or not", () => {
+    const supervisor = entry(200, 100, 200, 100);
+    const child = entry(201, 200, 200, 100);
+    assertEquals(members(child, [INIT, SHELL, supervisor, child]), [200]);
+  });
+});
+
+describe("who is no member, though it has the terminal open and is of the family", () => {
+  // 700 leads the session of pts/3, which 600 has opened for it.
+  const leader = entry(700, 600, 700, 700);
+  const others: [string, ProcessEntry][] = [
+    ["the init of this machine, which is its parent", { ...leader, ppid: 1 }],
+    ["a supervisor", entry(600, 1, 600, 600, 0)],
+    ["a login(1), which leads the session before it", entry(600, 1, 600, 600, 0)],
+    ["a parent on another terminal, as su(1) and script(1)", entry(600, 500, 600, 500, 9)],
+    ["a subreaper far above", entry(500, 1, 500, 500, 0)],
+    ["an agetty, child of the same parent", entry(610, 600, 610, 610, 0)],
+    ["a sibling in the parent's session", entry(611, 600, 611, 600, 0)],
+    ["a sibling in the parent's group", entry(612, 600, 600, 600, 0)],
+    ["a process that nothing joins to it", entry(800, 1, 800, 800, 0)],
+  ];
+  for (const [who, other] of others) {
+    it(who, () => {
+      const target = other.pid === leader.pid ? other : leader;
+      const table = [{ ...INIT, ttyNr: 0 }, target, entry(710, 700, 710, 700)];
+      if (other !== target) table.push(other);
+      if (other.pid !== 600 && target.ppid === 600) table.push(entry(600, 500, 600, 600, 0));
+      assertEquals(members(target, table, ALL), [710]);
+    });
+  }
+
+  it("an ancestor that a table read amid changes has below it, too", () => {
+    const table = [entry(2, 3, 2, 2), entry(3, 2, 3, 2)];
+    assertEquals(members({ ...table[0]!, session: 9 }, table, ALL), []);
+  });
+});
+
+describe("the init of a PID namespace", () => {
+  const init = entry(200, 150, 200, 100);
+  const job = entry(201, 200, 200, 100);
+  const outside = entry(150, 100, 200, 100);
+  const table = [INIT, SHELL, outside, init, job];
+  const evidence = { ...ALL, isInit: (pid: number) => pid === 1 || pid === 200 };
+
+  it("is no member for who lives in it, though it shares group and terminal", () => {
+    assertEquals(members(job, table, evidence), [150]);
+    assertEquals(pids(bystandersOf(job, table, jobMembers(job, table, SELF, evidence))), [200]);
+  });
+  it("is a target as any other", () => {
+    assertEquals(members(init, table, evidence), [150, 201]);
+  });
+  it("is never number 1, whatever group it is in", () => {
+    assertEquals(members(job, [{ ...INIT, pgrp: 200, session: 100, ttyNr: PTS3 }, job], ALL), []);
+  });
+  it("comes along as any process where the target began the namespace", () => {
+    assertEquals(members(outside, table, { ...ALL, isInit: (pid) => pid === 1 }), [200, 201]);
   });
 });
 
@@ -96,50 +196,99 @@ describe("a job that was moved before", () => {
   const helpers = [entry(201, 100, 201, 100), entry(202, 100, 201, 100), entry(203, 200, 201, 100)];
   const later = entry(204, 200, 200, 200, PTS4);
   const server = entry(300, 400, 300, 400, 9);
-  const table = [SHELL, target, ...helpers, later, server];
-  const users = (...pids: number[]) => (pid: number) => pids.includes(pid);
-  const found = (table: ProcessEntry[], uses: (pid: number) => boolean, of = target) =>
-    jobMembers(of, table, SELF, uses).map(({ pid }) => pid);
+  const table = [INIT, SHELL, target, ...helpers, later, server];
+  const earlier = {
+    groups: [{ session: 100, pgrp: 201 }],
+    members: helpers.map(({ pid, startTime }) => ({ pid, startTime })),
+    bystanders: [],
+  };
+  const known = (...pids: number[]) => ({ ...users(...pids), earlier });
 
-  it("is still one", () => {
-    assertEquals(found(table, users(200, 201, 202, 203, 204)), [201, 202, 203, 204]);
-    assertEquals(earlierHelpers(target, table, users(201, 202)).map(({ pid }) => pid), [
-      201,
-      202,
-      203,
-    ]);
+  it("is still one, by the record of the reptyr that serves it", () => {
+    assertEquals(members(target, table, known(200, 201, 202, 203, 204)), [201, 202, 203, 204]);
   });
-  it("has also those of its group who use no terminal", () => {
-    assertEquals(found(table, users(200, 202)), [201, 202, 203, 204]);
+  it("has also those of its groups who use no terminal", () => {
+    assertEquals(members(target, table, known(200, 202)), [201, 202, 203, 204]);
   });
   it("is still one when the shell has ended", () => {
     const orphans = [target, ...helpers, later].map((one) => (
       { ...one, ppid: one.ppid === 100 ? 1 : one.ppid, ttyNr: one.session === 100 ? 0 : one.ttyNr }
     ));
-    assertEquals(found([INIT, ...orphans], users(200, 201, 202), orphans[0]), [201, 202, 203, 204]);
+    assertEquals(members(orphans[0]!, [INIT, ...orphans], known(200, 201, 202)), [
+      ...[201, 202, 203, 204],
+    ]);
+  });
+  it("leaves without a record all but what is below the target", () => {
+    assertEquals(members(target, table, users(200, 201, 202, 203, 204)), [203, 204]);
   });
   it("has the script whose command the target is, though that leads the old session", () => {
     const script = entry(100, 50, 100, 100);
     const command = entry(200, 100, 200, 200, PTS4);
-    assertEquals(found([INIT, script, command], users(100, 200), command), [100]);
+    const earlier = {
+      groups: [{ session: 100, pgrp: 100 }],
+      members: [{ pid: 100, startTime: 100n }],
+      bystanders: [],
+    };
+    assertEquals(members(command, [INIT, script, command], { ...users(100, 200), earlier }), [100]);
+    assertEquals(members(command, [INIT, script, command], users(100, 200)), []);
   });
-  it("leaves the shell, its other jobs and the terminal's server, none of which uses the terminal", () => {
-    const other = entry(250, 100, 250, 100);
-    assertEquals(found([...table, other], users(200, 201)), [201, 202, 203, 204]);
+  it("has who left its group since, as long as it is on the terminal", () => {
+    const apart = { ...helpers[0]!, pgrp: 210 };
+    const changed = [target, apart, helpers[1]!];
+    assertEquals(members(target, changed, known(201)), [201, 202]);
+    assertEquals(members(target, changed, known()), [202]);
   });
-  it("leaves daemons, and children of a shell without a terminal of its own", () => {
-    const daemon = entry(260, 100, 260, 260, 0);
-    assertEquals(found([SHELL, target, daemon], () => true), [100]);
-    const su = { ...target, ttyNr: 0 };
-    assertEquals(found([SHELL, su, daemon], () => true, su), []);
+  it("has who was born in its groups since: below one of them, or on the terminal", () => {
+    const born = entry(205, 202, 201, 100);
+    const orphan = entry(206, 1, 201, 100);
+    assertEquals(members(target, [...table, born, orphan], known()), [201, 202, 203, 204, 205]);
+    assertEquals(members(target, [...table, orphan], known(206)), [201, 202, 203, 204, 206]);
   });
-  it("counts no helper that called setsid() itself, or is below one that did", () => {
-    const own = [entry(210, 200, 210, 210, 0), entry(211, 210, 210, 210, 0)];
-    assertEquals(found([SHELL, target, ...own], users(210, 211)), [210, 211]);
+  it("leaves who was a bystander then, and what that has begotten since", () => {
+    const daemon = entry(205, 202, 201, 100);
+    const born = entry(206, 205, 201, 100);
+    const all = [...table, daemon, born];
+    const bystanders = [{ pid: 205, startTime: 205n }];
+    const evidence = { ...users(205), earlier: { ...earlier, bystanders } };
+    assertEquals(members(target, all, evidence), [201, 202, 203, 204]);
     assertEquals(
-      earlierHelpers(target, [target, ...own], users(210, 211)).map(({ pid }) => pid),
-      [],
+      pids(bystandersOf(target, all, jobMembers(target, all, SELF, evidence), earlier.groups)),
+      [
+        ...[205, 206],
+      ],
     );
+  });
+  it("has nobody who got the number of one of them", () => {
+    const stranger = { ...entry(202, 1, 700, 700, 0), startTime: 9000n };
+    assertEquals(members(target, [target, helpers[0]!, stranger], known(202)), [201]);
+  });
+  it("leaves the shell, its other jobs and the terminal's server", () => {
+    const other = entry(250, 100, 250, 100);
+    assertEquals(members(target, [...table, other], known(100, 200, 201, 250, 300)), [
+      ...[201, 202, 203, 204],
+    ]);
+  });
+  it("never has an init, whatever a record says", () => {
+    const groups = [{ session: 1, pgrp: 1 }];
+    const named = { groups, members: [{ pid: 1, startTime: 1n }], bystanders: [] };
+    assertEquals(members(target, [INIT, target], { ...ALL, earlier: named }), []);
+  });
+  it("believes a record only of who leads a session", () => {
+    assertEquals(members({ ...target, session: 100 }, [target, helpers[0]!], known(201)), []);
+  });
+});
+
+describe("leftInOldSession", () => {
+  const target = entry(200, 100, 200, 200);
+  it("tells who is in another session than the target, which leads its own", () => {
+    const left = [entry(201, 100, 201, 100), entry(203, 200, 201, 100)];
+    const all = [target, ...left, entry(204, 200, 200, 200)];
+    assertEquals(pids(leftInOldSession(target, all)), [201, 203]);
+    assertEquals(leftInOldSession(left[0]!, all), []);
+  });
+  it("counts nobody who called setsid() itself, or is below one that did", () => {
+    const own = [entry(210, 200, 210, 210, 0), entry(211, 210, 210, 210, 0)];
+    assertEquals(leftInOldSession(target, [target, ...own]), []);
   });
 });
 

@@ -178,16 +178,16 @@ describe("oldTerminal", () => {
         { on: onPts(4), fds: [0, 1, 2, 3] },
       ],
       [
-        "without a terminal: else the lowest descriptor on any",
+        "without a terminal: takes none that is open above 2 alone, as systemd-logind has /dev/tty6",
         0,
         { 0: DEV_NULL, 1: FILE, 2: FILE, 5: onPts(6), 6: onPts(7), 8: onPts(6) },
-        { on: onPts(6), fds: [5, 8] },
+        undefined,
       ],
       [
-        "without a terminal: /dev/tty comes after a terminal with a name",
+        "without a terminal: a name above 2 says which, where /dev/tty is among 0, 1 and 2",
         0,
-        { 0: DEV_NULL, 3: DEV_TTY, 4: onPts(6) },
-        { on: onPts(6), fds: [3, 4] },
+        { 0: DEV_TTY, 3: FILE, 4: onPts(6) },
+        { on: onPts(6), fds: [0, 4] },
       ],
       [
         "takes the console of a system that has started with nothing else",
@@ -210,8 +210,8 @@ describe("oldTerminal", () => {
       [
         "takes another one beside it",
         0,
-        { 0: DEV_NULL, 3: MASTER, 4: onPts(3), 5: onPts(7) },
-        { on: onPts(7), fds: [5] },
+        { 0: DEV_TTY, 3: MASTER, 4: onPts(3), 5: onPts(7) },
+        { on: onPts(7), fds: [0, 5] },
       ],
       [
         "takes nothing when there are only masters",
@@ -256,6 +256,9 @@ describe("fdsOn", () => {
   it("has /dev/tty with the controlling terminal alone", () => {
     assertEquals(on(onPts(4), pts(4)), [0, 4]);
     assertEquals(on(onPts(3), pts(3)), [1, 4, 5]);
+  });
+  it("has /dev/tty of a member without one, whatever else shows which that was", () => {
+    assertEquals(on(onPts(3), 0, { 0: PIPE, 3: DEV_TTY, 4: onPts(3) }), [3, 4]);
   });
   it("tells a terminal from one of the same number elsewhere", () => {
     assertEquals(on(onPts(3, { dev: DEVPTS + 1 }), pts(4)), []);

@@ -75,7 +75,11 @@ function facts(changes: Partial<TargetFacts> = {}): TargetFacts {
     isSelf: false,
     isAncestor: false,
     fds: [DESCRIPTOR],
+    isMachineInit: false,
     members: [],
+    bystanders: [],
+    inGroup: [],
+    inTheWay: [],
     descendantsOnTerminals: [],
     ...changes,
   };

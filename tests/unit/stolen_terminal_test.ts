@@ -71,7 +71,11 @@ function target(
     isSelf: false,
     isAncestor: false,
     fds,
+    isMachineInit: false,
     members: [],
+    bystanders: [],
+    inGroup: [],
+    inTheWay: [],
     descendantsOnTerminals: [],
     again: "reptyr -T 4242",
   };

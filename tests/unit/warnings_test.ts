@@ -11,6 +11,8 @@ function facts(changes: Partial<WarningFacts> = {}): WarningFacts {
     job: [4242],
     bereft: [],
     shells: [],
+    inGroup: [],
+    left: [],
     seccomp: 0,
     session: undefined,
     selfSession: undefined,
@@ -53,6 +55,22 @@ describe("warnings", () => {
     ["nothing in the same session", { session: THREE, selfSession: THREE }, []],
     ["nothing where systemd leaves processes alone", { session: THREE, killed: false }, []],
     ["nothing about our own session", { selfSession: FOUR }, []],
+    ["which others of its group stay", {
+      inGroup: [{ pid: 812, command: "atd", ttyNr: 0 }],
+    }, [
+      "Process 812 (atd), in the process group of process 4242, stays where it is: it is neither on the terminal " +
+      "that is left nor below process 4242",
+    ]],
+    ["so of several", {
+      inGroup: [{ pid: 812, command: "atd", ttyNr: 0 }, { pid: 813, command: "sh", ttyNr: 0 }],
+    }, [
+      "Processes 812 (atd), 813 (sh), in the process group of process 4242, stay where they are: they are neither on " +
+      "the terminal that is left nor below process 4242",
+    ]],
+    ["who stays on a dead terminal", { left: [{ pid: 4243, command: "less", ttyNr: 0 }] }, [
+      "Process 4243 (less), on the same terminal, which has hung up, stays there; to move it, too, " +
+      "run: reptyr 4243",
+    ]],
     ["that one of its session loses /dev/tty", { bereft: [4250] }, [
       "Process 4250, in the session of process 4242, will have no /dev/tty, which only new jobs get: " +
       "programs that ask there for a password or a key will fail for it, and for what it starts; " +

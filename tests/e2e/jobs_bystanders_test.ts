@@ -1,0 +1,178 @@
+/**
+ * Programs around a job that have its terminal open, or share its process group, and are no part of it: init, supervisors,
+ * daemons, and who shows the terminal. A move does not touch them, and no key reaches them.
+ */
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { afterEach, describe } from "@std/testing/bdd";
+import { readStatus } from "../../src/proc/status.ts";
+import { assertNoneLeft } from "../support/e2e_target.ts";
+import { detached, playing, Scene } from "../support/bystanders.ts";
+import { isRoot, refused } from "../support/input_run.ts";
+import { statOf, typeInShell } from "../support/jobs_moved.ts";
+import { requires, requiresThat, which } from "../support/programs.ts";
+import { listed, why } from "../support/reports.ts";
+import { Terminal } from "../support/terminal.ts";
+
+const UNSHARE = ["unshare", "--pid", "--fork", "--mount-proc"];
+
+/** What runs the words after it so that ^\\ does not end it. */
+const IGNORING = ["sh", "-c", 'trap "" QUIT; exec "$@"', "sh"];
+
+const withPython = requires("python3", "bash");
+
+/** `it` where a PID namespace can be made. */
+function unsharing(): typeof withPython {
+  const { success } = new Deno.Command("unshare", { args: [...UNSHARE.slice(1), "true"] })
+    .outputSync();
+  return which("python3") === undefined
+    ? withPython
+    : requiresThat(success, "unshare --pid is not permitted");
+}
+
+describe("a program that has the terminal of the target open, and is no part of its job", () => {
+  afterEach(assertNoneLeft);
+
+  withPython("a supervisor that opened it for its child, an agetty and a sibling", () => {
+    using old = new Terminal({ label: "old" });
+    using scene = new Scene({
+      bystanders: ["supervisor", "getty", "sibling"],
+      start: detached("supervisor", old.device),
+    });
+    scene.moveAndUse();
+  });
+
+  withPython("a login(1), which waits for the shell that it started", () => {
+    using scene = new Scene({
+      bystanders: ["login"],
+      start: (folder) => Terminal.start(playing("login", folder), { label: "old" }),
+    });
+    scene.moveAndUse();
+  });
+
+  for (const keeps of ["master", "slave"]) {
+    withPython(`an sshd, which holds the ${keeps}`, () => {
+      using scene = new Scene({ bystanders: ["sshd"], start: detached("sshd", keeps) });
+      scene.moveAndUse();
+    });
+  }
+
+  unsharing()("the shim and the runtime of a container, whose init is the target", () => {
+    using scene = new Scene({ bystanders: ["shim"], start: detached("shim") });
+    const runtime = statOf(scene.target).ppid;
+    assertEquals(readStatus(scene.target)?.nsPid.at(-1), 1);
+    const watched = scene.watch("runtime", runtime);
+    scene.moveAndUse({ look: () => watched.assertAsleep() });
+  });
+
+  for (const shape of ["job", "session"] as const) {
+    unsharing()(`the init of a PID namespace, with the target as its ${shape}`, () => {
+      using scene = new Scene({
+        bystanders: ["init"],
+        areShells: shape === "job",
+        start: (folder) =>
+          Terminal.start([...UNSHARE, ...playing("init", folder, shape)], { label: "old" }),
+      });
+      const outside = scene.watch("the program outside", statOf(statOf(scene.target).ppid).ppid);
+      scene.moveAndUse({ look: () => outside.assertAsleep() });
+    });
+  }
+
+  unsharing()(
+    "the init of a PID namespace that shares the target's group; what it shares that with comes",
+    () => {
+      using scene = new Scene({
+        bystanders: ["init"],
+        start: (folder) =>
+          Terminal.start([...IGNORING, ...UNSHARE, ...playing("init", folder, "group")], {
+            label: "old",
+          }),
+      });
+      const { ppid: init, pgrp } = statOf(scene.target);
+      const outside = statOf(init).ppid;
+      assertEquals([statOf(init).pgrp, statOf(outside).pgrp], [pgrp, pgrp]);
+      // What shares the job is hung up with its terminal, and leads the session of both.
+      scene.moveAndUse({
+        stopped: [outside],
+        isKept: true,
+        look: (shell) => {
+          const text = shell.output.replaceAll(/\s+/g, " ");
+          assertStringIncludes(text, `warning: Process ${init} (`);
+        },
+      });
+    },
+  );
+});
+
+describe("a daemon in the process group of the target", () => {
+  afterEach(assertNoneLeft);
+
+  withPython("as atd stays, is named, and no key reaches it", () => {
+    using scene = new Scene({ bystanders: ["atd", "sh"], start: detached("atd") });
+    const { warnings, members } = why(scene.target);
+    const [atd, sh] = scene.bystanders.map(({ pid }) => pid);
+    const named = new RegExp(`Processes ${atd} \\(.*\\), ${sh} \\(.*\\), in the process group of`);
+    assertEquals([members, warnings.length], [1, 1]);
+    assertMatch(warnings[0]!, named);
+    const look = (shell: Terminal) => void assertMatch(shell.output.replaceAll(/\s+/g, " "), named);
+    scene.moveAndUse({ args: ["-s"], look });
+  });
+
+  for (const args of [[], ["-1"], ["-s"]]) {
+    withPython(`keeps the group's leader from being moved, in words: ${args.join(" ")}`, () => {
+      using scene = new Scene({
+        bystanders: ["daemon"],
+        start: (folder) =>
+          typeInShell(playing("leader", folder).map((word) => `'${word}'`).join(" ")),
+      });
+      const daemon = scene.bystanders[0]!.pid;
+      assertEquals(statOf(daemon).pgrp, scene.target);
+      const lines = refused([...args, scene.target]);
+      assertMatch(
+        lines[0]!,
+        new RegExp(`it leads a process group that ${daemon} \\(.*\\) is in, too`),
+      );
+      assertEquals(lines[2], `To move the terminal itself, run: reptyr -T ${scene.target}`);
+      scene.bystanders[0]!.assertAsleep();
+      const { can, reason } = why(scene.target);
+      assertEquals([can, reason], [false, lines[0]]);
+    });
+  }
+});
+
+describe("what reptyr --list shows of a daemon that has a terminal open", () => {
+  afterEach(assertNoneLeft);
+
+  withPython("is nothing: that alone does not make it the daemon's", () => {
+    using old = new Terminal({ label: "old" });
+    using scene = new Scene({
+      bystanders: ["supervisor", "sibling"],
+      start: detached("supervisor", old.device),
+    });
+    const [supervisor, sibling] = scene.bystanders.map(({ pid }) => pid);
+    const shown = listed().map(({ pid }) => pid);
+    assert(!shown.includes(supervisor!));
+    // Its descriptors 0, 1 and 2 are on it, as those of `setsid less`.
+    assert(shown.includes(sibling!) && shown.includes(scene.target));
+    const { terminal, can, reason, remedies } = why(supervisor!);
+    assertEquals([terminal, can, reason], [null, false, "Target is not connected to a terminal"]);
+    assertStringIncludes(remedies.join("\n"), `${old.device} as 37`);
+    scene.assertUntouched();
+  });
+});
+
+describe("the init of this machine", () => {
+  afterEach(assertNoneLeft);
+
+  const isSeen = isRoot && Deno.readLinkSync("/proc/self/ns/pid") === "pid:[4026531836]";
+  const asRoot = requiresThat(isSeen, "only root might move it, and not out of a container");
+
+  asRoot("is refused in words, whatever is asked", () => {
+    for (const args of [[], ["-s"], ["-1"], ["-T"]]) {
+      const lines = refused([...args, 1]);
+      assertMatch(
+        lines[0]!,
+        /process 1 \(.*\): it is the init of this machine, which is never touched$/,
+      );
+    }
+  });
+});
