@@ -118,6 +118,13 @@ export function usesTerminal(identity: TerminalIdentity, fds: readonly Descripto
   return fdsOn(identity, 0, fds).length > 0 && !servedBy(fds).includes(identity.rdev >>> 0);
 }
 
+/** Descriptors on terminals that are not those of which the process has the masters. */
+export function openForOthers(fds: readonly Descriptor[]): Descriptor[] {
+  return fds.filter((descriptor) =>
+    isOnTerminal(descriptor) && !servedBy(fds).includes(descriptor.rdev >>> 0)
+  );
+}
+
 /** Device numbers of the terminals whose masters are open: `/dev/pts/N` for `tty-index: N`, proc_pid_fdinfo(5). */
 function servedBy(fds: readonly Descriptor[]): number[] {
   return fds.flatMap(({ fdinfo: { ttyIndex } }) =>

@@ -14,7 +14,7 @@ import {
   isAttachForbidden,
 } from "../tracee/attach_failure.ts";
 import type { JobMember, ProcessEntry } from "./job_members.ts";
-import { isOnTerminal, oldTerminal } from "./old_terminal.ts";
+import { oldTerminal, openForOthers } from "./old_terminal.ts";
 
 /** A process as a message names it. */
 export interface NamedProcess {
@@ -196,20 +196,16 @@ export function onNoTerminal(target: TargetFacts): RefusedError {
       ? "Its descriptors 0, 1 and 2 are closed"
       : `Of its descriptors, ${standard.join(", ")}`,
   ];
-  const open = (target.fds ?? []).filter((descriptor) => isOnTerminal(descriptor));
-  if (open.length > 0) {
-    const list = open.slice(0, NAMED).map(({ fd, link }) =>
-      `${shorten(printable(link), COMMAND_WIDTH)} as ${fd}`
-    );
-    remedies.push(
-      `It has ${list.join(", ")} open, maybe for others: that alone does not make it its terminal`,
-    );
-  }
   remedies.push(`To put a terminal in their place, run: reptyr --force-stdio ${target.pid}`);
   const below = target.descendantsOnTerminals;
   if (below.length > 0) {
     const list = listed(below, ({ ttyNr }) => ` on ${terminalName(decodeDevice(ttyNr))}`);
     remedies.push(`Processes below it are on a terminal and may be meant: ${list}`);
+  }
+  const open = openForOthers(target.fds ?? []).slice(0, NAMED);
+  if (open.length > 0) {
+    const list = open.map(({ fd, link }) => `${shorten(printable(link), COMMAND_WIDTH)} as ${fd}`);
+    remedies.push(`It has ${list.join(", ")} open: that alone does not make it its own terminal`);
   }
   return new RefusedError("Target is not connected to a terminal", remedies);
 }
