@@ -5,6 +5,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { afterEach, describe } from "@std/testing/bdd";
 import { SIGHUP, SIGTERM } from "../../src/ffi/constants.ts";
+import { readStats } from "../../src/proc/stats.ts";
 import { hasSignal, readStatus } from "../../src/proc/status.ts";
 import type { HelperGroup, ProcessName, ShieldRecord } from "../../src/reptyr/job_record.ts";
 import { requiresCapability } from "../support/capabilities.ts";
@@ -35,7 +36,14 @@ class UsersTerminal implements Disposable {
 
   /** Start the record's lies, take the terminal, use it, and be ended: all that would be passed on is. */
   takeWhile({ groups, shields = [] }: Claims, how?: ForgerOptions): void {
-    using _forger = startForger({ target: nameOf(this.shell), groups, shields }, how);
+    // A group is no proof: what is not named as a member is not touched anyway.
+    const members = [
+      ...readStats().filter((stat) =>
+        groups.some(({ session, pgrp }) => stat.session === session && stat.pgrp === pgrp)
+      ),
+      ...shields.map(({ process }) => process),
+    ];
+    using _forger = startForger({ target: nameOf(this.shell), groups, members, shields }, how);
     using stolen = Stolen.from(this.shell);
     stolen.terminal.resize(31, 91);
     const device = /Serving (\S+)/.exec(stolen.terminal.output)![1]!;
