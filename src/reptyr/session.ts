@@ -3,6 +3,7 @@
  * setsid(2), setpgid(2), ioctl_tty(2).
  */
 import { TIOCGPGRP, TIOCNOTTY, TIOCSCTTY, TIOCSPGRP } from "../ffi/constants.ts";
+import { ERRNO } from "../ffi/errno.ts";
 import { insist } from "../tracee/insist.ts";
 import { DATA, isError, type RemoteSyscalls } from "../tracee/remote_syscalls.ts";
 import type { Steps } from "../tracee/steps.ts";
@@ -31,6 +32,8 @@ export interface SessionRole {
  * TIOCNOTTY by a session leader sends SIGHUP and SIGCONT to the foreground process group,
  * disassociate_ctty(): the caller keeps them from it, see {@linkcode muteHangup}.
  *
+ * An old terminal that hangs up meanwhile has been taken from the whole session by that: nothing is left to be given up.
+ *
  * Throws RemoteSyscallError. Until setsid() has succeeded all is put back then.
  */
 export function takeTerminal(remote: RemoteSyscalls, role: SessionRole, newFd: number): void {
@@ -44,18 +47,34 @@ export function takeTerminal(remote: RemoteSyscalls, role: SessionRole, newFd: n
   } else {
     // Kept in the scratch page: its number is that of the target's PID namespace.
     const foreground = remote.scratch;
-    remote.check(remote.syscall("ioctl", oldFd, TIOCGPGRP, foreground), "ioctl(TIOCGPGRP)");
-    const data = remote.read(PID_SIZE);
-    remote.undoIfKilled("ioctl", [oldFd, TIOCSPGRP, DATA], { data });
-    remote.undoIfKilled("ioctl", [oldFd, TIOCSCTTY, 0]);
-    remote.check(remote.syscall("ioctl", oldFd, TIOCNOTTY, 0), "ioctl(TIOCNOTTY)");
-    undo.defer(() => remote.syscall("ioctl", oldFd, TIOCSCTTY, 0));
+    const isLive = ofOld(
+      remote,
+      remote.syscall("ioctl", oldFd, TIOCGPGRP, foreground),
+      "TIOCGPGRP",
+    );
+    if (isLive) {
+      const data = remote.read(PID_SIZE);
+      remote.undoIfKilled("ioctl", [oldFd, TIOCSPGRP, DATA], { data });
+      remote.undoIfKilled("ioctl", [oldFd, TIOCSCTTY, 0]);
+      ofOld(remote, remote.syscall("ioctl", oldFd, TIOCNOTTY, 0), "TIOCNOTTY");
+      undo.defer(() => remote.syscall("ioctl", oldFd, TIOCSCTTY, 0));
+    }
     // Others in the session have lost theirs, and cannot have it back.
     insist(() => setControlling(remote, newFd));
     // Fails when that group has gone, and then the target's own stays in the foreground.
-    remote.syscall("ioctl", newFd, TIOCSPGRP, foreground);
+    if (isLive) remote.syscall("ioctl", newFd, TIOCSPGRP, foreground);
   }
   undo.move();
+}
+
+/** Of one that has hung up: hung_up_tty_ioctl() in drivers/tty/tty_io.c, and what is nobody's controlling one any more. */
+const HUNG_UP: readonly bigint[] = [BigInt(-ERRNO.EIO), BigInt(-ERRNO.ENOTTY)];
+
+/** Whether ioctl `request` of an old terminal, which answered `result`, was made: not where it has hung up. */
+function ofOld(remote: RemoteSyscalls, result: bigint, request: string): boolean {
+  if (HUNG_UP.includes(result)) return false;
+  remote.check(result, `ioctl(${request})`);
+  return true;
 }
 
 /** Argument 0: never take a terminal away from another session, which 1 does for root. */
@@ -72,7 +91,7 @@ function setControlling(remote: RemoteSyscalls, fd: number): void {
 export function setForeground(remote: RemoteSyscalls, fd: number, group: bigint): void {
   const bytes = new Uint8Array(new Int32Array([Number(group)]).buffer);
   const address = remote.write(bytes);
-  remote.check(remote.syscall("ioctl", fd, TIOCSPGRP, address), "ioctl(TIOCSPGRP)");
+  ofOld(remote, remote.syscall("ioctl", fd, TIOCSPGRP, address), "TIOCSPGRP");
 }
 
 /**
