@@ -6,6 +6,7 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { afterEach, describe } from "@std/testing/bdd";
 import { SIGCONT } from "../../src/ffi/constants.ts";
 import { readFds } from "../../src/proc/fds.ts";
+import { readProcText } from "../../src/proc/gone.ts";
 import { readStat } from "../../src/proc/stat.ts";
 import { readStatus } from "../../src/proc/status.ts";
 import { assertNoneLeft, type Shape, Target } from "../support/e2e_target.ts";
@@ -79,6 +80,13 @@ function command(shape: Shape): Target {
   return Target.start(shape, [victim("command")], (terminal) => terminal.expect("ready"));
 }
 
+/** Whether it is stopped, or waits in read(2), where it was when it was to be moved: number 0, on x86_64. */
+function rests({ pid }: Target): boolean {
+  const state = readStat(pid)?.state;
+  return state === "T" ||
+    state === "S" && readProcText(pid, pid, "syscall")?.startsWith("0 ") === true;
+}
+
 interface Moment {
   readonly call: string;
   readonly numbers: readonly number[];
@@ -111,27 +119,38 @@ describe("reptyr is killed while it moves", () => {
   }
 
   onX86_64("strace", "cc")("a shell's job: it is one, and comes back by fg", () => {
-    for (const number of [3, 14, 33, 49, 60, 72, 84]) {
+    const held: number[] = [];
+    for (const number of [3, 14, 33, 49, 60, 66, 72, 76, 80, 84, 88, 92]) {
       using target = command("foreground job");
       const [before, fds] = [factsOf(target.pid), descriptorsOf(target.pid)];
       const { session, ttyNr } = target.stat;
       killAt(target, "ptrace", number);
-      // The shell may have seen it stop; and a job in the background that reads is stopped as ever.
-      const foreground = () => target.stat.tpgid === target.stat.pgrp;
-      waitUntil(
-        "the job to read, or to be stopped",
-        () => !foreground() || target.stat.state === "S",
-      );
-      if (!foreground()) {
+      // What is undone is undone by then. A job in the background that reads is stopped as ever.
+      waitUntil("the job to read, or to be stopped", () => rests(target));
+      if (target.stat.session !== session) {
+        // setsid(2) has been made, and cannot be undone: the job lives on its old descriptors, and no shell has it.
+        assertSame(target, before, fds);
+        target.terminal.line("hello");
+        target.terminal.expect("line: hello");
+        break;
+      }
+      held.push(number);
+      // The shell may have seen it stop.
+      if (target.stat.state === "T") {
         target.terminal.expect("Stopped");
         target.terminal.line("fg");
-        waitUntil("the job to be in the foreground", foreground);
+        waitUntil(
+          "the job to be in the foreground",
+          () => target.stat.tpgid === target.stat.pgrp,
+        );
       }
       assertSame(target, before, fds);
       assertEquals([target.stat.session, target.stat.ttyNr], [session, ttyNr], `${number}`);
       target.terminal.line("hello");
       target.terminal.expect("line: hello");
     }
+    // How many requests come before setsid(2) changes with the program.
+    assert(held.length >= 6, `setsid(2) comes soon after request ${held.at(-1)}`);
   });
 
   for (const shape of ["session leader", "foreground job"] as const) {
