@@ -141,22 +141,35 @@ export function watchHelpers({ processes, groups }: Helpers, cleanup: Disposable
 /** Children may be born until their parents have stopped: so often, at most, is looked for more. */
 const STOP_PASSES = 8;
 
-/** Stop all who would hear of ^Z. */
-export function stopHearers(audience: Audience, master: number): void {
+/** Stop all who would hear of ^Z; those that were. */
+export function stopHearers(audience: Audience, master: number): readonly Stat[] {
   const told: Stat[] = [];
   for (let pass = 0; pass < STOP_PASSES; pass++) {
-    const fresh = hearersOf(audience, master).filter((one) =>
-      !told.some((other) => isSame(one, other))
-    );
-    if (fresh.length === 0) return;
+    const fresh = unlike(told, hearersOf(audience, master));
+    if (fresh.length === 0) break;
     for (const stat of fresh) audience.gate.signal(stat, SIGSTOP);
     told.push(...fresh);
   }
+  return told;
 }
 
-/** Let them go on, children before their parents: a parent that goes on is not to see its child stopped. */
-export function continueHearers(audience: Audience, master: number): void {
-  for (const stat of hearersOf(audience, master).toReversed()) audience.gate.signal(stat, SIGCONT);
+/**
+ * Let `stopped` go on, and all that would hear of ^Z by now, children before their parents: a parent that goes on is not to
+ * see its child stopped. The master tells nothing any more of those that were stopped where another reptyr has taken it.
+ */
+export function continueHearers(
+  audience: Audience,
+  master: number,
+  stopped: readonly Stat[],
+): void {
+  const table = readStats();
+  const all = [...stopped, ...unlike(stopped, hearersOf(audience, master, table))];
+  for (const stat of parentsFirst(all, table).toReversed()) audience.gate.signal(stat, SIGCONT);
+}
+
+/** Those of `stats` that are none of `others`. */
+function unlike(others: readonly Stat[], stats: readonly Stat[]): Stat[] {
+  return stats.filter((one) => !others.some((other) => isSame(one, other)));
 }
 
 /** Tell the foreground of the terminal of `master`, and the helpers, of its size, where the kernel does not. */

@@ -202,9 +202,9 @@ export class JobControl implements Typist {
     const { pty: { master }, job, turn } = this.#options;
     const { target, shell, helpers, gate } = job;
     using _held = holdChildren(shell, [nameOf(target), ...helpers.processes], gate);
-    stopHearers(job, master);
+    const stopped = stopHearers(job, master);
     turn.stop();
-    continueHearers(job, master);
+    continueHearers(job, master, stopped);
   }
 }
 

@@ -13,8 +13,10 @@ import {
 } from "../support/jobs_moved.ts";
 import { continueBy, moveInShell, reptyrOf, stopByKey } from "../support/jobs_shell.ts";
 import { ProcessHandle } from "../support/child.ts";
+import { requiresCapability } from "../support/capabilities.ts";
 import { requires } from "../support/programs.ts";
 import { startReptyr } from "../support/reptyr.ts";
+import { Stolen } from "../support/steal.ts";
 import { type Terminal, waitUntil } from "../support/terminal.ts";
 import { untilBlocked } from "../support/victim.ts";
 
@@ -163,6 +165,24 @@ describe("a job stopped by ^Z", () => {
     third.press("^C");
     assertEquals(third.expectExit(), { kind: "exited", status: 130 });
   });
+
+  requiresCapability("memfd", requires("cat"))(
+    "goes on by fg after another reptyr has taken its terminal",
+    () => {
+      const { old, job, cat } = startCat();
+      using _old = old;
+      using _job = job;
+      using shell = moveInShell(job, cat);
+      stopByKey(shell, job);
+      using stolen = Stolen.from(cat);
+      shell.line("fg");
+      shell.expect(/reptyr: another reptyr has taken \/dev\/pts\/\d+ away from here/);
+      shell.expect(PROMPT);
+      stolen.ask("words", "words\r\nwords\r\n");
+      stolen.terminal.press("^C");
+      stolen.expectEnd(130);
+    },
+  );
 
   requires("cat")(
     "gets the signals that were sent to it meanwhile, and is ended by SIGKILL at once",
