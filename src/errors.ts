@@ -77,6 +77,15 @@ function describeThread(tid: number, state: string, where: string): string {
   return `thread ${tid} is in state ${state}${where === "" ? "" : ` (waiting in ${where})`}`;
 }
 
+/** The user does not want to wait any longer, and nothing has been changed: `signal` says so, with `status` for ours. */
+export class GivenUpError extends Error {
+  override readonly name = "GivenUpError";
+
+  constructor(readonly signal: string, readonly status: number) {
+    super(`Given up after ${signal}: nothing has been changed`);
+  }
+}
+
 /** The command line is wrong: exit status 2. */
 export class UsageError extends Error {
   override readonly name = "UsageError";

@@ -3,6 +3,7 @@
 import { bold, red, setColorEnabled } from "@std/fmt/colors";
 import {
   CommandError,
+  GivenUpError,
   RefusedError,
   RemoteSyscallError,
   StopTimeoutError,
@@ -57,7 +58,7 @@ function explain(error: unknown, { command, verbose }: ReportOptions): Explanati
     const more = error.remedies.map((remedy) => `  ${remedy}`);
     return { message: error.message, more, status: EXIT_FAILURE };
   }
-  if (error instanceof CommandError) {
+  if (error instanceof CommandError || error instanceof GivenUpError) {
     return { message: error.message, more: [], status: error.status };
   }
   if (error instanceof StopTimeoutError) {

@@ -19,6 +19,7 @@ import type { Audience } from "./helpers.ts";
 import { loansSoFar } from "../tracee/loan_clock.ts";
 import { explainTimeout } from "../tracee/frozen.ts";
 import { overlap, type Steps } from "../tracee/steps.ts";
+import { Deadline } from "../tracee/wait.ts";
 import { processName } from "../tracee/attach_facts.ts";
 import { refuseAlone } from "./alone.ts";
 import { changeSides, leadsSession, type Mover } from "./change_sides.ts";
@@ -40,6 +41,7 @@ import { readLiveStats } from "../proc/stats.ts";
 import type { MoveMode, PreflightFacts } from "./preflight.ts";
 import { PublishedRecord } from "./published_record.ts";
 import { catchesStop, PutAside } from "./put_aside.ts";
+import type { Patience } from "./patience.ts";
 import type { Redraw } from "./redraw.ts";
 import { inTheWay } from "./refusals.ts";
 import { sharesDescription } from "./sharing.ts";
@@ -84,21 +86,22 @@ const UNCHANGED = 0xffff_ffff;
  *
  * Throws when it cannot be done, with all of the job as it was before, or TraceeDiedError.
  */
-export function attach(
+export async function attach(
   facts: PreflightFacts,
   pty: Pty,
   how: AttachOptions,
   settingsFrom: SettingsFrom,
-): Attachment {
+  patience: Patience,
+): Promise<Attachment> {
   releaseHeld([facts.pid, ...facts.members.map(({ pid }) => pid)]);
   const known = readRecords();
-  const attempt = { facts, pty, how, settingsFrom, known };
+  const attempt = { facts, pty, how, settingsFrom, known, patience };
   for (let tries = 1; tries < ZOMBIE_TRIES; tries++) {
-    const attachment = tryToAttach({ ...attempt, mayStay: false });
+    const attachment = await tryToAttach({ ...attempt, mayStay: false });
     if (attachment !== undefined) return attachment;
     usleep(ZOMBIE_PAUSE_US);
   }
-  return tryToAttach({ ...attempt, mayStay: true })!;
+  return (await tryToAttach({ ...attempt, mayStay: true }))!;
 }
 
 interface Attempt {
@@ -110,6 +113,7 @@ interface Attempt {
   readonly known: readonly KnownRecord[];
   /** Whether to leave the target in its session where it cannot leave it. */
   readonly mayStay: boolean;
+  readonly patience: Patience;
 }
 
 /** A parent that lives waits for its children soon: how often, and after how long, to look again. */
@@ -132,21 +136,32 @@ function warnOfStaying(pid: number, zombie: Stat, { alone }: MoveMode): void {
   );
 }
 
-/** `undefined` when the target cannot leave its session just now, and is not to stay: all is as before then. */
-function tryToAttach(
-  { facts, pty, how, settingsFrom, known, mayStay }: Attempt,
-): Attachment | undefined {
+/** A job that stands still, before anything of it is changed. */
+interface StoppedJob {
+  readonly job: Job;
+  readonly staying: readonly Stat[];
+  readonly stays: boolean;
+  readonly found: OldSettings;
+  readonly aside: PutAside;
+}
+
+/**
+ * `undefined` when the target cannot leave its session just now, and is not to stay: all is as before then. As long as
+ * stops are waited for there may be turns of the event loop; from then on there is none.
+ */
+async function tryToAttach(attempt: Attempt): Promise<Attachment | undefined> {
+  const { facts, how, known, mayStay, patience } = attempt;
+  const course = { isDone: false };
   using cleanup = new DisposableStack();
-  let isDone = false;
   try {
-    using job = new Job({
+    using job = await patience.wait(Job.stopping({
       target: facts.stat,
       others: facts.members,
       bystanders: facts.bystanders,
       record: recordFor(facts.stat, known),
       alone: how.alone,
-      timeoutSeconds: how.timeoutSeconds,
-    });
+      deadline: new Deadline(how.timeoutSeconds),
+    }));
     const { target } = job;
     verbose(`Stopped ${job.members.map(({ pid }) => pid).join(", ")}`);
     if (target.terminal === undefined && !how.forceStdio) {
@@ -159,70 +174,85 @@ function tryToAttach(
     const staying = how.alone ? whoStays(job, facts) : [];
     const found = settingsOf(job);
     using aside = isDriven(found) && how.redraw !== "none" && mayAsk(staying, job)
-      ? PutAside.ask(job, how.timeoutSeconds)
+      ? await patience.wait(PutAside.asking(job, how.timeoutSeconds))
       : PutAside.nobody();
-    const old = aside.hasAny ? settingsOf(job) : found;
-    if (aside.hasAny) job.refuseFrozen();
-    const { terminal } = target;
-    using screen = isDriven(found) && !aside.isScreenRight && isScreenLeft(staying, job)
-      ? OldScreen.open(target, terminal)
-      : undefined;
-    setTermios(pty.slave, settingsFrom(old.termios));
-    giveTo(pty, target.status);
-
-    using undo = new DisposableStack();
-    // Before anyone leaves the old terminal: the reptyr that served that looks for it when it is abandoned.
-    const name = { pid: facts.pid, startTime: target.stat.startTime };
-    const record = undo.use(new PublishedRecord(name));
-    const hasShell = !leadsSession(target);
-    // What the members would undo by themselves is not to be undone twice.
-    using loans = new DisposableStack();
-    loans.defer(() => job.giveBack());
-    const { shell, isWaiting, shields } = abandonOnFailure(job.members, () => {
-      const movers = equip(job, terminal, pty, how, cleanup, undo);
-      // A shell prompts as soon as it sees its job stop; the last that may fail has been done by then.
-      if (hasShell) screen?.reset();
-      return changeSides(job, movers, {
-        staying,
-        known,
-        hasBystanders: facts.inGroup.length > 0,
-        stays,
-      }, undo);
-    });
-    undo.move();
-    isDone = true;
-    if (!hasShell) screen?.reset();
-    tellLoans();
-    const earlier = recordFor(name, known);
-    const helpers = stays ? wholeGroup(job) : helpersOf(job, earlier?.groups);
-    const parent = shell ?? earlier?.shell;
-    const members = how.alone ? [] : job.helpers.map(({ stat }) => named(stat));
-    const publish = () =>
-      record.write({
-        target: name,
-        ...parent === undefined ? {} : { shell: parent },
-        groups: helpers.groups,
-        members,
-        bystanders: facts.bystanders.map(named),
-        shields: shields.map(({ record }) => record).filter((one) => one !== undefined),
-      });
-    publish();
-    return {
-      target: facts.pid,
-      helpers,
-      gate: job.gate,
-      usesTerminal: usersOf({ ...deviceFile(pty.slave), live: true }),
-      shell: parent,
-      stays,
-      shields,
-      paintsItself: aside.isScreenRight,
-      oldSize: old.size,
-      publish,
-      ...shell === undefined || !isWaiting ? {} : { left: leftIn(shell.pid, job, staying) },
-    };
+    if (patience.isTried) await patience.end();
+    return changeStopped(attempt, { job, staying, stays, found, aside }, course, cleanup);
   } catch (error) {
-    throw isDone ? unserved(error, facts.pid) : explained(error, facts);
+    throw course.isDone ? unserved(error, facts.pid) : explained(error, facts);
   }
+}
+
+/**
+ * The synchronous part, from the first changed register to the last restored one. `course` tells whether the process is
+ * on the new terminal; what is on `cleanup` is for when the job has been let go.
+ */
+function changeStopped(
+  { facts, pty, how, settingsFrom, known }: Attempt,
+  { job, staying, stays, found, aside }: StoppedJob,
+  course: { isDone: boolean },
+  cleanup: DisposableStack,
+): Attachment {
+  const { target } = job;
+  const old = aside.hasAny ? settingsOf(job) : found;
+  if (aside.hasAny) job.refuseFrozen();
+  const { terminal } = target;
+  using screen = isDriven(found) && !aside.isScreenRight && isScreenLeft(staying, job)
+    ? OldScreen.open(target, terminal)
+    : undefined;
+  setTermios(pty.slave, settingsFrom(old.termios));
+  giveTo(pty, target.status);
+
+  using undo = new DisposableStack();
+  // Before anyone leaves the old terminal: the reptyr that served that looks for it when it is abandoned.
+  const name = { pid: facts.pid, startTime: target.stat.startTime };
+  const record = undo.use(new PublishedRecord(name));
+  const hasShell = !leadsSession(target);
+  // What the members would undo by themselves is not to be undone twice.
+  using loans = new DisposableStack();
+  loans.defer(() => job.giveBack());
+  const { shell, isWaiting, shields } = abandonOnFailure(job.members, () => {
+    const movers = equip(job, terminal, pty, how, cleanup, undo);
+    // A shell prompts as soon as it sees its job stop; the last that may fail has been done by then.
+    if (hasShell) screen?.reset();
+    return changeSides(job, movers, {
+      staying,
+      known,
+      hasBystanders: facts.inGroup.length > 0,
+      stays,
+    }, undo);
+  });
+  undo.move();
+  course.isDone = true;
+  if (!hasShell) screen?.reset();
+  tellLoans();
+  const earlier = recordFor(name, known);
+  const helpers = stays ? wholeGroup(job) : helpersOf(job, earlier?.groups);
+  const parent = shell ?? earlier?.shell;
+  const members = how.alone ? [] : job.helpers.map(({ stat }) => named(stat));
+  const publish = () =>
+    record.write({
+      target: name,
+      ...parent === undefined ? {} : { shell: parent },
+      groups: helpers.groups,
+      members,
+      bystanders: facts.bystanders.map(named),
+      shields: shields.map(({ record }) => record).filter((one) => one !== undefined),
+    });
+  publish();
+  return {
+    target: facts.pid,
+    helpers,
+    gate: job.gate,
+    usesTerminal: usersOf({ ...deviceFile(pty.slave), live: true }),
+    shell: parent,
+    stays,
+    shields,
+    paintsItself: aside.isScreenRight,
+    oldSize: old.size,
+    publish,
+    ...shell === undefined || !isWaiting ? {} : { left: leftIn(shell.pid, job, staying) },
+  };
 }
 
 function named({ pid, startTime }: ProcessName): ProcessName {

@@ -13,10 +13,13 @@ import { kill, pidfdOpen, pidfdSendSignal } from "../ffi/process.ts";
 import { verbose } from "../log.ts";
 import { isMachineInit } from "../proc/init.ts";
 import { readStat } from "../proc/stat.ts";
-import { type SeizeOptions, Tracee } from "../tracee/tracee.ts";
+import { type AskedThreads, type SeizeOptions, Tracee } from "../tracee/tracee.ts";
 import type { ProcessName } from "./job_record.ts";
 import type { Authority } from "./record_holder.ts";
 import { isSuspendedReptyr } from "./suspended.ts";
+
+/** As AskedThreads of src/tracee/tracee.ts. */
+export type AskedProcess = Pick<AskedThreads, "stopping" | "callOff">;
 
 export class Gate {
   readonly #admitted = new Map<number, Admission>();
@@ -62,10 +65,16 @@ export class Gate {
   }
 
   /** As Tracee.ask(), of exactly this process. Throws RefusedError when it is not admitted. */
-  ask(process: ProcessName, options: SeizeOptions): () => Tracee {
+  ask(process: ProcessName, options: SeizeOptions): AskedProcess {
     this.#require(process);
-    const stopped = Tracee.ask(process.pid, options);
-    return () => this.#exactly(process, stopped());
+    const asked = Tracee.ask(process.pid, options);
+    const exactly = (tracee: Tracee) => this.#exactly(process, tracee);
+    return {
+      *stopping() {
+        return exactly(yield* asked.stopping());
+      },
+      callOff: (error) => asked.callOff(error),
+    };
   }
 
   /** As Tracee.seize(), of exactly this process. Throws RefusedError when it is not admitted. */

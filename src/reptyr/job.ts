@@ -11,6 +11,8 @@ import type { ProcessName } from "./job_record.ts";
 import type { KnownRecord } from "./known_records.ts";
 import { FreezerWatch } from "../tracee/frozen.ts";
 import { overlap } from "../tracee/steps.ts";
+import { tooMany, untilInterruptible } from "../tracee/stop_threads.ts";
+import type { Deadline, Waits } from "../tracee/wait.ts";
 import { Member, memberOf } from "./member.ts";
 
 export interface JobOptions {
@@ -22,7 +24,7 @@ export interface JobOptions {
   /** That of the reptyr that serves the target's terminal. */
   readonly record: KnownRecord | undefined;
   readonly alone: boolean;
-  readonly timeoutSeconds: number;
+  readonly deadline: Deadline;
 }
 
 type Admitted = ProcessName & Pick<JobMember, "byRecord">;
@@ -36,19 +38,25 @@ export class Job implements Disposable {
   /** The others do not move: they are only to leave the target's group. */
   readonly alone: boolean;
 
+  private constructor({ bystanders, record, alone }: JobOptions) {
+    this.gate.bar(bystanders);
+    this.#record = record;
+    this.alone = alone;
+  }
+
   /**
    * Stop `target` and `others`. Those that have ended meanwhile are passed over; children that were
    * born meanwhile are stopped too. Throws as Member.seize() does; nothing is left stopped then.
    */
-  constructor({ target, others, bystanders, record, alone, timeoutSeconds }: JobOptions) {
-    this.gate.bar(bystanders);
-    this.#record = record;
-    this.alone = alone;
+  static *stopping(options: JobOptions): Waits<Job> {
+    const { target, others, deadline } = options;
     using undo = new DisposableStack();
-    undo.defer(() => this[Symbol.dispose]());
-    this.#add([{ ...target, byRecord: false }, ...others], timeoutSeconds, target.pid);
-    this.#addAll(this.#newborn(), timeoutSeconds);
+    const job = undo.use(new Job(options));
+    yield* untilInterruptible([target, ...others].map(({ pid }) => pid), deadline);
+    yield* job.#add([{ ...target, byRecord: false }, ...others], deadline, target.pid);
+    yield* job.#addAll(job.#newborn(), deadline);
     undo.move();
+    return job;
   }
 
   get target(): Member {
@@ -114,7 +122,7 @@ export class Job implements Disposable {
   }
 
   /** Members have run since they were stopped: read again what they are, and stop the children they got. */
-  readAgain(timeoutSeconds: number): void {
+  *readingAgain(deadline: Deadline): Waits<void> {
     for (const member of this.members) {
       try {
         member.readAgain();
@@ -124,21 +132,22 @@ export class Job implements Disposable {
         member[Symbol.dispose]();
       }
     }
-    this.#addAll(this.#newborn(), timeoutSeconds);
+    yield* this.#addAll(this.#newborn(), deadline);
   }
 
-  #addAll(processes: readonly Admitted[], timeoutSeconds: number): void {
+  *#addAll(processes: readonly Admitted[], deadline: Deadline): Waits<void> {
     for (let wave = processes; wave.length > 0; wave = this.#newborn()) {
-      this.#add(wave, timeoutSeconds);
+      if (deadline.passed) throw tooMany(this.target.pid, wave[0]!.pid, deadline);
+      yield* this.#add(wave, deadline);
     }
   }
 
   /** Stop `processes`, which the rule names. Those that have ended meanwhile are passed over, but not `target`. */
-  #add(found: readonly Admitted[], timeoutSeconds: number, target?: number): void {
+  *#add(found: readonly Admitted[], deadline: Deadline, target?: number): Waits<void> {
     const processes = found.filter(({ byRecord }) => !byRecord || this.#record !== undefined);
     this.gate.admit(processes.filter(({ byRecord }) => !byRecord));
     this.gate.admit(processes.filter(({ byRecord }) => byRecord), this.#record?.authority);
-    const all = Member.seizeAll(processes, timeoutSeconds, this.gate);
+    const all = yield* Member.seizingAll(processes, deadline, this.gate);
     all.forEach((seized, index) => {
       if ("value" in seized) this.#members.set(processes[index]!.pid, seized.value);
     });

@@ -1,5 +1,6 @@
 /** `reptyr --list` and `reptyr --why PID`: whether processes can be moved. Only files in /proc are read. */
 
+import { lastingSleeper } from "../proc/asleep.ts";
 import { decodeDevice, terminalName } from "../proc/device.ts";
 import { isDeadState, isKernelThread, isLive, livingThread, type Stat } from "../proc/stat.ts";
 import { explainAttachFailure, isAttachUnlikely } from "../tracee/attach_failure.ts";
@@ -54,7 +55,11 @@ function reportOn(pid: number, around: Surroundings, login: LoginFacts): Process
     command: target.command,
     members: job.length,
     ...verdict,
-    warnings: target.tid === undefined ? [] : warnings(readWarningFacts(known, login)),
+    warnings: target.tid === undefined ? [] : warnings({
+      ...readWarningFacts(known, login),
+      // While it is moved it is waited for, which is said then.
+      ...error === undefined ? { asleep: lastingSleeper(job) } : {},
+    }),
   };
 }
 

@@ -1,5 +1,5 @@
 /** One process of the job while it is stopped, and what is to be done with it. */
-import { RefusedError, SyscallError, TraceeDiedError } from "../errors.ts";
+import { GivenUpError, RefusedError, SyscallError, TraceeDiedError } from "../errors.ts";
 import { PTRACE_O_SUSPEND_SECCOMP } from "../ffi/constants.ts";
 import { close } from "../ffi/descriptor.ts";
 import { ERRNO } from "../ffi/errno.ts";
@@ -16,8 +16,9 @@ import { FreezerWatch } from "../tracee/frozen.ts";
 import { findReturnSitesEarly } from "../tracee/return_sites.ts";
 import { finish, type Steps } from "../tracee/steps.ts";
 import type { Tracee } from "../tracee/tracee.ts";
+import { Deadline, waitOut, type Waits } from "../tracee/wait.ts";
 import { serversLast } from "./file_servers.ts";
-import type { Gate } from "./gate.ts";
+import type { AskedProcess, Gate } from "./gate.ts";
 import { handOver } from "./handover.ts";
 import type { ProcessName } from "./job_record.ts";
 import { type OldTerminal, oldTerminal } from "./old_terminal.ts";
@@ -69,6 +70,11 @@ export class Member implements Disposable {
     this.#cleanup = cleanup.move();
   }
 
+  /** Of a stopped process. Throws when it cannot be one, and lets it go. */
+  static of(tracee: Tracee): Member {
+    return new Member(tracee);
+  }
+
   get stat(): Stat {
     return this.#facts.stat;
   }
@@ -88,7 +94,12 @@ export class Member implements Disposable {
 
   /** Stop `process`, or say why that is not allowed. Throws as Gate.seize() does. */
   static seize(process: ProcessName, timeoutSeconds: number, gate: Gate): Member {
-    const [seized] = Member.seizeAll([process], timeoutSeconds, gate);
+    return waitOut(Member.seizing(process, new Deadline(timeoutSeconds), gate));
+  }
+
+  /** {@linkcode seize}, to be waited for. */
+  static *seizing(process: ProcessName, deadline: Deadline, gate: Gate): Waits<Member> {
+    const [seized] = yield* Member.seizingAll([process], deadline, gate);
     return memberOf(process.pid, seized!);
   }
 
@@ -97,11 +108,11 @@ export class Member implements Disposable {
    * {@linkcode memberOf} makes a member or an error. What can be looked up while they run is looked up before the first is
    * asked. The servers of file systems come last: a process that waits for one stops only when it has its answer.
    */
-  static seizeAll(
+  static *seizingAll(
     processes: readonly ProcessName[],
-    timeoutSeconds: number,
+    deadline: Deadline,
     gate: Gate,
-  ): Seized[] {
+  ): Waits<Seized[]> {
     const pids = processes.map(({ pid }) => pid);
     const options = pids.map((pid) => {
       findReturnSitesEarly(pid);
@@ -112,17 +123,27 @@ export class Member implements Disposable {
     const frozen = freezers.look();
     awaitBlockedCalls(pids);
     const stopped: Seized[] = [];
-    for (const turn of turns) {
-      const asked = turn.map(([index, pid]) =>
-        settled(() => {
-          if (frozen.has(pid)) throw frozen.get(pid);
-          return gate.ask(processes[index]!, { timeoutSeconds, options: options[index]! });
-        })
-      );
-      asked.forEach((one, at) => {
-        const [index] = turn[at]!;
-        stopped[index] = "error" in one ? one : settled(() => new Member(one.value()));
-      });
+    const timeoutSeconds = deadline.seconds;
+    let asked: Settled<AskedProcess>[] = [];
+    try {
+      for (const turn of turns) {
+        asked = turn.map(([index, pid]) =>
+          settled(() => {
+            if (frozen.has(pid)) throw frozen.get(pid);
+            const how = { timeoutSeconds, deadline, options: options[index]! };
+            return gate.ask(processes[index]!, how);
+          })
+        );
+        for (const [at, one] of asked.entries()) {
+          const [index] = turn[at]!;
+          stopped[index] = "error" in one ? one : yield* memberFrom(one.value);
+        }
+      }
+    } catch (error) {
+      using all = new DisposableStack();
+      for (const one of asked) if ("value" in one) all.defer(() => one.value.callOff(error));
+      for (const one of Object.values(stopped)) if ("value" in one) all.use(one.value);
+      throw error;
     }
     // In version 2 of cgroups one that is frozen stops all the same, and does nothing that is asked of it then.
     const frozenNow = freezers.look();
@@ -265,6 +286,16 @@ export class Member implements Disposable {
   [Symbol.dispose](): void {
     using _ = this.#cleanup;
     this.giveBack();
+  }
+}
+
+/** One that is given up is nobody's result: it is thrown. */
+function* memberFrom(asked: AskedProcess): Waits<Seized> {
+  try {
+    return { value: Member.of(yield* asked.stopping()) };
+  } catch (error) {
+    if (error instanceof GivenUpError) throw error;
+    return { error };
   }
 }
 

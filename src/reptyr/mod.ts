@@ -1,4 +1,5 @@
 /** `reptyr PID`: move a process with its job to this terminal, and serve them there until they end. */
+import { TraceeDiedError } from "../errors.ts";
 import { SIGWINCH } from "../ffi/constants.ts";
 import { close } from "../ffi/descriptor.ts";
 import { pidfdOpen } from "../ffi/process.ts";
@@ -8,19 +9,18 @@ import { verbose, writeStderr } from "../log.ts";
 import { cpuWarning, requireFilesFor } from "../proc/require_room.ts";
 import { Pty } from "../tty/pty.ts";
 import { plainTermios, type Termios } from "../tty/settings.ts";
-import { SignalInbox } from "../tty/signal_inbox.ts";
 import { PUMP_THREADS } from "../tty/pump.ts";
 import { UserTerminal } from "../tty/user_terminal.ts";
 import { setWindowSize, tryGetWindowSize } from "../tty/window_size.ts";
 import { attach } from "./attach.ts";
-import { sortSignals } from "./heeded_signals.ts";
 import { signalHelpers, tellSize } from "./helpers.ts";
 import { enterRawMode, plainness, restoreAtExit, sizeOf } from "./own_terminal.ts";
+import { OwnSignals, Patience } from "./patience.ts";
 import { preflight, type PreflightFacts } from "./preflight.ts";
 import { readRecords } from "./known_records.ts";
 import { type Redraw, Redrawer } from "./redraw.ts";
 import { ScreenKeeper } from "./screen_keeper.ts";
-import { ENDING_SIGNALS, serve } from "./serve.ts";
+import { serve } from "./serve.ts";
 import { readWarningFacts } from "./warning_facts.ts";
 import { warnings } from "./warnings.ts";
 
@@ -55,8 +55,7 @@ export async function move(options: MoveOptions): Promise<number> {
   verbose(`Opened a new pty: ${pty.name}`);
   // Before the first stop: from here on a signal waits until the target is whole, and ^C is a key. To the end of
   // the program, lest a second SIGHUP of a closing terminal end it before its exit status is out.
-  const { heeded, ignored } = sortSignals(ENDING_SIGNALS);
-  const signals = new SignalInbox([...heeded, "SIGWINCH", "SIGCONT"], ignored);
+  const signals = new OwnSignals();
   reserveThreads(PUMP_THREADS);
   const rawMode = cleanup.use(enterRawMode(terminal));
   const shown = new ScreenKeeper(terminal);
@@ -65,7 +64,13 @@ export async function move(options: MoveOptions): Promise<number> {
   setWindowSize(pty.slave, size());
 
   const settingsFrom = (old: Termios) => plainTermios(old, plainness(terminal));
-  const attachment = attach(facts, pty, options, settingsFrom);
+  const patience = new Patience({ terminal, rawMode, signals });
+  let now: PreflightFacts | undefined = facts;
+  const attachment = await patience.repeat(() => {
+    const latest = now ?? lookAgain(facts, options);
+    now = undefined;
+    return attach(latest, pty, options, settingsFrom, patience);
+  });
   pty.releaseSlave();
   const notify = () => signalHelpers(attachment, SIGWINCH);
   const tellAll = () => tellSize(attachment, pty.master);
@@ -80,12 +85,19 @@ export async function move(options: MoveOptions): Promise<number> {
     pty,
     terminal,
     rawMode,
-    signals,
+    signals: signals.inbox,
     screen: shown,
     hangup,
     size,
     repaint: () => redrawer.request(tryGetWindowSize(pty.master)),
   });
+}
+
+/** The process may have become another meanwhile. */
+function lookAgain({ pid, stat }: PreflightFacts, options: MoveOptions): PreflightFacts {
+  const facts = preflight(pid, options, readRecords);
+  if (facts.stat.startTime !== stat.startTime) throw new TraceeDiedError(pid);
+  return facts;
 }
 
 /** What the user should know before anything is done. */

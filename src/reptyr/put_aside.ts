@@ -6,7 +6,8 @@
 import { SIGCONT, SIGSTOP, SIGTSTP, SIGWINCH } from "../ffi/constants.ts";
 import { verbose } from "../log.ts";
 import { hasSignal, readStatus, type Status } from "../proc/status.ts";
-import { suspendItself } from "../tracee/suspend.ts";
+import { suspendingItself } from "../tracee/suspend.ts";
+import { Deadline, type Waits } from "../tracee/wait.ts";
 import type { Job } from "./job.ts";
 import { whomToAsk } from "./whom_to_ask.ts";
 
@@ -29,9 +30,9 @@ export class PutAside implements Disposable {
 
   /**
    * Ask those members of `job` who drive its terminal. They have run when this returns; all of the job are stopped, and
-   * known again. Throws as Job.readAgain() and suspendItself() do.
+   * known again. Throws as Job.readingAgain() and suspendingItself() do.
    */
-  static ask(job: Job, timeoutSeconds: number): PutAside {
+  static *asking(job: Job, timeoutSeconds: number): Waits<PutAside> {
     using asked = new DisposableStack();
     const candidates = job.members.filter(({ tracee }) => !tracee.foundStopped)
       .map(({ stat, status }) => ({
@@ -40,22 +41,19 @@ export class PutAside implements Disposable {
       }));
     const members = whomToAsk(candidates, job.target.stat.tpgid)
       .map((pid) => job.members.find((member) => member.pid === pid)!);
-    const refused = members.filter(({ pid, tracee }) => {
+    let isScreenRight = members.length > 0;
+    for (const { pid, tracee } of members) {
       // The size may be another: told before it paints. Told later, amid a key, less loses that.
       asked.defer(() => [SIGWINCH, SIGCONT].forEach((signal) => tracee.signal(signal)));
-      const done = suspendItself(tracee, LONGEST_WAIT_S, timeoutSeconds);
+      const done = yield* suspendingItself(tracee, LONGEST_WAIT_S, timeoutSeconds);
       verbose(`Process ${pid} ${done ? "has put its screen right" : "did not stop as for ^Z"}`);
-      return !done;
-    });
+      isScreenRight &&= done;
+    }
     if (members.length > 0) {
       clearStops(job);
-      job.readAgain(timeoutSeconds);
+      yield* job.readingAgain(new Deadline(timeoutSeconds));
     }
-    return new PutAside(
-      asked.move(),
-      members.length > 0,
-      members.length > 0 && refused.length === 0,
-    );
+    return new PutAside(asked.move(), members.length > 0, isScreenRight);
   }
 
   /** When nobody is to be asked. */

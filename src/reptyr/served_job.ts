@@ -30,13 +30,12 @@ export interface ServedJob extends Audience {
 
 /**
  * Serve the job of `record` in the place of the reptyr that wrote it, which has lost its terminal. The next one is told
- * by `published`. A member that cannot be stopped within `timeoutSeconds` goes on ignoring SIGHUP. `terminal` is the
+ * by `published`. A member that cannot be stopped goes on ignoring SIGHUP. `terminal` is the
  * device file of what we serve, where the kernel tells it.
  */
 export function takeOverJob(
   record: KnownRecord,
   published: PublishedRecord,
-  timeoutSeconds: number,
   terminal: DeviceFile | undefined,
 ): ServedJob {
   const { target, shell, groups = [], members = [], bystanders = [], authority } = record;
@@ -44,7 +43,7 @@ export function takeOverJob(
   const gate = new Gate([], authority);
   gate.bar(bystanders);
   gate.admit([target, ...members.filter(({ pid }) => !isInitAbove(pid, nsPid))]);
-  const shields = record.shields.map((shield) => adopt(shield, authority, timeoutSeconds, gate))
+  const shields = record.shields.map((shield) => adopt(shield, authority, gate))
     .filter((shield) => shield !== undefined);
   const processes = readLiveStats().filter((stat) =>
     gate.admits(stat) && groups.some((group) => isIn(group, stat))
@@ -66,17 +65,19 @@ export function takeOverJob(
   };
 }
 
+/** How long each may take to stop: the terminal is ours by then, and nobody is served meanwhile. */
+const ADOPT_SECONDS = 0.5;
+
 /** Only of a process that is part of the job: a record says what it likes. */
 function adopt(
   record: ShieldRecord,
   authority: Authority,
-  timeoutSeconds: number,
   gate: Gate,
 ): SighupShield | undefined {
   const { process } = record;
   if (!gate.admits(process) || !authority.mayTrace(process)) return undefined;
   try {
-    using member = Member.seize(process, timeoutSeconds, gate);
+    using member = Member.seize(process, ADOPT_SECONDS, gate);
     return member.within((remote) => SighupShield.adopt(remote, record, authority));
   } catch (error) {
     const expected = [RefusedError, StopTimeoutError, SyscallError, TraceeDiedError];

@@ -1,4 +1,5 @@
 /** `reptyr -T PID`: take over the whole terminal that a process runs on, and serve it until all have left it. */
+import { TraceeDiedError } from "../errors.ts";
 import { close } from "../ffi/descriptor.ts";
 import { pidfdOpen } from "../ffi/process.ts";
 import { reserveThreads } from "../ffi/threads.ts";
@@ -10,18 +11,16 @@ import { slaveOf } from "../tty/master.ts";
 import { Pty } from "../tty/pty.ts";
 import { PUMP_THREADS } from "../tty/pump.ts";
 import { RawMode } from "../tty/raw_mode.ts";
-import { SignalInbox } from "../tty/signal_inbox.ts";
 import { UserTerminal } from "../tty/user_terminal.ts";
 import { tryGetWindowSize } from "../tty/window_size.ts";
-import { sortSignals } from "./heeded_signals.ts";
 import type { MoveOptions } from "./mod.ts";
 import { restoreAtExit, sizeOf } from "./own_terminal.ts";
+import { OwnSignals, Patience } from "./patience.ts";
 import { ScreenKeeper } from "./screen_keeper.ts";
 import { readStats } from "../proc/stats.ts";
 import { readRecords } from "./known_records.ts";
 import { PublishedRecord } from "./published_record.ts";
 import { Redrawer } from "./redraw.ts";
-import { ENDING_SIGNALS } from "./serve.ts";
 import { takeOverJob } from "./served_job.ts";
 import { SlaveGuard } from "./slave_guard.ts";
 import { type StealFacts, stealPreflight } from "./steal_preflight.ts";
@@ -46,8 +45,7 @@ export async function steal({ pid, timeoutSeconds, redraw }: MoveOptions): Promi
   cleanup.defer(() => close(pidfd));
   const terminal = cleanup.use(new UserTerminal());
   // Before the first stop: see move().
-  const { heeded, ignored } = sortSignals(ENDING_SIGNALS);
-  const signals = new SignalInbox([...heeded, "SIGWINCH", "SIGCONT"], ignored);
+  const signals = new OwnSignals();
   reserveThreads(PUMP_THREADS);
   const rawMode = cleanup.use(RawMode.enter(terminal.keyboard));
   const screen = new ScreenKeeper(terminal);
@@ -61,7 +59,13 @@ export async function steal({ pid, timeoutSeconds, redraw }: MoveOptions): Promi
   );
   // Before that reptyr loses its terminal: it looks for who has the job then.
   const published = served && cleanup.use(new PublishedRecord(served.target));
-  const losses = takeMaster(facts, replacement.descriptor, timeoutSeconds);
+  const patience = new Patience({ terminal, rawMode, signals });
+  let now: StealFacts | undefined = facts;
+  const losses = await patience.repeat(() => {
+    const latest = now ?? lookAgain(facts);
+    now = undefined;
+    return takeMaster(latest, replacement.descriptor, timeoutSeconds, patience);
+  });
   replacement.watch(losses);
   for (const { process: { pid }, fds } of losses) {
     verbose(`Took the terminal from process ${pid}, descriptors ${fds.join(", ")}`);
@@ -69,7 +73,7 @@ export async function steal({ pid, timeoutSeconds, redraw }: MoveOptions): Promi
   const pty = Pty.adopt(facts.master);
   verbose(`Serving ${pty.name}`);
   const job = served && published &&
-    takeOverJob(served, published, timeoutSeconds, slaveOf(pty.master));
+    takeOverJob(served, published, slaveOf(pty.master));
   const notify = () => notifyHelpers(job);
   const redrawer = cleanup.use(new Redrawer({ how: redraw, pty, size, notify }));
   const repaint = () => redrawer.request(tryGetWindowSize(pty.master));
@@ -82,11 +86,19 @@ export async function steal({ pid, timeoutSeconds, redraw }: MoveOptions): Promi
     job,
     terminal,
     rawMode,
-    signals,
+    signals: signals.inbox,
     screen,
     size,
     repaint,
   });
+}
+
+/** Others may hold the master by now, and the process may have become another. */
+function lookAgain(before: StealFacts): StealFacts {
+  const { target, holders, master } = stealPreflight(before.target.pid);
+  close(master);
+  if (target.stat.startTime === before.target.stat.startTime) return { ...before, holders };
+  throw new TraceeDiedError(before.target.pid);
 }
 
 function openPidfd({ target }: StealFacts): number {

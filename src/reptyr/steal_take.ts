@@ -13,10 +13,13 @@ import { Gate, nameOf } from "./gate.ts";
 import type { ProcessName } from "./job_record.ts";
 import { Member } from "./member.ts";
 import { type MovePlan, planJob } from "./plan.ts";
+import type { Patience } from "./patience.ts";
 import type { StealFacts } from "./steal_preflight.ts";
 import { isSameMaster } from "./stolen_master.ts";
 import { stealFailure, subject } from "./stolen_terminal.ts";
 import { finish } from "../tracee/steps.ts";
+import { tooMany, untilInterruptible } from "../tracee/stop_threads.ts";
+import { Deadline, waitOut, type Waits } from "../tracee/wait.ts";
 import { swapDescriptors } from "./swap.ts";
 
 /** Who was made to give up what. */
@@ -39,20 +42,25 @@ export interface Held {
  * with all as it was before. Nothing is written meanwhile: among those who are stopped may be the program that our own
  * terminal belongs to.
  */
-export function takeMaster(
+export async function takeMaster(
   facts: StealFacts,
   replacement: number,
   timeoutSeconds: number,
-): Loss[] {
+  patience: Patience,
+): Promise<Loss[]> {
   const { master, wanted, target } = facts;
+  const what: Replacing = {
+    holders: facts.holders,
+    index: wanted.index,
+    isWanted: (held) => isSameMaster(held, master, wanted),
+    before: master,
+    replacement,
+  };
   try {
-    const losses = replace({
-      holders: facts.holders,
-      index: wanted.index,
-      isWanted: (held) => isSameMaster(held, master, wanted),
-      before: master,
-      replacement,
-    }, timeoutSeconds);
+    using holders = await patience.wait(Holders.stopping(what, new Deadline(timeoutSeconds)));
+    if (patience.isTried) await patience.end();
+    const losses = replaceIn(holders, what);
+    letGo(holders);
     if (losses.length > 0) return losses;
     throw new RefusedError(`${subject(target)}: the program behind it has just closed it`);
   } catch (error) {
@@ -77,23 +85,19 @@ export interface Replacing {
 
 /** Replace a master in all who hold it; who lost it. After a throw all is as it was. */
 export function replace(what: Replacing, timeoutSeconds: number): Loss[] {
-  const holders = new Holders(what, timeoutSeconds);
-  const losses = letGoOnFailure(holders, () => replaceIn(holders, what));
-  try {
-    holders[Symbol.dispose]();
-  } catch (error) {
-    // Done is done: to call it a failure would hang the terminal up.
-    verbose(`Cannot let all go that were stopped: ${error}`);
-  }
+  using holders = waitOut(Holders.stopping(what, new Deadline(timeoutSeconds)));
+  const losses = replaceIn(holders, what);
+  letGo(holders);
   return losses;
 }
 
-function letGoOnFailure<T>(holders: Holders, action: () => T): T {
-  using undo = new DisposableStack();
-  undo.use(holders);
-  const result = action();
-  undo.move();
-  return result;
+/** Done is done: to call it a failure would hang the terminal up. */
+function letGo(holders: Holders): void {
+  try {
+    holders[Symbol.dispose]();
+  } catch (error) {
+    verbose(`Cannot let all go that were stopped: ${error}`);
+  }
 }
 
 function replaceIn(holders: Holders, what: Replacing): Loss[] {
@@ -147,18 +151,23 @@ class Holders implements Disposable {
   /** Admits who holds the master, and nobody else. */
   readonly #gate = new Gate();
 
-  constructor({ holders, index }: Replacing, timeoutSeconds: number) {
+  static *stopping({ holders, index }: Replacing, deadline: Deadline): Waits<Holders> {
     using undo = new DisposableStack();
-    undo.defer(() => this[Symbol.dispose]());
+    const all = undo.use(new Holders());
+    yield* untilInterruptible(holders.map(({ pid }) => pid), deadline);
     let wave = holders;
     while (wave.length > 0) {
-      this.#gate.admit(wave);
-      for (const process of wave) this.#stop(process, timeoutSeconds);
+      all.#gate.admit(wave);
+      for (const process of wave) yield* all.#stop(process, deadline);
       // Those that were forked meanwhile; who is stopped forks no more.
       wave = findMasterHolders(index).holders.map(({ pid }) => nameOf(pid))
-        .filter(({ pid }) => !this.#members.has(pid) && this.#descendsFromMember(pid));
+        .filter(({ pid }) => !all.#members.has(pid) && all.#descendsFromMember(pid));
+      if (deadline.passed && wave.length > 0) {
+        throw tooMany(holders[0]!.pid, wave[0]!.pid, deadline);
+      }
     }
     undo.move();
+    return all;
   }
 
   get members(): readonly Member[] {
@@ -172,10 +181,10 @@ class Holders implements Disposable {
   }
 
   /** One that ends meanwhile holds nothing any more. */
-  #stop(process: ProcessName, timeoutSeconds: number): void {
+  *#stop(process: ProcessName, deadline: Deadline): Waits<void> {
     const { pid, startTime } = process;
     try {
-      this.#members.set(pid, Member.seize(process, timeoutSeconds, this.#gate));
+      this.#members.set(pid, yield* Member.seizing(process, deadline, this.#gate));
     } catch (error) {
       const stat = readStat(pid);
       const ended = stat === undefined || !isLive(stat) || stat.startTime !== startTime;

@@ -3,6 +3,13 @@
 import type { LoginSession } from "../proc/cgroup.ts";
 import { listed, type NamedProcess } from "./refusals.ts";
 
+export interface SleepingThread {
+  readonly pid: number;
+  readonly tid: number;
+  /** The kernel function that it sleeps in; empty where the kernel does not tell. */
+  readonly where: string;
+}
+
 export interface WarningFacts {
   readonly pid: number;
   /** Real user id of the target, and of this reptyr. */
@@ -25,12 +32,23 @@ export interface WarningFacts {
   readonly selfSession: LoginSession | undefined;
   /** Whether what is left in the target's session is killed at logout; undefined when that is not known. */
   readonly killed: boolean | undefined;
+  /** A thread of the job that nothing can stop just now. */
+  readonly asleep?: SleepingThread | undefined;
 }
 
 /** The warnings, each a sentence with what to do about it. */
 export function warnings(facts: WarningFacts): string[] {
-  const lines = [sessionEnds, bereft, shells, bystanders, left, seccomp];
+  const lines = [sessionEnds, bereft, shells, bystanders, left, seccomp, asleep];
   return lines.map((line) => line(facts)).filter((line) => line !== undefined);
+}
+
+function asleep({ asleep }: WarningFacts): string | undefined {
+  if (asleep === undefined) return undefined;
+  const { pid, tid, where } = asleep;
+  return `Thread ${tid} of process ${pid} is in uninterruptible sleep (state D` +
+    `${
+      where === "" ? "" : `, in ${where}`
+    }): it cannot be stopped, and nothing moved, before that is over`;
 }
 
 /**

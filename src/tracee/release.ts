@@ -134,6 +134,17 @@ export function leaveAsStrays(pid: number, tids: readonly number[], asItIs = fal
   if (releaseStrays() > 0) watchStrays();
 }
 
+/** Whether thread `tid` was one: it has been asked to stop, and is the caller's now. */
+export function takeBackStray(tid: number): boolean {
+  return strays.delete(tid);
+}
+
+/** Strays that live, and have not stopped yet. */
+export function livingStrays(): number[] {
+  releaseStrays();
+  return [...strays].filter(([tid, { pid }]) => !hasExited(pid, tid)).map(([tid]) => tid);
+}
+
 /** While this program lives on, a stray that stops would stand still until then. */
 const WATCH_MS = 100;
 let watch: number | undefined;

@@ -2,7 +2,7 @@
  * Having a program suspend itself as it does for ^Z, all but the stop: it puts its terminal right, and where it would
  * stop it is held. Nobody else sees a stop, and the program goes on from there as after `fg`.
  */
-import { TraceeDiedError } from "../errors.ts";
+import { GivenUpError, TraceeDiedError } from "../errors.ts";
 import { PTRACE_CONT, SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU } from "../ffi/constants.ts";
 import { usleep } from "../ffi/process.ts";
 import { orThrow } from "../ffi/raw.ts";
@@ -11,7 +11,7 @@ import { noteBlockedCall, takeBlockedCall } from "./blocked_calls.ts";
 import { interrupt, resume } from "./ptrace.ts";
 import { restart, restartOnRelease } from "./release.ts";
 import type { Tracee } from "./tracee.ts";
-import { Deadline, statusBefore, statusNow } from "./wait.ts";
+import { Deadline, endOf, statusNow, waitOut, type Waits } from "./wait.ts";
 import type { WaitStatus } from "./wait_status.ts";
 
 /** Job control's stops: signal(7). Programs that tidy up raise the first or the second of them. */
@@ -27,8 +27,17 @@ const LONGEST_PAUSE_US = 1000;
  *
  * Throws TraceeDiedError, or StopTimeoutError when a thread does not stop in time afterwards: it is a stray then.
  */
+export function* suspendingItself(
+  tracee: Tracee,
+  seconds: number,
+  timeoutSeconds: number,
+): Waits<boolean> {
+  return yield* new Suspension(tracee).run(new Deadline(seconds), timeoutSeconds);
+}
+
+/** {@linkcode suspendingItself}, waited for synchronously. */
 export function suspendItself(tracee: Tracee, seconds: number, timeoutSeconds: number): boolean {
-  return new Suspension(tracee).run(new Deadline(seconds), timeoutSeconds);
+  return waitOut(suspendingItself(tracee, seconds, timeoutSeconds));
 }
 
 class Suspension {
@@ -43,7 +52,7 @@ class Suspension {
     this.#running = new Set(tracee.tids);
   }
 
-  run(deadline: Deadline, timeoutSeconds: number): boolean {
+  *run(deadline: Deadline, timeoutSeconds: number): Waits<boolean> {
     const { pid, tids } = this.#tracee;
     // A signal to a process comes to whoever runs first. To one it is to come, whose call ends by it; the others' go on.
     const receiver = tids.find((tid) => !blocksStop(pid, tid));
@@ -53,37 +62,55 @@ class Suspension {
     try {
       if (receiver !== undefined) {
         this.#each((tid) => resume(tid, PTRACE_CONT), [receiver]);
-        this.#watch([receiver], () => this.#asked, deadline);
+        yield* this.#watch([receiver], () => this.#asked, deadline);
       }
       this.#each((tid) => resume(tid, PTRACE_CONT), others);
-      this.#watch(tids, () => this.#suspended, deadline);
-      this.#stopAll(new Deadline(timeoutSeconds));
-    } finally {
-      this.#tracee.stopAgain([...this.#stopped], [...this.#running], timeoutSeconds);
+      yield* this.#watch(tids, () => this.#suspended, deadline);
+      yield* this.#stopAll(new Deadline(timeoutSeconds));
+    } catch (error) {
+      // Those that run on are let go as soon as they stop.
+      if (error instanceof GivenUpError) this.#each((tid) => this.#interrupt(tid));
+      waitOut(this.#stopRest(error instanceof GivenUpError ? 0 : timeoutSeconds));
+      throw error;
     }
+    yield* this.#stopRest(timeoutSeconds);
     return this.#suspended;
   }
 
+  /** Threads that were born meanwhile; those that have not stopped are strays then. */
+  #stopRest(seconds: number): Waits<void> {
+    return this.#tracee.stoppingAgain(
+      [...this.#stopped],
+      [...this.#running],
+      new Deadline(seconds),
+    );
+  }
+
   /** Act upon what `tids` report, until it `is` so, or none of them runs. */
-  #watch(tids: readonly number[], is: () => boolean, deadline: Deadline): void {
+  *#watch(tids: readonly number[], is: () => boolean, deadline: Deadline): Waits<void> {
     let pause = FIRST_PAUSE_US;
+    const { pid } = this.#tracee;
     while (!is() && tids.some((tid) => this.#running.has(tid)) && !deadline.passed) {
       usleep(pause);
       pause = Math.min(2 * pause, LONGEST_PAUSE_US);
-      const { pid } = this.#tracee;
+      yield { pid, tid: tids.find((tid) => this.#running.has(tid))! };
       this.#each((tid) => this.#look(tid, this.#reported(tid, () => statusNow(pid, tid))), tids);
     }
   }
 
-  #stopAll(deadline: Deadline): void {
+  *#stopAll(deadline: Deadline): Waits<void> {
     const { pid } = this.#tracee;
     this.#each((tid) => this.#interrupt(tid));
-    while (this.#running.size > 0) {
+    for (;;) {
+      const before = this.#running.size;
       this.#each((tid) => {
-        const status = this.#reported(tid, () => statusBefore(pid, tid, deadline));
+        const status = this.#reported(tid, () => statusNow(pid, tid) ?? endOf(pid, tid, deadline));
         if (status?.kind === "interrupt-stop") this.#stop(tid);
         else this.#look(tid, status);
       });
+      const [tid] = this.#running;
+      if (tid === undefined) return;
+      if (this.#running.size === before) yield { pid, tid };
     }
   }
 

@@ -1,26 +1,19 @@
 /** A process whose threads are all stopped, from `Tracee.seize` until `detach`. */
 import { type Architecture, architectureOf, unsupportedProgram } from "../arch/mod.ts";
-import {
-  type HeldUpError,
-  RefusedError,
-  StopTimeoutError,
-  SyscallError,
-  TraceeDiedError,
-} from "../errors.ts";
+import { type HeldUpError, RefusedError, StopTimeoutError, TraceeDiedError } from "../errors.ts";
 import { PTRACE_O_TRACESYSGOOD } from "../ffi/constants.ts";
-import { ERRNO } from "../ffi/errno.ts";
 import { kill, usleep } from "../ffi/process.ts";
 import { readWordBytes } from "../proc/auxv.ts";
 import { readFrozen } from "../proc/freezer.ts";
 import { readStatus } from "../proc/status.ts";
-import { listTids } from "../proc/tasks.ts";
-import { awaitBlockedCalls, awaitBlockedCallsOf, noteBlockedCall } from "./blocked_calls.ts";
-import { getRegisters, interrupt, seize } from "./ptrace.ts";
-import { awaitStrays, leaveAsStrays, releaseThreads, restart, restartAll } from "./release.ts";
+import { awaitBlockedCalls } from "./blocked_calls.ts";
+import { getRegisters } from "./ptrace.ts";
+import { awaitStrays, leaveAsStrays, releaseThreads, restartAll } from "./release.ts";
 import { findReturnSitesEarly } from "./return_sites.ts";
 import { findNetPlace, type NetPlace } from "./safety_net.ts";
 import { findSyscallInstruction } from "./syscall_instruction.ts";
-import { Deadline, hasExited, waitUntilInterrupted } from "./wait.ts";
+import { Threads } from "./stop_threads.ts";
+import { Deadline, waitOut, type Waits } from "./wait.ts";
 import type { WaitStatus } from "./wait_status.ts";
 
 /** A dozen system calls take microseconds; a machine may stand still. */
@@ -28,8 +21,10 @@ const RETURN_SECONDS = 0.5;
 const RETURN_PAUSE_US = 50;
 
 export interface SeizeOptions {
-  /** How long all threads together may take to stop. */
+  /** How long all threads together may take to stop, and a call of theirs to return. */
   readonly timeoutSeconds: number;
+  /** In place of that for the stop, where it has begun before. */
+  readonly deadline?: Deadline;
   /** Further PTRACE_O_* bits, such as PTRACE_O_SUSPEND_SECCOMP. */
   readonly options?: number;
 }
@@ -87,43 +82,22 @@ export class Tracee implements Disposable {
   static seize(pid: number, options: SeizeOptions): Tracee {
     findReturnSitesEarly(pid);
     awaitBlockedCalls([pid]);
-    return Tracee.ask(pid, options)();
+    return waitOut(Tracee.ask(pid, options).stopping());
   }
 
   /**
    * Ask every thread to stop, and do not wait yet: the stops of several processes then overlap. awaitBlockedCalls() comes
-   * first. To be waited for by what is returned, which throws as {@linkcode seize} does, is owed. Throws SyscallError when
-   * the kernel refuses; then it is over already.
+   * first. Waiting for what is returned, or calling it off, is owed. Throws SyscallError when the kernel refuses; then it
+   * is over already.
    */
-  static ask(pid: number, { timeoutSeconds, options = 0 }: SeizeOptions): () => Tracee {
+  static ask(pid: number, { timeoutSeconds, deadline, options = 0 }: SeizeOptions): AskedThreads {
     const traceOptions = PTRACE_O_TRACESYSGOOD | options;
-    const deadline = new Deadline(timeoutSeconds);
-    const asked = new Set<number>();
-    const stopped = new Set<number>();
-    const seen = new Set<number>();
-    const leaveOthers = () => leaveAsStrays(pid, [...asked].filter((tid) => !stopped.has(tid)));
-    const orLetGo = <T>(action: () => T): T => {
-      try {
-        return action();
-      } catch (error) {
-        leaveOthers();
-        restartAll([...stopped]);
-        releaseThreads(pid, [...stopped]);
-        if (!(error instanceof StopTimeoutError)) awaitStrays();
-        throw error;
-      }
-    };
-    const first = orLetGo(() =>
-      askThreads(pid, listTids(pid) ?? [], traceOptions, { seen, asked })
-    );
-    return () =>
-      orLetGo(() => {
-        const found = stopAllThreads(pid, traceOptions, deadline, { seen, asked, stopped }, first);
-        leaveOthers();
-        if (stopped.size === 0) throw new TraceeDiedError(pid);
-        const foundStopped = found.some(({ kind }) => kind === "group-stop");
-        return new Tracee(pid, traceOptions, [...stopped], foundStopped, timeoutSeconds);
-      });
+    const threads = new Threads(pid, traceOptions);
+    const limit = deadline ?? new Deadline(timeoutSeconds);
+    return new AskedThreads(threads, limit, (stops) => {
+      const foundStopped = stops.some(({ kind }) => kind === "group-stop");
+      return new Tracee(pid, traceOptions, [...threads.stopped], foundStopped, timeoutSeconds);
+    });
   }
 
   get tids(): readonly number[] {
@@ -134,21 +108,21 @@ export class Tracee implements Disposable {
    * After its threads ran for a while: those of `tids` stand still again, those of `strays` do not. Stop the ones that
    * were born meanwhile, as {@linkcode seize} does.
    */
-  stopAgain(tids: readonly number[], strays: readonly number[], timeoutSeconds: number): void {
-    const asked = new Set([...tids, ...strays]);
-    const seen = new Set(asked);
-    const stopped = new Set(tids);
+  *stoppingAgain(
+    tids: readonly number[],
+    strays: readonly number[],
+    deadline: Deadline,
+  ): Waits<void> {
+    const threads = new Threads(this.pid, this.options, tids, strays);
     try {
-      const first = askFreshThreads(this.pid, this.options, { seen, asked });
-      const deadline = new Deadline(timeoutSeconds);
-      stopAllThreads(this.pid, this.options, deadline, { seen, asked, stopped }, first);
+      yield* threads.stop(threads.ask(), deadline);
     } finally {
-      leaveAsStrays(this.pid, [...asked].filter((tid) => !stopped.has(tid)));
-      this.#tids = [...stopped];
+      leaveAsStrays(this.pid, threads.running);
+      this.#tids = [...threads.stopped];
       // Found for where the main thread stood.
       this.#instruction = this.#netPlace = undefined;
     }
-    if (asked.size === 0) throw new TraceeDiedError(this.pid);
+    if (threads.isEmpty) throw new TraceeDiedError(this.pid);
   }
 
   /** The thread that injected calls run on: the leader, unless that one has exited. */
@@ -237,82 +211,60 @@ export class Tracee implements Disposable {
   }
 }
 
-/** Threads of a process: which have been looked at, which are ours to trace, which of these have stopped. */
-interface Threads {
-  readonly seen: Set<number>;
-  readonly asked: Set<number>;
-  readonly stopped: Set<number>;
-}
+/** Threads that have been asked to stop. */
+export class AskedThreads {
+  readonly #threads: Threads;
+  readonly #deadline: Deadline;
+  readonly #make: (stops: readonly WaitStatus[]) => Tracee;
+  readonly #first: readonly number[];
+  #isOver = false;
 
-/** Ask those that have not been seen yet to stop; they are returned. */
-function askFreshThreads(
-  pid: number,
-  options: number,
-  threads: Omit<Threads, "stopped">,
-): readonly number[] {
-  const fresh = (listTids(pid) ?? []).filter((tid) => !threads.seen.has(tid));
-  awaitBlockedCallsOf(pid, fresh);
-  return askThreads(pid, fresh, options, threads);
-}
-
-/** Ask `tids` to stop; they are returned. All are asked before the first is waited for. */
-function askThreads(
-  pid: number,
-  tids: readonly number[],
-  options: number,
-  { seen, asked }: Omit<Threads, "stopped">,
-): readonly number[] {
-  for (const tid of tids) {
-    seen.add(tid);
-    if (askToStop(pid, tid, options)) asked.add(tid);
-  }
-  return tids;
-}
-
-/**
- * Wait for the threads of `first`, which have been asked. New ones may be born while the others are being stopped: go
- * on until a pass finds none. What they were stopped in is returned.
- */
-function stopAllThreads(
-  pid: number,
-  options: number,
-  deadline: Deadline,
-  threads: Threads,
-  first: readonly number[],
-): WaitStatus[] {
-  const stops: WaitStatus[] = [];
-  for (let fresh = first; fresh.length > 0; fresh = askFreshThreads(pid, options, threads)) {
-    for (const tid of fresh.filter((tid) => threads.asked.has(tid))) {
-      const status = waitUntilInterrupted(pid, tid, deadline);
-      if (status === undefined) continue;
-      threads.stopped.add(tid);
-      stops.push(status);
-      restart(tid);
+  constructor(
+    threads: Threads,
+    deadline: Deadline,
+    make: (stops: readonly WaitStatus[]) => Tracee,
+  ) {
+    this.#threads = threads;
+    this.#deadline = deadline;
+    this.#make = make;
+    try {
+      this.#first = threads.ask(true);
+    } catch (error) {
+      this.#letGo(error);
+      throw error;
     }
   }
-  return stops;
-}
 
-/** Whether the thread was there to be asked. */
-function askToStop(pid: number, tid: number, options: number): boolean {
-  try {
-    seize(tid, options);
-  } catch (error) {
-    if (error instanceof TraceeDiedError) return false;
-    // A thread that has exited but is not yet reaped, such as a dead leader, answers EPERM.
-    if (error instanceof SyscallError && error.errno === ERRNO.EPERM && hasExited(pid, tid)) {
-      return false;
+  /** Wait for the stops. Throws as {@linkcode Tracee.seize} does; then it is over. */
+  *stopping(): Waits<Tracee> {
+    const { pid, stopped } = this.#threads;
+    try {
+      const stops = yield* this.#threads.stop(this.#first, this.#deadline);
+      leaveAsStrays(pid, this.#threads.running);
+      if (stopped.size === 0) throw new TraceeDiedError(pid);
+      const tracee = this.#make(stops);
+      this.#isOver = true;
+      return tracee;
+    } catch (error) {
+      this.#letGo(error);
+      throw error;
     }
-    throw error;
   }
-  try {
-    noteBlockedCall(pid, tid);
-    interrupt(tid);
-  } catch (error) {
-    // It ended in between, but we are its tracer now, and it is ours to wait for.
-    if (!(error instanceof TraceeDiedError)) throw error;
+
+  /** Do not wait any more, for `error`: let go of all. Nothing is left to do once {@linkcode stopping} is over. */
+  callOff(error: unknown): void {
+    this.#letGo(error);
   }
-  return true;
+
+  #letGo(error: unknown): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    const { pid, stopped, running } = this.#threads;
+    leaveAsStrays(pid, running);
+    restartAll([...stopped]);
+    releaseThreads(pid, [...stopped]);
+    if (!(error instanceof StopTimeoutError)) awaitStrays();
+  }
 }
 
 function architectureOfThread(pid: number, tid: number): Architecture {

@@ -66,10 +66,50 @@ export class LoanDeadline extends Deadline {
   }
 }
 
+/** A thread that is waited for. */
+export interface Wait {
+  readonly pid: number;
+  readonly tid: number;
+}
+
+/**
+ * Waiting: yields each time that it has looked in vain, and is continued after a pause, by {@linkcode waitOut} or by who
+ * does something else in between. An error that is thrown into it lets go of all that it has asked.
+ */
+export type Waits<T> = Generator<Wait, T, void>;
+
 /** A tracee that can stop at all does so within microseconds: this often without a pause. */
 const BUSY_TRIES = 100;
 const FIRST_PAUSE_US = 20;
 const LONGEST_PAUSE_US = 2000;
+
+/** Pauses between looks at one thread that grow longer. */
+export class Pauses {
+  #tid = 0;
+  #tries = 0;
+  #pause = FIRST_PAUSE_US;
+
+  pause({ tid }: Wait): void {
+    if (tid !== this.#tid) {
+      this.#tid = tid;
+      this.#tries = 0;
+      this.#pause = FIRST_PAUSE_US;
+    }
+    if (this.#tries++ < BUSY_TRIES) return;
+    usleep(this.#pause);
+    this.#pause = Math.min(this.#pause * 2, LONGEST_PAUSE_US);
+  }
+}
+
+/** Wait to the end, synchronously. A blocking waitpid could not be bounded: JavaScript's timers do not run during it. */
+export function waitOut<T>(waits: Waits<T>): T {
+  const pauses = new Pauses();
+  for (;;) {
+    const turn = waits.next();
+    if (turn.done === true) return turn.value;
+    pauses.pause(turn.value);
+  }
+}
 
 /** A status of thread `tid` that is there already; `undefined` when there is none. */
 export function statusNow(pid: number, tid: number): WaitStatus | undefined {
@@ -87,29 +127,49 @@ export function hasExited(pid: number, tid: number): boolean {
 }
 
 /**
- * The next status of thread `tid` of process `pid`, synchronously. A blocking waitpid could not be bounded:
- * JavaScript's timers do not run during it.
+ * The next status of thread `tid` of process `pid`.
  *
  * Throws StopTimeoutError when none came before the deadline, with what the thread is waiting for, and
  * TraceeDiedError when the thread is nobody's to wait for.
  */
-export function statusBefore(pid: number, tid: number, deadline: Deadline): WaitStatus {
-  let pause = FIRST_PAUSE_US;
-  for (let tries = 0;; tries++) {
+export function* nextStatus(pid: number, tid: number, deadline: Deadline): Waits<WaitStatus> {
+  const wait = { pid, tid };
+  for (let tries = 1;; tries++) {
     const status = statusNow(pid, tid);
     if (status !== undefined) return status;
-    if (tries < BUSY_TRIES) continue;
-    // The end of a leader is not reported before all other threads have been waited for.
-    const state = readStat(pid, tid)?.state ?? "X";
-    if (isDeadState(state)) return statusNow(pid, tid) ?? { kind: "exited", status: 0 };
-    if (deadline.isOver(state)) {
-      const last = statusNow(pid, tid);
-      if (last !== undefined) return last;
-      throw deadline.error(pid, tid, state, readWchan(pid, tid));
+    if (tries > BUSY_TRIES) {
+      const ended = endOf(pid, tid, deadline);
+      if (ended !== undefined) return ended;
     }
-    usleep(pause);
-    pause = Math.min(pause * 2, LONGEST_PAUSE_US);
+    yield wait;
   }
+}
+
+/**
+ * For a thread that has not reported anything: its end, which a leader does not report before all other threads have been
+ * waited for. Throws StopTimeoutError after the deadline.
+ */
+export function endOf(pid: number, tid: number, deadline: Deadline): WaitStatus | undefined {
+  const state = readStat(pid, tid)?.state ?? "X";
+  if (isDeadState(state)) return statusNow(pid, tid) ?? { kind: "exited", status: 0 };
+  if (!deadline.isOver(state)) return undefined;
+  const last = statusNow(pid, tid);
+  if (last !== undefined) return last;
+  throw deadline.error(pid, tid, state, readWchan(pid, tid));
+}
+
+/** {@linkcode nextStatus}, waited for synchronously. */
+export function statusBefore(pid: number, tid: number, deadline: Deadline): WaitStatus {
+  return waitOut(nextStatus(pid, tid, deadline));
+}
+
+/** `waiting for thread 431 of 431 (state D, in kernel_clone)`: what a thread does that does not stop. */
+export function waitingText({ pid, tid }: Wait): string {
+  const state = readStat(pid, tid)?.state ?? "X";
+  const where = readWchan(pid, tid);
+  return `waiting for thread ${tid} of ${pid} (state ${state}${
+    where === "" ? "" : `, in ${where}`
+  })`;
 }
 
 /**
@@ -117,13 +177,13 @@ export function statusBefore(pid: number, tid: number, deadline: Deadline): Wait
  * Signals that were on their way before are delivered: the pending interrupt stops the thread again
  * before the first instruction of a handler.
  */
-export function waitUntilInterrupted(
+export function* untilInterrupted(
   pid: number,
   tid: number,
   deadline: Deadline,
-): WaitStatus | undefined {
+): Waits<WaitStatus | undefined> {
   for (;;) {
-    const status = statusBefore(pid, tid, deadline);
+    const status = yield* nextStatus(pid, tid, deadline);
     switch (status.kind) {
       case "interrupt-stop":
       case "group-stop":
@@ -140,4 +200,13 @@ export function waitUntilInterrupted(
         break;
     }
   }
+}
+
+/** {@linkcode untilInterrupted}, waited for synchronously. */
+export function waitUntilInterrupted(
+  pid: number,
+  tid: number,
+  deadline: Deadline,
+): WaitStatus | undefined {
+  return waitOut(untilInterrupted(pid, tid, deadline));
 }

@@ -1,5 +1,5 @@
 /** The user's terminal while it serves another program: every byte passes unseen. */
-import { TCSETS2 } from "../ffi/constants.ts";
+import { ISIG, TCSETS2 } from "../ffi/constants.ts";
 import { ioctlStruct } from "../ffi/descriptor.ts";
 import { orThrow } from "../ffi/raw.ts";
 import { setRaw } from "../log.ts";
@@ -11,6 +11,7 @@ import { getTermios, tryGetTermios } from "./termios.ts";
 export class RawMode implements Disposable {
   #active = false;
   #disposed = false;
+  #heedsSignals = false;
 
   private constructor(
     readonly fd: number,
@@ -56,6 +57,15 @@ export class RawMode implements Disposable {
   }
 
   /**
+   * Whether keys that mean a signal do, as in the settings before; all that is typed else waits to be read. Not where a
+   * shell has the terminal just now.
+   */
+  heedSignals(on: boolean): void {
+    this.#heedsSignals = on;
+    if (this.#active && isInForeground(this.fd)) this.#set();
+  }
+
+  /**
    * Whether another program, such as a shell that saw us stopped, has changed what has to be raw. Not of a terminal
    * that is gone.
    */
@@ -74,7 +84,10 @@ export class RawMode implements Disposable {
   }
 
   #set(): number {
-    const result = ioctlStruct(this.fd, TCSETS2, rawTermios(this.saved, this.inputOnly));
+    const raw = rawTermios(this.saved, this.inputOnly);
+    const signals = this.#heedsSignals ? this.saved.get("c_lflag") & ISIG : 0;
+    const settings = raw.set("c_lflag", (raw.get("c_lflag") | signals) >>> 0);
+    const result = ioctlStruct(this.fd, TCSETS2, settings);
     this.#active = result >= 0;
     setRaw(this.#active && !this.inputOnly);
     return result;

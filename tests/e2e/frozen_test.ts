@@ -1,9 +1,14 @@
 /** Processes that their cgroup holds still: docker pause, systemctl freeze, and by hand. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { afterEach, describe } from "@std/testing/bdd";
+import { SIGCONT, SIGTERM } from "../../src/ffi/constants.ts";
+import { readStat } from "../../src/proc/stat.ts";
+import { descendantsOf, ProcessHandle } from "../support/child.ts";
 import { requiresCapability } from "../support/capabilities.ts";
 import { assertNoneLeft, type Shape, SHAPES, Target } from "../support/e2e_target.ts";
 import { Cgroup, FREEZERS } from "../support/frozen.ts";
+import { injecting } from "../support/fault_injection.ts";
+import { LogFile } from "../support/fault_trial.ts";
 import { frozenAt } from "../support/frozen_trial.ts";
 import { refused, Untouched } from "../support/input_run.ts";
 import { MovedJob, startOnTerminal, untilRunning } from "../support/jobs_moved.ts";
@@ -11,6 +16,7 @@ import { assertRefused } from "../support/procout.ts";
 import { requires, requiresCompiler, victim } from "../support/programs.ts";
 import { reptyrPath, startReptyr } from "../support/reptyr.ts";
 import { Emulator } from "../support/steal.ts";
+import { Terminal, waitUntil } from "../support/terminal.ts";
 import { untilBlocked } from "../support/victim.ts";
 
 function start(shape: Shape): Target {
@@ -157,3 +163,40 @@ for (const version of FREEZERS) {
     }
   });
 }
+
+describe("a move that waits for one member, while others stand still", () => {
+  afterEach(assertNoneLeft);
+
+  requiresCapability("freezer_v1", requires("strace", "bash", "cat"))(
+    "lets all go when it is given up",
+    () => {
+      using cgroup = new Cgroup(1);
+      using log = new LogFile();
+      using old = startOnTerminal("foreground job", ["bash", "--norc", "-c", "cat; exit 7"]);
+      const pids = untilRunning(old, ["bash", "cat"]);
+      pids.forEach((pid) => untilBlocked(pid));
+      using _job = new MovedJob(old, pids);
+      cgroup.add(pids[1]!);
+      const before = pids.map((pid) => new Untouched(pid));
+      const stop = { side: "own", call: "ptrace", error: "SIGSTOP", first: 1, last: 1 } as const;
+      using terminal = new Terminal({ label: "reptyr", env: { NO_COLOR: "1" } });
+      terminal.spawn([...injecting(stop, log.path).argv, "--timeout=1000", String(pids[0])]);
+      waitUntil(
+        "reptyr to be stopped",
+        () => Deno.readTextFileSync(log.path).includes("stopped by SIGSTOP"),
+      );
+      using _frozen = cgroup.freeze();
+      const reptyr = descendantsOf(terminal.pid).find((pid) => readStat(pid)?.comm === "reptyr")!;
+      using handle = new ProcessHandle(reptyr);
+      handle.signal(SIGCONT);
+      terminal.expect(`waiting for thread ${pids[1]} of ${pids[1]} (state D`);
+      assertEquals(readStat(pids[0]!)?.state, "t");
+      handle.signal(SIGTERM);
+      assertEquals(terminal.expectExit(), { kind: "exited", status: 143 }, terminal.describe());
+      for (const one of before) one.assert();
+      cgroup.thaw();
+      old.line("hello");
+      old.expect("hello\r\nhello\r\n");
+    },
+  );
+});

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import { assertEquals, assertMatch } from "@std/assert";
 import { afterEach, describe } from "@std/testing/bdd";
 import { SIGHUP, SIGINT, SIGKILL, SIGQUIT, SIGTERM, SIGWINCH } from "../../src/ffi/constants.ts";
 import { readStat } from "../../src/proc/stat.ts";
@@ -86,13 +86,11 @@ describe("a signal to reptyr", () => {
     using stopped = Terminal.start([victim("input_vfork")]);
     stopped.expect("ready");
     waitUntil("uninterruptible sleep", () => readStat(stopped.pid)?.state === "D");
-    const { terminal, settings } = startOn(["--timeout=2", stopped.pid]);
+    const { terminal, settings } = startOn(["--timeout=1000", stopped.pid]);
     using _ = terminal;
-    waitUntil("the target to be seized", () => readStatus(stopped.pid)?.tracerPid === terminal.pid);
+    terminal.expect("waiting for thread");
     terminal.child.handle.signal(SIGTERM);
-    // It waits in a synchronous piece of work: the error of that comes first, or the signal does.
-    const end = terminal.expectExit();
-    assert(end.kind === "exited" && (end.status === 1 || end.status === 143), JSON.stringify(end));
+    assertEquals(terminal.expectExit(), { kind: "exited", status: 143 }, terminal.describe());
     assertEquals(settingsOf(terminal), settings);
     assertEquals(readStatus(stopped.pid)?.tracerPid, 0);
   });

@@ -71,6 +71,14 @@ describe("warnings", () => {
       "Process 4243 (less), on the same terminal, which has hung up, stays there; to move it, too, " +
       "run: reptyr 4243",
     ]],
+    [
+      "that a thread cannot be stopped",
+      { asleep: { pid: 4250, tid: 4251, where: "kernel_clone" } },
+      [
+        "Thread 4251 of process 4250 is in uninterruptible sleep (state D, in kernel_clone): " +
+        "it cannot be stopped, and nothing moved, before that is over",
+      ],
+    ],
     ["that one of its session loses /dev/tty", { bereft: [4250] }, [
       "Process 4250, in the session of process 4242, will have no /dev/tty, which only new jobs get: " +
       "programs that ask there for a password or a key will fail for it, and for what it starts; " +

@@ -16,8 +16,9 @@ import { usleep } from "../../ffi/process.ts";
 import { onOtherThread } from "../../ffi/threads.ts";
 import { anyStatus, lastStatus, waitAny, waitAnyNow } from "../../ffi/wait_any.ts";
 import { verbose, writeStderr } from "../../log.ts";
+import { readStat } from "../../proc/stat.ts";
 import { interrupt } from "../../tracee/ptrace.ts";
-import { Deadline } from "../../tracee/wait.ts";
+import { Deadline, waitingText } from "../../tracee/wait.ts";
 import type { Control, Engine, Receiver, WatchRequest } from "../engine.ts";
 import { attachAll, seizeThread } from "./attach.ts";
 import { GAP_TEXT, WatchedProcesses } from "./suspend_gap.ts";
@@ -31,6 +32,10 @@ const SOON_MS = 0.1;
 const STOPS_PER_LOOK = 64;
 /** A thread in an uninterruptible call cannot be waited for; the kernel lets it go when this program ends. */
 const DETACH_SECONDS = 5;
+/** Nor need it be for longer than that: nothing of it is ours to put right. */
+const SLEEPER_SECONDS = 0.2;
+/** After that time the user is told that a thread has not stopped yet, of which nothing can be shown before. */
+const TELL_MS = 1000;
 const DETACH_PAUSE_US = 100;
 
 export class PtraceEngine implements Engine {
@@ -71,6 +76,23 @@ export class PtraceEngine implements Engine {
   }
 
   async run(): Promise<void> {
+    const timer = setTimeout(() => this.#tellWaiting(), TELL_MS);
+    Deno.unrefTimer(timer);
+    try {
+      await this.#run();
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  #tellWaiting(): void {
+    for (const { started, interrupted, tid, process: { pid } } of this.#stops.table.threads) {
+      if (started || !interrupted) continue;
+      return writeStderr(`procout: ${waitingText({ pid, tid })}; ^C gives up`);
+    }
+  }
+
+  async #run(): Promise<void> {
     let lastTurn = performance.now();
     let looks = 0;
     let stopsSinceSleep = 0;
@@ -188,6 +210,13 @@ export class PtraceEngine implements Engine {
     this.#letGo();
   }
 
+  /** Whether all that are left are in uninterruptible sleep. */
+  #areAsleep(): boolean {
+    return [...this.#stops.table.threads].every(({ tid, process: { pid } }) =>
+      readStat(pid, tid)?.state === "D"
+    );
+  }
+
   /** Let every thread go, in the state it is in and in the call it is in. */
   #letGo(): void {
     setAlarm(0, 0);
@@ -202,11 +231,12 @@ export class PtraceEngine implements Engine {
       }
     }
     const deadline = new Deadline(DETACH_SECONDS);
+    const short = new Deadline(SLEEPER_SECONDS);
     while (!this.#stops.isEmpty) {
       const tid = waitAnyNow();
       if (tid < 0) return;
       if (tid > 0) this.#stops.handle(tid, lastStatus());
-      else if (deadline.passed) return;
+      else if (deadline.passed || short.passed && this.#areAsleep()) return;
       else {
         this.#stops.resolveEarly();
         usleep(DETACH_PAUSE_US);

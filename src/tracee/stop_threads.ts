@@ -1,0 +1,115 @@
+/** Stopping every thread of a process, those included that are born meanwhile. */
+import { StopTimeoutError, SyscallError, TraceeDiedError } from "../errors.ts";
+import { ERRNO } from "../ffi/errno.ts";
+import { sleepersOf, sleepsOn } from "../proc/asleep.ts";
+import { readStat } from "../proc/stat.ts";
+import { listTids, readWchan } from "../proc/tasks.ts";
+import { awaitBlockedCallsOf, noteBlockedCall } from "./blocked_calls.ts";
+import { interrupt, seize } from "./ptrace.ts";
+import { restart, takeBackStray } from "./release.ts";
+import { type Deadline, hasExited, untilInterrupted, type Waits } from "./wait.ts";
+import type { WaitStatus } from "./wait_status.ts";
+
+/** Threads of a process: which have been looked at, which are ours to trace, which of these have stopped. */
+export class Threads {
+  readonly stopped: Set<number>;
+  readonly #asked: Set<number>;
+  readonly #seen: Set<number>;
+
+  /** Those of `stopped` stand still already, those of `running` have been asked to. */
+  constructor(
+    readonly pid: number,
+    readonly options: number,
+    stopped: readonly number[] = [],
+    running: readonly number[] = [],
+  ) {
+    this.stopped = new Set(stopped);
+    this.#asked = new Set([...stopped, ...running]);
+    this.#seen = new Set(this.#asked);
+  }
+
+  /** Those that are ours and have not stopped. */
+  get running(): number[] {
+    return [...this.#asked].filter((tid) => !this.stopped.has(tid));
+  }
+
+  get isEmpty(): boolean {
+    return this.#asked.size === 0;
+  }
+
+  /** Ask those that have not been seen yet to stop; they are returned. All are asked before the first is waited for. */
+  ask(isFirst = false): readonly number[] {
+    const fresh = (listTids(this.pid) ?? []).filter((tid) => !this.#seen.has(tid));
+    if (!isFirst) awaitBlockedCallsOf(this.pid, fresh);
+    for (const tid of fresh) {
+      this.#seen.add(tid);
+      if (askToStop(this.pid, tid, this.options)) this.#asked.add(tid);
+    }
+    return fresh;
+  }
+
+  /**
+   * Wait for the threads of `first`, which have been asked. New ones may be born while the others are being stopped: go
+   * on until a pass finds none. What they were stopped in is returned.
+   */
+  *stop(first: readonly number[], deadline: Deadline): Waits<WaitStatus[]> {
+    const stops: WaitStatus[] = [];
+    for (let fresh = first; fresh.length > 0; fresh = this.ask()) {
+      if (fresh !== first && deadline.passed) throw tooMany(this.pid, fresh[0]!, deadline);
+      for (const tid of fresh.filter((tid) => this.#asked.has(tid))) {
+        const status = yield* untilInterrupted(this.pid, tid, deadline);
+        if (status === undefined) continue;
+        this.stopped.add(tid);
+        stops.push(status);
+        restart(tid);
+      }
+    }
+    return stops;
+  }
+}
+
+/** For a process that bears threads, or children, faster than they can be stopped. */
+export function tooMany(pid: number, latest: number, { seconds }: Deadline): StopTimeoutError {
+  const state = readStat(latest)?.state ?? "X";
+  const message = `Cannot stop process ${pid}: it goes on bearing new ones, ${latest} at last, ` +
+    `and did not stop within ${seconds} s`;
+  return new StopTimeoutError(pid, latest, seconds, state, "", message);
+}
+
+/** Whether the thread was there to be asked. */
+function askToStop(pid: number, tid: number, options: number): boolean {
+  // Asked before in vain, and ours since.
+  if (takeBackStray(tid)) return true;
+  try {
+    seize(tid, options);
+  } catch (error) {
+    if (error instanceof TraceeDiedError) return false;
+    // A thread that has exited but is not yet reaped, such as a dead leader, answers EPERM.
+    if (error instanceof SyscallError && error.errno === ERRNO.EPERM && hasExited(pid, tid)) {
+      return false;
+    }
+    throw error;
+  }
+  try {
+    noteBlockedCall(pid, tid);
+    interrupt(tid);
+  } catch (error) {
+    // It ended in between, but we are its tracer now, and it is ours to wait for.
+    if (!(error instanceof TraceeDiedError)) throw error;
+  }
+  return true;
+}
+
+/**
+ * Wait until every thread of `pids` that is in uninterruptible sleep has been out of it. It would not stop before, and
+ * whoever was stopped with it would have to wait with it: so nobody is asked yet.
+ */
+export function* untilInterruptible(pids: readonly number[], deadline: Deadline): Waits<void> {
+  for (const sleeper of sleepersOf(pids)) {
+    const { pid, tid } = sleeper;
+    while (sleepsOn(sleeper)) {
+      if (deadline.passed) throw deadline.error(pid, tid, "D", readWchan(pid, tid));
+      yield sleeper;
+    }
+  }
+}
