@@ -29,6 +29,9 @@ export const PROSE: Readonly<Record<CommandName, Prose>> = {
       "shell or its terminal does not end the program.",
       "All threads are stopped for a moment and go on where they were: a call that a thread was in is not cut " +
       "short. Open files, sockets and pipes are not touched.",
+      "A program that does not stop is waited for until `--timeout`. After a second `reptyr` says which thread it waits " +
+      "for; `^C`, SIGQUIT, SIGTERM and SIGHUP give up, `^Z` stops `reptyr` until `fg`, and the program is as it was " +
+      "then.",
     ],
     examples: [
       { command: "reptyr --list", what: "Find the process." },
