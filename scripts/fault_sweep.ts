@@ -18,6 +18,9 @@ import {
   SUBJECTS,
   type Trial,
 } from "../tests/support/fault_trial.ts";
+import { SHAPES } from "../tests/support/e2e_target.ts";
+import { FLAGS_32 } from "../tests/support/programs.ts";
+import { killedMoving, KILLING_FILTERS } from "../tests/support/sandbox_trial.ts";
 
 const HELP = `Let calls of a move fail, one after the other, and look at what was to be moved
 
@@ -27,6 +30,9 @@ const HELP = `Let calls of a move fail, one after the other, and look at what wa
   --error NAME      EPERM by default; SIGKILL ends reptyr at the call
   --width N         how many in a row fail: 1, ${FOR_GOOD} (the call and its repetition), ${DESPITE_INSISTING} (three tries), 0 for all from then on
   --from N --to N --step N   which calls; to the end by default
+  --filter NAME     instead of --subject: kill reptyr at its ptrace requests while it moves a program under a seccomp
+                    filter: all, or one of ${KILLING_FILTERS.join(", ")}
+  --bits 32         that program
   --quiet           say only what went wrong, and the sums`;
 
 /** Past the last call of a kind that a move makes: so many in a row that were not struck. */
@@ -68,6 +74,37 @@ function sweep(subject: SubjectName, how: Sweep): number {
   return failures;
 }
 
+interface SandboxSweep extends Pick<Sweep, "from" | "to" | "step" | "quiet"> {
+  readonly flags: readonly string[];
+}
+
+/** How many programs their filter has ended otherwise than in a call that it forbids. */
+function sweepSandbox(filter: string, { from, to, step, quiet, flags }: SandboxSweep): number {
+  let failures = 0;
+  for (const shape of SHAPES) {
+    const sums = new Map<string, number>();
+    let beyond = 0;
+    for (let number = from; number <= to && beyond < END; number += step) {
+      const what = `${filter}, ${shape}: request ${number}`;
+      try {
+        const { outcome, inForbiddenCall } = killedMoving(filter, shape, number, flags);
+        const isWrong = outcome === "killed by its filter" && !inForbiddenCall;
+        const text = `${outcome}${inForbiddenCall ? ", about to make a forbidden call" : ""}`;
+        sums.set(text, (sums.get(text) ?? 0) + 1);
+        beyond = outcome === "not struck" ? beyond + 1 : 0;
+        if (isWrong) failures++;
+        if (!quiet || isWrong) console.log(`${what}: ${isWrong ? "WRONG: " : ""}${text}`);
+      } catch (caught) {
+        failures++;
+        console.log(`${what}: WRONG\n${caught instanceof Error ? caught.stack : caught}`);
+      }
+    }
+    const text = [...sums].map(([outcome, count]) => `${count} ${outcome}`).join("; ");
+    console.log(`${filter}, ${shape}: ${text}; ${failures} wrong`);
+  }
+  return failures;
+}
+
 function outcomeText({ outcome, struck, message }: Trial): string {
   const calls = struck.length === 0 ? "" : ` at ${struck[0]!.replace(/^\d+ +/, "")}`;
   return `${outcome}${calls}${message === undefined ? "" : ` - ${message}`}`;
@@ -75,7 +112,7 @@ function outcomeText({ outcome, struck, message }: Trial): string {
 
 function main(args: string[]): number {
   const options = parseArgs(args, {
-    string: ["subject", "side", "call", "error", "width", "from", "to", "step"],
+    string: ["bits", "filter", "subject", "side", "call", "error", "width", "from", "to", "step"],
     boolean: ["help", "quiet"],
   });
   if (options.help) {
@@ -99,6 +136,11 @@ function main(args: string[]): number {
     step: Number(options.step ?? 1),
     quiet: options.quiet,
   };
+  const filters = KILLING_FILTERS.filter((name) => ["all", name].includes(options.filter ?? ""));
+  if (options.filter !== undefined) {
+    const flags = options.bits === "32" ? FLAGS_32 : [];
+    return filters.map((name) => sweepSandbox(name, { ...how, flags })).some((n) => n > 0) ? 1 : 0;
+  }
   return subjects.map((subject) => sweep(subject, how)).some((failures) => failures > 0) ? 1 : 0;
 }
 

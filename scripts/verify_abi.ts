@@ -180,7 +180,11 @@ const NO_FACTS = [
 ];
 
 /** Fields whose type is that of an array's first element. */
-const FIRST_ELEMENTS = ["struct termios2.c_cc", "struct __ptrace_syscall_info.entry.args"];
+const FIRST_ELEMENTS = [
+  "struct termios2.c_cc",
+  "struct __ptrace_syscall_info.entry.args",
+  "struct seccomp_data.args",
+];
 
 const BYTES: Record<Scalar, number> = { u8: 1, u16: 2, i16: 2, u32: 4, i32: 4, u64: 8, i64: 8 };
 
@@ -302,6 +306,7 @@ const PREAMBLE = `
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <time.h>
 #include <elf.h>
 #include <sys/epoll.h>
 #include <sys/time.h>
@@ -329,6 +334,7 @@ const PREAMBLE = `
 #include <linux/pidfd.h>
 #include <linux/ptrace.h>
 #include <linux/sched.h>
+#include <linux/seccomp.h>
 #include <linux/types.h>
 
 #undef sa_handler /* <signal.h> makes it a member of a union of its own */

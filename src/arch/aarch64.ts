@@ -109,12 +109,14 @@ export const aarch64: Architecture = {
     },
   },
   syscallNumbers: {
+    clock_nanosleep: 115,
     clone: 220,
     close: 57,
     close_range: 436,
     dup3: 24,
     epoll_ctl: 21,
     exit: 93,
+    exit_group: 94,
     fcntl: 25,
     getpgid: 155,
     getpid: 172,
@@ -124,7 +126,9 @@ export const aarch64: Architecture = {
     munmap: 215,
     nanosleep: 101,
     recvmsg: 212,
+    restart_syscall: 128,
     rt_sigaction: 134,
+    rt_sigreturn: 139,
     setpgid: 154,
     setsid: 157,
     socketpair: 199,
@@ -175,6 +179,15 @@ export const aarch64: Architecture = {
     ARGUMENT_REGISTERS.forEach((name, index) => set(call, name, args[index] ?? 0n));
     return call;
   },
+
+  // x8 has the number, too, where a program would have put it.
+  entered(registers) {
+    const entered = registers.slice();
+    set(entered, "pc", get(registers, "pc") + INSTRUCTION_SIZE);
+    return entered;
+  },
+
+  hasNumberSet: true,
 
   withRestart(registers, blocked) {
     if (blocked === undefined || !EINTR_NUMBERS.has(blocked.number)) return registers;

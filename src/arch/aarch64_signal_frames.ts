@@ -104,6 +104,12 @@ export const signalFrames: SignalFrames = {
     return changed;
   },
 
+  withFrameAt(registers, address) {
+    const changed = registers.slice();
+    set(changed, "sp", address);
+    return changed;
+  },
+
   withInstructionPointer(registers, address) {
     const changed = registers.slice();
     set(changed, "pc", address);

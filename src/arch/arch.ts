@@ -8,12 +8,14 @@ import type { Layout, Scalar } from "../struct.ts";
 
 /** Every system call that is ever injected. A name, so that no number stands outside `arch/`. */
 export type SyscallName =
+  | "clock_nanosleep"
   | "clone"
   | "close"
   | "close_range"
   | "dup3"
   | "epoll_ctl"
   | "exit"
+  | "exit_group"
   | "fcntl"
   | "getpgid"
   | "getpid"
@@ -23,7 +25,9 @@ export type SyscallName =
   | "munmap"
   | "nanosleep"
   | "recvmsg"
+  | "restart_syscall"
   | "rt_sigaction"
+  | "rt_sigreturn"
   | "setpgid"
   | "setsid"
   | "socketpair"
@@ -128,6 +132,9 @@ export interface SignalFrames {
   /** A copy of `registers` that returns from a system call to code at `sigreturn` with the frame at `address`. */
   withStackPointer(registers: Registers, address: bigint, sigreturn: bigint): Registers;
 
+  /** A copy of `registers` with which rt_sigreturn(2) itself, when it is called, finds the frame at `address`. */
+  withFrameAt(registers: Registers, address: bigint): Registers;
+
   /**
    * What the kernel makes of `registers` when it lets the thread go on, for a way that its own restart of calls
    * does not go: an interrupted call is made again, from its start.
@@ -205,12 +212,30 @@ export interface Architecture {
   ): Registers;
 
   /**
+   * `registers` of {@linkcode withSyscall} as they are when the thread has entered the kernel with them: in the
+   * syscall-entry-stop. Where `hasNumberSet`, the number of the call is not among them.
+   */
+  entered(registers: Registers): Registers;
+
+  /** Whether the number of the call that a thread enters has a register set of its own, NT_ARM_SYSTEM_CALL. */
+  readonly hasNumberSet: boolean;
+
+  /**
    * Registers with which a thread that was stopped inside a system call goes on as if it had not
    * been: `registers` itself where the kernel already restarts the call, a changed copy where it
    * would have returned EINTR although no signal was delivered. `blocked` is the call it was seen in last, which
    * processors with `earlyRestart` need.
    */
   withRestart(registers: Registers, blocked?: BlockedCall): Registers;
+
+  /**
+   * Whether the thread will make restart_syscall(2) in place of the call that it was stopped in, as far as a stop shows
+   * it; and registers with which it makes that call again from its start, with all of its time.
+   */
+  readonly restartBlock?: {
+    isPending(registers: Registers): boolean;
+    withoutIt(registers: Registers): Registers;
+  };
 
   /**
    * Calls that return EINTR after a stop though no handler ran, and have done nothing then: their numbers by their names

@@ -3,7 +3,13 @@ import { layout } from "../struct.ts";
 import type { AbiStructs, Architecture, SyscallName } from "./arch.ts";
 import { get, getSigned, set, USER_REGS } from "./i386_registers.ts";
 import { signalFrames } from "./i386_signal_frames.ts";
-import { EFLAGS_CLEARED, restartingResult } from "./x86.ts";
+import {
+  EFLAGS_CLEARED,
+  hasRestartBlock,
+  RESTARTED_UNLESS_HANDLED,
+  restartingResult,
+  SYSCALL_LENGTH,
+} from "./x86.ts";
 
 export { USER_REGS };
 
@@ -88,12 +94,14 @@ export const i386: Architecture = {
   instructionAlignment: 1,
   sigsetSize: 8,
   syscallNumbers: {
+    clock_nanosleep: 267,
     clone: 120,
     close: 6,
     close_range: 436,
     dup3: 330,
     epoll_ctl: 255,
     exit: 1,
+    exit_group: 252,
     fcntl: 221,
     getpgid: 132,
     getpid: 20,
@@ -103,7 +111,9 @@ export const i386: Architecture = {
     munmap: 91,
     nanosleep: 162,
     recvmsg: 372,
+    restart_syscall: 0,
     rt_sigaction: 174,
+    rt_sigreturn: 173,
     setpgid: 57,
     setsid: 66,
     socketpair: 360,
@@ -159,6 +169,15 @@ export const i386: Architecture = {
     return call;
   },
 
+  entered(registers) {
+    const entered = registers.slice();
+    set(entered, "orig_eax", get(registers, "eax"));
+    set(entered, "eip", get(registers, "eip") + SYSCALL_LENGTH);
+    return entered;
+  },
+
+  hasNumberSet: false,
+
   withRestart(registers) {
     const number = getSigned(registers, "orig_eax");
     const result = restartingResult(number, getSigned(registers, "eax"), EINTR_NUMBERS);
@@ -166,6 +185,16 @@ export const i386: Architecture = {
     const restarted = registers.slice();
     set(restarted, "eax", result);
     return restarted;
+  },
+
+  restartBlock: {
+    isPending: (registers) =>
+      hasRestartBlock(getSigned(registers, "orig_eax"), getSigned(registers, "eax")),
+    withoutIt(registers) {
+      const changed = registers.slice();
+      set(changed, "eax", RESTARTED_UNLESS_HANDLED);
+      return changed;
+    },
   },
 
   eintrAfterStop: EINTR_AFTER_STOP,

@@ -88,6 +88,9 @@ const PADDING = Number(ALIGNMENT) * 2 - LEGACY_STATE.size;
 /** What the three registers take that are popped before the return. They get no value that stays. */
 const POPPED = 12n;
 
+/** What the return takes, too, that leads to the code of rt_sigreturn(2). */
+const RETURN_ADDRESS_SIZE = 4n;
+
 export const signalFrames: SignalFrames = {
   // int $0x80; pop %ebp; pop %edx; pop %ecx; ret - of __kernel_vsyscall, where the kernel comes back
   // from SYSENTER and SYSCALL, too: arch/x86/entry/vdso/vdso32/system_call.S.
@@ -103,6 +106,12 @@ export const signalFrames: SignalFrames = {
   withStackPointer(registers, address) {
     const copy = registers.slice();
     set(copy, "esp", address - POPPED);
+    return copy;
+  },
+
+  withFrameAt(registers, address) {
+    const copy = registers.slice();
+    set(copy, "esp", address + RETURN_ADDRESS_SIZE);
     return copy;
   },
 

@@ -5,6 +5,15 @@ export const EFLAGS_CLEARED = 0x100n | 0x400n;
 
 const EINTR = 4n;
 const ERESTARTNOHAND = 514n;
+const ERESTART_RESTARTBLOCK = 516n;
+
+/** A result with which the kernel makes the interrupted call again, or returns EINTR when a handler is about to run. */
+export const RESTARTED_UNLESS_HANDLED = -ERESTARTNOHAND;
+
+/** Whether the kernel will make restart_syscall(2) in place of call `number` (negative: none), which had `result`. */
+export function hasRestartBlock(number: bigint, result: bigint): boolean {
+  return number >= 0n && result === -ERESTART_RESTARTBLOCK;
+}
 
 /**
  * The result to give to a thread that was stopped in call `number` (negative: in none) with `result`,
@@ -20,14 +29,19 @@ export function restartingResult(
   result: bigint,
   eintrAfterStop: ReadonlySet<bigint>,
 ): bigint | undefined {
-  return result === -EINTR && eintrAfterStop.has(number) ? -ERESTARTNOHAND : undefined;
+  return result === -EINTR && eintrAfterStop.has(number) ? RESTARTED_UNLESS_HANDLED : undefined;
 }
 
 /** Of SYSCALL, SYSENTER and INT 0x80. */
 export const SYSCALL_LENGTH = 2n;
 
 // include/linux/errno.h: interrupted calls that are to be made again.
-const ERESTARTS: ReadonlySet<bigint> = new Set([-512n, -513n, -514n, -516n]);
+const ERESTARTS: ReadonlySet<bigint> = new Set([
+  -512n,
+  -513n,
+  -ERESTARTNOHAND,
+  -ERESTART_RESTARTBLOCK,
+]);
 
 /** Whether the kernel will make call `number` (negative: none) again, which was interrupted with `result`. */
 export function isRestarted(number: bigint, result: bigint): boolean {

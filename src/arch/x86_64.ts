@@ -1,7 +1,13 @@
 /** x86_64: the 64-bit register set of <sys/user.h> and the SYSCALL instruction. */
 import { layout } from "../struct.ts";
 import type { AbiStructs, Architecture } from "./arch.ts";
-import { EFLAGS_CLEARED, restartingResult } from "./x86.ts";
+import {
+  EFLAGS_CLEARED,
+  hasRestartBlock,
+  RESTARTED_UNLESS_HANDLED,
+  restartingResult,
+  SYSCALL_LENGTH,
+} from "./x86.ts";
 import { signalFrames } from "./x86_64_signal_frames.ts";
 import { get, getSigned, set, USER_REGS } from "./x86_64_registers.ts";
 
@@ -78,12 +84,14 @@ export const x86_64: Architecture = {
   instructionAlignment: 1,
   sigsetSize: 8,
   syscallNumbers: {
+    clock_nanosleep: 230,
     clone: 56,
     close: 3,
     close_range: 436,
     dup3: 292,
     epoll_ctl: 233,
     exit: 60,
+    exit_group: 231,
     fcntl: 72,
     getpgid: 121,
     getpid: 39,
@@ -93,7 +101,9 @@ export const x86_64: Architecture = {
     munmap: 11,
     nanosleep: 35,
     recvmsg: 47,
+    restart_syscall: 219,
     rt_sigaction: 13,
+    rt_sigreturn: 15,
     setpgid: 109,
     setsid: 112,
     socketpair: 53,
@@ -147,6 +157,15 @@ export const x86_64: Architecture = {
     return call;
   },
 
+  entered(registers) {
+    const entered = registers.slice();
+    set(entered, "orig_rax", get(registers, "rax"));
+    set(entered, "rip", get(registers, "rip") + SYSCALL_LENGTH);
+    return entered;
+  },
+
+  hasNumberSet: false,
+
   withRestart(registers) {
     const number = getSigned(registers, "orig_rax") & ~__X32_SYSCALL_BIT;
     const result = restartingResult(number, getSigned(registers, "rax"), EINTR_NUMBERS);
@@ -154,6 +173,16 @@ export const x86_64: Architecture = {
     const restarted = registers.slice();
     set(restarted, "rax", result);
     return restarted;
+  },
+
+  restartBlock: {
+    isPending: (registers) =>
+      hasRestartBlock(getSigned(registers, "orig_rax"), getSigned(registers, "rax")),
+    withoutIt(registers) {
+      const changed = registers.slice();
+      set(changed, "rax", RESTARTED_UNLESS_HANDLED);
+      return changed;
+    },
   },
 
   eintrAfterStop: EINTR_AFTER_STOP,

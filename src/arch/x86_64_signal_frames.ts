@@ -52,6 +52,8 @@ const UC_FP_XSTATE = 1n;
 const UC_SIGCONTEXT_SS = 2n;
 const UC_STRICT_RESTORE_SS = 4n;
 
+const RETURN_ADDRESS_SIZE = 8n;
+
 export const signalFrames: SignalFrames = {
   returningSyscall: Uint8Array.of(0x0f, 0x05, 0xc3),
   // mov $15,%rax; syscall - as the C libraries have it; or with %eax.
@@ -66,6 +68,9 @@ export const signalFrames: SignalFrames = {
   stackPointer: (registers) => get(registers, "rsp"),
 
   withStackPointer: (registers, address) => changed(registers, "rsp", address),
+
+  // Its return has taken the address of the code that calls it from the stack.
+  withFrameAt: (registers, address) => changed(registers, "rsp", address + RETURN_ADDRESS_SIZE),
 
   withInstructionPointer: (registers, address) => changed(registers, "rip", address),
 

@@ -27,6 +27,7 @@ export const PTRACE_INTERRUPT = 0x4207;
 export const PTRACE_LISTEN = 0x4208;
 export const PTRACE_GETSIGMASK = 0x420a;
 export const PTRACE_SETSIGMASK = 0x420b;
+export const PTRACE_SECCOMP_GET_FILTER = 0x420c;
 export const PTRACE_GET_SYSCALL_INFO = 0x420e;
 export const PTRACE_GET_RSEQ_CONFIGURATION = 0x420f;
 
@@ -45,6 +46,23 @@ export const PTRACE_EVENT_EXEC = 4;
 export const PTRACE_EVENT_STOP = 128;
 export const PTRACE_SYSCALL_INFO_ENTRY = 1;
 export const PTRACE_SYSCALL_INFO_EXIT = 2;
+
+// <time.h>
+export const CLOCK_MONOTONIC = 1;
+
+// <linux/seccomp.h>: modes, and what a filter answers
+export const SECCOMP_MODE_DISABLED = 0;
+export const SECCOMP_MODE_STRICT = 1;
+export const SECCOMP_RET_KILL_PROCESS = 0x80000000;
+export const SECCOMP_RET_KILL_THREAD = 0x00000000;
+export const SECCOMP_RET_TRAP = 0x00030000;
+export const SECCOMP_RET_ERRNO = 0x00050000;
+export const SECCOMP_RET_USER_NOTIF = 0x7fc00000;
+export const SECCOMP_RET_TRACE = 0x7ff00000;
+export const SECCOMP_RET_LOG = 0x7ffc0000;
+export const SECCOMP_RET_ALLOW = 0x7fff0000;
+export const SECCOMP_RET_ACTION_FULL = 0xffff0000;
+export const SECCOMP_RET_DATA = 0x0000ffff;
 
 // <elf.h>
 export const AT_NULL = 0;

@@ -119,6 +119,24 @@ export const ptraceSyscallInfo = layout("struct __ptrace_syscall_info", 88, {
 });
 
 /**
+ * `struct seccomp_data { int nr; __u32 arch; __u64 instruction_pointer; __u64 args[6]; }` — seccomp(2)
+ */
+export const seccompData = layout("struct seccomp_data", 64, {
+  nr: [0, "i32"],
+  arch: [4, "u32"],
+  instruction_pointer: [8, "u64"],
+  args: [16, "u64"],
+});
+
+/** `struct sock_filter { __u16 code; __u8 jt, jf; __u32 k; }` — <linux/filter.h> */
+export const sockFilter = layout("struct sock_filter", 8, {
+  code: [0, "u16"],
+  jt: [2, "u8"],
+  jf: [3, "u8"],
+  k: [4, "u32"],
+});
+
+/**
  * `struct pidfd_info { __u64 mask, cgroupid; __u32 pid, tgid, ppid, ruid, rgid, euid, egid, suid,
  * sgid, fsuid, fsgid; __s32 exit_code; }` — <linux/pidfd.h>, first published size, which later
  * kernels still take: PIDFD_GET_INFO carries the size in its number.

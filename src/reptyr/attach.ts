@@ -32,6 +32,7 @@ import { othersInTheWay, othersOfGroup } from "./job_members.ts";
 import type { ProcessName } from "./job_record.ts";
 import { type KnownRecord, readRecords, recordFor } from "./known_records.ts";
 import type { LeftBehind } from "./late_prompt.ts";
+import { tellLeftUndone, warnOfForbiddenReturns } from "./left_undone.ts";
 import { OldScreen } from "./old_screen.ts";
 import { isDriven, type OldSettings, oldSettings } from "./old_settings.ts";
 import { isForeground } from "./old_shell.ts";
@@ -164,6 +165,7 @@ async function tryToAttach(attempt: Attempt): Promise<Attachment | undefined> {
     }));
     const { target } = job;
     verbose(`Stopped ${job.members.map(({ pid }) => pid).join(", ")}`);
+    warnOfForbiddenReturns(job.members);
     if (target.terminal === undefined && !how.forceStdio) {
       throw new RefusedError(`Cannot move process ${target.pid}: it has just closed its terminal`);
     }
@@ -226,6 +228,7 @@ function changeStopped(
   course.isDone = true;
   if (!hasShell) screen?.reset();
   tellLoans();
+  tellLeftUndone(job.members);
   const earlier = recordFor(name, known);
   const helpers = stays ? wholeGroup(job) : helpersOf(job, earlier?.groups);
   const parent = shell ?? earlier?.shell;

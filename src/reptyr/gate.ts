@@ -13,12 +13,13 @@ import { kill, pidfdOpen, pidfdSendSignal } from "../ffi/process.ts";
 import { verbose } from "../log.ts";
 import { isMachineInit } from "../proc/init.ts";
 import { readStat } from "../proc/stat.ts";
-import { type AskedThreads, type SeizeOptions, Tracee } from "../tracee/tracee.ts";
+import type { AskedThreads } from "../tracee/asked_threads.ts";
+import { type SeizeOptions, Tracee } from "../tracee/tracee.ts";
 import type { ProcessName } from "./job_record.ts";
 import type { Authority } from "./record_holder.ts";
 import { isSuspendedReptyr } from "./suspended.ts";
 
-/** As AskedThreads of src/tracee/tracee.ts. */
+/** As AskedThreads of src/tracee/asked_threads.ts. */
 export type AskedProcess = Pick<AskedThreads, "stopping" | "callOff">;
 
 export class Gate {

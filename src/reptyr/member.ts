@@ -1,6 +1,5 @@
 /** One process of the job while it is stopped, and what is to be done with it. */
 import { GivenUpError, RefusedError, SyscallError, TraceeDiedError } from "../errors.ts";
-import { PTRACE_O_SUSPEND_SECCOMP } from "../ffi/constants.ts";
 import { close } from "../ffi/descriptor.ts";
 import { ERRNO } from "../ffi/errno.ts";
 import { pidfdGetfd, pidfdOpen, pidfdOpenThread } from "../ffi/process.ts";
@@ -59,6 +58,7 @@ export class Member implements Disposable {
     using cleanup = new DisposableStack();
     cleanup.use(tracee);
     this.#facts = readFacts(tracee);
+    tracee.setSeccompMode(this.#facts.status.seccomp);
     const apart = withOwnDescriptors(mainTid, tids);
     if (apart.length > 0) {
       throw new RefusedError(
@@ -90,6 +90,7 @@ export class Member implements Disposable {
   /** What it is now, after it ran. Throws TraceeDiedError. */
   readAgain(): void {
     this.#facts = readFacts(this.tracee);
+    this.tracee.setSeccompMode(this.#facts.status.seccomp);
   }
 
   /** Stop `process`, or say why that is not allowed. Throws as Gate.seize() does. */
@@ -114,10 +115,7 @@ export class Member implements Disposable {
     gate: Gate,
   ): Waits<Seized[]> {
     const pids = processes.map(({ pid }) => pid);
-    const options = pids.map((pid) => {
-      findReturnSitesEarly(pid);
-      return isFiltered(pid) ? PTRACE_O_SUSPEND_SECCOMP : 0;
-    });
+    for (const pid of pids) findReturnSitesEarly(pid);
     const turns = serversLast(pids);
     const freezers = new FreezerWatch(pids);
     const frozen = freezers.look();
@@ -130,8 +128,7 @@ export class Member implements Disposable {
         asked = turn.map(([index, pid]) =>
           settled(() => {
             if (frozen.has(pid)) throw frozen.get(pid);
-            const how = { timeoutSeconds, deadline, options: options[index]! };
-            return gate.ask(processes[index]!, how);
+            return gate.ask(processes[index]!, { timeoutSeconds, deadline });
           })
         );
         for (const [at, one] of asked.entries()) {

@@ -26,7 +26,8 @@ import { endTracedChild } from "./gate.ts";
  * traced from birth it is stopped before its first instruction. If this program is killed meanwhile, it ends.
  */
 export function withPlaceholder(remote: RemoteSyscalls, action: (child: bigint) => void): void {
-  const { mainTid, options } = remote.tracee;
+  const { mainTid } = remote.tracee;
+  const options = remote.tracee.mainOptions;
   setOptions(mainTid, options | PTRACE_O_TRACECLONE);
   let child: bigint;
   try {

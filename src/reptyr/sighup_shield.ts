@@ -33,8 +33,6 @@ export class SighupShield {
 
   private constructor(
     readonly pid: number,
-    /** PTRACE_O_* bits that are needed to make the target call anything. */
-    readonly options: number,
     /** Readable when the shell has ended. */
     readonly shellPidfd: number,
     readonly names: { readonly process: ProcessName; readonly shell: ProcessName },
@@ -55,7 +53,7 @@ export class SighupShield {
     remote: RemoteSyscalls,
     names: { readonly process: ProcessName; readonly shell: ProcessName },
   ): Steps<SighupShield | undefined> {
-    const { pid, options } = remote.tracee;
+    const { pid } = remote.tracee;
     const shellPidfd = openProcess(names.shell);
     if (shellPidfd < 0) return undefined;
     using unneeded = new DisposableStack();
@@ -68,7 +66,7 @@ export class SighupShield {
       return undefined;
     }
     unneeded.move();
-    return new SighupShield(pid, options, shellPidfd, names, image, saved);
+    return new SighupShield(pid, shellPidfd, names, image, saved);
   }
 
   /**
@@ -81,7 +79,7 @@ export class SighupShield {
     record: ShieldRecord,
     authority: Authority,
   ): SighupShield | undefined {
-    const { pid, options, arch } = remote.tracee;
+    const { pid, arch } = remote.tracee;
     // Asked while it stands still: nothing of it changes any more.
     if (record.process.pid !== pid || !authority.mayTrace(record.process)) return undefined;
     const action = Uint8Array.fromHex(record.action);
@@ -89,7 +87,7 @@ export class SighupShield {
     if (handlerOf(remote, finish(getAction(remote, SIGHUP))) !== SIG_IGN) return undefined;
     const shellPidfd = openProcess(record.shell);
     const { image } = record;
-    const shield = new SighupShield(pid, options, shellPidfd, record, image, action, authority);
+    const shield = new SighupShield(pid, shellPidfd, record, image, action, authority);
     if (shellPidfd >= 0) return shield;
     shield.undo(remote);
     return undefined;
@@ -117,7 +115,7 @@ export class SighupShield {
     if (!this.#isAllowed) return this.#forget();
     // It was stopped, and so admitted, when this was raised: by this name and no other.
     const gate = new Gate([this.names.process]);
-    using tracee = gate.seize(this.names.process, { timeoutSeconds, options: this.options });
+    using tracee = gate.seize(this.names.process, { timeoutSeconds });
     if (!this.#isAllowed) return this.#forget();
     using remote = RemoteSyscalls.begin(tracee);
     if (handlerOf(remote, finish(getAction(remote, SIGHUP))) === SIG_IGN) this.#putBack(remote);

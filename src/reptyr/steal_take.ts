@@ -11,6 +11,7 @@ import { explainTimeout } from "../tracee/frozen.ts";
 import { abandonOnFailure, firstOf } from "./failure.ts";
 import { Gate, nameOf } from "./gate.ts";
 import type { ProcessName } from "./job_record.ts";
+import { tellLeftUndone } from "./left_undone.ts";
 import { Member } from "./member.ts";
 import { type MovePlan, planJob } from "./plan.ts";
 import type { Patience } from "./patience.ts";
@@ -87,7 +88,9 @@ export interface Replacing {
 export function replace(what: Replacing, timeoutSeconds: number): Loss[] {
   using holders = waitOut(Holders.stopping(what, new Deadline(timeoutSeconds)));
   const losses = replaceIn(holders, what);
+  const { members } = holders;
   letGo(holders);
+  tellLeftUndone(members);
   return losses;
 }
 

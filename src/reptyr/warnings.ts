@@ -140,6 +140,7 @@ function subjectOf(
 
 function seccomp({ pid, seccomp }: WarningFacts): string | undefined {
   if (seccomp === 0) return undefined;
-  return `Process ${pid} is under seccomp: its filter is suspended while it is moved, ` +
-    "and holds again as soon as it goes on";
+  return `Process ${pid} is under seccomp: its filter is suspended for the calls of the move; ` +
+    "if this reptyr is killed by SIGKILL just then, what the filter forbids is not undone, and a process whose " +
+    "filter forbids rt_sigreturn(2) may end";
 }

@@ -1,6 +1,7 @@
 /** A thread that makes calls of ours: run from stop to stop. */
 import { HeldUpError, StopTimeoutError, SyscallError, TraceeDiedError } from "../errors.ts";
 import { PTRACE_CONT, PTRACE_SYSCALL, PTRACE_SYSCALL_INFO_EXIT } from "../ffi/constants.ts";
+import { usleep } from "../ffi/process.ts";
 import { insist } from "./insist.ts";
 import { getEventMessage, getSyscallInfo, interrupt, resume } from "./ptrace.ts";
 import type { Steps } from "./steps.ts";
@@ -66,11 +67,13 @@ export class LoanedThread {
     return new LoanDeadline(this.#tracee.timeoutSeconds);
   }
 
-  /** Run to the next stop of any kind but the end. */
-  *resume(signal: number, deadline = this.deadline): Steps<WaitStatus> {
+  /** Run to the next stop of any kind but the end. `go` lets it run. */
+  *resume(signal: number, deadline = this.deadline, go?: () => void): Steps<WaitStatus> {
     this.#mayBeInside = true;
-    this.request(() => resume(this.tid, PTRACE_SYSCALL, signal));
+    this.request(go ?? (() => resume(this.tid, PTRACE_SYSCALL, signal)));
     this.#tracee.noteRunning(this.tid);
+    // It is in danger until it has run: the wait must not keep the processor from it.
+    if (go !== undefined) usleep(1);
     yield;
     const status = this.#statusBefore(deadline);
     if (status.kind === "exited" || status.kind === "signaled") throw new TraceeDiedError(this.pid);
@@ -112,12 +115,14 @@ export class LoanedThread {
   /**
    * Run to the next syscall-stop. On the way there may be group-stops and left-over interrupts, and SIGSTOP, which
    * alone comes through a full mask. It starts a group-stop; that does not keep a traced thread from being resumed, and
-   * is in force once the thread is let go.
+   * is in force once the thread is let go. `go` lets it run at first.
    */
-  *runToSyscallStop(): Steps<void> {
+  *runToSyscallStop(go?: () => void): Steps<void> {
     const { deadline } = this;
+    let first = go;
     for (let signal = 0;;) {
-      const status = yield* this.resume(signal, deadline);
+      const status = yield* this.resume(signal, deadline, first);
+      first = undefined;
       if (status.kind === "syscall-stop") return;
       if (status.kind === "event-stop") {
         this.#eventMessage = this.request(() => getEventMessage(this.tid));
@@ -127,8 +132,8 @@ export class LoanedThread {
   }
 
   /** Run to the next syscall-stop, which must be one of kind `op`; the result of the call at its exit. */
-  *expectSyscallStop(op: number): Steps<bigint> {
-    yield* this.runToSyscallStop();
+  *expectSyscallStop(op: number, go?: () => void): Steps<bigint> {
+    yield* this.runToSyscallStop(go);
     const info = this.syscallInfo();
     if (info.op === PTRACE_SYSCALL_INFO_EXIT) this.#mayBeInside = false;
     this.expectOp(op, info.op);

@@ -9,10 +9,10 @@ import { insist } from "./insist.ts";
 import type { LoanedThread } from "./loaned_thread.ts";
 import {
   ALL_SIGNALS,
+  enterInstead,
   getRegisters,
   getSyscallInfo,
   replaceSyscall,
-  setRegisters,
   setSignalMask,
 } from "./ptrace.ts";
 import { readMemoryUpTo } from "./remote_memory.ts";
@@ -51,8 +51,7 @@ export class ParkedCall {
    */
   learnNumber(getpid: Registers, net: SafetyNet | undefined): bigint {
     const number = this.#runToEntry();
-    this.#replace(getpid, net);
-    finish(this.#thread.expectSyscallStop(PTRACE_SYSCALL_INFO_EXIT));
+    finish(this.#thread.expectSyscallStop(PTRACE_SYSCALL_INFO_EXIT, this.#instead(getpid, net)));
     return number;
   }
 
@@ -88,14 +87,16 @@ export class ParkedCall {
     return result;
   }
 
-  /** At the entry: have `getpid` made instead, and what stands behind it. */
-  #replace(getpid: Registers, net: SafetyNet | undefined): void {
+  /** What has, at the entry, `getpid` made instead, and what stands behind it; without a net no call at all. */
+  #instead(getpid: Registers, net: SafetyNet | undefined): (() => void) | undefined {
     const { tid } = this.#thread;
-    if (net === undefined) return insist(() => replaceSyscall(tid, -1));
+    if (net === undefined) {
+      insist(() => replaceSyscall(tid, -1));
+      return undefined;
+    }
     const { signalFrames, syscallInstruction, syscallNumbers } = this.#arch;
     const after = net.instruction + BigInt(syscallInstruction.length);
     const returning = signalFrames!.withInstructionPointer(net.beneath(getpid), after);
-    insist(() => setRegisters(tid, returning));
-    insist(() => replaceSyscall(tid, syscallNumbers.getpid));
+    return () => enterInstead(tid, returning, syscallNumbers.getpid);
   }
 }

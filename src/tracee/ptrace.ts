@@ -24,6 +24,7 @@ import {
   PTRACE_GETREGSET,
   PTRACE_GETSIGMASK,
   PTRACE_INTERRUPT,
+  PTRACE_SECCOMP_GET_FILTER,
   PTRACE_SEIZE,
   PTRACE_SETOPTIONS,
   PTRACE_SETREGSET,
@@ -31,12 +32,14 @@ import {
   PTRACE_SYSCALL,
 } from "../ffi/constants.ts";
 import { ERRNO } from "../ffi/errno.ts";
+import { enterKernelInARow } from "../ffi/kernel_entry.ts";
 import { libc } from "../ffi/libc.ts";
 import { addressOf } from "../ffi/memory.ts";
 import { usleep } from "../ffi/process.ts";
 import { orThrow, raw } from "../ffi/raw.ts";
 import { isDeadState, readStat } from "../proc/stat.ts";
-import { iovec, ptraceRseqConfiguration, ptraceSyscallInfo } from "../ffi/structs.ts";
+import { iovec, ptraceRseqConfiguration, ptraceSyscallInfo, sockFilter } from "../ffi/structs.ts";
+import { OWN_NUMBERS } from "../ffi/syscall_numbers.ts";
 import { Struct } from "../struct.ts";
 
 const REQUEST_NAMES: Readonly<Record<number, string>> = {
@@ -47,6 +50,7 @@ const REQUEST_NAMES: Readonly<Record<number, string>> = {
   [PTRACE_GETSIGMASK]: "PTRACE_GETSIGMASK",
   [PTRACE_GET_SYSCALL_INFO]: "PTRACE_GET_SYSCALL_INFO",
   [PTRACE_INTERRUPT]: "PTRACE_INTERRUPT",
+  [PTRACE_SECCOMP_GET_FILTER]: "PTRACE_SECCOMP_GET_FILTER",
   [PTRACE_SEIZE]: "PTRACE_SEIZE",
   [PTRACE_SETOPTIONS]: "PTRACE_SETOPTIONS",
   [PTRACE_SETREGSET]: "PTRACE_SETREGSET",
@@ -190,6 +194,34 @@ function setRegisterSet(tid: number, set: number, bytes: Uint8Array<ArrayBuffer>
   requestBuffer(PTRACE_SETREGSET, tid, set, vectorOf(bytes));
 }
 
+/**
+ * In a syscall-entry-stop: put `registers` in the place of the thread's, and, where that is no register, `number` in the
+ * place of the call's, and let the thread make this call, up to its next stop. What has been changed lasts for as short
+ * as can be before the thread runs: until then this program may be killed.
+ */
+export function enterInstead(tid: number, registers: Registers, number: number | undefined): void {
+  REGISTERS.set(registers);
+  NUMBER[0] = number ?? -1;
+  const setRegisters = vectorOf(REGISTERS.subarray(0, registers.length));
+  const setNumber = NUMBER_VECTOR.set("iov_base", addressOf(new Uint8Array(NUMBER.buffer)))
+    .set("iov_len", BigInt(NUMBER.byteLength)).bytes;
+  const requests: [op: number, addr: number, data: bigint | Uint8Array<ArrayBuffer>][] = [
+    [PTRACE_SETREGSET, NT_PRSTATUS, setRegisters],
+    [PTRACE_SETREGSET, NT_ARM_SYSTEM_CALL, setNumber],
+    [PTRACE_SYSCALL, 0, 0n],
+  ];
+  if (number === undefined) requests.splice(1, 1);
+  const calls = requests.map(([op, ...rest]) => ({
+    number: OWN_NUMBERS.ptrace,
+    args: [op, tid, ...rest],
+  }));
+  orDied(enterKernelInARow(calls), PTRACE_SYSCALL, tid);
+}
+
+// Not collected as garbage while only the kernel knows their addresses.
+const NUMBER = new Int32Array(1);
+const NUMBER_VECTOR = new Struct(iovec);
+
 /** In a syscall-entry-stop of aarch64: let the kernel make another call, or none for -1. */
 export function replaceSyscall(tid: number, number: number): void {
   setRegisterSet(tid, NT_ARM_SYSTEM_CALL, new Uint8Array(Int32Array.of(number).buffer));
@@ -232,6 +264,23 @@ export function getSyscallInfo(tid: number): { op: number; result: bigint } {
   const info = new Struct(ptraceSyscallInfo);
   requestBuffer(PTRACE_GET_SYSCALL_INFO, tid, ptraceSyscallInfo.size, info.bytes);
   return { op: info.get("op"), result: info.get("exit.rval") };
+}
+
+/**
+ * The thread's seccomp filter `index`, the oldest first; `undefined` when it has no such. For the holder of CAP_SYS_ADMIN
+ * that is under no filter itself: ptrace(2). The kernel's other errors are thrown.
+ */
+export function getSeccompFilter(tid: number, index: number): Uint8Array<ArrayBuffer> | undefined {
+  const count = raw(
+    libc().ptrace(PTRACE_SECCOMP_GET_FILTER, tid, BigInt(index), 0n),
+    "ptrace",
+    ...[PTRACE_SECCOMP_GET_FILTER, tid, index, 0],
+  );
+  if (count === -ERRNO.ENOENT) return undefined;
+  orDied(count, PTRACE_SECCOMP_GET_FILTER, tid);
+  const filter = new Uint8Array(sockFilter.size * count);
+  requestBuffer(PTRACE_SECCOMP_GET_FILTER, tid, index, filter);
+  return filter;
 }
 
 /**

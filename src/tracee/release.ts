@@ -5,6 +5,7 @@ import { StopTimeoutError, TraceeDiedError } from "../errors.ts";
 import { verbose } from "../log.ts";
 import { readStatus } from "../proc/status.ts";
 import { takeBlockedCall } from "./blocked_calls.ts";
+import { withoutForbiddenRestart } from "./call_filter.ts";
 import { detach, getRegisters, setRegisters } from "./ptrace.ts";
 import { insist } from "./insist.ts";
 import { Deadline, hasExited, statusBefore, statusNow } from "./wait.ts";
@@ -50,14 +51,14 @@ function releaseThread(tid: number, signal = 0): boolean {
 }
 
 /**
- * Have the kernel make a call again that the stop made return EINTR. Done as soon as a thread has stopped, it also
+ * Have the kernel make a call again that the stop made return EINTR, or that it would end the process for. Done as soon as a thread has stopped, it also
  * serves if this program is killed.
  */
 export function restart(tid: number): void {
   const registers = insist(() => getRegisters(tid));
   const arch = architectureOf(registers.length);
   if (arch === undefined || arch.earlyRestart !== undefined) return;
-  const restarted = arch.withRestart(registers);
+  const restarted = withoutForbiddenRestart(tid, arch, arch.withRestart(registers));
   if (restarted !== registers) insist(() => setRegisters(tid, restarted));
 }
 

@@ -23,6 +23,7 @@ import {
 } from "../ffi/constants.ts";
 import { describeErrno } from "../ffi/errno.ts";
 import { orThrow } from "../ffi/raw.ts";
+import { cover, type CoveredCall, mayMakeAlone } from "./covered_call.ts";
 import { CriticalSection } from "./critical_section.ts";
 import { insist } from "./insist.ts";
 import { LoanClock } from "./loan_clock.ts";
@@ -40,6 +41,17 @@ const MAX_ERRNO = 4095n;
 
 /** See {@linkcode RemoteSyscalls.undoIfKilled}. */
 export const DATA = Symbol("address of data");
+
+/** A call by its name, as {@linkcode RemoteSyscalls.undoIfKilled} takes it. */
+type UndoingCall = readonly [
+  name: SyscallName,
+  args: readonly (number | bigint | typeof DATA)[],
+];
+
+export interface UndoOptions extends PushOptions {
+  /** To be made where the thread's seccomp filter does not allow the other one. */
+  readonly instead?: UndoingCall;
+}
 
 export class RemoteSyscalls implements Disposable {
   readonly #tracee: Tracee;
@@ -89,17 +101,24 @@ export class RemoteSyscalls implements Disposable {
    * If this program is killed from the next call on, before the scope ends or {@linkcode settle}, have the thread make
    * call `name` by itself, before those that were asked for earlier. The argument `DATA` stands for the address of the
    * data that it is given, which is returned: the next call, without which this one is not made either, may fill it.
-   * `undefined` without a safety net: then nothing will be done.
+   * `undefined` without a safety net, and where the thread's filter does not let it make the call: then nothing will be
+   * done.
    */
   undoIfKilled(
     name: SyscallName,
     args: readonly (number | bigint | typeof DATA)[],
-    options?: PushOptions,
+    options: UndoOptions = {},
   ): bigint | undefined {
-    return this.#net?.push(
-      (address) => this.#call(name, args.map((arg) => arg === DATA ? address : BigInt(arg))),
-      options,
-    );
+    const { instead } = options;
+    const calls: UndoingCall[] = [[name, args], ...instead === undefined ? [] : [instead]];
+    return this.#net?.push((address) => {
+      for (const [name, args] of calls) {
+        const values = args.map((arg) => arg === DATA ? address : BigInt(arg));
+        if (this.#mayMake(name, values)) return this.#call(name, values);
+      }
+      this.#tracee.leftUndone.add(name);
+      return undefined;
+    }, options);
   }
 
   /** Whether this program may be killed during the scope without harm to the thread. */
@@ -109,7 +128,8 @@ export class RemoteSyscalls implements Disposable {
 
   /** For clone(2): the stack of a child that never is to run, and ends if it does. 0: the one that we use. */
   get stackOfChild(): bigint {
-    return this.#net?.forChild(this.#call("exit", [0n])) ?? 0n;
+    const call = this.#mayMake("exit", [0n]) ? "exit" : "exit_group";
+    return this.#net?.forChild(this.#call(call, [0n])) ?? 0n;
   }
 
   /** All that has been done is to stay, also if this program is killed; but for descriptors `unneeded`. */
@@ -132,15 +152,15 @@ export class RemoteSyscalls implements Disposable {
 
   /** {@linkcode syscall} in steps, for {@linkcode overlap}. */
   *call(name: SyscallName, ...args: readonly (number | bigint)[]): Steps<bigint> {
-    this.#prepare(name, args);
+    let covered = this.#prepare(name, args);
     const thread = this.#thread;
     const { mayBeInside } = thread;
     yield* thread.runToSyscallStop();
     if (mayBeInside && thread.syscallInfo().op === PTRACE_SYSCALL_INFO_EXIT) {
-      this.#prepare(name, args);
+      covered = this.#prepare(name, args);
       yield* thread.expectSyscallStop(PTRACE_SYSCALL_INFO_ENTRY);
     }
-    return yield* thread.expectSyscallStop(PTRACE_SYSCALL_INFO_EXIT);
+    return yield* thread.expectSyscallStop(PTRACE_SYSCALL_INFO_EXIT, covered?.enterInstead);
   }
 
   /** As {@linkcode syscall}; an error number becomes RemoteSyscallError. */
@@ -169,10 +189,10 @@ export class RemoteSyscalls implements Disposable {
    */
   takeStop(): boolean {
     const { pid } = this.#tracee;
-    this.#prepare("getpid", []);
+    const covered = this.#prepare("getpid", []);
     orThrow(this.#tracee.signal(SIGSTOP), `kill(${pid}, SIGSTOP)`);
     try {
-      return this.#runToGroupStop();
+      return this.#runToGroupStop(covered);
     } catch (error) {
       // Frozen, it would find the signal when it is thawed. SIGCONT discards it: signal(7).
       if (error instanceof HeldUpError) this.#tracee.signal(SIGCONT);
@@ -180,13 +200,13 @@ export class RemoteSyscalls implements Disposable {
     }
   }
 
-  #runToGroupStop(): boolean {
+  #runToGroupStop(covered: CoveredCall | undefined): boolean {
     const { deadline } = this.#thread;
     for (let signal = 0;;) {
       const status = finish(this.#thread.resume(signal, deadline));
       if (status.kind === "group-stop") return true;
       if (status.kind === "syscall-stop") {
-        finish(this.#thread.expectSyscallStop(PTRACE_SYSCALL_INFO_EXIT));
+        finish(this.#thread.expectSyscallStop(PTRACE_SYSCALL_INFO_EXIT, covered?.enterInstead));
         return false;
       }
       signal = status.kind === "signal-delivery-stop" ? status.signal : 0;
@@ -262,7 +282,8 @@ export class RemoteSyscalls implements Disposable {
     if (arch.instructionPointer(registers) !== net.instruction) return;
     const after = net.instruction + BigInt(arch.syscallInstruction.length);
     const passed = arch.signalFrames!.withInstructionPointer(registers, after);
-    insist(() => setRegisters(this.#tid, passed));
+    // It may be rt_sigreturn(2), with another stack pointer: covered_call.ts.
+    insist(() => setRegisters(this.#tid, net.beneath(passed)));
   }
 
   /** Give everything back. A tracee that died has nothing to be given; other failures are thrown. */
@@ -317,18 +338,42 @@ export class RemoteSyscalls implements Disposable {
     }
     clock.stop();
     this.#clock = undefined;
-    this.#tracee.loans--;
+    if (--this.#tracee.loans === 0 && this.#tracee.callFilter !== undefined) {
+      insist(() => this.#tracee.suspendFilter(false));
+    }
     if (this.#net === undefined) this.#tracee.bareLoans--;
   }
 
-  #prepare(name: SyscallName, args: readonly (number | bigint)[]): void {
+  /** Of a call that the filter forbids, what is to be done when the thread enters the kernel. */
+  #prepare(name: SyscallName, args: readonly (number | bigint)[]): CoveredCall | undefined {
     const isFirst = this.#clock === undefined;
     if (isFirst) this.#leaveParkedCall();
-    const call = this.#call(name, args.map(BigInt));
+    const { arch, callFilter } = this.#tracee;
+    const values = args.map(BigInt);
+    const call = this.#call(name, values);
     const registers = this.#net?.beneath(call) ?? call;
-    this.#thread.request(() => setRegisters(this.#tid, registers));
+    const number = arch.syscallNumbers[name];
+    const covered = cover(
+      {
+        tid: this.#tid,
+        arch,
+        number,
+        args: values,
+        registers,
+        other: (number, args) => this.#callOf(number, args),
+      },
+      callFilter,
+      this.#net,
+    );
+    this.#thread.request(() => setRegisters(this.#tid, covered?.entering ?? registers));
     if (this.#clock === undefined) this.#startClock();
     if (isFirst) this.#thread.request(() => setSignalMask(this.#tid, ALL_SIGNALS));
+    return covered;
+  }
+
+  #mayMake(name: SyscallName, args: readonly bigint[]): boolean {
+    const { arch, callFilter } = this.#tracee;
+    return mayMakeAlone({ number: arch.syscallNumbers[name], args, arch }, callFilter, this.#net);
   }
 
   /** The number of the call shows only now, and belongs to what the thread is given back. */
@@ -345,13 +390,18 @@ export class RemoteSyscalls implements Disposable {
   /** From here on the thread is on loan. */
   #startClock(): void {
     this.#clock = new LoanClock(this.#net !== undefined);
-    this.#tracee.loans++;
+    if (this.#tracee.loans++ === 0 && this.#tracee.callFilter !== undefined) {
+      this.#thread.request(() => this.#tracee.suspendFilter(true));
+    }
     if (this.#net === undefined) this.#tracee.bareLoans++;
   }
 
   #call(name: SyscallName, args: readonly bigint[]): Registers {
-    const { arch } = this.#tracee;
-    return arch.withSyscall(this.#original, this.#instruction, arch.syscallNumbers[name], args);
+    return this.#callOf(this.#tracee.arch.syscallNumbers[name], args);
+  }
+
+  #callOf(number: number, args: readonly bigint[]): Registers {
+    return this.#tracee.arch.withSyscall(this.#original, this.#instruction, number, args);
   }
 }
 

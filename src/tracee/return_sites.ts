@@ -9,6 +9,8 @@ import { CodeReader } from "./code_memory.ts";
 export interface ReturnSites {
   readonly syscall: bigint;
   readonly sigreturn: bigint;
+  /** The end of the code at `sigreturn`, which is that of its system call instruction. */
+  readonly afterSigreturn: bigint;
 }
 
 const CHUNK = 1 << 18;
@@ -32,7 +34,13 @@ export function findReturnSites(
   const code = new CodeReader(pid, tid);
   const syscall = search(code, mappings, [returningSyscall], alignment);
   const sigreturn = search(code, mappings, sigreturns, alignment);
-  return syscall === undefined || sigreturn === undefined ? undefined : { syscall, sigreturn };
+  const mapping = mappings.find(({ start, end }) =>
+    sigreturn !== undefined && sigreturn >= start && sigreturn < end
+  );
+  if (syscall === undefined || sigreturn === undefined || mapping === undefined) return undefined;
+  const form = sigreturns.find((pattern) => standsAt(code, mapping, sigreturn, pattern));
+  if (form === undefined) return undefined;
+  return { syscall, sigreturn, afterSigreturn: sigreturn + BigInt(form.length) };
 }
 
 /**

@@ -14,6 +14,7 @@ import type { Architecture, Registers, SignalFrames } from "../arch/mod.ts";
 import { type Mapping, readExecutableMaps } from "../proc/maps.ts";
 import { hasShadowStack } from "../proc/status.ts";
 import { notedBlockedCall } from "./blocked_calls.ts";
+import type { CallFilter } from "./call_filter.ts";
 import { ALL_SIGNALS, getFurtherRegisters } from "./ptrace.ts";
 import { readMemory, writeMemory } from "./remote_memory.ts";
 import { canPointTo, findReturnSites, type ReturnSites } from "./return_sites.ts";
@@ -27,11 +28,12 @@ export interface NetPlace {
   readonly stack: { readonly start: bigint; readonly end: bigint };
 }
 
-/** `undefined` where there can be none: see `--verbose` of the move. */
+/** `undefined` where there can be none: see `--verbose` of the move. `filter` is what the thread is under, if it is. */
 export function findNetPlace(
   pid: number,
   tid: number,
   arch: Architecture,
+  filter?: CallFilter,
 ): NetPlace | undefined {
   if (arch.signalFrames === undefined || hasShadowStack(pid, tid)) return undefined;
   if (hasGuardedReturns(tid, arch.signalFrames)) return undefined;
@@ -39,7 +41,19 @@ export function findNetPlace(
   if (!canPointTo(arch, maps)) return undefined;
   const stack = maps.find(({ path, writable }: Mapping) => path === "[stack]" && writable);
   const sites = findReturnSites(pid, tid, arch, maps);
-  return sites === undefined || stack === undefined ? undefined : { tid, arch, sites, stack };
+  if (sites === undefined || stack === undefined) return undefined;
+  return mayReturn(filter, arch, sites, []) ? { tid, arch, sites, stack } : undefined;
+}
+
+/** Whether `filter` allows rt_sigreturn(2) behind a call that had `args`, which are in their registers still. */
+export function mayReturn(
+  filter: CallFilter | undefined,
+  { syscallNumbers }: Architecture,
+  { afterSigreturn }: ReturnSites,
+  args: readonly bigint[],
+): boolean {
+  const call = { number: syscallNumbers.rt_sigreturn, args, instructionPointer: afterSigreturn };
+  return filter === undefined || filter.verdict(call) === "allowed";
 }
 
 /** The same where registers tell it: PR_SHADOW_STACK_ENABLE of prctl(2). */
@@ -130,22 +144,29 @@ export class SafetyNet {
     return this.#frames.withStackPointer(call, this.#stack.at(-1)!, this.#sites.sigreturn);
   }
 
+  /** `call`, which is rt_sigreturn(2), with the frames that stand {@linkcode beneath} others. */
+  itself(call: Registers): Registers {
+    return this.#frames.withFrameAt(call, this.#stack.at(-1)!);
+  }
+
+  get sites(): ReturnSites {
+    return this.#sites;
+  }
+
   /**
    * Have `call` made, too, before all that has been asked for so far: from the next call on that is put {@linkcode beneath}.
-   * The address of its data; `undefined` when there is no room left.
+   * The address of its data; `undefined` when there is no room left, or nothing to `call`.
    */
   push(
-    call: (data: bigint) => Registers,
+    call: (data: bigint) => Registers | undefined,
     { data = new Uint8Array(0), always = false }: PushOptions = {},
   ): bigint | undefined {
     const above = this.#stack.at(-1)!;
     const dataAt = alignDown(this.#lowest - BigInt(data.length), ALIGNMENT);
     if (dataAt - BigInt(MARGIN) < this.#bottom) return undefined;
-    const registers = this.#frames.withStackPointer(
-      call(dataAt),
-      above,
-      this.#sites.sigreturn,
-    );
+    const undoing = call(dataAt);
+    if (undoing === undefined) return undefined;
+    const registers = this.#frames.withStackPointer(undoing, above, this.#sites.sigreturn);
     if (data.length > 0) writeMemory(this.#tid, dataAt, data);
     this.#lay(this.#frames.frame(registers, ALL_SIGNALS, this.#sites.sigreturn), dataAt);
     if (always && this.#always === this.#stack.length - 1) this.#always++;

@@ -1,5 +1,6 @@
 /** Stopping every thread of a process, those included that are born meanwhile. */
 import { StopTimeoutError, SyscallError, TraceeDiedError } from "../errors.ts";
+import { PTRACE_O_TRACESYSGOOD } from "../ffi/constants.ts";
 import { ERRNO } from "../ffi/errno.ts";
 import { sleepersOf, sleepsOn } from "../proc/asleep.ts";
 import { readStat } from "../proc/stat.ts";
@@ -19,7 +20,6 @@ export class Threads {
   /** Those of `stopped` stand still already, those of `running` have been asked to. */
   constructor(
     readonly pid: number,
-    readonly options: number,
     stopped: readonly number[] = [],
     running: readonly number[] = [],
   ) {
@@ -43,7 +43,7 @@ export class Threads {
     if (!isFirst) awaitBlockedCallsOf(this.pid, fresh);
     for (const tid of fresh) {
       this.#seen.add(tid);
-      if (askToStop(this.pid, tid, this.options)) this.#asked.add(tid);
+      if (askToStop(this.pid, tid)) this.#asked.add(tid);
     }
     return fresh;
   }
@@ -77,11 +77,11 @@ export function tooMany(pid: number, latest: number, { seconds }: Deadline): Sto
 }
 
 /** Whether the thread was there to be asked. */
-function askToStop(pid: number, tid: number, options: number): boolean {
+function askToStop(pid: number, tid: number): boolean {
   // Asked before in vain, and ours since.
   if (takeBackStray(tid)) return true;
   try {
-    seize(tid, options);
+    seize(tid, PTRACE_O_TRACESYSGOOD);
   } catch (error) {
     if (error instanceof TraceeDiedError) return false;
     // A thread that has exited but is not yet reaped, such as a dead leader, answers EPERM.

@@ -1,20 +1,30 @@
 /** A process whose threads are all stopped, from `Tracee.seize` until `detach`. */
-import { type Architecture, architectureOf, unsupportedProgram } from "../arch/mod.ts";
-import { type HeldUpError, RefusedError, StopTimeoutError, TraceeDiedError } from "../errors.ts";
-import { PTRACE_O_TRACESYSGOOD } from "../ffi/constants.ts";
+import {
+  type Architecture,
+  architectureOf,
+  type SyscallName,
+  unsupportedProgram,
+} from "../arch/mod.ts";
+import { type HeldUpError, RefusedError, TraceeDiedError } from "../errors.ts";
+import {
+  PTRACE_O_SUSPEND_SECCOMP,
+  PTRACE_O_TRACESYSGOOD,
+  SECCOMP_MODE_DISABLED,
+} from "../ffi/constants.ts";
 import { kill, usleep } from "../ffi/process.ts";
 import { readWordBytes } from "../proc/auxv.ts";
 import { readFrozen } from "../proc/freezer.ts";
 import { readStatus } from "../proc/status.ts";
+import { AskedThreads } from "./asked_threads.ts";
 import { awaitBlockedCalls } from "./blocked_calls.ts";
-import { getRegisters } from "./ptrace.ts";
-import { awaitStrays, leaveAsStrays, releaseThreads, restartAll } from "./release.ts";
+import { type CallFilter, readCallFilter } from "./call_filter.ts";
+import { getRegisters, setOptions } from "./ptrace.ts";
+import { leaveAsStrays, releaseThreads } from "./release.ts";
 import { findReturnSitesEarly } from "./return_sites.ts";
 import { findNetPlace, type NetPlace } from "./safety_net.ts";
 import { findSyscallInstruction } from "./syscall_instruction.ts";
 import { Threads } from "./stop_threads.ts";
 import { Deadline, waitOut, type Waits } from "./wait.ts";
-import type { WaitStatus } from "./wait_status.ts";
 
 /** A dozen system calls take microseconds; a machine may stand still. */
 const RETURN_SECONDS = 0.5;
@@ -25,8 +35,8 @@ export interface SeizeOptions {
   readonly timeoutSeconds: number;
   /** In place of that for the stop, where it has begun before. */
   readonly deadline?: Deadline;
-  /** Further PTRACE_O_* bits, such as PTRACE_O_SUSPEND_SECCOMP. */
-  readonly options?: number;
+  /** Whether the main thread makes our calls without its seccomp filter, as by default. */
+  readonly suspendsFilter?: boolean;
 }
 
 export interface HeldUp {
@@ -58,15 +68,19 @@ export class Tracee implements Disposable {
   #returnsTo: bigint | undefined;
   readonly #running = new Set<number>();
   #netPlace: NetPlace | null | undefined;
+  #callFilter: CallFilter | null | undefined;
+  #isSuspended = false;
+  /** Calls that would undo something if this program were killed, and that the main thread's filter forbids. */
+  readonly leftUndone = new Set<SyscallName>();
 
   private constructor(
     readonly pid: number,
-    readonly options: number,
     tids: readonly number[],
     /** Whether the process was found job-stopped, in state T. */
     readonly foundStopped: boolean,
     /** How long a thread may take to stop. */
     readonly timeoutSeconds: number,
+    readonly suspendsFilter: boolean,
   ) {
     this.#tids = tids;
     this.arch = architectureOfThread(pid, this.mainTid);
@@ -90,13 +104,14 @@ export class Tracee implements Disposable {
    * first. Waiting for what is returned, or calling it off, is owed. Throws SyscallError when the kernel refuses; then it
    * is over already.
    */
-  static ask(pid: number, { timeoutSeconds, deadline, options = 0 }: SeizeOptions): AskedThreads {
-    const traceOptions = PTRACE_O_TRACESYSGOOD | options;
-    const threads = new Threads(pid, traceOptions);
+  static ask(pid: number, options: SeizeOptions): AskedThreads {
+    const { timeoutSeconds, deadline, suspendsFilter = true } = options;
+    const threads = new Threads(pid);
     const limit = deadline ?? new Deadline(timeoutSeconds);
     return new AskedThreads(threads, limit, (stops) => {
       const foundStopped = stops.some(({ kind }) => kind === "group-stop");
-      return new Tracee(pid, traceOptions, [...threads.stopped], foundStopped, timeoutSeconds);
+      const { stopped } = threads;
+      return new Tracee(pid, [...stopped], foundStopped, timeoutSeconds, suspendsFilter);
     });
   }
 
@@ -113,14 +128,14 @@ export class Tracee implements Disposable {
     strays: readonly number[],
     deadline: Deadline,
   ): Waits<void> {
-    const threads = new Threads(this.pid, this.options, tids, strays);
+    const threads = new Threads(this.pid, tids, strays);
     try {
       yield* threads.stop(threads.ask(), deadline);
     } finally {
       leaveAsStrays(this.pid, threads.running);
       this.#tids = [...threads.stopped];
       // Found for where the main thread stood.
-      this.#instruction = this.#netPlace = undefined;
+      this.#instruction = this.#netPlace = this.#callFilter = undefined;
     }
     if (threads.isEmpty) throw new TraceeDiedError(this.pid);
   }
@@ -144,9 +159,51 @@ export class Tracee implements Disposable {
   /** Where a safety net can be spread for the main thread, if it can. */
   get netPlace(): NetPlace | undefined {
     if (this.#netPlace === undefined) {
-      this.#netPlace = findNetPlace(this.pid, this.mainTid, this.arch) ?? null;
+      const { pid, mainTid, arch, callFilter } = this;
+      this.#netPlace = findNetPlace(pid, mainTid, arch, callFilter) ?? null;
     }
     return this.#netPlace ?? undefined;
+  }
+
+  /**
+   * What the main thread may call by itself; `undefined` where it is under no filter. Throws SyscallError when it is and
+   * the filter cannot be suspended: calls of ours might end the process then.
+   */
+  get callFilter(): CallFilter | undefined {
+    if (this.#callFilter === undefined) {
+      this.setSeccompMode(readStatus(this.pid, this.mainTid)?.seccomp ?? SECCOMP_MODE_DISABLED);
+    }
+    return this.#callFilter ?? undefined;
+  }
+
+  /** For who has read already in which mode of seccomp(2) the main thread was stopped. Throws as {@linkcode callFilter}. */
+  setSeccompMode(mode: number): void {
+    if (mode === SECCOMP_MODE_DISABLED || !this.suspendsFilter) {
+      this.#callFilter = null;
+      return;
+    }
+    this.suspendFilter(true);
+    this.suspendFilter(false);
+    this.#callFilter = readCallFilter(this.mainTid, this.arch, mode);
+  }
+
+  /** Whether the main thread has no safety net because its filter does not allow rt_sigreturn(2). */
+  get isReturnForbidden(): boolean {
+    const { callFilter, arch: { syscallNumbers } } = this;
+    const call = { number: syscallNumbers.rt_sigreturn, args: [], instructionPointer: 0n };
+    return this.netPlace === undefined && callFilter !== undefined &&
+      callFilter.verdict(call) !== "allowed";
+  }
+
+  /** PTRACE_O_* bits that the main thread has just now. */
+  get mainOptions(): number {
+    return PTRACE_O_TRACESYSGOOD | (this.#isSuspended ? PTRACE_O_SUSPEND_SECCOMP : 0);
+  }
+
+  /** Suspend the filter of the main thread, which is not to make a call of its own meanwhile; or end that. */
+  suspendFilter(on: boolean): void {
+    setOptions(this.mainTid, PTRACE_O_TRACESYSGOOD | (on ? PTRACE_O_SUSPEND_SECCOMP : 0));
+    this.#isSuspended = on;
   }
 
   /** Thread `tid` has been resumed. Until it is noted that it stopped, nothing can be asked of it, nor can it be let go. */
@@ -208,62 +265,6 @@ export class Tracee implements Disposable {
 
   [Symbol.dispose](): void {
     this.detach();
-  }
-}
-
-/** Threads that have been asked to stop. */
-export class AskedThreads {
-  readonly #threads: Threads;
-  readonly #deadline: Deadline;
-  readonly #make: (stops: readonly WaitStatus[]) => Tracee;
-  readonly #first: readonly number[];
-  #isOver = false;
-
-  constructor(
-    threads: Threads,
-    deadline: Deadline,
-    make: (stops: readonly WaitStatus[]) => Tracee,
-  ) {
-    this.#threads = threads;
-    this.#deadline = deadline;
-    this.#make = make;
-    try {
-      this.#first = threads.ask(true);
-    } catch (error) {
-      this.#letGo(error);
-      throw error;
-    }
-  }
-
-  /** Wait for the stops. Throws as {@linkcode Tracee.seize} does; then it is over. */
-  *stopping(): Waits<Tracee> {
-    const { pid, stopped } = this.#threads;
-    try {
-      const stops = yield* this.#threads.stop(this.#first, this.#deadline);
-      leaveAsStrays(pid, this.#threads.running);
-      if (stopped.size === 0) throw new TraceeDiedError(pid);
-      const tracee = this.#make(stops);
-      this.#isOver = true;
-      return tracee;
-    } catch (error) {
-      this.#letGo(error);
-      throw error;
-    }
-  }
-
-  /** Do not wait any more, for `error`: let go of all. Nothing is left to do once {@linkcode stopping} is over. */
-  callOff(error: unknown): void {
-    this.#letGo(error);
-  }
-
-  #letGo(error: unknown): void {
-    if (this.#isOver) return;
-    this.#isOver = true;
-    const { pid, stopped, running } = this.#threads;
-    leaveAsStrays(pid, running);
-    restartAll([...stopped]);
-    releaseThreads(pid, [...stopped]);
-    if (!(error instanceof StopTimeoutError)) awaitStrays();
   }
 }
 

@@ -74,7 +74,10 @@ describe("reptyr and what a user should know", () => {
         assertMatch(reason!, /it runs under a seccomp filter, which might kill it/);
         return;
       }
-      assertMatch(warnings[0]!, /is under seccomp: its filter is suspended while it is moved/);
+      assertMatch(
+        warnings[0]!,
+        /is under seccomp: its filter is suspended for the calls of the move/,
+      );
       using moved = target.move(WIDE);
       moved.expect(`reptyr: warning: Process ${target.pid} is under seccomp`);
       moved.line("exit 5");

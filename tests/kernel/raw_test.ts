@@ -2,7 +2,7 @@
 import { assertEquals } from "@std/assert";
 import { close, fcntl, pipe, read, write } from "../../src/ffi/descriptor.ts";
 import { ERRNO } from "../../src/ffi/errno.ts";
-import { enterKernel } from "../../src/ffi/kernel_entry.ts";
+import { enterKernel, enterKernelInARow } from "../../src/ffi/kernel_entry.ts";
 import { libc } from "../../src/ffi/libc.ts";
 import { kill, pidfdOpen } from "../../src/ffi/process.ts";
 import { raw } from "../../src/ffi/raw.ts";
@@ -59,3 +59,19 @@ class Pipe implements Disposable {
     close(this.writeEnd);
   }
 }
+
+Deno.test("calls in a row are made up to the first that fails", () => {
+  const bytes = new TextEncoder().encode("abc");
+  using pair = Pipe.open();
+  const writing = (fd: number, count: number) => ({
+    number: OWN_NUMBERS.write,
+    args: [fd, bytes, count],
+  });
+  const { writeEnd } = pair;
+  assertEquals(enterKernelInARow([writing(writeEnd, 1), writing(writeEnd, 2)]), 2);
+  const failing = [writing(writeEnd, 3), writing(-1, 3), writing(writeEnd, 3)];
+  assertEquals(enterKernelInARow(failing), -ERRNO.EBADF);
+  const back = new Uint8Array(16);
+  assertEquals(read(pair.readEnd, back), 6);
+  assertEquals(new TextDecoder().decode(back.subarray(0, 6)), "aababc");
+});

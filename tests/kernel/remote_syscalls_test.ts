@@ -142,7 +142,7 @@ describe("RemoteSyscalls", () => {
       untilBlocked(victim.pid);
       const before = snapshot(victim.pid);
       {
-        using tracee = Tracee.seize(victim.pid, OPTIONS);
+        using tracee = Tracee.seize(victim.pid, { ...OPTIONS, suspendsFilter: false });
         using remote = RemoteSyscalls.begin(tracee);
         assertEquals(remote.syscall("socketpair", 1, 2, 0, remote.scratch), BigInt(-ERRNO.EPERM));
       }

@@ -223,7 +223,7 @@ describe("a tracee that is killed", () => {
     using victim = startVictim("command", ["seccomp-kill"]);
     untilBlocked(victim.pid);
     {
-      using tracee = Tracee.seize(victim.pid, OPTIONS);
+      using tracee = Tracee.seize(victim.pid, { ...OPTIONS, suspendsFilter: false });
       using remote = RemoteSyscalls.begin(tracee);
       // The call is not made, and its result means nothing: the process ends when it would go on.
       remote.syscall("setsid");

@@ -261,7 +261,7 @@ function assertLasts({ pids }: Subject, wanted: readonly string[], fault: Fault)
   });
 }
 
-/** Whether the processes bring themselves back, as when reptyr is killed: docs/architecture.md says what then stays. */
+/** Whether the processes bring themselves back, as when reptyr is killed: docs/kill-safety.md says what then stays. */
 function isOutOfReach({ side, call, first, last }: Fault): boolean {
   return side === "own" && call === "ptrace" && last - first + 1 >= DESPITE_INSISTING;
 }

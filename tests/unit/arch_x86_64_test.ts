@@ -64,6 +64,33 @@ describe("x86_64.withSyscall", () => {
   });
 });
 
+describe("x86_64.entered", () => {
+  it("is behind the instruction, in the call", () => {
+    const before = registers({ rip: 0x1000n, rax: 39n, orig_rax: -1n });
+    const after = x86_64.entered(before.bytes);
+    assertEquals(differences(before.bytes, after), ["orig_rax", "rip"]);
+    assertEquals(new Struct(USER_REGS, after).get("orig_rax"), 39n);
+    assertEquals(x86_64.instructionPointer(after), 0x1002n);
+  });
+});
+
+describe("x86_64.restartBlock", () => {
+  const { isPending, withoutIt } = x86_64.restartBlock!;
+  const interrupted = (number: bigint, result: bigint) =>
+    registers({ orig_rax: number, rax: BigInt.asUintN(64, result) }).bytes;
+  it("is pending where the kernel would make restart_syscall(2)", () => {
+    assertEquals(isPending(interrupted(7n, -516n)), true);
+    for (const result of [-512n, -514n, -4n, 1n]) {
+      assertEquals(isPending(interrupted(7n, result)), false);
+    }
+    assertEquals(isPending(interrupted(-1n, -516n)), false);
+  });
+  it("gives way to the call itself", () => {
+    const after = withoutIt(interrupted(7n, -516n));
+    assertEquals(after, interrupted(7n, -514n));
+  });
+});
+
 describe("x86_64.withRestart", () => {
   const EINTR = BigInt.asUintN(64, -4n);
   const EPOLL_WAIT = 232n;

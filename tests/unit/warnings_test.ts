@@ -94,8 +94,9 @@ describe("warnings", () => {
       "for them, and for what they start; to move the terminal itself, run: reptyr -T 4242",
     ]],
     ["that a seccomp filter is suspended", { seccomp: 2 }, [
-      "Process 4242 is under seccomp: its filter is suspended while it is moved, and holds again " +
-      "as soon as it goes on",
+      "Process 4242 is under seccomp: its filter is suspended for the calls of the move; if this reptyr is killed by " +
+      "SIGKILL just then, what the filter forbids is not undone, and a process whose filter forbids rt_sigreturn(2) " +
+      "may end",
     ]],
   ];
   for (const [what, changes, expected] of table) {

@@ -1,0 +1,63 @@
+/** The threads of a process between the request to stop and the stop. */
+import { StopTimeoutError, TraceeDiedError } from "../errors.ts";
+import { awaitStrays, leaveAsStrays, releaseThreads, restartAll } from "./release.ts";
+import type { Threads } from "./stop_threads.ts";
+import type { Tracee } from "./tracee.ts";
+import type { Deadline, Waits } from "./wait.ts";
+import type { WaitStatus } from "./wait_status.ts";
+
+/** Threads that have been asked to stop. */
+export class AskedThreads {
+  readonly #threads: Threads;
+  readonly #deadline: Deadline;
+  readonly #make: (stops: readonly WaitStatus[]) => Tracee;
+  readonly #first: readonly number[];
+  #isOver = false;
+
+  constructor(
+    threads: Threads,
+    deadline: Deadline,
+    make: (stops: readonly WaitStatus[]) => Tracee,
+  ) {
+    this.#threads = threads;
+    this.#deadline = deadline;
+    this.#make = make;
+    try {
+      this.#first = threads.ask(true);
+    } catch (error) {
+      this.#letGo(error);
+      throw error;
+    }
+  }
+
+  /** Wait for the stops. Throws as {@linkcode Tracee.seize} does; then it is over. */
+  *stopping(): Waits<Tracee> {
+    const { pid, stopped } = this.#threads;
+    try {
+      const stops = yield* this.#threads.stop(this.#first, this.#deadline);
+      leaveAsStrays(pid, this.#threads.running);
+      if (stopped.size === 0) throw new TraceeDiedError(pid);
+      const tracee = this.#make(stops);
+      this.#isOver = true;
+      return tracee;
+    } catch (error) {
+      this.#letGo(error);
+      throw error;
+    }
+  }
+
+  /** Do not wait any more, for `error`: let go of all. Nothing is left to do once {@linkcode stopping} is over. */
+  callOff(error: unknown): void {
+    this.#letGo(error);
+  }
+
+  #letGo(error: unknown): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    const { pid, stopped, running } = this.#threads;
+    leaveAsStrays(pid, running);
+    restartAll([...stopped]);
+    releaseThreads(pid, [...stopped]);
+    if (!(error instanceof StopTimeoutError)) awaitStrays();
+  }
+}

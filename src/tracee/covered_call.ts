@@ -1,0 +1,109 @@
+/**
+ * A call that the thread's seccomp filter forbids. The filter is suspended for as long as this program lives, and is asked
+ * only after the syscall-entry-stop (syscall_trace_enter() in the kernel, since Linux 4.8). So the thread enters the kernel
+ * with another call, which does no harm, and gets the one that is meant at its entry-stop, with the very request that lets
+ * it run on. Killed at any other moment, this program leaves a thread that makes the harmless one. What is left is the time
+ * between two requests, with nothing in between, and the way of the thread from there to its filter.
+ */
+import type { Architecture, Registers } from "../arch/mod.ts";
+import { SyscallError } from "../errors.ts";
+import type { CallFilter } from "./call_filter.ts";
+import { enterInstead, replaceSyscall, setRegisters } from "./ptrace.ts";
+import { mayReturn, type SafetyNet } from "./safety_net.ts";
+import type { Verdict } from "./seccomp_filter.ts";
+
+export interface CoveredCall {
+  /** Registers with which the thread enters the kernel. */
+  readonly entering: Registers;
+  /** To be called at the entry-stop: lets the thread run. */
+  enterInstead(): void;
+}
+
+export interface MeantCall {
+  readonly tid: number;
+  readonly arch: Architecture;
+  readonly number: number;
+  readonly args: readonly bigint[];
+  /** With which it would be made, with what stands behind it. */
+  readonly registers: Registers;
+  /** Registers of another call, made at the same instruction. */
+  other(number: number, args: readonly bigint[]): Registers;
+}
+
+/** `undefined` where the call needs no cover, or where there is none. */
+export function cover(
+  call: MeantCall,
+  filter: CallFilter | undefined,
+  net: SafetyNet | undefined,
+): CoveredCall | undefined {
+  if (filter === undefined || net === undefined) return undefined;
+  const { tid, arch, number, args, registers } = call;
+  const instructionPointer = net.instruction + BigInt(arch.syscallInstruction.length);
+  const verdict = (number: number, args: readonly bigint[]) =>
+    filter.verdict({ number, args, instructionPointer });
+  if (verdict(number, args) !== "forbidden") return undefined;
+
+  const harmless = harmlessCalls(call, net).find(({ number, args, needed }) =>
+    needed.includes(verdict(number, args))
+  );
+  if (harmless === undefined) return undefined;
+  const entering = harmless.stack(call.other(harmless.number, harmless.args));
+
+  const numberOf = (one: number) => arch.hasNumberSet ? one : undefined;
+  return {
+    entering,
+    enterInstead() {
+      try {
+        enterInstead(tid, arch.entered(registers), numberOf(number));
+      } catch (error) {
+        if (!(error instanceof SyscallError)) throw error;
+        // It may be let go as it is.
+        setRegisters(tid, arch.entered(entering));
+        if (arch.hasNumberSet) replaceSyscall(tid, harmless.number);
+        throw error;
+      }
+    },
+  };
+}
+
+/** Whether a thread may make a call by itself, at our instruction, and come back from it. */
+export function mayMakeAlone(
+  { number, args, arch }: Pick<MeantCall, "number" | "args" | "arch">,
+  filter: CallFilter | undefined,
+  net: SafetyNet | undefined,
+): boolean {
+  if (filter === undefined || net === undefined) return true;
+  const instructionPointer = net.instruction + BigInt(arch.syscallInstruction.length);
+  return filter.verdict({ number, args, instructionPointer }) === "allowed" &&
+    mayReturn(filter, arch, net.sites, args);
+}
+
+interface HarmlessCall {
+  readonly number: number;
+  readonly args: readonly bigint[];
+  /** What the filter may say of it. */
+  readonly needed: readonly Verdict[];
+  /** Its registers with what stands behind it. */
+  stack(registers: Registers): Registers;
+}
+
+/**
+ * The call that the thread would make next, at once; or one that changes nothing, whether it is made or not: one without
+ * arguments, or one without a descriptor.
+ */
+function harmlessCalls({ arch, args }: MeantCall, net: SafetyNet): HarmlessCall[] {
+  const { rt_sigreturn, getpid } = arch.syscallNumbers;
+  const needed: readonly Verdict[] = ["allowed", "refused"];
+  const stack = (registers: Registers) => net.beneath(registers);
+  const { read } = arch.watchedCalls;
+  return [
+    {
+      number: rt_sigreturn,
+      args,
+      needed: ["allowed"],
+      stack: (registers) => net.itself(registers),
+    },
+    { number: getpid, args: [], needed, stack },
+    ...read === undefined ? [] : [{ number: read, args: [-1n], needed, stack }],
+  ];
+}
