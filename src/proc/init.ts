@@ -5,10 +5,12 @@ import { readStatus } from "./status.ts";
 /** Its number is PROC_PID_INIT_INO of include/linux/proc_ns.h, which the kernel keeps for the namespace that it begins with. */
 const FIRST_NAMESPACE = "pid:[4026531836]";
 
-/** Whether `pid` is the init of this machine. In a container number 1 is that container's own. */
-export function isMachineInit(pid: number): boolean {
-  return pid === 1 &&
-    (namespaceOf(1) ?? namespaceOf(Deno.pid) ?? FIRST_NAMESPACE) === FIRST_NAMESPACE;
+/**
+ * Whether `pid` is the init of this machine. In a container number 1 is that container's own. `namespace` is the link of a
+ * process' PID namespace.
+ */
+export function isMachineInit(pid: number, namespace = namespaceOf): boolean {
+  return pid === 1 && (namespace(1) ?? namespace(Deno.pid) ?? FIRST_NAMESPACE) === FIRST_NAMESPACE;
 }
 
 /** Undefined where we may not ask, and in a kernel without namespaces. */

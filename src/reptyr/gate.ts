@@ -33,12 +33,22 @@ export class Gate {
     this.admit(processes);
   }
 
-  /** From now on these may be stopped and signalled; the init of this machine never may. */
+  /**
+   * From now on these may be stopped and signalled; the init of this machine never may. One that is admitted already stays
+   * so: what it was admitted by limits what may be done to it, however else it is found later.
+   */
   admit(processes: Iterable<ProcessName>, authority = this.#authority): void {
     for (const { pid, startTime } of processes) {
       const isBarred = this.bars({ pid, startTime }) || isMachineInit(pid);
-      if (!isBarred) this.#admitted.set(pid, { startTime, authority });
+      if (isBarred || this.admits({ pid, startTime })) continue;
+      this.#admitted.set(pid, { startTime, authority });
     }
+  }
+
+  /** These belong to the job because `known` do: what limits any of those limits them. */
+  admitBy(known: readonly ProcessName[], processes: Iterable<ProcessName>): void {
+    const limits = known.map((one) => this.#authorityFor(one));
+    this.admit(processes, limits.find((one) => one !== undefined) ?? this.#authority);
   }
 
   /** These are not to be admitted, now or ever: they are near the job, and no part of it. */

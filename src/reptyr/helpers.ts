@@ -12,7 +12,7 @@ import { isLive, readStat, type Stat } from "../proc/stat.ts";
 import { readStats } from "../proc/stats.ts";
 import { foregroundGroup } from "../tty/foreground.ts";
 import type { Gate } from "./gate.ts";
-import { bornOf, isIn, isSame, type UsesTerminal } from "./job_members.ts";
+import { descendantsOf, isIn, isSame, type UsesTerminal } from "./job_members.ts";
 import type { HelperGroup, ProcessName } from "./job_record.ts";
 import { ancestorsOf, parentsFirst } from "./kinship.ts";
 
@@ -58,9 +58,15 @@ function admittedOf(
   table: readonly Stat[],
 ): Stat[] {
   const others = table.filter((stat) => !gate.bars(stat));
-  const born = bornOf(table.filter((stat) => gate.admits(stat)), others);
-  gate.admit(table.filter(({ pid }) => born.has(pid)));
-  gate.admit(stats.filter((stat) => !gate.admits(stat) && usesTerminal(stat.pid)));
+  const known = table.filter((stat) => gate.admits(stat));
+  // The nearest parent's authority is the one that a child gets: children before their parents.
+  for (const parent of parentsFirst(known, table).toReversed()) {
+    const born = descendantsOf(parent.pid, others);
+    if (born.size > 0) gate.admitBy([parent], table.filter(({ pid }) => born.has(pid)));
+  }
+  for (const stat of stats.filter((stat) => !gate.admits(stat) && usesTerminal(stat.pid))) {
+    gate.admitBy(table.filter((one) => isIn(stat, one) && gate.admits(one)), [stat]);
+  }
   return stats.filter((stat) => gate.admits(stat));
 }
 

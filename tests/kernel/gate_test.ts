@@ -7,10 +7,15 @@ import { isMachineInit } from "../../src/proc/init.ts";
 import { readStat } from "../../src/proc/stat.ts";
 import { readStatus } from "../../src/proc/status.ts";
 import { Gate, nameOf } from "../../src/reptyr/gate.ts";
-import type { Child } from "../support/child.ts";
+import { signalHelpers } from "../../src/reptyr/helpers.ts";
+import type { Authority } from "../../src/reptyr/record_holder.ts";
+import { type Child, childrenOf, ProcessHandle } from "../support/child.ts";
 import { startDetached, switchesOf } from "../support/input_run.ts";
 import { waitUntil } from "../support/terminal.ts";
 import { untilBlocked } from "../support/victim.ts";
+
+/** The PID namespace that the kernel begins with. */
+const MACHINE = "pid:[4026531836]";
 
 const OPTIONS = { timeoutSeconds: 5 };
 
@@ -35,6 +40,17 @@ function assertClosed(gate: Gate, child: Child, name = nameOf(child.pid)): void 
     assertEquals(gate.signal(name, SIGTERM), false);
     assertThrows(() => gate.seize(name, OPTIONS), RefusedError, "is no part of the job");
     assertThrows(() => gate.ask(name, OPTIONS), RefusedError, "is no part of the job");
+  });
+}
+
+/** Of a process that may do nothing. */
+const FORBIDDING: Authority = { maySignal: () => false, mayTrace: () => false };
+
+function assertForbidden(gate: Gate, child: Child, name = nameOf(child.pid)): void {
+  assertLeftAlone(child, () => {
+    assertEquals(gate.signal(name, SIGTERM), false);
+    assertThrows(() => gate.seize(name, OPTIONS), RefusedError, "which may not trace it");
+    assertThrows(() => gate.ask(name, OPTIONS), RefusedError, "which may not trace it");
   });
 }
 
@@ -82,8 +98,62 @@ describe("the gate", () => {
     assertClosed(gate, child);
   });
 
-  it("never admits the init of this machine", () => {
-    const gate = new Gate([nameOf(1)]);
-    assertEquals(gate.admits(nameOf(1)), !isMachineInit(1));
+  it("asks the authority by which one was first admitted, however it is found later", () => {
+    using child = sleeper();
+    const gate = new Gate();
+    gate.admit([nameOf(child.pid)], FORBIDDING);
+    gate.admit([nameOf(child.pid)]);
+    assertForbidden(gate, child);
   });
+
+  it("asks the authority of a parent about the children that it gets", () => {
+    for (const isForbidden of [true, false]) {
+      using parent = startDetached(["sh", "-c", "sleep 1000 & wait"]);
+      const pid = waitUntil(
+        "sleep",
+        () => childrenOf(parent.pid).find((pid) => readStat(pid)?.comm === "sleep"),
+      );
+      using child = new ProcessHandle(pid);
+      untilBlocked(pid);
+      const gate = new Gate();
+      gate.admit([nameOf(parent.pid)], isForbidden ? FORBIDDING : undefined);
+      const { session, pgrp } = readStat(pid)!;
+      signalHelpers({
+        target: Deno.pid,
+        helpers: { groups: [{ session, pgrp }], processes: [] },
+        gate,
+        usesTerminal: () => false,
+      }, SIGTERM);
+      assert(gate.admits(nameOf(pid)));
+      if (!isForbidden) {
+        assert(child.waitForEnd(20_000));
+        continue;
+      }
+      assertEquals(gate.signal(nameOf(pid), SIGTERM), false);
+      assert(!child.ended && !parent.handle.ended);
+      child.end();
+    }
+  });
+
+  it("never admits the init of this machine", () => {
+    const isMachine = Deno.readLinkSync("/proc/self/ns/pid") === MACHINE;
+    assertEquals(new Gate([nameOf(1)]).admits(nameOf(1)), !isMachine);
+  });
+});
+
+describe("isMachineInit", () => {
+  const OTHER = "pid:[4026532468]";
+  const table: [string, number, string | undefined, string | undefined, boolean][] = [
+    ["the machine's", 1, MACHINE, MACHINE, true],
+    ["the machine's, seen from below", 1, MACHINE, OTHER, true],
+    ["a container's", 1, OTHER, OTHER, false],
+    ["one that we may not look at, in the machine's namespace", 1, undefined, MACHINE, true],
+    ["one that we may not look at, in another", 1, undefined, OTHER, false],
+    ["that of a kernel without namespaces", 1, undefined, undefined, true],
+    ["another process", 2, MACHINE, MACHINE, false],
+  ];
+  for (const [what, pid, first, own, wanted] of table) {
+    it(`knows ${what}`, () =>
+      assertEquals(isMachineInit(pid, (one) => one === 1 ? first : own), wanted));
+  }
 });
