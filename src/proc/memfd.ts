@@ -29,26 +29,32 @@ export const UNCHANGING = F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK;
 const MOST_DESCRIPTORS = 1 << 14;
 
 /**
- * The files that process `pid` has made by memfd_create(`name`), up to `maxSize` bytes each, and sealed. Empty when it is
- * gone and where the kernel does not let us look.
+ * The file that process `pid` has made by memfd_create(`name`) and sealed, if it is no longer than its maker's may be by
+ * `maxSize`. Undefined when the process is gone, where the kernel does not let us look, and for a process that has several
+ * descriptors of that name, of which none is opened then.
  *
  * The name is a claim: a FIFO or a device may have the same, and a descriptor may become another between two looks. To open
  * one by /proc/PID/fd would be to open it with our privileges, though the process itself may only have its name (O_PATH in
  * open(2)). So each step asks for no more than the one before it has shown.
  */
-export function readMemfds(pid: number, name: string, maxSize: number): Memfd[] {
+export function readMemfd(
+  pid: number,
+  name: string,
+  maxSize: (uid: number) => number,
+): Memfd | undefined {
   const folder = `/proc/${pid}/fd`;
   const status = statusLines(readable(() => Deno.readTextFileSync(`/proc/${pid}/status`)) ?? "");
-  if (Number(status.get("FDSize") ?? 0) > MOST_DESCRIPTORS) return [];
+  if (Number(status.get("FDSize") ?? 0) > MOST_DESCRIPTORS) return undefined;
   const fds = readable(() => Array.from(Deno.readDirSync(folder), ({ name }) => name)) ?? [];
   const link = `/memfd:${name} (deleted)`;
-  return fds.filter((fd) => readable(() => Deno.readLinkSync(`${folder}/${fd}`)) === link)
-    .filter((fd) => isOfMemory(`/proc/${pid}/fdinfo/${fd}`))
-    .map((fd) => readOne(`${folder}/${fd}`, maxSize))
-    .filter((file) => file !== undefined);
+  const isNamed = (fd: string) => readable(() => Deno.readLinkSync(`${folder}/${fd}`)) === link;
+  const first = fds.findIndex(isNamed);
+  const fd = fds[first];
+  if (fd === undefined || fds.slice(first + 1).some(isNamed)) return undefined;
+  return isOfMemory(`/proc/${pid}/fdinfo/${fd}`) ? readOne(`${folder}/${fd}`, maxSize) : undefined;
 }
 
-function readOne(path: string, maxSize: number): Memfd | undefined {
+function readOne(path: string, maxSize: (uid: number) => number): Memfd | undefined {
   using opened = new DisposableStack();
   // Nothing happens to a file that is opened so, whatever it is.
   const place = tryOpen(path, O_PATH | O_CLOEXEC, opened);
@@ -58,10 +64,10 @@ function readOne(path: string, maxSize: number): Memfd | undefined {
   const seals = fd === undefined ? -1 : fcntl(fd, F_GET_SEALS);
   if (fd === undefined || seals < 0 || (seals & UNCHANGING) !== UNCHANGING) return undefined;
   const { isFile, size, uid, gid } = Deno.statSync(`/proc/self/fd/${fd}`);
-  if (!isFile || size > maxSize) return undefined;
+  if (!isFile || uid === null || gid === null || size > maxSize(uid)) return undefined;
   const bytes = new Uint8Array(size);
   const count = pread(fd, bytes, 0);
-  return count === size ? { bytes, uid: uid ?? 0, gid: gid ?? 0 } : undefined;
+  return count === size ? { bytes, uid, gid } : undefined;
 }
 
 function tryOpen(path: string, flags: number, opened: DisposableStack): number | undefined {

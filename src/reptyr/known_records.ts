@@ -1,7 +1,7 @@
 /** What other reptyrs say of jobs that they serve, as far as they may be believed. */
 import { verbose } from "../log.ts";
 import { readable } from "../proc/gone.ts";
-import { readMemfds } from "../proc/memfd.ts";
+import { type Memfd, readMemfd } from "../proc/memfd.ts";
 import { isLive, readStat, type Stat } from "../proc/stat.ts";
 import { readStats } from "../proc/stats.ts";
 import { listPids } from "../proc/tasks.ts";
@@ -35,25 +35,48 @@ export function readRecords(): KnownRecord[] {
   );
   if (pids.length === 0) return [];
   const around = readSurroundings();
+  const scan = new Scan();
   return pids.map((pid) => RecordHolder.read(pid, around)).filter((holder) => holder !== undefined)
     // What root says comes first: of two that speak of one job, the user's may be a trap.
     .sort((a, b) => Number(b.isRoot) - Number(a.isRoot))
-    .map(recordOf).filter((record) => record !== undefined);
+    .map((holder) => recordOf(holder, scan)).filter((record) => record !== undefined);
+}
+
+/** No user's records are read any further, so that nobody holds us up with more, or hides those of others. */
+const MOST_OF_USER = 1 << 20;
+
+/** What the looking for records has cost so far. */
+export class Scan {
+  readonly #read = new Map<number, number>();
+  #stats: readonly Stat[] | undefined;
+
+  /** How long the next record may be that user `uid` has made. */
+  readonly room = (uid: number): number =>
+    Math.min(MAX_RECORD_SIZE, MOST_OF_USER - (this.#read.get(uid) ?? 0));
+
+  note({ uid, bytes }: Memfd): void {
+    this.#read.set(uid, (this.#read.get(uid) ?? 0) + bytes.length);
+  }
+
+  /** All processes that live, as they are when first asked for. */
+  get stats(): readonly Stat[] {
+    return this.#stats ??= readStats().filter(isLive);
+  }
 }
 
 /** A reptyr has one record at most. A target that it could not have moved is none of its own. */
-function recordOf(holder: RecordHolder): KnownRecord | undefined {
-  const [file, ...others] = readMemfds(holder.pid, RECORD_NAME, MAX_RECORD_SIZE);
-  if (file === undefined || others.length > 0) return undefined;
+function recordOf(holder: RecordHolder, scan: Scan): KnownRecord | undefined {
+  const file = readMemfd(holder.pid, RECORD_NAME, scan.room);
+  if (file === undefined) return undefined;
+  scan.note(file);
   if (!speaksForItself(holder.credentials, file)) return undefined;
   const record = parseRecord(new TextDecoder().decode(file.bytes));
   if (record === undefined || !holder.mayTrace(record.target)) return undefined;
   const { groups, members, shields } = record;
-  const stats = groups === undefined ? [] : readStats().filter(isLive);
   return {
     ...record,
     ...groups === undefined ? {} : {
-      groups: groups.filter((group) => believed(holder, group, stats)),
+      groups: groups.filter((group) => believed(holder, group, scan.stats)),
     },
     ...members === undefined ? {} : { members: members.filter(holder.mayTrace) },
     shields: shields.filter(({ process }) => holder.mayTrace(process)),

@@ -13,7 +13,8 @@ const asRoot = requiresCapability(["users", "memfd", "mountns"], requiresCompile
 
 /** By what they are, what makes them with tests/victims/record.c. `pid` is to be moved. */
 const LIES: Readonly<Record<string, (pid: number) => string[]>> = {
-  "a FIFO and a device": () => ["fifo", "device", "user", `${NOBODY}`],
+  "a FIFO": () => ["fifo", "user", `${NOBODY}`],
+  "a device": () => ["device", "user", `${NOBODY}`],
   "a gigabyte of nothing": () => ["sparse", `${1 << 30}`, "user", `${NOBODY}`],
   "garbage": () => ["memfd", "\u001b[2J{}", "user", `${NOBODY}`],
   "deep JSON": () => ["memfd", "[".repeat(60_000), "user", `${NOBODY}`],

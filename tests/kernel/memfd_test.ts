@@ -1,9 +1,10 @@
 /** What is called as a file of memory, and is none, is not opened. */
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { afterEach, describe, it } from "@std/testing/bdd";
 import { close, open } from "../../src/ffi/descriptor.ts";
 import { O_NONBLOCK, O_RDWR } from "../../src/ffi/constants.ts";
-import { readMemfds } from "../../src/proc/memfd.ts";
+import { readMemfd } from "../../src/proc/memfd.ts";
+import { Scan } from "../../src/reptyr/known_records.ts";
 import { requiresCapability } from "../support/capabilities.ts";
 import { assertNoneLeft } from "../support/e2e_target.ts";
 import { startHolder } from "../support/forged_record.ts";
@@ -17,46 +18,92 @@ const withMemory = requiresCapability("memfd", requiresCompiler);
 const asRoot = requiresCapability(["users", "memfd", "mountns"], requiresCompiler);
 const asNobody = requiresCapability(["users", "memfd"], requiresCompiler);
 
-function read(pid: number, max = MAX): string[] {
-  return readMemfds(pid, NAME, max).map(({ bytes }) => new TextDecoder().decode(bytes));
+function read(pid: number, max = MAX): string | undefined {
+  const file = readMemfd(pid, NAME, () => max);
+  return file && new TextDecoder().decode(file.bytes);
 }
 
-describe("files of memory that another process has made", () => {
+/** The name in /proc of that of its descriptors whose link is `text`. */
+function descriptorOn(pid: number, text: string): string {
+  const folder = `/proc/${pid}/fd`;
+  const found = Array.from(Deno.readDirSync(folder), ({ name }) => `${folder}/${name}`)
+    .find((path) => Deno.readLinkSync(path) === text);
+  assert(found !== undefined, `Nothing is called ${text}`);
+  return found;
+}
+
+describe("a file of memory that another process has made", () => {
   afterEach(assertNoneLeft);
 
-  withMemory("are read where they are sealed, and no longer than they may be", () => {
-    const files = ["memfd", "some text", "memfd", "x".repeat(MAX), "unsealed", "may change"];
-    using holder = startHolder([...files, "sparse", `${1 << 30}`], []);
-    assertEquals(read(holder.pid), ["some text", "x".repeat(MAX)]);
-    assertEquals(read(holder.pid, MAX - 1), ["some text"]);
+  withMemory("is read where it is sealed, and no longer than it may be", () => {
+    const cases: [string, string, number, string | undefined][] = [
+      ["memfd", "some text", MAX, "some text"],
+      ["memfd", "x".repeat(MAX), MAX, "x".repeat(MAX)],
+      ["memfd", "x".repeat(MAX), MAX - 1, undefined],
+      ["unsealed", "may change", MAX, undefined],
+      ["sparse", `${1 << 30}`, MAX, undefined],
+    ];
+    for (const [kind, text, max, wanted] of cases) {
+      using holder = startHolder([kind, text], []);
+      assertEquals(read(holder.pid, max), wanted);
+    }
   });
 
-  asRoot("are those of the same mount in every mount namespace; nothing else is opened", () => {
-    const files = ["fifo", "device", "fifo", "memfd", "in a namespace", "user", `${NOBODY}`];
-    using holder = startHolder(files, []);
-    const folder = `/proc/${holder.pid}/fd`;
-    const called = Array.from(Deno.readDirSync(folder), ({ name }) => `${folder}/${name}`)
-      .filter((path) => Deno.readLinkSync(path) === `/memfd:${NAME} (deleted)`);
-    assertEquals(called.length, 4);
-    assertEquals(read(holder.pid), ["in a namespace"]);
-    // Events come in their order: those of the first two would be there before this one.
-    close(open(called[2]!, O_RDWR | O_NONBLOCK));
-    assertEquals(holder.expect(/opened (\d)/)[1], "3");
+  withMemory("is not opened where there is another of its name, whatever that is", () => {
+    for (const other of ["unsealed", "memfd"]) {
+      using holder = startHolder(["memfd", "a text", other, "another"], []);
+      const never = () => {
+        throw new Error("One of them has been opened");
+      };
+      assertEquals(readMemfd(holder.pid, NAME, never), undefined);
+    }
   });
 
-  asNobody("have their makers' ids", () => {
+  withMemory("is read as long as its maker has not had more than enough read", () => {
+    const large = "x".repeat(96 << 10);
+    using holder = startHolder(["memfd", large], []);
+    const scan = new Scan();
+    let times = 0;
+    for (;;) {
+      const file = readMemfd(holder.pid, NAME, scan.room);
+      if (file === undefined) break;
+      scan.note(file);
+      times++;
+    }
+    assertEquals(times, 10);
+    assertEquals(scan.room(NOBODY), large.length);
+  });
+
+  asRoot("is one of the same mount in every mount namespace; nothing else is opened", () => {
+    const cases: [string[], string | undefined][] = [
+      [["memfd", "in a namespace"], "in a namespace"],
+      [["fifo"], undefined],
+      [["device"], undefined],
+    ];
+    for (const [files, wanted] of cases) {
+      using holder = startHolder([...files, "mark", "user", `${NOBODY}`], []);
+      assertEquals(read(holder.pid), wanted);
+      // Events come in their order: that of another file would be there before this one.
+      close(open(descriptorOn(holder.pid, "/mark (deleted)"), O_RDWR | O_NONBLOCK));
+      holder.expect(/opened \d/);
+      assertEquals(holder.output.match(/opened/g)?.length, 1);
+      assertEquals(/opened (\d)/.exec(holder.output)?.[1], wanted === undefined ? "2" : "1");
+    }
+  });
+
+  asNobody("has its maker's ids", () => {
     using holder = startHolder(["memfd", "a text"]);
-    const [file] = readMemfds(holder.pid, NAME, MAX);
+    const file = readMemfd(holder.pid, NAME, () => MAX);
     assertEquals([file?.uid, file?.gid], [NOBODY, NOBODY]);
   });
 
-  withMemory("are not looked for among very many descriptors", () => {
-    const cases: [number, string[]][] = [[900, ["few"]], [1 << 14, []]];
+  withMemory("is not looked for among very many descriptors", () => {
+    const cases: [number, string | undefined][] = [[900, "few"], [1 << 14, undefined]];
     for (const [number, found] of cases) {
       using holder = startHolder(["memfd", "few", "wide", `${number}`], []);
       assertEquals(read(holder.pid), found);
     }
   });
 
-  it("are none of a process that is gone", () => assertEquals(read(1 << 22), []));
+  it("is none of a process that is gone", () => assertEquals(read(1 << 22), undefined));
 });

@@ -4,6 +4,7 @@
  *   unsealed TEXT the same, which can be changed
  *   sparse BYTES  a file of memory of that size, of nothing
  *   fifo          a named pipe without a writer
+ *   mark          a named pipe, too, called otherwise
  *   device        a device, of which it has only the name: O_PATH in open(2)
  *   wide N        has a descriptor N
  *   as UID        what follows is made as that user, who it is not for the rest
@@ -68,9 +69,8 @@ static void own_root(void)
 static int watch = -1;
 
 /* Has it open, of which nothing but the text of a link is left; each open(2) of it from now on is said. */
-static void other(mode_t mode, dev_t device, int flags)
+static void other(const char *name, mode_t mode, dev_t device, int flags)
 {
-	const char *name = "/memfd:" NAME;
 	own_root();
 	watch = watch < 0 ? inotify_init1(IN_CLOEXEC) : watch;
 	if (mknod(name, mode | 0666, device) || open(name, flags) < 0 ||
@@ -92,9 +92,11 @@ int main(int argc, char **argv)
 {
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "fifo") == 0)
-			other(S_IFIFO, 0, O_RDWR);
+			other("/memfd:" NAME, S_IFIFO, 0, O_RDWR);
+		else if (strcmp(argv[i], "mark") == 0)
+			other("/mark", S_IFIFO, 0, O_RDWR);
 		else if (strcmp(argv[i], "device") == 0)
-			other(S_IFCHR, makedev(1, 3), O_PATH);
+			other("/memfd:" NAME, S_IFCHR, makedev(1, 3), O_PATH);
 		else if (i + 1 == argc)
 			fail(argv[i]);
 		else if (strcmp(argv[i], "memfd") == 0)
