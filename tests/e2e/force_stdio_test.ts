@@ -277,8 +277,8 @@ while True:
     using old = Terminal.start(["python3", "-c", EPOLL], { label: "old" });
     old.expect("go");
     untilReady(old.pid);
-    using moved = startOn(["-s", old.pid]).terminal;
     const oldTty = readStat(old.pid)!.ttyNr;
+    using moved = startOn(["-s", old.pid]).terminal;
     waitUntil("the move", () => isMoved(old.pid, oldTty));
     moved.line("hello");
     moved.expect("from 0: hello");

@@ -108,7 +108,7 @@ describe("a member that has no room for descriptors", () => {
       const [first] = refused([pids[0]!]);
       assertMatch(first!, new RegExp(`^Cannot move process ${pids[0]}: it has as many open files`));
       assertEquals(places(pids), before);
-      for (const pid of pids) assertMatch(statOf(pid).state, /[SRT]/);
+      for (const pid of pids) assertMatch(statOf(pid).state, /[SRDT]/);
       // Where the shell was shown a stop before the move failed it has the job in the background.
       if (statOf(pids[0]!).tpgid !== pids[0]) {
         old.expect(PROMPT);

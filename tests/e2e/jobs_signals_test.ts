@@ -275,8 +275,8 @@ describe("a shell that had a job of several", () => {
 
 /** Not by MovedJob, which compares with what was: they are stopped before. */
 function moveStopped(old: Terminal, pids: readonly number[]): Terminal {
-  const moved = startReptyr([pids[0]!]);
   const before = statOf(pids[0]!).ttyNr;
+  const moved = startReptyr([pids[0]!]);
   waitUntil(
     "the job to go on elsewhere",
     () => statOf(pids[0]!).ttyNr !== before && pids.every((pid) => /[SR]/.test(statOf(pid).state)),

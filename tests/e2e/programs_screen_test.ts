@@ -4,6 +4,7 @@ import { join } from "@std/path";
 import { afterEach, beforeEach, describe } from "@std/testing/bdd";
 import { assertNoneLeft, RESTLESS, SHAPES, Target } from "../support/e2e_target.ts";
 import { requires } from "../support/programs.ts";
+import { untilBlocked } from "../support/victim.ts";
 
 describe("reptyr moves programs that fill the screen", () => {
   let folder = "";
@@ -62,8 +63,10 @@ describe("reptyr moves programs that fill the screen", () => {
       }, { snapshot: { mappings: "named" } });
       using moved = top.move({ rows: 15, columns: 70 });
       moved.expectScreen(/^top - [^]*PID USER[^]*\n *\d+ /);
+      untilBlocked(top.pid); // it throws away what is typed while it is at work
       moved.type("l"); // the line with the load average goes
       moved.expectScreen((screen) => !screen.text.includes("load average"));
+      untilBlocked(top.pid);
       moved.type("q");
       top.expectEnd(moved, 0);
     });

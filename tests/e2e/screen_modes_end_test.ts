@@ -38,7 +38,7 @@ const PAUSED: readonly Paused[] = [
     terminal.expectScreen(({ lines }) => lines[0] === "line 2.");
   }],
   ["top", () => ["top", "-d", "600"], "PID USER", (terminal) => {
-    // The line with the load average goes. top throws away what is typed while it is at work.
+    // The line with the load average goes.
     terminal.type("l");
     terminal.expectScreen(({ lines }) => lines[0]!.startsWith("Tasks:"));
   }],
@@ -127,7 +127,10 @@ describe("our terminal after a moved full-screen program", () => {
               privateModes(screen.modes) === privateModes(modes)
             );
           }
+          // top throws away what is typed while it is at work.
+          untilBlocked(pid);
           key(shell);
+          untilBlocked(pid);
           shell.type("q");
           shell.expect(PROMPT);
           shell.line("echo status $?");

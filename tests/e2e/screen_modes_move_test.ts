@@ -133,6 +133,7 @@ describe("reptyr and what a full-screen program sets on its terminal", () => {
         top.terminal.expectScreen(({ lines, cursor }) => lines[cursor.row] === PROMPT.trimEnd());
       }
       assertScreenRight(top.terminal);
+      untilBlocked(top.pid); // it throws away what is typed while it is at work
       moved.type("q");
       top.expectEnd(moved, 0);
       assertScreenRight(moved);

@@ -92,8 +92,11 @@ describe("a target on its own", () => {
     () => {
       const script = 'setsid "$@" <&1 & echo "<$!>"; exec cat';
       using other = Terminal.start(["bash", "-c", script, "bash", ...ARGV]);
-      const pid = Number(other.expect(/<(\d+)>\r\n/)[1]);
-      READY(other);
+      // Which of the two says its line first is open.
+      const pid = waitUntil(
+        "both",
+        () => other.output.includes("ready\r\n") && Number(/<(\d+)>\r\n/.exec(other.output)?.[1]),
+      );
       using target = Target.of(other, pid, { snapshot: RESTLESS });
       const { session, ttyNr } = target.stat;
       assertEquals([session, ttyNr], [pid, 0]);

@@ -3,6 +3,7 @@ import { afterEach, describe } from "@std/testing/bdd";
 import { SIGHUP, SIGINT, SIGKILL, SIGQUIT, SIGTERM, SIGWINCH } from "../../src/ffi/constants.ts";
 import { readStat } from "../../src/proc/stat.ts";
 import { readStatus } from "../../src/proc/status.ts";
+import { childrenOf, ProcessHandle } from "../support/child.ts";
 import { assertNoneLeft, type Shape, SHAPES, Target } from "../support/e2e_target.ts";
 import { linesOf, Moved, settingsOf, startOn } from "../support/input_run.ts";
 import { requiresCompiler, victim } from "../support/programs.ts";
@@ -121,12 +122,20 @@ describe("an error after the terminal was made raw", () => {
     using stopped = Terminal.start([victim("input_vfork")]);
     stopped.expect("ready");
     waitUntil("uninterruptible sleep", () => readStat(stopped.pid)?.state === "D");
-    const { terminal, settings } = startOn(["--timeout=0.5", stopped.pid]);
+    using child = new ProcessHandle(waitUntil("the child", () => childrenOf(stopped.pid)[0]));
+    using cleanup = new DisposableStack();
+    cleanup.defer(() => child.end());
+    const { terminal, settings } = startOn(["--timeout=60", stopped.pid]);
     using _ = terminal;
     waitUntil("a raw terminal", () => settingsOf(terminal) !== settings);
+    // Only now, however long it took to see that, has reptyr something to say.
+    stopped.child.handle.end();
     assertEquals(terminal.expectExit(), { kind: "exited", status: 1 });
     assertEquals(settingsOf(terminal), settings);
-    assertMatch(linesOf(terminal.output)[0]!, /^reptyr: Cannot stop process \d+: /);
+    assertEquals(linesOf(terminal.output), [
+      `reptyr: Process ${stopped.pid} ended while it was being moved`,
+    ]);
+    assertMatch(linesOf(terminal.output)[0]!, /^reptyr: /);
   });
 });
 

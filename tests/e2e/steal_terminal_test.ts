@@ -28,7 +28,7 @@ describe("reptyr -T", () => {
       stolen.ask("echo it is $$", `it is ${shell}\r\n`);
 
       const pids = [window.pid, ...others];
-      for (const _ of pids) window.expect(/end EIO events 0x[0-9a-f]+ data 0x[0-9a-f]+ in \d+/);
+      for (const _ of pids) window.expect(/end EIO events 0x[0-9a-f]+ data 0x[0-9a-f]+ in \d+\r\n/);
       for (const pid of pids) {
         assertMatch(window.output, new RegExp(`end EIO .* in ${pid}\\r\\n`));
         // What it holds is another file, under the same numbers, as close-on-exec as before.

@@ -83,6 +83,25 @@ static long make(const char *call)
 	fail(call);
 }
 
+/* Until process `pid` sleeps: it has nothing else to wait for than its call. */
+static void await_sleep(pid_t pid)
+{
+	struct timespec pause = {0, 1000000};
+	for (;;) {
+		char path[64], stat[512];
+		snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+		int fd = open(path, O_RDONLY);
+		ssize_t count = fd < 0 ? -1 : read(fd, stat, sizeof stat - 1);
+		close(fd);
+		if (count <= 0)
+			_exit(0);
+		stat[count] = 0;
+		if (strncmp(strrchr(stat, ')'), ") S", 3) == 0)
+			return;
+		nanosleep(&pause, NULL);
+	}
+}
+
 static void send_signals(pid_t to, const char *way)
 {
 	int each = way ? 40 : 4;
@@ -94,6 +113,8 @@ static void send_signals(pid_t to, const char *way)
 		else if (way && sent == 4)
 			number = SIGCONT;
 		nanosleep(&pause, NULL);
+		if (number == SIGUSR1 || number == SIGSTOP)
+			await_sleep(to);
 		if (kill(to, number))
 			break;
 	}
