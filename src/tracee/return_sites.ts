@@ -17,7 +17,10 @@ const CHUNK = 1 << 18;
 /** A program without a C library may have the code in tens of megabytes of its own. */
 const MOST_BYTES = 1 << 24;
 
-/** Offsets in the files of mappings, which other processes of the job have mapped too. */
+/**
+ * Offsets in the files of mappings, which other processes of the job have mapped too; undefined where all that is looked
+ * at of a mapping was read and has none.
+ */
 const known = new Map<string, number | undefined>();
 
 /** The sites in process `pid`, of which `tid` is a thread that lives; `undefined` when one is not there. */
@@ -100,14 +103,25 @@ function search(
       const address = mapping.start + BigInt(offset);
       if (patterns.some((pattern) => standsAt(code, mapping, address, pattern))) return address;
     }
-    const offset = searchMapping(code, mapping, patterns, alignment, left);
-    const isFinal = offset !== undefined || !code.isPartial(mapping);
+    const { offset, isWhole } = searchMapping(code, mapping, patterns, alignment, left);
+    const isFinal = offset !== undefined ||
+      (isWhole && !code.isPartial(mapping) && isStillThere(code, mapping));
     if (key !== undefined && isFinal) known.set(key, offset);
     if (offset !== undefined) return mapping.start + BigInt(offset);
     left -= Number(mapping.end - mapping.start);
     if (left <= 0) return undefined;
   }
   return undefined;
+}
+
+/** A process that runs may have executed another program since: then something else was read, or nothing. */
+function isStillThere(
+  { pid, tid }: CodeReader,
+  { start, dev, inode, offset }: Mapping,
+): boolean {
+  return (readExecutableMaps(pid, tid) ?? []).some((one) =>
+    one.start === start && one.dev === dev && one.inode === inode && one.offset === offset
+  );
 }
 
 function standsAt(
@@ -126,19 +140,22 @@ function searchMapping(
   patterns: readonly Uint8Array[],
   alignment: number,
   most: number,
-): number | undefined {
+): { readonly offset: number | undefined; readonly isWhole: boolean } {
   const { start, end } = mapping;
   const longest = Math.max(...patterns.map(({ length }) => length));
   const overlap = Math.ceil((longest - 1) / alignment) * alignment;
   const size = Math.min(Number(end - start), most);
+  let isWhole = true;
   for (let from = 0; from < size; from += CHUNK - overlap) {
-    const bytes = code.read(mapping, start + BigInt(from), Math.min(CHUNK, size - from));
+    const wanted = Math.min(CHUNK, size - from);
+    const bytes = code.read(mapping, start + BigInt(from), wanted);
+    isWhole &&= bytes.length === wanted;
     for (const pattern of patterns) {
       const found = indexOfBytes(bytes, pattern, alignment);
-      if (found >= 0) return from + found;
+      if (found >= 0) return { offset: from + found, isWhole };
     }
   }
-  return undefined;
+  return { offset: undefined, isWhole };
 }
 
 /** The engine searches text much faster than bytes. ISO 8859-1, as far as it matters here: one character a byte. */

@@ -9,6 +9,7 @@ import { readFds } from "../../src/proc/fds.ts";
 import { readProcText } from "../../src/proc/gone.ts";
 import { readStat } from "../../src/proc/stat.ts";
 import { readStatus } from "../../src/proc/status.ts";
+import { childrenOf } from "../support/child.ts";
 import { assertNoneLeft, type Shape, Target } from "../support/e2e_target.ts";
 import { startOn } from "../support/input_run.ts";
 import { isX86_64, requires, requiresThat, victim } from "../support/programs.ts";
@@ -177,6 +178,23 @@ describe("reptyr is killed while it moves", () => {
       },
     );
   }
+
+  onX86_64("strace", "cc")("a program with a child that executes others all the time", () => {
+    // Some of those that are looked at while they run are other programs by then.
+    for (const number of [12, 15, 18, 21, 24, 27, 30, 33, 36, 39]) {
+      using target = Target.start(
+        "session leader",
+        [victim("come_and_go"), "exec"],
+        (terminal) => terminal.expect("ready"),
+      );
+      const children = childrenOf(target.pid);
+      killAt(target, "ptrace", number);
+      target.terminal.line("hello");
+      target.terminal.expect("line: hello");
+      assertEquals(childrenOf(target.pid), children);
+      assert(children.every((pid) => /[RSD]/.test(readStat(pid)?.state ?? "")), `${number}`);
+    }
+  });
 
   onX86_64("strace", "cc")("and a call that it was in is made to its end", () => {
     for (const call of ["poll", "futex", "epoll_wait", "read"]) {

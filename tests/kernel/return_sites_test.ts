@@ -1,0 +1,32 @@
+/** Where the code stands that a safety net needs, of processes that execute other programs meanwhile. */
+import { assert, assertEquals } from "@std/assert";
+import { describe } from "@std/testing/bdd";
+import { x86_64 } from "../../src/arch/x86_64.ts";
+import { readExecutableMaps } from "../../src/proc/maps.ts";
+import { findReturnSites } from "../../src/tracee/return_sites.ts";
+import { isX86_64, requiresCompilerAnd } from "../support/programs.ts";
+import { startVictim } from "../support/victim.ts";
+
+/** Where nothing is mapped: the first page of a process. */
+const NOWHERE = 0x1000n;
+
+describe("the sites of a safety net", () => {
+  requiresCompilerAnd(isX86_64, "it is about x86_64")(
+    "are found in a process, although another one has lost its mappings while it was looked at",
+    () => {
+      using terminal = startVictim("command");
+      const { pid } = terminal;
+      const maps = readExecutableMaps(pid, pid)!;
+      const right = findReturnSites(pid, pid, x86_64, maps);
+      assert(right !== undefined);
+      // As of a process that has executed another program since these were read.
+      const gone = maps.map((mapping) =>
+        mapping.executable
+          ? { ...mapping, start: NOWHERE, end: NOWHERE + mapping.end - mapping.start }
+          : mapping
+      );
+      assertEquals(findReturnSites(pid, pid, x86_64, gone), undefined);
+      assertEquals(findReturnSites(pid, pid, x86_64, maps), right);
+    },
+  );
+});
