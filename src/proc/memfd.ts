@@ -87,7 +87,7 @@ let mountOfMemory: number | undefined;
  * Whether a file is on the mount of the kernel's own on which all of memfd_create(2) are, whatever mount namespace they
  * come from: no user can make anything else there. `path` is that of its fdinfo.
  */
-function isOfMemory(path: string): boolean {
+export function isOfMemory(path: string): boolean {
   const mount = readable(() => parseFdinfo(Deno.readTextFileSync(path)).mntId);
   if (mount === undefined) return false;
   mountOfMemory ??= findMountOfMemory();

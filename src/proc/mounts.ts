@@ -1,6 +1,8 @@
 /** File systems that somebody has to be asked for: proc_pid_mountinfo(5). */
 import { procFolder, readable, readProcText } from "./gone.ts";
+import { parseFdinfo } from "./fdinfo.ts";
 import type { Mapping } from "./maps.ts";
+import { isOfMemory } from "./memfd.ts";
 
 /** Those that a program or another machine serves, which may not answer. */
 const SERVED = /^(fuse|fuseblk|nfs4?|cifs|smb3|smbfs|9p|afs|ceph|coda|lustre|orangefs)(\.|$)/;
@@ -10,7 +12,8 @@ export interface Mounts {
   readonly devices: ReadonlySet<string>;
   /** Those of them that are served. */
   readonly served: ReadonlySet<string>;
-  /** The ids of the mounts of these. */
+  /** The ids of all mounts, and of those of a file system that is served. */
+  readonly ids: ReadonlySet<number>;
   readonly servedIds: ReadonlySet<number>;
 }
 
@@ -21,6 +24,7 @@ export interface Mounts {
 export function parseMounts(text: string): Mounts {
   const devices = new Set<string>();
   const served = new Set<string>();
+  const ids = new Set<number>();
   const servedIds = new Set<number>();
   for (const line of text.split("\n")) {
     const words = line.split(" ");
@@ -28,11 +32,12 @@ export function parseMounts(text: string): Mounts {
     const device = words[2];
     if (device === undefined || type === undefined) continue;
     devices.add(device);
+    ids.add(Number(words[0]));
     if (!SERVED.test(type)) continue;
     served.add(device);
     servedIds.add(Number(words[0]));
   }
-  return { devices, served, servedIds };
+  return { devices, served, ids, servedIds };
 }
 
 /** By the link of the namespace: all members of a job mostly have the same. */
@@ -45,6 +50,19 @@ export function readMounts(pid: number, tid: number): Mounts {
     parseMounts(readable(() => readProcText(pid, tid, "mountinfo")) ?? "");
   if (namespace !== "") known.set(namespace, found);
   return found;
+}
+
+/**
+ * Whether descriptor `fd` of process `pid` can be had, read and closed without waiting for anybody: close(2) of a file that
+ * is served asks its server, too. Pipes and sockets are on no mount that is told, nor is what was unmounted since.
+ */
+export function isAtHand(pid: number, tid: number, fd: number): boolean {
+  const path = `/proc/${pid}/fdinfo/${fd}`;
+  const mount = readable(() => parseFdinfo(Deno.readTextFileSync(path)).mntId);
+  if (mount === undefined) return false;
+  // As they are now: the number of a mount is used again.
+  const { ids, servedIds } = parseMounts(readable(() => readProcText(pid, tid, "mountinfo")) ?? "");
+  return ids.has(mount) && !servedIds.has(mount) || isOfMemory(path);
 }
 
 /**

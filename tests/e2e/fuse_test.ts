@@ -2,7 +2,7 @@
  * Programs with files on a file system that another program serves, which may be a member of the job, may never answer, and
  * may answer nobody but its own user.
  */
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { afterEach, describe } from "@std/testing/bdd";
 import { readStat } from "../../src/proc/stat.ts";
 import { assertNoneLeft, SHAPES } from "../support/e2e_target.ts";
@@ -16,9 +16,11 @@ import {
 } from "../support/fuse.ts";
 import { Moved } from "../support/input_run.ts";
 import { describeEngines, Procout } from "../support/procout.ts";
-import { hasCompiler, victim } from "../support/programs.ts";
+import { hasCompiler, requires, victim } from "../support/programs.ts";
 import { reportOn } from "../support/reports.ts";
 import { BASH, Emulator, Stolen } from "../support/steal.ts";
+import { requiresCapability } from "../support/capabilities.ts";
+import { Terminal } from "../support/terminal.ts";
 import { NOBODY } from "../support/users.ts";
 
 /** The program answers on its new terminal, and ends there. */
@@ -29,6 +31,18 @@ function assertServed(moved: Moved, before = () => {}): void {
   moved.terminal.line("exit 9");
   moved.expectEnd(9);
 }
+
+/** Writes a file to its terminal, at each line. */
+const COPIES = `
+import os, sys
+file = os.open(sys.argv[1], os.O_RDONLY)
+print("ready", flush=True)
+for line in sys.stdin:
+    os.sendfile(1, file, 0, 14)
+    print("copied", flush=True)
+`;
+
+const withPython = requiresCapability(["mountns", "fuse", "users"], requires("python3", "cc"));
 
 describe("a job with the server of a file system in it", () => {
   afterEach(assertNoneLeft);
@@ -61,6 +75,26 @@ describeEngines("a job with the server of a file system in it", () => {
     procout.untilStdout("line: hello");
     assertEquals(Deno.statSync(`/proc/${job.pid}/fd/10`).ino, 2);
     job.terminal.line("exit 9");
+    procout.expectEnd(0);
+  });
+
+  withPython("is mirrored when it copies from that by sendfile(2), but for what it copies", () => {
+    using folder = new MountPoint();
+    const source = Deno.makeTempFileSync();
+    using _source = { [Symbol.dispose]: () => Deno.removeSync(source) };
+    Deno.writeTextFileSync(source, "from the file\n");
+    const argv = ["python3", "-c", COPIES, `${folder.path}/file`];
+    using terminal = Terminal.start(served(folder.path, "member", argv, source));
+    using server = new FuseServer(terminal);
+    terminal.expect("ready");
+    const { ppid } = readStat(server.pid)!;
+    using procout = Procout.watch(ppid, ["-f"]);
+    terminal.line("go");
+    terminal.expect("from the file");
+    procout.untilStdout("copied");
+    assert(!procout.stdout.includes("from the file"));
+    assertMatch(procout.stderr, new RegExp(`process ${ppid} writes by sendfile cannot be shown`));
+    terminal.press("^D");
     procout.expectEnd(0);
   });
 });

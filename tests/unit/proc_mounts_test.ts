@@ -17,9 +17,10 @@ const mapping = (dev: string, inode = 7n) => ({ dev, inode }) as Mapping;
 
 describe("parseMounts", () => {
   it("tells file systems that are served from those that are the kernel's own", () => {
-    const { devices, served, servedIds } = parseMounts(TEXT);
+    const { devices, served, ids, servedIds } = parseMounts(TEXT);
     assertEquals([...devices], ["98:0", "0:35", "0:36", "8:17", "0:5", "0:40"]);
     assertEquals([...served], ["0:35", "0:36", "8:17"]);
+    assertEquals([...ids], [36, 40, 41, 42, 43, 44]);
     assertEquals([...servedIds], [40, 41, 42]);
   });
   it("takes nothing out of what is no line", () => {

@@ -1,6 +1,7 @@
 /** The bytes of a call, taken when it has returned: as many as it says, not as many as were asked for. */
 import { close, filePosition, pread } from "../../ffi/descriptor.ts";
 import { pidfdGetfd, pidfdOpen } from "../../ffi/process.ts";
+import { isAtHand } from "../../proc/mounts.ts";
 import { Gather } from "../../tracee/gather.ts";
 import { readMemory } from "../../tracee/remote_memory.ts";
 import { type Call, MESSAGE_LAYOUT } from "../calls.ts";
@@ -114,11 +115,16 @@ export class Payload {
     }
   }
 
-  /** What was copied is read from where it was copied from: the position behind it is known, and its length. */
+  /**
+   * What was copied is read from where it was copied from: the position behind it is known, and its length. Not where a
+   * program serves that file: it may be watched, too, and stand still until we come to it.
+   */
   #deliverCopy(thread: Thread, call: Call & { effect: "copy" }, length: number): boolean {
     const { process } = thread;
+    const number = thread.low(call.source);
+    if (!isAtHand(process.pid, thread.tid, number)) return false;
     process.pidfd ??= pidfdOpen(process.pid);
-    const source = process.pidfd < 0 ? -1 : pidfdGetfd(process.pidfd, thread.low(call.source));
+    const source = process.pidfd < 0 ? -1 : pidfdGetfd(process.pidfd, number);
     if (source < 0) return false;
     try {
       const end = this.#endOfSource(thread, call, source);

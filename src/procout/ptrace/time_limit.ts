@@ -7,6 +7,7 @@ import { close } from "../../ffi/descriptor.ts";
 import { KCMP_FILES } from "../../ffi/constants.ts";
 import { kcmp, pidfdGetfd, pidfdOpen } from "../../ffi/process.ts";
 import { socketTimeout } from "../../ffi/socket.ts";
+import { readable } from "../../proc/gone.ts";
 import { readMemory } from "../../tracee/remote_memory.ts";
 import type { Thread, TimeLimit } from "./table.ts";
 import {
@@ -73,6 +74,9 @@ function readSocket({ process, tid }: Thread, fd: number, option: number): numbe
   const { pid } = process;
   // pidfd_getfd(2) knows the descriptors of the first thread only.
   if (tid !== pid && kcmp(pid, tid, KCMP_FILES, 0, 0) !== 0) return undefined;
+  // To close anything else may be to wait for a program that stands still.
+  const link = readable(() => Deno.readLinkSync(`/proc/${pid}/fd/${fd}`));
+  if (!link?.startsWith("socket:[")) return undefined;
   process.pidfd ??= pidfdOpen(pid);
   const socket = process.pidfd < 0 ? -1 : pidfdGetfd(process.pidfd, fd);
   if (socket < 0) return undefined;
