@@ -15,7 +15,7 @@ import type { Pty } from "../tty/pty.ts";
 import type { Termios } from "../tty/settings.ts";
 import { setTermios } from "../tty/termios.ts";
 import type { WindowSize } from "../tty/window_size.ts";
-import type { Audience } from "./helpers.ts";
+import type { Audience, Helpers } from "./helpers.ts";
 import { loansSoFar } from "../tracee/loan_clock.ts";
 import { explainTimeout } from "../tracee/frozen.ts";
 import { overlap, type Steps } from "../tracee/steps.ts";
@@ -28,8 +28,8 @@ import { abandonOnFailure, firstOf } from "./failure.ts";
 import { releaseHeld } from "./hold.ts";
 import { Job } from "./job.ts";
 import { helpersOf, wholeGroup } from "./job_helpers.ts";
-import { othersInTheWay, othersOfGroup } from "./job_members.ts";
-import type { ProcessName } from "./job_record.ts";
+import { isIn, othersInTheWay, othersOfGroup } from "./job_members.ts";
+import type { JobRecord, ProcessName } from "./job_record.ts";
 import { type KnownRecord, readRecords, recordFor } from "./known_records.ts";
 import type { LeftBehind } from "./late_prompt.ts";
 import { tellLeftUndone, warnOfForbiddenReturns } from "./left_undone.ts";
@@ -232,13 +232,12 @@ function changeStopped(
   const earlier = recordFor(name, known);
   const helpers = stays ? wholeGroup(job) : helpersOf(job, earlier?.groups);
   const parent = shell ?? earlier?.shell;
-  const members = how.alone ? [] : job.helpers.map(({ stat }) => named(stat));
+  const said = how.alone ? NOBODY : ownWord(job, helpers);
   const publish = () =>
     record.write({
       target: name,
       ...parent === undefined ? {} : { shell: parent },
-      groups: helpers.groups,
-      members,
+      ...said,
       bystanders: facts.bystanders.map(named),
       shields: shields.map(({ record }) => record).filter((one) => one !== undefined),
     });
@@ -255,6 +254,20 @@ function changeStopped(
     oldSize: old.size,
     publish,
     ...shell === undefined || !isWaiting ? {} : { left: leftIn(shell.pid, job, staying) },
+  };
+}
+
+const NOBODY = { groups: [], members: [] };
+
+/** The next reptyr believes us with our authority: what is known only on the word of a lesser one is left out. */
+function ownWord(
+  { helpers, gate }: Job,
+  { groups, processes }: Helpers,
+): Required<Pick<JobRecord, "groups" | "members">> {
+  const limited = processes.filter((one) => gate.isLimited(one)).map(({ pid }) => readStat(pid));
+  return {
+    groups: groups.filter((group) => !limited.some((stat) => stat && isIn(group, stat))),
+    members: helpers.map(({ stat }) => named(stat)).filter((one) => !gate.isLimited(one)),
   };
 }
 

@@ -58,6 +58,14 @@ export function mayTrace(holder: Credentials, target: Credentials, around: Surro
     (target.capPermitted & ~holder.capPermitted) === 0n;
 }
 
+/** Whether `holder` may do all that `other` may: it has the same ids and namespace, no capability less, and no filter more. */
+export function isNoLess(holder: Credentials, other: Credentials): boolean {
+  return hasIdsOf(holder, other) && hasIdsOf(other, holder) && isInNamespaceOf(holder, other) &&
+    (other.capEffective & ~holder.capEffective) === 0n &&
+    (other.capPermitted & ~holder.capPermitted) === 0n &&
+    (holder.seccomp === 0 || other.seccomp !== 0) && holder.label === other.label;
+}
+
 /** The file system ids do not count. */
 function hasIdsOf({ uids: [uid], gids: [gid] }: Credentials, target: Credentials): boolean {
   return target.uids.slice(0, 3).every((one) => one === uid) &&

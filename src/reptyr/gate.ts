@@ -65,6 +65,11 @@ export class Gate {
     return this.#admitted.get(pid)?.startTime === startTime;
   }
 
+  /** Whether it was admitted on the word of one that may do less than we may: that is not to be said on as our own. */
+  isLimited(process: ProcessName): boolean {
+    return this.#authorityFor(process)?.isOurs === false;
+  }
+
   /** Send `signal` to exactly this process; false when it has ended, or is not admitted. */
   signal(process: ProcessName, signal: number): boolean {
     if (!this.admits(process)) {

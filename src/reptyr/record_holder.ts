@@ -4,11 +4,13 @@ import { type Credentials, readCredentials } from "../proc/credentials.ts";
 import { isEnding, readStat, type Stat } from "../proc/stat.ts";
 import { listTids } from "../proc/tasks.ts";
 import { readYamaLevel } from "../tracee/attach_facts.ts";
-import { maySignal, mayTrace, type Surroundings } from "./authority.ts";
+import { isNoLess, maySignal, mayTrace, type Surroundings } from "./authority.ts";
 import type { ProcessName } from "./job_record.ts";
 
 /** What may be done on the word of a process: asked right before it is done, of processes as they are then. */
 export interface Authority {
+  /** Whether it may do all that we may: what it says can be said on as a word of our own. */
+  readonly isOurs: boolean;
   readonly maySignal: (name: ProcessName, signal?: number) => boolean;
   readonly mayTrace: (name: ProcessName) => boolean;
 }
@@ -42,6 +44,10 @@ export class RecordHolder implements Authority {
 
   get isRoot(): boolean {
     return this.credentials.uids[0] === 0;
+  }
+
+  get isOurs(): boolean {
+    return isNoLess(this.credentials, this.#around.self);
   }
 
   /** Whether it may send `signal`, or any, to a process. */

@@ -220,8 +220,9 @@ function leave({ target, attachment, rawMode, pty }: Service): void {
   );
   // What it did before is still to be put back when its first shell has ended: the other reptyr does that, when it
   // could read our record.
-  const raised = attachment.shields.some(({ raised }) => raised);
-  if (raised && !isMovedOn(target)) {
+  const raised = attachment.shields.filter(({ raised }) => raised);
+  const isUntold = raised.some(({ record }) => record === undefined);
+  if (isUntold || raised.length > 0 && !isMovedOn(target)) {
     writeStderr("  It goes on ignoring SIGHUP: the shell it was started from lives");
   }
 }

@@ -48,9 +48,11 @@ export function takeOverJob(
   const processes = readLiveStats().filter((stat) =>
     gate.admits(stat) && groups.some((group) => isIn(group, stat))
   );
+  // Our word has our authority: what another's limits is not said on.
+  const said = authority.isOurs ? record : { target, groups: [], members: [] };
   const publish = () =>
     published.write({
-      ...record,
+      ...said,
       shields: shields.map(({ record }) => record).filter((one) => one !== undefined),
     });
   publish();

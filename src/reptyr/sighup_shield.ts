@@ -93,9 +93,12 @@ export class SighupShield {
     return undefined;
   }
 
-  /** What another reptyr needs to know of it; undefined when it has been lifted. */
+  /**
+   * What another reptyr needs to know of it; undefined when it has been lifted, and for one that was adopted on the word of
+   * a process that may do less than we may: we would give it our own.
+   */
   get record(): ShieldRecord | undefined {
-    if (this.#saved === undefined) return undefined;
+    if (this.#saved === undefined || this.authority?.isOurs === false) return undefined;
     const { process, shell } = this.names;
     return { process, shell, action: this.#saved.toHex(), image: this.image };
   }

@@ -5,9 +5,17 @@
 import { assert, assertEquals } from "@std/assert";
 import { afterEach, describe } from "@std/testing/bdd";
 import { SIGHUP, SIGTERM } from "../../src/ffi/constants.ts";
+import { readMemfd } from "../../src/proc/memfd.ts";
 import { readStats } from "../../src/proc/stats.ts";
 import { hasSignal, readStatus } from "../../src/proc/status.ts";
-import type { HelperGroup, ProcessName, ShieldRecord } from "../../src/reptyr/job_record.ts";
+import {
+  type HelperGroup,
+  MAX_RECORD_SIZE,
+  parseRecord,
+  type ProcessName,
+  type ShieldRecord,
+} from "../../src/reptyr/job_record.ts";
+import { RECORD_NAME } from "../../src/reptyr/published_record.ts";
 import { requiresCapability } from "../support/capabilities.ts";
 import { assertNoneLeft } from "../support/e2e_target.ts";
 import { type ForgerOptions, nameOf, shieldOf, startForger } from "../support/forged_record.ts";
@@ -172,6 +180,32 @@ describe("a forged job record, believed by root's reptyr -T as far as its holder
     }, { prefix: [...AS_NOBODY, "unshare", "-Ur"] });
     for (const one of before) one.assert();
     assertUnsignalled(bystander);
+  });
+
+  asRoot("is not passed on as a word of root's own, which the next one would believe", () => {
+    const cases = [{ prefix: AS_NOBODY, told: [0, 0, 0] }, { prefix: [], told: [1, 2, 1] }];
+    for (const { prefix, told } of cases) {
+      using bystander = startBystander(AS_NOBODY);
+      using shielded = startShielded(AS_NOBODY);
+      using users = new UsersTerminal();
+      using _forger = startForger({
+        target: nameOf(users.shell),
+        groups: [groupOf(bystander.pid)],
+        members: [bystander.pid, shielded.pid].map(nameOf),
+        shields: [{ ...shieldOf(shielded.pid), shell: nameOf(bystander.pid) }],
+      }, { prefix });
+      using stolen = Stolen.from(users.shell);
+      const record = waitUntil("its record", () => {
+        const file = readMemfd(stolen.pid, RECORD_NAME, () => MAX_RECORD_SIZE);
+        const found = file && parseRecord(new TextDecoder().decode(file.bytes));
+        return found?.groups && found;
+      });
+      assertEquals(record.target, nameOf(users.shell));
+      const { groups = [], members = [], shields } = record;
+      assertEquals([groups, members, shields].map(({ length }) => length), told);
+      Deno.kill(stolen.pid, "SIGTERM");
+      stolen.expectEnd(128 + SIGTERM);
+    }
   });
 
   asRoot("does nothing for a file that another user has made", () => {

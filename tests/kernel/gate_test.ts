@@ -44,7 +44,7 @@ function assertClosed(gate: Gate, child: Child, name = nameOf(child.pid)): void 
 }
 
 /** Of a process that may do nothing. */
-const FORBIDDING: Authority = { maySignal: () => false, mayTrace: () => false };
+const FORBIDDING: Authority = { isOurs: false, maySignal: () => false, mayTrace: () => false };
 
 function assertForbidden(gate: Gate, child: Child, name = nameOf(child.pid)): void {
   assertLeftAlone(child, () => {
