@@ -125,6 +125,7 @@ export const aarch64: Architecture = {
     mmap: 222,
     munmap: 215,
     nanosleep: 101,
+    prlimit64: 261,
     recvmsg: 212,
     restart_syscall: 128,
     rt_sigaction: 134,

@@ -24,6 +24,7 @@ export type SyscallName =
   | "mmap"
   | "munmap"
   | "nanosleep"
+  | "prlimit64"
   | "recvmsg"
   | "restart_syscall"
   | "rt_sigaction"

@@ -110,6 +110,7 @@ export const i386: Architecture = {
     mmap: 192,
     munmap: 91,
     nanosleep: 162,
+    prlimit64: 340,
     recvmsg: 372,
     restart_syscall: 0,
     rt_sigaction: 174,

@@ -100,6 +100,7 @@ export const x86_64: Architecture = {
     mmap: 9,
     munmap: 11,
     nanosleep: 35,
+    prlimit64: 302,
     recvmsg: 47,
     restart_syscall: 219,
     rt_sigaction: 13,

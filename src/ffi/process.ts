@@ -1,5 +1,5 @@
 /** Calls on other processes. All return raw values (see `raw.ts`) unless they say otherwise. */
-import { PRIO_PROCESS, RLIMIT_MEMLOCK } from "./constants.ts";
+import { PRIO_PROCESS, RLIMIT_MEMLOCK, RLIMIT_NOFILE } from "./constants.ts";
 import { libc } from "./libc.ts";
 import { enterKernel } from "./kernel_entry.ts";
 import { raw } from "./raw.ts";
@@ -78,6 +78,11 @@ export function allowLockedMemory(): Disposable {
       if (result === 0) enterKernel(OWN_NUMBERS.prlimit64, [0, RLIMIT_MEMLOCK, before, 0]);
     },
   };
+}
+
+/** prlimit(2) of another process: RLIMIT_NOFILE becomes `limit`, a struct rlimit. */
+export function setOpenFilesLimit(pid: number, limit: Uint8Array<ArrayBuffer>): number {
+  return enterKernel(OWN_NUMBERS.prlimit64, [pid, RLIMIT_NOFILE, limit, 0]);
 }
 
 /** Have the scheduler prefer thread `tid` by so many steps, where we may: setpriority(2). What it starts takes after it. */

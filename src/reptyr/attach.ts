@@ -34,6 +34,7 @@ import { type KnownRecord, readRecords, recordFor } from "./known_records.ts";
 import type { LeftBehind } from "./late_prompt.ts";
 import { tellLeftUndone, warnOfForbiddenReturns } from "./left_undone.ts";
 import { OldScreen } from "./old_screen.ts";
+import { makeRoom } from "./make_room.ts";
 import { isDriven, type OldSettings, oldSettings } from "./old_settings.ts";
 import { isForeground } from "./old_shell.ts";
 import { fdsOn, type OldTerminal } from "./old_terminal.ts";
@@ -374,10 +375,9 @@ function equip(
       cleanup.defer(() => close(opened));
       wanted.push(opened);
     }
-    // Beside what it is given: at first the sockets that bring it, later a copy of each that is replaced.
-    if (wanted.length > 0) member.requireRoom(wanted.length + Math.max(2, wanted.length));
     return { member, plan, old, wanted, needed: needed.length, oldControlling };
   });
+  makeRoom(wishes.map(({ member, plan, wanted }) => ({ member, plan, wanted: wanted.length })));
   return overlap(wishes.map(({ member, plan, old, wanted, needed, oldControlling }) => {
     const receive = function* (): Steps<Mover> {
       const given = yield* member.receiving(wanted);

@@ -13,7 +13,8 @@ import { FreezerWatch } from "../tracee/frozen.ts";
 import { overlap } from "../tracee/steps.ts";
 import { tooMany, untilInterruptible } from "../tracee/stop_threads.ts";
 import type { Deadline, Waits } from "../tracee/wait.ts";
-import { Member, memberOf } from "./member.ts";
+import { Member } from "./member.ts";
+import { memberOf } from "./seized.ts";
 
 export interface JobOptions {
   readonly target: ProcessName;

@@ -1,14 +1,12 @@
 /** One process of the job while it is stopped, and what is to be done with it. */
-import { GivenUpError, RefusedError, SyscallError, TraceeDiedError } from "../errors.ts";
+import { GivenUpError, RefusedError } from "../errors.ts";
 import { close } from "../ffi/descriptor.ts";
-import { ERRNO } from "../ffi/errno.ts";
-import { pidfdGetfd, pidfdOpen, pidfdOpenThread } from "../ffi/process.ts";
+import { pidfdGetfd } from "../ffi/process.ts";
 import { orThrow } from "../ffi/raw.ts";
-import { readCommand } from "../proc/command.ts";
-import { type Descriptor, readFds } from "../proc/fds.ts";
-import { readOpenFilesLimit } from "../proc/limits.ts";
-import { livingThread, readStat, type Stat } from "../proc/stat.ts";
-import { readStatus, type Status } from "../proc/status.ts";
+import type { Descriptor } from "../proc/fds.ts";
+import { limitFor, readOpenFilesLimit } from "../proc/limits.ts";
+import type { Stat } from "../proc/stat.ts";
+import type { Status } from "../proc/status.ts";
 import { awaitBlockedCalls } from "../tracee/blocked_calls.ts";
 import { RemoteSyscalls } from "../tracee/remote_syscalls.ts";
 import { FreezerWatch } from "../tracee/frozen.ts";
@@ -16,33 +14,18 @@ import { findReturnSitesEarly } from "../tracee/return_sites.ts";
 import { finish, type Steps } from "../tracee/steps.ts";
 import type { Tracee } from "../tracee/tracee.ts";
 import { Deadline, waitOut, type Waits } from "../tracee/wait.ts";
+import { FileRoom } from "./file_room.ts";
 import { serversLast } from "./file_servers.ts";
 import type { AskedProcess, Gate } from "./gate.ts";
 import { handOver } from "./handover.ts";
 import type { ProcessName } from "./job_record.ts";
+import { type MemberFacts, openPidfd, readFacts } from "./member_facts.ts";
 import { type OldTerminal, oldTerminal } from "./old_terminal.ts";
 import type { MovePlan } from "./plan.ts";
-import { attachFailure } from "./preflight.ts";
-import { underSeccomp } from "./refusals.ts";
-import { closeAll, FIRST_FREE, tooManyFiles } from "./remote_descriptor.ts";
+import { closeAll, FIRST_FREE } from "./remote_descriptor.ts";
+import { memberOf, type Settled, settled } from "./seized.ts";
 import { withOwnDescriptors } from "./sharing.ts";
 import { swapDescriptors } from "./swap.ts";
-
-interface Facts {
-  readonly stat: Stat;
-  readonly status: Status;
-  readonly fds: readonly Descriptor[];
-}
-
-function readFacts({ pid, mainTid }: Tracee): Facts {
-  const stat = readStat(pid);
-  const status = readStatus(pid, mainTid);
-  const fds = readFds(pid, mainTid);
-  if (stat === undefined || status === undefined || fds === undefined) {
-    throw new TraceeDiedError(pid);
-  }
-  return { stat, status, fds };
-}
 
 /** A stopped process of the job. Disposing lets it go as it is then. */
 export class Member implements Disposable {
@@ -50,8 +33,10 @@ export class Member implements Disposable {
   readonly #unneeded: number[] = [];
   #loan: RemoteSyscalls | undefined;
   #abandoned = false;
+  /** What {@linkcode makeRoom} has changed, for as long as there is a loan. */
+  #room: FileRoom | undefined;
   readonly pidfd: number;
-  #facts: Facts;
+  #facts: MemberFacts;
 
   private constructor(readonly tracee: Tracee) {
     const { pid, mainTid, tids } = tracee;
@@ -113,14 +98,14 @@ export class Member implements Disposable {
     processes: readonly ProcessName[],
     deadline: Deadline,
     gate: Gate,
-  ): Waits<Seized[]> {
+  ): Waits<Settled<Member>[]> {
     const pids = processes.map(({ pid }) => pid);
     for (const pid of pids) findReturnSitesEarly(pid);
     const turns = serversLast(pids);
     const freezers = new FreezerWatch(pids);
     const frozen = freezers.look();
     awaitBlockedCalls(pids);
-    const stopped: Seized[] = [];
+    const stopped: Settled<Member>[] = [];
     const timeoutSeconds = deadline.seconds;
     let asked: Settled<AskedProcess>[] = [];
     try {
@@ -161,14 +146,34 @@ export class Member implements Disposable {
     return oldTerminal(this.stat.ttyNr, this.fds);
   }
 
+  /** Whether it may open `count` more files. */
+  hasRoom(count: number): boolean {
+    const soft = readOpenFilesLimit(this.pid, this.tracee.mainTid)?.soft ?? Infinity;
+    return this.#limitFor(soft, count, -1) <= soft;
+  }
+
+  #limitFor(soft: number, count: number, highest: number): number {
+    const used = this.fds.map(({ fd }) => fd);
+    return limitFor({ soft, used, first: FIRST_FREE, count, highest });
+  }
+
   /**
-   * Throws RefusedError unless it may open `count` more files. Asked for at first: once the shell has seen the
-   * job stop, that cannot be undone.
+   * From now on it may open `count` more files, and `highest` over what is open there. To be asked for at first: once the
+   * shell has seen the job stop, that cannot be undone. Throws RefusedError.
    */
-  requireRoom(count: number): void {
-    const limit = readOpenFilesLimit(this.pid, this.tracee.mainTid) ?? Infinity;
-    const used = this.fds.filter(({ fd }) => fd >= FIRST_FREE && fd < limit).length;
-    if (limit - FIRST_FREE - used < count) throw tooManyFiles(this.pid);
+  makeRoom(count: number, highest: number): void {
+    const before = readOpenFilesLimit(this.pid, this.tracee.mainTid);
+    const needed = before && this.#limitFor(before.soft, count, highest);
+    if (before === undefined || needed === undefined || needed <= before.soft) return;
+    // The first thing to be done in a loan is the last one that is undone.
+    this.giveBack();
+    this.#room = new FileRoom(before, needed);
+    try {
+      this.within(() => {});
+    } catch (error) {
+      this.#room = undefined;
+      throw error;
+    }
   }
 
   /**
@@ -178,17 +183,32 @@ export class Member implements Disposable {
   within<T>(action: (remote: RemoteSyscalls) => T): T {
     if (this.#loan !== undefined) return action(this.#loan);
     const remote = RemoteSyscalls.begin(this.tracee);
-    if (remote.hasNet) return action(this.#loan = remote);
-    using _ = remote;
+    if (!remote.hasNet) return this.#doAtOnce(remote, action);
+    this.#loan = remote;
+    if (this.#room !== undefined) finish(this.#room.raise(remote));
     return action(remote);
   }
 
   /** {@linkcode within} in steps; without a safety net in one step, for the loan is to be short then. */
   *stepsWithin<T>(action: (remote: RemoteSyscalls) => Steps<T>): Steps<T> {
-    const remote = this.#loan ?? RemoteSyscalls.begin(this.tracee);
-    if (remote.hasNet) return yield* action(this.#loan = remote);
+    if (this.#loan !== undefined) return yield* action(this.#loan);
+    const remote = RemoteSyscalls.begin(this.tracee);
+    if (!remote.hasNet) return this.#doAtOnce(remote, (remote) => finish(action(remote)));
+    this.#loan = remote;
+    if (this.#room !== undefined) yield* this.#room.raise(remote);
+    return yield* action(remote);
+  }
+
+  #doAtOnce<T>(remote: RemoteSyscalls, action: (remote: RemoteSyscalls) => T): T {
     using _ = remote;
-    return finish(action(remote));
+    const room = this.#room;
+    if (room === undefined) return action(remote);
+    finish(room.raise(remote));
+    try {
+      return action(remote);
+    } finally {
+      finish(room.lower(remote));
+    }
   }
 
   /** As {@linkcode within}, to undo something; not after {@linkcode abandon}, when the process does that itself. */
@@ -236,7 +256,15 @@ export class Member implements Disposable {
     } finally {
       const loan = this.#loan;
       this.#loan = undefined;
-      if (loan !== undefined) yield* loan.giveBack();
+      if (loan !== undefined) yield* this.#ending(loan);
+    }
+  }
+
+  *#ending(loan: RemoteSyscalls): Steps<void> {
+    try {
+      if (this.#room !== undefined) yield* this.#room.lower(loan);
+    } finally {
+      yield* loan.giveBack();
     }
   }
 
@@ -287,54 +315,11 @@ export class Member implements Disposable {
 }
 
 /** One that is given up is nobody's result: it is thrown. */
-function* memberFrom(asked: AskedProcess): Waits<Seized> {
+function* memberFrom(asked: AskedProcess): Waits<Settled<Member>> {
   try {
     return { value: Member.of(yield* asked.stopping()) };
   } catch (error) {
     if (error instanceof GivenUpError) throw error;
     return { error };
   }
-}
-
-/** What has come of an attempt. */
-type Settled<T> = { readonly value: T } | { readonly error: unknown };
-
-function settled<T>(action: () => T): Settled<T> {
-  try {
-    return { value: action() };
-  } catch (error) {
-    return { error };
-  }
-}
-
-/** What became of a process that was to be stopped: see {@linkcode memberOf}. */
-export type Seized = Settled<Member>;
-
-/** The member, or a throw that says why process `pid` is none. */
-export function memberOf(pid: number, seized: Seized): Member {
-  if (!("error" in seized)) return seized.value;
-  const { error } = seized;
-  if (!isAttachForbidden(error)) throw error;
-  if (!isFiltered(pid)) throw attachFailure(pid);
-  throw underSeccomp({ pid, command: readCommand(pid) ?? "" });
-}
-
-function isFiltered(pid: number): boolean {
-  return (readStatus(pid, livingThread(pid))?.seccomp ?? 0) !== 0;
-}
-
-/** Other calls that make a member may be forbidden, too, and for other reasons. */
-function isAttachForbidden(error: unknown): boolean {
-  return error instanceof SyscallError && error.errno === ERRNO.EPERM &&
-    error.call.startsWith("ptrace(");
-}
-
-/** The leader's pidfd leads to no descriptors once the leader has exited: then that of another thread. */
-function openPidfd(pid: number, tid: number): number {
-  if (tid === pid) return orThrow(pidfdOpen(pid), `pidfd_open(${pid})`);
-  const pidfd = pidfdOpenThread(tid);
-  if (pidfd >= 0) return pidfd;
-  throw new RefusedError(`Cannot move process ${pid}: its first thread has exited`, [
-    "For such a process pidfd_open(PIDFD_THREAD) is needed, which Linux has since version 6.9",
-  ]);
 }

@@ -2,6 +2,7 @@
 import { RefusedError } from "../errors.ts";
 import { F_DUPFD_CLOEXEC } from "../ffi/constants.ts";
 import { ERRNO } from "../ffi/errno.ts";
+import { readOpenFilesLimit } from "../proc/limits.ts";
 import { isError, type RemoteSyscalls } from "../tracee/remote_syscalls.ts";
 import type { Steps } from "../tracee/steps.ts";
 
@@ -44,10 +45,20 @@ function inARow(fds: readonly number[]): number[][] {
   return runs;
 }
 
-/** RLIMIT_NOFILE: setrlimit(2). */
-export function tooManyFiles(pid: number): RefusedError {
+/**
+ * `missing`: how many descriptors; unknown for a process that opens files while it is being moved, as one can that shares
+ * its descriptor table.
+ */
+export function tooManyFiles(pid: number, missing?: number): RefusedError {
+  const limit = readOpenFilesLimit(pid, pid)?.soft;
+  const told = limit === undefined ? "" : ` (${limit})`;
+  const needed = missing === undefined ? "more descriptors" : moreDescriptors(missing);
   return new RefusedError(
-    `Cannot move process ${pid}: it has as many open files as it may have, and the move needs a few more`,
+    `Cannot move process ${pid}: it has reached RLIMIT_NOFILE${told}; moving needs ${needed}`,
     [`Raise its limit, for a moment at least: prlimit --pid ${pid} --nofile=NUMBER`],
   );
+}
+
+export function moreDescriptors(count: number): string {
+  return count === 1 ? "1 more descriptor" : `${count} more descriptors`;
 }

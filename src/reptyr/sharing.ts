@@ -14,3 +14,8 @@ export function sharesDescription(pid1: number, fd1: number, pid2: number, fd2: 
 export function withOwnDescriptors(tid: number, tids: readonly number[]): number[] {
   return tids.filter((other) => other !== tid && kcmp(tid, other, KCMP_FILES, 0, 0) > 0);
 }
+
+/** Whether processes or threads have one descriptor table: CLONE_FILES in clone(2). */
+export function sharesTable(one: number, other: number): boolean {
+  return kcmp(one, other, KCMP_FILES, 0, 0) === 0;
+}

@@ -13,6 +13,7 @@ import { Gate, nameOf } from "./gate.ts";
 import type { ProcessName } from "./job_record.ts";
 import { tellLeftUndone } from "./left_undone.ts";
 import { Member } from "./member.ts";
+import { makeRoom } from "./make_room.ts";
 import { type MovePlan, planJob } from "./plan.ts";
 import type { Patience } from "./patience.ts";
 import type { StealFacts } from "./steal_preflight.ts";
@@ -130,10 +131,10 @@ function replaceWith(
   movers: readonly { readonly member: Member; readonly plan: MovePlan }[],
   undo: DisposableStack,
 ): void {
-  const given = movers.map(({ member }) =>
+  const given = movers.map(({ member, plan }) =>
     unlessDead(() => {
-      // At first the sockets that bring it, later a copy of what is replaced.
-      member.requireRoom(3);
+      // As if all had one table.
+      makeRoom([{ member, plan, wanted: movers.length }]);
       const given = member.receive([what.replacement]);
       undo.defer(() => member.giveUp(given));
       return given;

@@ -14,6 +14,7 @@ import {
   whyNoMemfd,
   whyNoSme,
   whyNoSve,
+  whyNoSysResource,
 } from "./probes/kernel.ts";
 import { whyNoKvm } from "./probes/kvm.ts";
 import * as namespaces from "./probes/namespaces.ts";
@@ -42,6 +43,7 @@ const CAPABILITIES = {
   yama: ["Yama keeps an ordinary user from that", whyNoYama],
   seccomp: ["seccomp filters", whyNoSeccomp],
   seccomp_suspend: ["PTRACE_O_SUSPEND_SECCOMP", whyNoSeccompSuspend],
+  sys_resource: ["hard limits of others can be raised", whyNoSysResource],
   userns: ["user namespaces of an ordinary user", () => namespaces.whyNoUserNamespaces()],
   mountns: ["mount namespaces, and mounts in them", () => namespaces.whyNoMounts()],
   devpts: ["a devpts of one's own", () => namespaces.whyNoDevpts()],

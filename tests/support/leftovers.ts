@@ -31,6 +31,7 @@ interface Facts {
   readonly mappings: readonly string[];
   readonly descriptors: readonly string[];
   readonly threads: readonly string[] | undefined;
+  readonly limits: string;
   readonly ignored: string;
   readonly caught: string;
   readonly sharedPending: string;
@@ -96,6 +97,7 @@ function factsOf(pid: number, options: SnapshotOptions): Facts {
       `${fd}: ${terminalless(link)} flags 0o${fdinfo.flags.toString(8)}`
     ),
     threads: options.threads === false ? undefined : tids.map((tid) => describeThread(pid, tid)),
+    limits: Deno.readTextFileSync(`/proc/${pid}/task/${tid}/limits`),
     ignored: status.sigIgnored.toString(16),
     caught: status.sigCaught.toString(16),
     sharedPending: (status.sharedPending & ~unnoticed(status)).toString(16),

@@ -5,6 +5,10 @@ import { cString } from "../../../src/ffi/memory.ts";
 import { OWN_NUMBERS } from "../../../src/ffi/syscall_numbers.ts";
 import { close } from "../../../src/ffi/descriptor.ts";
 import { orThrow } from "../../../src/ffi/raw.ts";
+import { setOpenFilesLimit } from "../../../src/ffi/process.ts";
+import { rlimit } from "../../../src/ffi/structs.ts";
+import { readOpenFilesLimit } from "../../../src/proc/limits.ts";
+import { Struct } from "../../../src/struct.ts";
 import { spawn } from "../../../src/ffi/spawn.ts";
 import { parseStat, PF_KTHREAD } from "../../../src/proc/stat.ts";
 import { Child } from "../child.ts";
@@ -48,6 +52,21 @@ export function whyNoMemfd(): string | undefined {
     } finally {
       close(fd);
     }
+  } catch (error) {
+    return reasonOf(error);
+  }
+}
+
+/** A child's hard RLIMIT_NOFILE is raised: CAP_SYS_RESOURCE in the first user namespace. */
+export function whyNoSysResource(): string | undefined {
+  try {
+    using child = new Child(
+      spawn(["sleep", "1000"], { env: { PATH: Deno.env.get("PATH") ?? "" } }),
+    );
+    const hard = readOpenFilesLimit(child.pid, child.pid)?.hard ?? 0;
+    const limit = new Struct(rlimit).set("rlim_cur", 3n).set("rlim_max", BigInt(hard + 1));
+    orThrow(setOpenFilesLimit(child.pid, limit.bytes), "prlimit");
+    return undefined;
   } catch (error) {
     return reasonOf(error);
   }
