@@ -5,17 +5,17 @@ import { named } from "./refusals.ts";
 
 /**
  * Throws RefusedError for a session leader with whom others share the terminal. Only by giving it up can it take
- * another, and that takes it from the whole session: TIOCNOTTY in ioctl_tty(2). `table` holds all live processes.
+ * another, and that takes it from the whole session, and hangs up the foreground group: TIOCNOTTY in ioctl_tty(2). `table` holds all live processes.
  */
 export function refuseAlone(
   target: { readonly pid: number; readonly command: string },
-  { session, ttyNr }: ProcessPlace,
+  { session, ttyNr, tpgid }: ProcessPlace & { readonly tpgid?: number },
   table: readonly ProcessPlace[],
 ): void {
   const { pid } = target;
   if (session !== pid || ttyNr === 0) return;
   const others = table.filter((entry) =>
-    entry.pid !== pid && entry.session === pid && entry.ttyNr === ttyNr
+    entry.pid !== pid && entry.session === pid && (entry.ttyNr === ttyNr || entry.pgrp === tpgid)
   );
   if (others.length === 0) return;
   const who = others.length === 1 ? "another process" : `${others.length} other processes`;

@@ -176,7 +176,7 @@ async function tryToAttach(attempt: Attempt): Promise<Attachment | undefined> {
     if (stays) warnOfStaying(target.pid, obstacle, how);
     const staying = how.alone ? whoStays(job, facts) : [];
     const found = settingsOf(job);
-    using aside = isDriven(found) && how.redraw !== "none" && mayAsk(staying, job)
+    using aside = isDriven(found) && how.redraw !== "none" && mayAsk(staying, job, facts)
       ? await patience.wait(PutAside.asking(job, how.timeoutSeconds))
       : PutAside.nobody();
     if (patience.isTried) await patience.end();
@@ -221,7 +221,7 @@ function changeStopped(
     return changeSides(job, movers, {
       staying,
       known,
-      hasBystanders: facts.inGroup.length > 0,
+      hasBystanders: facts.bystanders.length > 0,
       stays,
     }, undo);
   });
@@ -299,8 +299,13 @@ function whoStays({ target, gate }: Job, { command }: PreflightFacts): readonly 
 }
 
 /** Programs that suspend themselves send the stop to their whole group: not when some of it would really stop. */
-function mayAsk(staying: readonly Stat[], { members }: Job): boolean {
-  return staying.every(({ pid }) => members.some((member) => member.pid === pid));
+function mayAsk(
+  staying: readonly Stat[],
+  { members }: Job,
+  { bystanders }: PreflightFacts,
+): boolean {
+  return bystanders.length === 0 &&
+    staying.every(({ pid }) => members.some((member) => member.pid === pid));
 }
 
 /** Whether nobody of those `staying` drives the old screen: the target does, where it handles ^Z. */

@@ -172,7 +172,12 @@ export class Job implements Disposable {
     const stats = [...this.members.map(({ stat }) => stat), ...table];
     const { stat: target, status: { nsPid }, terminal } = this.target;
     const evidence = evidenceOf({ nsPid, terminal: terminal?.identity }, this.#record);
-    const members = jobMembers(target, stats, Deno.pid, evidence);
+    // What is known of those that stand still already is not read again.
+    const members = jobMembers(target, stats, Deno.pid, {
+      ...evidence,
+      usesTerminal: (pid) => this.#members.has(pid) || evidence.usesTerminal(pid),
+      isInit: (pid) => !this.#members.has(pid) && evidence.isInit(pid),
+    });
     const stopped = this.alone ? othersInTheWay(target, members) : members;
     return stopped.filter(({ pid }) => !this.#members.has(pid));
   }

@@ -16,7 +16,7 @@ export interface EvidenceOf {
 export function evidenceOf(
   { nsPid, terminal }: EvidenceOf,
   record: JobRecord | undefined,
-): Evidence {
+): Required<Evidence> {
   const { groups, members = [], bystanders = [] } = record ?? {};
   return {
     usesTerminal: usersOf(terminal),

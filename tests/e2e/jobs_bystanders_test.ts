@@ -7,11 +7,22 @@ import { afterEach, describe } from "@std/testing/bdd";
 import { readStatus } from "../../src/proc/status.ts";
 import { assertNoneLeft } from "../support/e2e_target.ts";
 import { detached, playing, Scene } from "../support/bystanders.ts";
-import { isRoot, refused } from "../support/input_run.ts";
+import { childrenOf, ProcessHandle } from "../support/child.ts";
+import {
+  AS_NOBODY,
+  isMoved,
+  isRoot,
+  NOBODY,
+  refused,
+  startDetached,
+  startOn,
+  switchesOf,
+} from "../support/input_run.ts";
 import { statOf, typeInShell } from "../support/jobs_moved.ts";
-import { requires, requiresThat, which } from "../support/programs.ts";
+import { requires, requiresCompilerAnd, requiresThat, victim, which } from "../support/programs.ts";
 import { listed, why } from "../support/reports.ts";
-import { Terminal } from "../support/terminal.ts";
+import { Terminal, waitUntil } from "../support/terminal.ts";
+import { untilBlocked } from "../support/victim.ts";
 
 const UNSHARE = ["unshare", "--pid", "--fork", "--mount-proc"];
 
@@ -116,6 +127,56 @@ describe("a daemon in the process group of the target", () => {
     const look = (shell: Terminal) => void assertMatch(shell.output.replaceAll(/\s+/g, " "), named);
     scene.moveAndUse({ args: ["-s"], look });
   });
+
+  requiresCompilerAnd(which("python3") !== undefined, "not installed: python3")(
+    "is not stopped by a program that would stop its whole group for ^Z: that is not asked to",
+    () => {
+      using scene = new Scene({
+        bystanders: ["daemon"],
+        start: (folder) => {
+          const words = playing("pipe", folder).map((word) => `'${word}'`).join(" ");
+          const target = `sh -c 'echo $$ >"$0/target.pid"; exec "$1" stop "$0"'`;
+          return typeInShell(`stty -icanon; ${words} | ${target} ${folder} ${victim("suspends")}`);
+        },
+      });
+      const { target, bystanders: [daemon] } = scene;
+      const { pgrp, ttyNr } = statOf(target);
+      assertEquals(statOf(daemon!.pid).pgrp, pgrp);
+      using handle = new ProcessHandle(pgrp);
+      using moved = startOn([target]).terminal;
+      waitUntil("the move", () => isMoved(target, ttyNr));
+      daemon!.assertAsleep();
+      moved.press("^C");
+      moved.expectExit();
+      assert(handle.waitForEnd(20_000), "The first of the pipeline has not got the key");
+      daemon!.assertAsleep();
+    },
+  );
+
+  requiresThat(isRoot, "only root can be another user")(
+    "that is another user's does not keep a user from moving his own program out of it",
+    () => {
+      // As a job of at(1): a shell of root's, and a program of nobody's in its group.
+      using daemon = startDetached(["sh", "-c", `${AS_NOBODY.join(" ")} sleep 1000; exit 3`]);
+      const target = waitUntil(
+        "the program",
+        () => childrenOf(daemon.pid).find((pid) => statOf(pid).comm === "sleep"),
+      );
+      [daemon.pid, target].forEach((pid) => untilBlocked(pid));
+      assertEquals(statOf(target).pgrp, statOf(daemon.pid).pgrp);
+      const before = switchesOf(daemon.pid);
+      using moved = startOn(["-s", target], { prefix: AS_NOBODY, owner: NOBODY }).terminal;
+      waitUntil("the move", () => isMoved(target, 0));
+      moved.expect(`warning: Process ${daemon.pid} (`);
+      moved.resize(31, 97);
+      assertEquals(switchesOf(daemon.pid), before);
+      moved.press("^\\");
+      assertEquals(moved.expectExit(), { kind: "exited", status: 131 }, moved.describe());
+      // It has waited for its child, and no key has ended it.
+      const ended = waitUntil("the daemon to end", () => daemon.status);
+      assertEquals(ended, { kind: "exited", status: 3 });
+    },
+  );
 
   for (const args of [[], ["-1"], ["-s"]]) {
     withPython(`keeps the group's leader from being moved, in words: ${args.join(" ")}`, () => {

@@ -56,9 +56,19 @@ describe("refuseAlone", () => {
         "would lose the terminal with it (203, 200, 201, 300)",
     );
   });
+  it("refuses one that would hang up a foreground group, though that has no terminal", () => {
+    const leader = { ...shell, tpgid: grandchild.pgrp };
+    assertEquals(
+      refused(leader, [leader, grandchild])[0],
+      "Cannot move process 100 (bash) alone: it leads the session of another process, which would " +
+        "lose the terminal with it (202)",
+    );
+  });
   it("lets go who leads no session, is alone in it, or has no terminal to give up", () => {
     refuseAlone({ pid: 200, command: "bash" }, script, table);
     refuseAlone({ pid: 100, command: "bash" }, shell, [shell, grandchild]);
+    const background = { ...shell, tpgid: 300 };
+    refuseAlone({ pid: 100, command: "bash" }, background, [background, grandchild]);
     const daemon = entry(500, 1, 500, 500, 0);
     refuseAlone({ pid: 500, command: "d" }, daemon, [daemon, entry(501, 500, 500, 500, 0)]);
   });

@@ -183,8 +183,8 @@ def atd():
     witness("atd")
 
 
-def leader():
-    """Leads a process group that a daemon stays in, which is on no terminal and not below it any more."""
+def leave_daemon():
+    """Leave a daemon in the process group, which is on no terminal and not below its parent any more."""
 
     def child():
         if os.fork() > 0:
@@ -197,7 +197,19 @@ def leader():
 
     born(child)
     os.wait()
+
+
+def leader():
+    """Leads a process group that a daemon stays in."""
+    leave_daemon()
     become_target()
+
+
+def pipe():
+    """The first of a pipeline, which leads its group; a daemon stays in that, as in leader()."""
+    leave_daemon()
+    while True:
+        signal.pause()
 
 
 globals()[ROLE](*WORDS)
