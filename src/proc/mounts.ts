@@ -1,8 +1,6 @@
 /** File systems that somebody has to be asked for: proc_pid_mountinfo(5). */
 import { procFolder, readable, readProcText } from "./gone.ts";
-import { parseFdinfo } from "./fdinfo.ts";
 import type { Mapping } from "./maps.ts";
-import { isOfMemory } from "./memfd.ts";
 
 /** Those that a program or another machine serves, which may not answer. */
 const SERVED = /^(fuse|fuseblk|nfs4?|cifs|smb3|smbfs|9p|afs|ceph|coda|lustre|orangefs)(\.|$)/;
@@ -50,19 +48,6 @@ export function readMounts(pid: number, tid: number): Mounts {
     parseMounts(readable(() => readProcText(pid, tid, "mountinfo")) ?? "");
   if (namespace !== "") known.set(namespace, found);
   return found;
-}
-
-/**
- * Whether descriptor `fd` of process `pid` can be had, read and closed without waiting for anybody: close(2) of a file that
- * is served asks its server, too. Pipes and sockets are on no mount that is told, nor is what was unmounted since.
- */
-export function isAtHand(pid: number, tid: number, fd: number): boolean {
-  const path = `/proc/${pid}/fdinfo/${fd}`;
-  const mount = readable(() => parseFdinfo(Deno.readTextFileSync(path)).mntId);
-  if (mount === undefined) return false;
-  // As they are now: the number of a mount is used again.
-  const { ids, servedIds } = parseMounts(readable(() => readProcText(pid, tid, "mountinfo")) ?? "");
-  return ids.has(mount) && !servedIds.has(mount) || isOfMemory(path);
 }
 
 /**

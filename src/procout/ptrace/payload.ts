@@ -1,7 +1,7 @@
 /** The bytes of a call, taken when it has returned: as many as it says, not as many as were asked for. */
 import { close, filePosition, pread } from "../../ffi/descriptor.ts";
 import { pidfdGetfd, pidfdOpen } from "../../ffi/process.ts";
-import { isAtHand } from "../../proc/mounts.ts";
+import { isAtHand } from "../../proc/at_hand.ts";
 import { Gather } from "../../tracee/gather.ts";
 import { readMemory } from "../../tracee/remote_memory.ts";
 import { type Call, MESSAGE_LAYOUT } from "../calls.ts";
