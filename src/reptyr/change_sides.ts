@@ -319,12 +319,15 @@ function muteHangups({ members }: Job, leader: Member, undo: DisposableStack): (
 }
 
 /**
- * What a stopped member does about signals: a shield may have been lifted or raised since it was stopped. Its mask is the
- * one that it had then, for all signals are blocked while its registers are on loan.
+ * What a stopped member does about signals: a shield may have been lifted or raised since it was stopped. A signal counts
+ * as ignored only if it was before, too. While a process is traced, an ignored signal is queued, sig_ignored() in
+ * kernel/signal.c: the hang-up of the new terminal, if this program is killed, would be there when the shield is undone.
+ * The mask is the one that it had then, for all signals are blocked while its registers are on loan.
  */
 function signalsNow({ pid, tracee, status }: Member): SignalSets {
   const now = readStatus(pid, tracee.mainTid) ?? status;
-  return { ...now, sigBlocked: status.sigBlocked };
+  const sigIgnored = now.sigIgnored & status.sigIgnored;
+  return { ...now, sigIgnored, sigBlocked: status.sigBlocked };
 }
 
 /** Whether a session leader that gives up its terminal, makes the kernel hang up `member`. */

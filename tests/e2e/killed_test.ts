@@ -121,6 +121,7 @@ describe("reptyr is killed while it moves", () => {
 
   onX86_64("strace", "cc")("a shell's job: it is one, and comes back by fg", () => {
     const held: number[] = [];
+    let first: number | undefined;
     for (const number of [3, 14, 33, 49, 60, 66, 72, 76, 80, 84, 88, 92]) {
       using target = command("foreground job");
       const [before, fds] = [factsOf(target.pid), descriptorsOf(target.pid)];
@@ -133,6 +134,7 @@ describe("reptyr is killed while it moves", () => {
         assertSame(target, before, fds);
         target.terminal.line("hello");
         target.terminal.expect("line: hello");
+        first = number;
         break;
       }
       held.push(number);
@@ -152,6 +154,18 @@ describe("reptyr is killed while it moves", () => {
     }
     // How many requests come before setsid(2) changes with the program.
     assert(held.length >= 6, `setsid(2) comes soon after request ${held.at(-1)}`);
+    assert(first !== undefined, `setsid(2) comes later than request ${held.at(-1)}`);
+    // TIOCSCTTY is the call after setsid(2), and a call is four requests: the new terminal hangs up and is given up.
+    for (const number of [first + 4, first + 7]) {
+      using target = command("foreground job");
+      const [before, fds] = [factsOf(target.pid), descriptorsOf(target.pid)];
+      killAt(target, "ptrace", number);
+      waitUntil("the job to read", () => rests(target));
+      assertSame(target, before, fds);
+      assertEquals(target.stat.ttyNr, 0, `${number}`);
+      target.terminal.line("hello");
+      target.terminal.expect("line: hello");
+    }
   });
 
   for (const shape of ["session leader", "foreground job"] as const) {
