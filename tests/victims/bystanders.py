@@ -187,8 +187,11 @@ def leave_daemon():
     """Leave a daemon in the process group, which is on no terminal and not below its parent any more."""
 
     def child():
+        parent = os.getpid()
         if os.fork() > 0:
             os._exit(0)
+        while os.getppid() == parent:
+            os.sched_yield()
         nothing = os.open("/dev/null", os.O_RDWR)
         fcntl.ioctl(os.open("/dev/tty", O_TTY), TIOCNOTTY)
         on_terminal(nothing)
