@@ -115,6 +115,21 @@ describe("reptyr PID at the limit of its open files", () => {
     target.terminal.expect("line: hello");
   });
 
+  withPrlimit("is refused where nobody could put the limit back, if reptyr were killed", () => {
+    // Without a stack there is no place for a safety net.
+    using target = startCommand("session leader", [victim("stackless")]);
+    const soft = fill(target.pid, 4096);
+    const before = limitsOf(target.pid);
+    const untouched = new Untouched(target.pid);
+    assertEquals(refused([target.pid]), [
+      `Cannot move process ${target.pid}: it has reached RLIMIT_NOFILE (${soft}); ` +
+      "moving needs 4 more descriptors",
+      `Raise its limit, for a moment at least: prlimit --pid ${target.pid} --nofile=NUMBER`,
+    ]);
+    untouched.assert();
+    assertEquals(limitsOf(target.pid), before);
+  });
+
   withPrlimit("is moved with a member that has reached it, too", () => {
     using target = start("session leader", "cat & read x; echo got $x; wait");
     const [child] = waitUntil("the child", () => {
