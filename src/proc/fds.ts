@@ -1,7 +1,7 @@
 /** The open descriptors of a thread: /proc/PID/task/TID/fd and fdinfo. */
 
 import { type FdInfo, parseFdinfo } from "./fdinfo.ts";
-import { procFolder, unlessGone } from "./gone.ts";
+import { procFolder, readable, unlessGone } from "./gone.ts";
 import { type OpenFile, readOpenFile } from "./open_file.ts";
 
 export interface Descriptor extends Omit<OpenFile, "isFifo" | "isTold"> {
@@ -25,6 +25,12 @@ export function readFds(pid: number, tid: number): Descriptor[] | undefined {
     ?.sort((a, b) => a - b)
     .map((fd) => unlessGone(() => readDescriptor(folder, fd)))
     .filter((descriptor) => descriptor !== undefined);
+}
+
+/** Whether descriptor `fd` is a socket. False when it is closed, and when the kernel does not let us see. */
+export function isSocket(pid: number, tid: number, fd: number): boolean {
+  const link = readable(() => Deno.readLinkSync(`${procFolder(pid, tid)}/fd/${fd}`));
+  return link?.startsWith("socket:[") ?? false;
 }
 
 function readDescriptor(folder: string, fd: number): Descriptor | undefined {

@@ -5,6 +5,7 @@ import { ERRNO } from "../ffi/errno.ts";
 import { sleepersOf, sleepsOn } from "../proc/asleep.ts";
 import { readStat } from "../proc/stat.ts";
 import { listTids, readWchan } from "../proc/tasks.ts";
+import { breakableOf } from "./breakable_calls.ts";
 import { awaitBlockedCallsOf, noteBlockedCall } from "./blocked_calls.ts";
 import { interrupt, seize } from "./ptrace.ts";
 import { restart, takeBackStray } from "./release.ts";
@@ -16,6 +17,7 @@ export class Threads {
   readonly stopped: Set<number>;
   readonly #asked: Set<number>;
   readonly #seen: Set<number>;
+  #last: readonly number[] = [];
 
   /** Those of `stopped` stand still already, those of `running` have been asked to. */
   constructor(
@@ -37,34 +39,56 @@ export class Threads {
     return this.#asked.size === 0;
   }
 
-  /** Ask those that have not been seen yet to stop; they are returned. All are asked before the first is waited for. */
+  /**
+   * Ask those that have not been seen yet to stop; they are returned. All are asked before the first is waited for, but
+   * for those whose call the stop breaks: {@linkcode stop} asks them.
+   */
   ask(isFirst = false): readonly number[] {
     const fresh = (listTids(this.pid) ?? []).filter((tid) => !this.#seen.has(tid));
     if (!isFirst) awaitBlockedCallsOf(this.pid, fresh);
+    const breakable = breakableOf(this.pid, fresh);
+    this.#last = fresh.filter((tid) => breakable.has(tid));
     for (const tid of fresh) {
       this.#seen.add(tid);
-      if (askToStop(this.pid, tid)) this.#asked.add(tid);
+      if (!breakable.has(tid)) this.#askOne(tid);
     }
     return fresh;
   }
 
+  #askOne(tid: number): void {
+    if (askToStop(this.pid, tid)) this.#asked.add(tid);
+  }
+
   /**
-   * Wait for the threads of `first`, which have been asked. New ones may be born while the others are being stopped: go
-   * on until a pass finds none. What they were stopped in is returned.
+   * Wait for the threads of `first`, which {@linkcode ask} has returned. New ones may be born while the others are being
+   * stopped: go on until a pass finds none. What they were stopped in is returned.
+   *
+   * Threads whose call the stop breaks come last, one at a time: each is asked, waited for and repaired before the next is
+   * asked. So there is one at most that this program leaves broken if it is killed.
    */
   *stop(first: readonly number[], deadline: Deadline): Waits<WaitStatus[]> {
     const stops: WaitStatus[] = [];
     for (let fresh = first; fresh.length > 0; fresh = this.ask()) {
       if (fresh !== first && deadline.passed) throw tooMany(this.pid, fresh[0]!, deadline);
-      for (const tid of fresh.filter((tid) => this.#asked.has(tid))) {
-        const status = yield* untilInterrupted(this.pid, tid, deadline);
-        if (status === undefined) continue;
-        this.stopped.add(tid);
-        stops.push(status);
-        restart(tid);
+      const last = this.#last;
+      for (const tid of fresh) {
+        if (this.#asked.has(tid)) yield* this.#await(tid, deadline, stops);
+      }
+      for (const tid of last) {
+        this.#askOne(tid);
+        if (this.#asked.has(tid)) yield* this.#await(tid, deadline, stops);
       }
     }
     return stops;
+  }
+
+  *#await(tid: number, deadline: Deadline, stops: WaitStatus[]): Waits<void> {
+    const status = yield* untilInterrupted(this.pid, tid, deadline);
+    if (status === undefined) return;
+    this.stopped.add(tid);
+    // At once: until then the call returns EINTR if this program is killed.
+    restart(tid);
+    stops.push(status);
   }
 }
 

@@ -7,6 +7,7 @@ import { PTRACE_CONT, SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU } from "../ffi/constant
 import { usleep } from "../ffi/process.ts";
 import { orThrow } from "../ffi/raw.ts";
 import { hasSignal, readStatus } from "../proc/status.ts";
+import { breakableOf } from "./breakable_calls.ts";
 import { noteBlockedCall, takeBlockedCall } from "./blocked_calls.ts";
 import { interrupt, resume } from "./ptrace.ts";
 import { restart, restartOnRelease } from "./release.ts";
@@ -98,19 +99,28 @@ class Suspension {
     }
   }
 
+  /** In the order of stop_threads.ts. */
   *#stopAll(deadline: Deadline): Waits<void> {
+    const all = [...this.#running];
+    const breakable = breakableOf(this.#tracee.pid, all);
+    yield* this.#stopThose(all.filter((tid) => !breakable.has(tid)), deadline);
+    for (const tid of breakable) yield* this.#stopThose([tid], deadline);
+  }
+
+  *#stopThose(tids: readonly number[], deadline: Deadline): Waits<void> {
     const { pid } = this.#tracee;
-    this.#each((tid) => this.#interrupt(tid));
+    this.#each((tid) => this.#interrupt(tid), tids);
+    const left = () => tids.filter((tid) => this.#running.has(tid));
     for (;;) {
-      const before = this.#running.size;
+      const before = left().length;
       this.#each((tid) => {
         const status = this.#reported(tid, () => statusNow(pid, tid) ?? endOf(pid, tid, deadline));
         if (status?.kind === "interrupt-stop") this.#stop(tid);
         else this.#look(tid, status);
-      });
-      const [tid] = this.#running;
+      }, tids);
+      const [tid] = left();
       if (tid === undefined) return;
-      if (this.#running.size === before) yield { pid, tid };
+      if (left().length === before) yield { pid, tid };
     }
   }
 
