@@ -157,6 +157,8 @@ describe("reptyr that may not write files", () => {
     const folder = Deno.makeTempDirSync({ prefix: "reptyr-limits-" });
     try {
       const log = join(folder, "log");
+      // There from the start: it is read before the shell has opened it.
+      Deno.writeTextFileSync(log, "");
       const line = `exec prlimit --fsize=10 "$0" "$1" >>"$2"`;
       using script = Script.run(["sh", "-c", line, reptyrPath, `${target.pid}`, log]);
       script.write("12345\n");

@@ -86,14 +86,16 @@ export class MovedJob implements Disposable {
   /** Run `reptyr target` on a new terminal, which is returned: all is as moveBy() says. */
   move(
     target: number,
-    { args = [], stays = false, ...options }: TerminalOptions & {
+    { args = [], prefix = [], stays = false, ...options }: TerminalOptions & {
       readonly args?: readonly string[];
+      /** Runs reptyr as another user. */
+      readonly prefix?: readonly string[];
       readonly stays?: boolean;
     } = {},
   ) {
     const moved = new Terminal({ label: "reptyr", ...options });
     try {
-      const argv = [reptyrPath, ...args, String(target)];
+      const argv = [...prefix, reptyrPath, ...args, String(target)];
       this.moveBy(target, moved, () => moved.spawn(argv), stays);
       return moved;
     } catch (error) {

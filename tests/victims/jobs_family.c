@@ -6,12 +6,12 @@
  * KIND:
  *   plain     nothing special
  *   opened    has opened the terminal anew for each of the descriptors 0, 1 and 2
- *   full=N    the same, and can have only N more descriptors
+ *   full=N    the same, and can have only N more descriptors, by its hard limit
  *   group     in a process group of its own
  *   zombie    has ended, and nobody has waited for it
  *   seccomp   under a filter that allows everything but getppid(2)
  *   vfork     in uninterruptible sleep: waits in vfork(2) for a child that never ends
- *   self=N    no child: the parent itself is `opened`, and can have only N more descriptors
+ *   self=N    no child: the parent itself is `opened`, and can have only N more descriptors, by its hard limit
  */
 #include "victim.h"
 #include <linux/filter.h>
@@ -50,7 +50,7 @@ static void leave_room(int more)
 	while (top >= 0 && top < 40);
 	if (getrlimit(RLIMIT_NOFILE, &limit))
 		fail("getrlimit");
-	limit.rlim_cur = top + more;
+	limit.rlim_cur = limit.rlim_max = top + more;
 	close(top);
 	if (setrlimit(RLIMIT_NOFILE, &limit))
 		fail("setrlimit");
