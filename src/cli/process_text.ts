@@ -104,8 +104,10 @@ function cells(report: ProcessReport): string[] {
   ];
 }
 
-function terminalText({ terminal, terminalGone }: ProcessReport): string {
-  return `${terminal ?? ""}${terminalGone ? " (gone)" : ""}`;
+function terminalText({ terminal, terminalGone, terminalElsewhere }: ProcessReport): string {
+  // One that has gone has no name anywhere.
+  const where = terminalGone ? " (gone)" : terminalElsewhere ? " (elsewhere)" : "";
+  return `${terminal ?? ""}${where}`;
 }
 
 function aligned(row: readonly string[], widths: readonly number[]): string[] {

@@ -270,6 +270,7 @@ export const POSIX_SPAWN_SETSID = 0x80;
 export const RLIMIT_CPU = 0;
 export const RLIMIT_DATA = 2;
 export const RLIMIT_STACK = 3;
+export const RLIMIT_CORE = 4;
 export const RLIMIT_NPROC = 6;
 export const RLIMIT_NOFILE = 7;
 export const RLIMIT_MEMLOCK = 8;

@@ -14,6 +14,8 @@ export interface Status {
   readonly tracerPid: number;
   /** SECCOMP_MODE_*: 0 off, 1 strict, 2 filter. */
   readonly seccomp: number;
+  /** How many filters it is under; undefined on kernels before 5.9, which do not tell. */
+  readonly seccompFilters: number | undefined;
   /** Capability sets, bit N is capability number N of capabilities(7). */
   readonly capPermitted: bigint;
   readonly capEffective: bigint;
@@ -66,12 +68,14 @@ export function parseStatus(text: string): Status {
   };
   const mask = (name: string): bigint => BigInt(`0x${line(name)}`);
   const kthread = lines.get("Kthread");
+  const filters = lines.get("Seccomp_filters");
   return {
     tgid: Number(line("Tgid")),
     uids: ids("Uid"),
     gids: ids("Gid"),
     tracerPid: Number(line("TracerPid")),
     seccomp: Number(lines.get("Seccomp") ?? 0),
+    seccompFilters: filters === undefined ? undefined : Number(filters),
     capPermitted: mask("CapPrm"),
     capEffective: mask("CapEff"),
     sigPending: mask("SigPnd"),

@@ -1,10 +1,11 @@
 /** `reptyr --list` and `reptyr --why PID`: whether processes can be moved. Only files in /proc are read. */
 
 import { lastingSleeper } from "../proc/asleep.ts";
-import { decodeDevice, terminalName } from "../proc/device.ts";
+import { decodeDevice, ptsIndex, terminalName } from "../proc/device.ts";
+import { readable } from "../proc/gone.ts";
 import { isDeadState, isKernelThread, isLive, livingThread, type Stat } from "../proc/stat.ts";
 import { explainAttachFailure, isAttachUnlikely } from "../tracee/attach_failure.ts";
-import { oldTerminal } from "./old_terminal.ts";
+import { oldTerminal, type TerminalIdentity } from "./old_terminal.ts";
 import { readLiveStats, readStats } from "../proc/stats.ts";
 import { byTerminal, type ProcessReport } from "./process_report.ts";
 import { inspect, readSurroundings, type RecordReader, type Surroundings } from "./preflight.ts";
@@ -45,12 +46,21 @@ function reportOn(pid: number, around: Surroundings, login: LoginFacts): Process
   const job = [pid, ...target.members.map(({ pid }) => pid)];
   const { stat, fds, inGroup, status } = target;
   const terminal = fds && oldTerminal(stat.ttyNr, fds)?.identity;
-  const known = { pid, uid: status.uids[0], job, seccomp: status.seccomp, inGroup, terminal };
+  const known = {
+    pid,
+    uid: status.uids[0],
+    job,
+    // Of one that is refused nothing is done about its filter.
+    seccomp: error === undefined ? status.seccomp : 0,
+    sharedFilter: target.sharedFilter?.kinship,
+    inGroup,
+    terminal,
+  };
   return {
     pid,
     uid,
     user: login.users.get(uid) ?? String(uid),
-    ...terminalOf(target),
+    ...terminalOf(target, terminal),
     state: target.stat.state,
     command: target.command,
     members: job.length,
@@ -68,6 +78,7 @@ const UNKNOWN = {
   user: null,
   terminal: null,
   terminalGone: false,
+  terminalElsewhere: false,
   state: null,
   command: null,
   members: null,
@@ -75,14 +86,24 @@ const UNKNOWN = {
 };
 
 /** The controlling terminal; without one, that which it would be moved away from. */
-function terminalOf({ stat, fds }: TargetFacts) {
+function terminalOf({ stat }: TargetFacts, old: TerminalIdentity | undefined) {
+  const terminalElsewhere = old !== undefined && isPtsElsewhere(old);
   if (stat.ttyNr !== 0) {
-    return { terminal: terminalName(decodeDevice(stat.ttyNr)), terminalGone: false };
+    const terminal = terminalName(decodeDevice(stat.ttyNr));
+    return { terminal, terminalGone: false, terminalElsewhere };
   }
-  const old = fds === undefined ? undefined : oldTerminal(0, fds);
-  if (old === undefined) return { terminal: null, terminalGone: false };
-  const { rdev, live } = old.identity;
-  return { terminal: terminalName(decodeDevice(rdev)), terminalGone: !live };
+  if (old === undefined) return { terminal: null, terminalGone: false, terminalElsewhere };
+  const { rdev, live } = old;
+  return { terminal: terminalName(decodeDevice(rdev)), terminalGone: !live, terminalElsewhere };
+}
+
+let ownDevpts: number | undefined;
+
+/** Whether a pts of this number is on a file system of its own, such as that of a container: pts(4). */
+function isPtsElsewhere({ dev, rdev }: TerminalIdentity): boolean {
+  if (ptsIndex(decodeDevice(rdev)) === undefined) return false;
+  ownDevpts ??= readable(() => Deno.statSync("/dev/pts").dev) ?? 0;
+  return ownDevpts !== 0 && dev !== ownDevpts;
 }
 
 /**

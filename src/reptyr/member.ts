@@ -23,7 +23,7 @@ import { type MemberFacts, openPidfd, readFacts } from "./member_facts.ts";
 import { type OldTerminal, oldTerminal } from "./old_terminal.ts";
 import type { MovePlan } from "./plan.ts";
 import { closeAll, FIRST_FREE } from "./remote_descriptor.ts";
-import { memberOf, type Settled, settled } from "./seized.ts";
+import { memberOf, requireTriedFilter, type Settled, settled } from "./seized.ts";
 import { withOwnDescriptors } from "./sharing.ts";
 import { swapDescriptors } from "./swap.ts";
 
@@ -43,6 +43,7 @@ export class Member implements Disposable {
     using cleanup = new DisposableStack();
     cleanup.use(tracee);
     this.#facts = readFacts(tracee);
+    requireTriedFilter(tracee, this.#facts.status);
     tracee.setSeccompMode(this.#facts.status.seccomp);
     const apart = withOwnDescriptors(mainTid, tids);
     if (apart.length > 0) {

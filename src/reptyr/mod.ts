@@ -102,7 +102,7 @@ function lookAgain({ pid, stat }: PreflightFacts, options: MoveOptions): Preflig
 
 /** What the user should know before anything is done. */
 function warnAbout(
-  { pid, members, inGroup, oldTerminal, status, targetSeccomp }: PreflightFacts,
+  { pid, members, inGroup, oldTerminal, status, targetSeccomp, sharedFilter }: PreflightFacts,
   alone: boolean,
 ): void {
   const limit = cpuWarning();
@@ -113,6 +113,7 @@ function warnAbout(
     uid: status.uids[0],
     job,
     seccomp: targetSeccomp,
+    sharedFilter,
     inGroup: alone ? [] : inGroup,
     terminal: alone ? undefined : oldTerminal?.identity,
   };

@@ -39,6 +39,8 @@ import {
 } from "./job_members.ts";
 import type { JobRecord, ProcessName } from "./job_record.ts";
 import { isOnTerminal, type OldTerminal, oldTerminal } from "./old_terminal.ts";
+import { readSharedFilter } from "./filter_facts.ts";
+import type { FilterFacts, Kinship } from "./shared_filter.ts";
 import { isSuspendedReptyr } from "./suspended.ts";
 import {
   inTheWay,
@@ -72,6 +74,8 @@ export interface PreflightFacts {
   readonly inGroup: readonly NamedProcess[];
   /** SECCOMP_MODE_* of the target: with 2 a filter may deny, or punish with death, what we make it call. */
   readonly targetSeccomp: number;
+  /** How it is known that the filter is ours, where it is not suspended. */
+  readonly sharedFilter: Kinship | undefined;
 }
 
 /** How the target is to be moved: MoveOptions in mod.ts. */
@@ -109,6 +113,7 @@ export function preflight(
     bystanders: target.bystanders,
     inGroup: target.inGroup,
     targetSeccomp: status.seccomp,
+    sharedFilter: target.sharedFilter?.kinship,
   };
 }
 
@@ -171,7 +176,7 @@ export interface Surroundings {
   readonly yama: number | undefined;
   readonly records: RecordReader;
   /** What tracing process `pid` depends on, read once; undefined when there is no such process. */
-  readonly attachFacts: (pid: number) => AttachFacts | undefined;
+  readonly attachFacts: (pid: number) => (AttachFacts & FilterFacts) | undefined;
 }
 
 /** Reads the records of other reptyrs: known_records.ts. */
@@ -183,7 +188,7 @@ export function readSurroundings(
   records: RecordReader = () => [],
 ): Surroundings {
   const ours = { self: readSelfFacts(), yama: readYamaLevel() };
-  const known = new Map<number, AttachFacts | undefined>();
+  const known = new Map<number, (AttachFacts & FilterFacts) | undefined>();
   const attachFacts = (pid: number) => {
     if (!known.has(pid)) known.set(pid, readable(() => readAttachFactsOf(pid, ours)));
     return known.get(pid);
@@ -195,7 +200,7 @@ export function readSurroundings(
 function readAttachFactsOf(
   pid: number,
   ours: Pick<Surroundings, "self" | "yama">,
-): (AttachFacts & { readonly stat: Stat }) | undefined {
+): (AttachFacts & FilterFacts & { readonly stat: Stat }) | undefined {
   const readBy = (tid: number | undefined) => {
     const stat = readStat(pid);
     const tids = listTids(pid);
@@ -203,7 +208,8 @@ function readAttachFactsOf(
     const command = readCommand(pid, tid);
     const attach = readAttachFacts(pid, tids, tid, ours, isSuspendedReptyr);
     if (command === undefined || attach === undefined) return undefined;
-    return { ...attach, command, stat };
+    const sharedFilter = readSharedFilter(pid, tid, attach.status, ours.self.status);
+    return { ...attach, command, stat, sharedFilter };
   };
   return throughThread(pid, readBy) ?? readBy(undefined);
 }

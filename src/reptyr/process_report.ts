@@ -13,6 +13,8 @@ export interface ProcessReport {
   readonly terminal: string | null;
   /** Whether that terminal has hung up. */
   readonly terminalGone: boolean;
+  /** Whether it is not ours of that name, but that of another /dev/pts, as every container has one. */
+  readonly terminalElsewhere: boolean;
   /** One letter of proc_pid_stat(5). */
   readonly state: string | null;
   /** Command line in one line, control characters written out. */

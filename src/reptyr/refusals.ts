@@ -15,6 +15,7 @@ import {
 } from "../tracee/attach_failure.ts";
 import type { JobMember, ProcessEntry } from "./job_members.ts";
 import { oldTerminal, openForOthers } from "./old_terminal.ts";
+import { type FilterFacts, filterRefusal, OUTSIDE } from "./shared_filter.ts";
 
 /** A process as a message names it. */
 export interface NamedProcess {
@@ -34,7 +35,7 @@ export interface RefusalFacts {
   readonly needsNoTerminal?: boolean;
 }
 
-export interface TargetFacts extends AttachFacts {
+export interface TargetFacts extends AttachFacts, FilterFacts {
   /** /proc/PID/stat. */
   readonly stat: Stat;
   /** The process that `pid` is a thread of, when it is not the process itself. */
@@ -82,9 +83,8 @@ export function refusal(facts: RefusalFacts): RefusedError | undefined {
   const unsupported = unsupportedProgram(target.wordBytes);
   if (unsupported !== undefined) return new RefusedError(`${subject}: ${unsupported}`);
   if (isAttachForbidden(target) || target.fds === undefined) return explainAttachFailure(target);
-  if (target.status.seccomp !== 0 && !canSuspendSeccomp(target)) {
-    return underSeccomp(target, target.self.status.seccomp !== 0);
-  }
+  const filtered = refusedByFilter(target);
+  if (filtered !== undefined) return filtered;
   if (!needsNoTerminal && oldTerminal(target.stat.ttyNr, target.fds) === undefined) {
     return onNoTerminal(target);
   }
@@ -98,10 +98,18 @@ export function frozenRefusal(facts: AttachFacts): RefusedError | undefined {
 }
 
 /** Why a member of the job, which would be stopped and changed with the target, cannot be; undefined when it can. */
-export function memberRefusal(member: AttachFacts): RefusedError | undefined {
+export function memberRefusal(member: AttachFacts & FilterFacts): RefusedError | undefined {
   if (isAttachForbidden(member)) return explainAttachFailure(member);
-  if (member.status.seccomp === 0 || canSuspendSeccomp(member)) return frozenRefusal(member);
-  return underSeccomp(member, member.self.status.seccomp !== 0);
+  return refusedByFilter(member) ?? frozenRefusal(member);
+}
+
+/** Why a seccomp filter keeps a process from making our calls; undefined where it can be suspended, or lets them pass. */
+function refusedByFilter(facts: AttachFacts & FilterFacts): RefusedError | undefined {
+  if (facts.status.seccomp === 0 || canSuspendSeccomp(facts)) return undefined;
+  const { sharedFilter } = facts;
+  return sharedFilter === undefined
+    ? underSeccomp(facts, facts.self.status.seccomp !== 0)
+    : filterRefusal(`Cannot move process ${named(facts)}`, sharedFilter.rehearsal);
 }
 
 /**
@@ -177,12 +185,11 @@ export function underSeccomp(
       named(target)
     }: it runs under a seccomp filter, which might kill it for the ` +
       "calls of the move",
-    [
-      isSelfFiltered
-        ? "Run reptyr as root outside of the container or sandbox: under a filter itself it cannot suspend one"
-        : `With CAP_SYS_ADMIN the filter can be suspended for a moment: sudo ${
-          target.again ?? `reptyr ${target.pid}`
-        }`,
+    isSelfFiltered ? [OUTSIDE] : [
+      `With CAP_SYS_ADMIN the filter can be suspended for a moment: sudo ${
+        target.again ?? `reptyr ${target.pid}`
+      }`,
+      `To move the terminal itself, which changes nothing in it, run: reptyr -T ${target.pid}`,
     ],
   );
 }

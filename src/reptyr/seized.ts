@@ -3,7 +3,8 @@ import { SyscallError } from "../errors.ts";
 import { ERRNO } from "../ffi/errno.ts";
 import { readCommand } from "../proc/command.ts";
 import { livingThread } from "../proc/stat.ts";
-import { readStatus } from "../proc/status.ts";
+import { readStatus, type Status } from "../proc/status.ts";
+import type { Tracee } from "../tracee/tracee.ts";
 import { attachFailure } from "./preflight.ts";
 import { underSeccomp } from "./refusals.ts";
 
@@ -36,4 +37,14 @@ export function memberOf<M>(pid: number, seized: Settled<M>): M {
 function isAttachForbidden(error: unknown): boolean {
   return error instanceof SyscallError && error.errno === ERRNO.EPERM &&
     error.call.startsWith("ptrace(");
+}
+
+/**
+ * For a process that makes our calls under its filter: one that was born meanwhile may have more filters than this program,
+ * and so than have been tried. Throws RefusedError.
+ */
+export function requireTriedFilter({ pid, suspendsFilter }: Tracee, status: Status): void {
+  if (suspendsFilter || status.seccomp === 0) return;
+  if (status.seccompFilters === readStatus(Deno.pid)?.seccompFilters) return;
+  throw underSeccomp({ pid, command: readCommand(pid) ?? "" }, true);
 }

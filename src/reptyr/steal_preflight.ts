@@ -21,6 +21,7 @@ import { nameOf } from "./gate.ts";
 import type { ProcessName } from "./job_record.ts";
 import { gather } from "./preflight.ts";
 import { frozenRefusal, named, noProcess, type TargetFacts } from "./refusals.ts";
+import { filterRefusal, OUTSIDE } from "./shared_filter.ts";
 import { findMaster, type FoundMaster } from "./stolen_master.ts";
 import {
   sameFile,
@@ -117,17 +118,25 @@ function refuseHolder(pid: number, { forbidden }: FoundMaster, target: TargetFac
     throw explainAttachFailure({ ...facts, again });
   }
   if (facts.status.seccomp !== 0 && !canSuspendSeccomp(facts)) {
-    throw new RefusedError(
+    throwIfFiltered(facts, target, again);
+  }
+  const refused = frozenRefusal(facts);
+  if (refused !== undefined) throw refused;
+}
+
+function throwIfFiltered(facts: TargetFacts, target: TargetFacts, again: string): void {
+  const { sharedFilter, self } = facts;
+  const refused = sharedFilter !== undefined
+    ? filterRefusal(`${subject(target)}: process ${named(facts)} holds it`, sharedFilter.rehearsal)
+    : new RefusedError(
       `${subject(target)}: process ${named(facts)}, which holds it, runs under a seccomp filter, ` +
         "which might kill it for the calls of the move",
       [
-        facts.self.status.seccomp !== 0
-          ? "Run reptyr as root outside of the container or sandbox: under a filter itself it cannot suspend one"
+        self.status.seccomp !== 0
+          ? OUTSIDE
           : `With CAP_SYS_ADMIN the filter can be suspended for a moment: sudo ${again}`,
       ],
     );
-  }
-  const refused = frozenRefusal(facts);
   if (refused !== undefined) throw refused;
 }
 

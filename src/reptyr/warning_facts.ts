@@ -16,7 +16,7 @@ import type { WarningFacts } from "./warnings.ts";
 
 /** What is known of a target already. */
 export type KnownFacts =
-  & Pick<WarningFacts, "pid" | "uid" | "job" | "seccomp" | "inGroup">
+  & Pick<WarningFacts, "pid" | "uid" | "job" | "seccomp" | "sharedFilter" | "inGroup">
   & { readonly terminal: TerminalIdentity | undefined };
 
 /** Others that could be moved from terminal `terminal`, which has hung up. One that is there has its own shell. */

@@ -1,6 +1,7 @@
 /** What a user should know about a target that can be moved all the same, and in what words. Pure. */
 
 import type { LoginSession } from "../proc/cgroup.ts";
+import type { Kinship } from "./shared_filter.ts";
 import { listed, type NamedProcess } from "./refusals.ts";
 
 export interface SleepingThread {
@@ -27,6 +28,8 @@ export interface WarningFacts {
   readonly left: readonly NamedProcess[];
   /** SECCOMP_MODE_* of the target. */
   readonly seccomp: number;
+  /** How it is known that its filter is ours, where it is not suspended for that. */
+  readonly sharedFilter?: Kinship | undefined;
   /** The login that the target belongs to, and that of this reptyr. */
   readonly session: LoginSession | undefined;
   readonly selfSession: LoginSession | undefined;
@@ -138,8 +141,12 @@ function subjectOf(
     : [`Processes ${list}`, stay, "they are"];
 }
 
-function seccomp({ pid, seccomp }: WarningFacts): string | undefined {
-  if (seccomp === 0) return undefined;
+function seccomp({ pid, seccomp, sharedFilter }: WarningFacts): string | undefined {
+  if (seccomp === 0 || sharedFilter === "certain") return undefined;
+  if (sharedFilter === "assumed") {
+    return `Process ${pid} is taken to be under the same seccomp filters as this reptyr, being in the same container ` +
+      "and under as many: a child of reptyr could make all calls of the move under these";
+  }
   return `Process ${pid} is under seccomp: its filter is suspended for the calls of the move; ` +
     "if this reptyr is killed by SIGKILL just then, what the filter forbids is not undone, and a process whose " +
     "filter forbids rt_sigreturn(2) may end";

@@ -35,7 +35,10 @@ export interface SeizeOptions {
   readonly timeoutSeconds: number;
   /** In place of that for the stop, where it has begun before. */
   readonly deadline?: Deadline;
-  /** Whether the main thread makes our calls without its seccomp filter, as by default. */
+  /**
+   * Whether the main thread makes our calls without its seccomp filter: by default unless this program is under one, which
+   * may not suspend any. That our calls pass the filter is the caller's affair then.
+   */
   readonly suspendsFilter?: boolean;
 }
 
@@ -105,7 +108,7 @@ export class Tracee implements Disposable {
    * is over already.
    */
   static ask(pid: number, options: SeizeOptions): AskedThreads {
-    const { timeoutSeconds, deadline, suspendsFilter = true } = options;
+    const { timeoutSeconds, deadline, suspendsFilter = !isFiltered() } = options;
     const threads = new Threads(pid);
     const limit = deadline ?? new Deadline(timeoutSeconds);
     return new AskedThreads(threads, limit, (stops) => {
@@ -276,4 +279,12 @@ function architectureOfThread(pid: number, tid: number): Architecture {
     "it runs in a mode of this processor that is not supported here " +
       `(its register set has ${registers.length} bytes)`;
   throw new RefusedError(`Cannot move process ${pid}: ${why}`);
+}
+
+let isUnderFilter: boolean | undefined;
+
+/** Whether this program is under a seccomp filter. */
+function isFiltered(): boolean {
+  isUnderFilter ??= readStatus(Deno.pid)?.seccomp !== SECCOMP_MODE_DISABLED;
+  return isUnderFilter;
 }

@@ -10,6 +10,7 @@ const VIM: ProcessReport = {
   user: "alice",
   terminal: "pts/3",
   terminalGone: false,
+  terminalElsewhere: false,
   state: "S",
   command: "vim notes.txt",
   members: 1,

@@ -42,6 +42,7 @@ describe("parseStatus", () => {
       gids: [100, 101, 102, 4294967295],
       tracerPid: 77,
       seccomp: 2,
+      seccompFilters: 1,
       capPermitted: 0x1ffffffffffn,
       capEffective: 1n << 19n,
       sigPending: 1n,

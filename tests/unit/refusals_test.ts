@@ -24,6 +24,7 @@ function status(uid: number, changes: Partial<Status> = {}): Status {
     gids: ids(uid),
     tracerPid: 0,
     seccomp: 0,
+    seccompFilters: undefined,
     capPermitted: uid === 0 ? ALL_CAPABILITIES : 0n,
     capEffective: uid === 0 ? ALL_CAPABILITIES : 0n,
     sigPending: 0n,
@@ -178,6 +179,7 @@ describe("refusal", () => {
         "Cannot move process 4242 (vim notes.txt): it runs under a seccomp filter, which might kill it " +
         "for the calls of the move",
         "With CAP_SYS_ADMIN the filter can be suspended for a moment: sudo reptyr 4242",
+        "To move the terminal itself, which changes nothing in it, run: reptyr -T 4242",
       ],
     ],
     [

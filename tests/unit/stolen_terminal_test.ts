@@ -20,6 +20,7 @@ const STATUS: Status = {
   gids: ids,
   tracerPid: 0,
   seccomp: 0,
+  seccompFilters: undefined,
   capPermitted: 0n,
   capEffective: 0n,
   sigPending: 0n,
