@@ -206,7 +206,7 @@ describe("what reptyr --list shows of a daemon that has a terminal open", () => 
   withPython("is nothing: that alone does not make it the daemon's", () => {
     using old = new Terminal({ label: "old" });
     using scene = new Scene({
-      bystanders: ["supervisor", "sibling"],
+      bystanders: ["supervisor", "sibling", "getty"],
       start: detached("supervisor", old.device),
     });
     const [supervisor, sibling] = scene.bystanders.map(({ pid }) => pid);
