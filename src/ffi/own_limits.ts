@@ -88,6 +88,14 @@ export function raiseOwnLimits(): void {
   }
 }
 
+/** Ignore the signals of `set`, bit N - 1 for signal N: the runtime's first listener takes some of them over. */
+export function ignoreAgain(set: bigint): void {
+  const ignored = new Struct(sigactionOfLibc).set("__sigaction_handler.sa_handler", SIG_IGN);
+  for (let signal = 1; signal <= 64; signal++) {
+    if ((set >> BigInt(signal - 1) & 1n) === 1n) symbols().sigaction(signal, ignored.bytes, null);
+  }
+}
+
 /** Signals that this program ignores and was not told to, bit N - 1 for signal N. */
 export function ignoredByUs(): bigint {
   return newlyIgnored;

@@ -9,5 +9,8 @@ import { readStatus } from "./status.ts";
  */
 export function inheritedIgnored(): bigint {
   const ours = 1n << BigInt(SIGPIPE - 1) | ignoredByUs();
-  return (readStatus(Deno.pid)?.sigIgnored ?? 0n) & ~ours;
+  return known ??= (readStatus(Deno.pid)?.sigIgnored ?? 0n) & ~ours;
 }
+
+/** The first answer: later the runtime's own listeners stand in the place of what was ignored. */
+let known: bigint | undefined;

@@ -2,8 +2,10 @@
 import type { RefusedError } from "../errors.ts";
 import { SIGHUP, SIGTERM } from "../ffi/constants.ts";
 import { kill } from "../ffi/process.ts";
+import { ignoreAgain } from "../ffi/own_limits.ts";
 import { reserveThreads } from "../ffi/threads.ts";
 import { writeStderr } from "../log.ts";
+import { inheritedIgnored } from "../proc/inherited_signals.ts";
 import { SignalInbox } from "../tty/signal_inbox.ts";
 import { unreadWriters } from "./broken_pipe.ts";
 import type { ChosenEngine } from "./choose_engine.ts";
@@ -43,7 +45,10 @@ export async function mirrorCommand(
   const terminal = new TargetTerminal([Deno.pid]);
   using session = new Session(request, terminal, { onUnread, onFailure });
   // The command may be the last process that this user can have.
+  // COMMAND inherits what is ignored: asked before the first listener, which the thread for signals begins with.
+  const ignoredBefore = inheritedIgnored();
   SignalInbox.startThread();
+  ignoreAgain(ignoredBefore);
   reserveThreads(WATCH_THREADS);
   using child = await startPaused(argv, outputSink?.files ?? []);
   const { pid } = child;

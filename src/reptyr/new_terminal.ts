@@ -8,6 +8,7 @@ import { close, open, PollSet } from "../ffi/descriptor.ts";
 import { pidfdOpen } from "../ffi/process.ts";
 import { orThrow } from "../ffi/raw.ts";
 import { spawn } from "../ffi/spawn.ts";
+import { ignoreAgain } from "../ffi/own_limits.ts";
 import { pollOnOtherThread, reserveThreads } from "../ffi/threads.ts";
 import { verbose, writeStderr } from "../log.ts";
 import { statusNow } from "../tracee/wait.ts";
@@ -50,7 +51,10 @@ const NAME_VARIABLE = "REPTYR_PTY";
 export async function newTerminal({ command, place }: NewTerminalOptions): Promise<number> {
   using cleanup = new DisposableStack();
   // COMMAND may be the last process that this user can have.
+  // COMMAND inherits what is ignored: asked before the first listener, which the thread for signals begins with.
+  const ignoredBefore = inheritedIgnored();
   SignalInbox.startThread();
+  ignoreAgain(ignoredBefore);
   reserveThreads(PUMP_THREADS);
   const terminal = cleanup.use(new UserTerminal());
   const pty = cleanup.use(Pty.open());
