@@ -18,6 +18,7 @@ import {
 } from "../support/jobs_moved.ts";
 import { reptyrPath } from "../support/reptyr.ts";
 import { requires, requiresCompiler, victim } from "../support/programs.ts";
+import { WITHOUT_RESOURCE } from "../support/users.ts";
 import { type Terminal, waitUntil } from "../support/terminal.ts";
 import { untilBlocked } from "../support/victim.ts";
 
@@ -57,7 +58,6 @@ function places(pids: readonly number[]): string[] {
 }
 
 /** Without the capability the hard limit holds: root with it raises that for the moment of the move (files_limit_test.ts). */
-const WITHOUT_RESOURCE = ["setpriv", "--bounding-set", "-sys_resource"];
 const bounded = requiresCapability("users", requires("cc", "setpriv", "prlimit"));
 const BOUNDED = { prefix: WITHOUT_RESOURCE };
 

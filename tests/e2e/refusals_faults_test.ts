@@ -16,6 +16,7 @@ import {
 } from "../support/input_run.ts";
 import { isX86_64, requires, requiresThat, victim } from "../support/programs.ts";
 import { waitUntil } from "../support/terminal.ts";
+import { WITHOUT_RESOURCE } from "../support/users.ts";
 
 interface Fault {
   readonly call: string;
@@ -146,40 +147,43 @@ describe("a target that may open hardly any more files", () => {
     'tty=$(tty); exec "$0" <"$tty" >"$tty" 2>"$tty"',
   ];
   for (const shape of SHAPES) {
-    requires("prlimit", "cc")(`is moved, or told so and left as it was: ${shape}`, () => {
-      const outcomes: string[] = [];
-      for (let limit = 3; limit <= 20; limit++) {
-        using target = Target.start(
-          shape,
-          [...opened, victim("command")],
-          (terminal) => terminal.expect("ready"),
-        );
-        const { success } = new Deno.Command("prlimit", {
-          args: [`--pid=${target.pid}`, `--nofile=${limit}:${limit}`],
-        }).outputSync();
-        assertEquals(success, true);
-        const before = new Untouched(target.pid);
-        const { terminal } = startOn([target.pid]);
-        using _ = terminal;
-        const tty = target.stat.ttyNr;
-        const outcome = waitUntil(
-          "a move or a refusal",
-          () =>
-            terminal.child.status === undefined ? isMoved(target.pid, tty) && "moved" : "refused",
-        );
-        outcomes.push(outcome);
-        const now = outcome === "moved" ? terminal : target.terminal;
-        if (outcome === "refused") {
-          assertMessage(linesOf(terminal.output));
-          assertMatch(terminal.output, /files|EMFILE/);
-          before.assert();
+    requires("prlimit", "cc", "setpriv")(
+      `is moved, or told so and left as it was: ${shape}`,
+      () => {
+        const outcomes: string[] = [];
+        for (let limit = 3; limit <= 20; limit++) {
+          using target = Target.start(
+            shape,
+            [...WITHOUT_RESOURCE, ...opened, victim("command")],
+            (terminal) => terminal.expect("ready"),
+          );
+          const { success } = new Deno.Command("prlimit", {
+            args: [`--pid=${target.pid}`, `--nofile=${limit}:${limit}`],
+          }).outputSync();
+          assertEquals(success, true);
+          const before = new Untouched(target.pid);
+          const { terminal } = startOn([target.pid], { prefix: WITHOUT_RESOURCE });
+          using _ = terminal;
+          const tty = target.stat.ttyNr;
+          const outcome = waitUntil(
+            "a move or a refusal",
+            () =>
+              terminal.child.status === undefined ? isMoved(target.pid, tty) && "moved" : "refused",
+          );
+          outcomes.push(outcome);
+          const now = outcome === "moved" ? terminal : target.terminal;
+          if (outcome === "refused") {
+            assertMessage(linesOf(terminal.output));
+            assertMatch(terminal.output, /RLIMIT_NOFILE|files|EMFILE/);
+            before.assert();
+          }
+          now.line("hello");
+          now.expect("line: hello");
         }
-        now.line("hello");
-        now.expect("line: hello");
-      }
-      // First it cannot be moved, and from some limit on it can.
-      assertEquals(outcomes, outcomes.toSorted().toReversed());
-      assertEquals([outcomes[0], outcomes.at(-1)], ["refused", "moved"]);
-    });
+        // First it cannot be moved, and from some limit on it can.
+        assertEquals(outcomes, outcomes.toSorted().toReversed());
+        assertEquals([outcomes[0], outcomes.at(-1)], ["refused", "moved"]);
+      },
+    );
   }
 });

@@ -12,6 +12,7 @@ import { reptyrPath } from "../support/reptyr.ts";
 import { arrow, assertScreenRight, expectPromptBelow, numberedLines } from "../support/screens.ts";
 import { Terminal } from "../support/terminal.ts";
 import { untilBlocked } from "../support/victim.ts";
+import { WITHOUT_RESOURCE } from "../support/users.ts";
 
 const VIM = ["vim", "-u", "NONE", "-i", "NONE", "-n", "-N", "-c", "set mouse=a ttymouse=sgr"];
 
@@ -174,26 +175,32 @@ describe("our terminal after a moved full-screen program", () => {
   });
 
   for (const shape of SHAPES) {
-    requires("vim", "prlimit")(`vim that cannot be moved keeps its screen, ${shape}`, () => {
-      using vim = Target.start(shape, [...VIM, textFile()], (terminal) => {
-        terminal.expectScreen("line 1.");
-      }, { snapshot: RESTLESS });
-      const modes = () => [...vim.terminal.screen.modes].filter((mode) => mode !== "region").sort();
-      const before = modes();
-      const used = [...Deno.readDirSync(`/proc/${vim.pid}/fd`)].length;
-      const limit = ["--pid", String(vim.pid), `--nofile=${used}:`];
-      const { success } = new Deno.Command("prlimit", { args: limit }).outputSync();
-      assert(success);
-      using reptyr = Terminal.start([reptyrPath, String(vim.pid)], { label: "reptyr" });
-      assertEquals(reptyr.expectExit(), { kind: "exited", status: 1 });
-      reptyr.expect("as many open files as it may have");
-      vim.terminal.expectScreen(({ lines, alternate }) =>
-        alternate && lines[0] === "line 1." && modes().join() === before.join()
-      );
-      arrow(vim.terminal, "Down");
-      vim.terminal.type("dd");
-      vim.terminal.expectScreen(({ lines }) => lines[1] === "line 3.");
-      assert(!vim.terminal.output.includes("Stopped"), vim.terminal.describe());
-    });
+    requires("vim", "prlimit", "setpriv")(
+      `vim that cannot be moved keeps its screen, ${shape}`,
+      () => {
+        using vim = Target.start(shape, [...WITHOUT_RESOURCE, ...VIM, textFile()], (terminal) => {
+          terminal.expectScreen("line 1.");
+        }, { snapshot: RESTLESS });
+        const modes = () =>
+          [...vim.terminal.screen.modes].filter((mode) => mode !== "region").sort();
+        const before = modes();
+        const used = [...Deno.readDirSync(`/proc/${vim.pid}/fd`)].length;
+        const limit = ["--pid", String(vim.pid), `--nofile=${used}:${used}`];
+        const { success } = new Deno.Command("prlimit", { args: limit }).outputSync();
+        assert(success);
+        using reptyr = Terminal.start([...WITHOUT_RESOURCE, reptyrPath, String(vim.pid)], {
+          label: "reptyr",
+        });
+        assertEquals(reptyr.expectExit(), { kind: "exited", status: 1 });
+        reptyr.expect("it has reached RLIMIT_NOFILE");
+        vim.terminal.expectScreen(({ lines, alternate }) =>
+          alternate && lines[0] === "line 1." && modes().join() === before.join()
+        );
+        arrow(vim.terminal, "Down");
+        vim.terminal.type("dd");
+        vim.terminal.expectScreen(({ lines }) => lines[1] === "line 3.");
+        assert(!vim.terminal.output.includes("Stopped"), vim.terminal.describe());
+      },
+    );
   }
 });

@@ -13,3 +13,6 @@ export const AS_NOBODY: readonly string[] = [
 
 /** What a test may do is asked of capabilities.ts: root in a container may do little. */
 export const isRoot = Deno.uid() === 0;
+
+/** Runs a program as root that may not raise hard limits: capabilities(7). Root with that capability moves what is full. */
+export const WITHOUT_RESOURCE: readonly string[] = ["setpriv", "--bounding-set", "-sys_resource"];
