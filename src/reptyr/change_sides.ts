@@ -13,6 +13,7 @@ import { verbose } from "../log.ts";
 import type { Stat } from "../proc/stat.ts";
 import { hasSignal, readStatus } from "../proc/status.ts";
 import { enterGroupStop } from "../tracee/group_stop.ts";
+import { insist } from "../tracee/insist.ts";
 import { DATA, isError, type RemoteSyscalls } from "../tracee/remote_syscalls.ts";
 import { finish, overlap, type Steps } from "../tracee/steps.ts";
 import { nameOf } from "./gate.ts";
@@ -36,6 +37,7 @@ import {
 import { SighupShield } from "./sighup_shield.ts";
 import { discardPending } from "./signal_action.ts";
 import { swapDescriptors } from "./swap.ts";
+import { undoByCall } from "./undo_call.ts";
 import { putZombiesOut } from "./zombies.ts";
 
 /** A member with what it is to do, and what it has been given to do it. */
@@ -252,7 +254,7 @@ function leaveForeground(
     setForeground(remote, fd, group);
     return before;
   });
-  undo.defer(() => member.undo((remote) => setForeground(remote, fd, before)));
+  undo.defer(() => member.undo((remote) => insist(() => setForeground(remote, fd, before))));
 }
 
 /**
@@ -269,7 +271,7 @@ function regroup(helpers: readonly Member[], undo: DisposableStack): bigint | un
     const known = member.status.nsPgid.at(-1);
     const before = known === undefined ? yield* remote.callOrThrow("getpgid", 0) : BigInt(known);
     returnToGroupIfKilled(remote, before);
-    undo.defer(() => member.undo((remote) => remote.syscall("setpgid", 0, before)));
+    undo.defer(() => member.undo((remote) => undoByCall(remote, "setpgid", 0, before)));
     return group !== undefined && (yield* joinGroup(remote, group));
   }
   const form = (member: Member) => member.within((remote) => finish(formGroup(remote)));

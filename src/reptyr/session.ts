@@ -10,6 +10,7 @@ import type { Steps } from "../tracee/steps.ts";
 import { hangupSignals, type SignalSets } from "./hangup_signals.ts";
 import { withPlaceholder } from "./placeholder.ts";
 import { mute } from "./signal_action.ts";
+import { undoByCall } from "./undo_call.ts";
 import { pauseIfKilled } from "./undo_pause.ts";
 
 /** sizeof(pid_t) */
@@ -57,7 +58,7 @@ export function takeTerminal(remote: RemoteSyscalls, role: SessionRole, newFd: n
       remote.undoIfKilled("ioctl", [oldFd, TIOCSPGRP, DATA], { data });
       remote.undoIfKilled("ioctl", [oldFd, TIOCSCTTY, 0]);
       ofOld(remote, remote.syscall("ioctl", oldFd, TIOCNOTTY, 0), "TIOCNOTTY");
-      undo.defer(() => remote.syscall("ioctl", oldFd, TIOCSCTTY, 0));
+      undo.defer(() => undoByCall(remote, "ioctl", oldFd, TIOCSCTTY, 0));
     }
     // Others in the session have lost theirs, and cannot have it back.
     insist(() => setControlling(remote, newFd));
@@ -134,7 +135,7 @@ export function returnToGroupIfKilled(remote: RemoteSyscalls, group: bigint): vo
 /** setsid() fails while any process group has the caller's number, so a group leader leaves first. */
 function startSession(remote: RemoteSyscalls, leadsGroup: boolean, undo: DisposableStack): void {
   if (leadsGroup) {
-    undo.defer(() => remote.syscall("setpgid", 0, 0));
+    undo.defer(() => undoByCall(remote, "setpgid", 0, 0));
     remote.undoIfKilled("setpgid", [0, 0]);
     if (!joinGroupOfLeader(remote)) {
       withPlaceholder(remote, (child) => {

@@ -9,6 +9,7 @@
 import { EPOLL_CTL_ADD, EPOLL_CTL_DEL, O_CLOEXEC } from "../ffi/constants.ts";
 import { ERRNO } from "../ffi/errno.ts";
 import { Struct } from "../struct.ts";
+import { insist } from "../tracee/insist.ts";
 import { DATA, type RemoteSyscalls } from "../tracee/remote_syscalls.ts";
 import { finish, type Steps } from "../tracee/steps.ts";
 import type { MovedDescriptor, MovePlan, Registration } from "./plan.ts";
@@ -35,7 +36,7 @@ export function* swapDescriptors(
     remote.undoIfKilled("epoll_ctl", [epollFd, EPOLL_CTL_ADD, fd, DATA], { data });
     if (!(yield* takeOut(remote, registration))) continue;
     takenOut.push(registration);
-    undo.defer(() => finish(putBack(remote, registration)));
+    undo.defer(() => insist(() => finish(putBack(remote, registration))));
   }
 
   for (const [index, { descriptors, wasClosed }] of plan.descriptions.entries()) {
@@ -55,7 +56,7 @@ export function* swapDescriptors(
     const old = yield* duplicate(remote, descriptors[0]!.fd);
     closeLater(old);
     for (const descriptor of descriptors) {
-      undo.defer(() => finish(duplicateOver(remote, old, descriptor)));
+      undo.defer(() => insist(() => finish(duplicateOver(remote, old, descriptor))));
       remote.undoIfKilled("dup3", [old, descriptor.fd, dup3Flags(descriptor)]);
       yield* duplicateOver(remote, replacement, descriptor);
     }
@@ -65,7 +66,7 @@ export function* swapDescriptors(
     const { epollFd, fd } = registration;
     remote.undoIfKilled("epoll_ctl", [epollFd, EPOLL_CTL_DEL, fd, remote.scratch]);
     yield* putBack(remote, registration);
-    undo.defer(() => finish(takeOut(remote, registration)));
+    undo.defer(() => insist(() => finish(takeOut(remote, registration))));
   }
   undo.move();
   yield* closeAll(remote, replacements.filter((fd) => fd !== undefined));

@@ -10,6 +10,7 @@
 import { PF_FORKNOEXEC, type Stat } from "../proc/stat.ts";
 import { readStatus } from "../proc/status.ts";
 import type { Job } from "./job.ts";
+import { undoByCall } from "./undo_call.ts";
 
 /** The first that keeps the target from leaving its group, if it has to and one does. */
 export function obstacleInGroup(job: Job): Stat | undefined {
@@ -36,7 +37,7 @@ export function putZombiesOut(job: Job, undo: DisposableStack): void {
     const pid = readStatus(zombie.pid)?.nsPid[level] ?? zombie.pid;
     parent.within((remote) => {
       const group = remote.syscallOrThrow("getpgid", pid);
-      undo.defer(() => parent.undo((remote) => remote.syscall("setpgid", pid, group)));
+      undo.defer(() => parent.undo((remote) => undoByCall(remote, "setpgid", pid, group)));
       remote.undoIfKilled("setpgid", [pid, group]);
       remote.syscallOrThrow("setpgid", pid, pid);
     });

@@ -75,6 +75,12 @@ describe("a call of a move that fails", () => {
     }
   });
 
+  onX86_64("is followed by one that undoes and fails, too: that is made again", () => {
+    // Out of its group, setsid(2), back into it: else it would be left in the group of its shell.
+    const group = faults("injected", "setsid|setpgid", "EPERM", 2, [2]);
+    assertEquals(outcomes("job", group), ["refused"]);
+  });
+
   onX86_64("is one in a target's name that cannot be undone: it is made again", () => {
     // SIGCONT is to be handled as before; the new session is to have its terminal.
     const put = [

@@ -14,7 +14,9 @@ const RELEASING = new Set(["close", "close_range", "munmap"]);
 let count = 0;
 
 RemoteSyscalls.prototype.call = function* (name, ...args) {
-  if (call !== "*" && call !== name) return yield* original.call(this, name, ...args);
+  if (call !== "*" && !call!.split("|").includes(name)) {
+    return yield* original.call(this, name, ...args);
+  }
   count++;
   if (count < Number(first) || count > Number(last)) {
     return yield* original.call(this, name, ...args);

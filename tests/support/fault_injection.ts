@@ -8,7 +8,7 @@ import { reptyrPath } from "./reptyr.ts";
 export interface Fault {
   /** Whose calls: reptyr's own, or those that are injected into the processes of the job. */
   readonly side: "own" | "injected";
-  /** A system call by its name. Of the injected ones `*` means all. */
+  /** A system call by its name. Of the injected ones `*` means all, and several names have `|` between them. */
   readonly call: string;
   /** An errno by its name; or `SIGKILL` or `SIGSTOP` for reptyr itself, when it is about to make the call or right after. */
   readonly error: string;
