@@ -19,10 +19,37 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   "log.ts": [],
   "struct.ts": [],
 };
+/** The rooms of src/reptyr, each with the rooms whose modules it may import. `mod.ts` is the room of `reptyr PID`. */
+const REPTYR = "src/reptyr/";
+const ROOMS: Readonly<Record<string, readonly string[]>> = {
+  gate: [],
+  record: ["gate"],
+  frontend: ["gate"],
+  "move/undo": [],
+  "move/descriptors": [],
+  "inspect/filter": ["gate", "move/descriptors"],
+  inspect: ["gate", "record", "frontend", "inspect/filter"],
+  "move/job": ["gate", "record", "inspect", "move/undo", "move/descriptors"],
+  "move/session": ["gate", "record", "inspect", "move/undo", "move/descriptors", "move/job"],
+  "move/screen": ["gate", "inspect", "move/job"],
+  move: [
+    ...["gate", "record", "frontend", "inspect"],
+    ...["move/undo", "move/descriptors", "move/job", "move/session", "move/screen"],
+  ],
+  serve: ["gate", "record", "frontend", "inspect", "move", "move/job", "move/session"],
+  new_terminal: ["gate", "frontend"],
+  steal: [
+    ...["gate", "record", "frontend", "inspect", "inspect/filter"],
+    ...["move", "move/descriptors", "move/job", "serve"],
+  ],
+  "mod.ts": ["gate", "record", "frontend", "inspect", "move", "serve"],
+};
+/** How many modules a file of src may import. The root of a command may import more. */
+const MAX_IMPORTS = 45;
 /** Files that every layer may import: they know nothing of processes and terminals. */
 const COMMON = ["errors.ts", "log.ts", "struct.ts"];
 /** Who stands in front of every signal and ptrace request of src/reptyr, and how these are made. */
-const GATE = "src/reptyr/gate.ts";
+const GATE = "src/reptyr/gate/gate.ts";
 const GATED = [
   /\bimport\s*\{[^}]*\b(kill|pidfdSendSignal|seize)\b[^}]*\}/g,
   /\bDeno\s*\??\.\s*kill\b/g,
@@ -56,11 +83,19 @@ function checkFile(file: SourceFile): string[] {
   const problems: string[] = [];
   const report = (line: number, why: string) => problems.push(`${file.path}:${line}: ${why}`);
   if (MAY_IMPORT[layer] === undefined) report(1, `src/${layer} is not a layer`);
-  for (const { specifier, line } of importsOf(file.text)) {
+  if (layer === "reptyr" && ROOMS[roomOf(file.path)] === undefined) {
+    report(1, `${roomOf(file.path)} is not a room of ${REPTYR}`);
+  }
+  const imports = importsOf(file.text);
+  for (const { specifier, line } of imports) {
     const why = specifier === undefined
       ? "import() of an expression cannot be checked; name the module"
       : whyNotImport(file.path, specifier);
     if (why !== undefined) report(line, why);
+  }
+  const modules = new Set(imports.map(({ specifier }) => specifier)).size;
+  if (modules > MAX_IMPORTS && !isRoot(file.path)) {
+    report(1, `imports ${modules} modules, and at most ${MAX_IMPORTS} are read with ease`);
   }
   const code = maskText(file.text);
   const find = (pattern: RegExp, why: (found: string) => string) => {
@@ -98,11 +133,33 @@ function whyNotImport(path: string, specifier: string): string | undefined {
     return `${layer} may not import ${target}, which is outside src`;
   }
   const other = layerOf(target);
+  if (layer === "reptyr" && other === "reptyr") return whyNotRoom(path, target);
   if (other === layer || COMMON.includes(other) || MAY_IMPORT[layer]?.includes(other)) {
     return undefined;
   }
   const allowed = [...(MAY_IMPORT[layer] ?? []), ...COMMON].join(", ");
   return `${layer} may not import ${other} (${target}); it may import ${allowed}`;
+}
+
+function whyNotRoom(path: string, target: string): string | undefined {
+  const room = roomOf(path);
+  const other = roomOf(target);
+  const allowed = ROOMS[room] ?? [];
+  if (other === room || allowed.includes(other)) return undefined;
+  return `the room ${room} may not import ${other} (${target}); it may import ${
+    allowed.join(", ") || "no other room"
+  }`;
+}
+
+/** The folder of a file below src/reptyr, such as `move/job`; a file that stands in no folder is a room by itself. */
+function roomOf(path: string): string {
+  const inside = path.slice(REPTYR.length);
+  return inside.includes("/") ? dirname(inside) : inside;
+}
+
+/** Where a command begins. */
+function isRoot(path: string): boolean {
+  return /^src\/(main\.ts|(.*\/)?mod\.ts)$/.test(path);
 }
 
 /** Unit tests run anywhere: no module they load, however far down, may name Deno.dlopen or Deno.Unsafe*. */

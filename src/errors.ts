@@ -121,3 +121,8 @@ export class CommandError extends Error {
     );
   }
 }
+
+/** What went wrong first; what then failed in putting things back is a consequence of it. */
+export function firstOf(error: unknown): unknown {
+  return error instanceof SuppressedError ? firstOf(error.suppressed) : error;
+}

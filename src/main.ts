@@ -4,11 +4,11 @@ import { chooseCommand, readCalledAs } from "./cli/command_name.ts";
 import { RefusedError } from "./errors.ts";
 import { readBorrowedPrivileges } from "./proc/privileges.ts";
 import type { MirrorRequest } from "./procout/mod.ts";
-import type { MoveOptions } from "./reptyr/mod.ts";
-import type { NewTerminalOptions } from "./reptyr/new_terminal.ts";
+import type { NewTerminalOptions } from "./reptyr/new_terminal/mod.ts";
 import { reportError, run, wantsVerbose } from "./cli/run.ts";
 import { raiseOwnLimits } from "./ffi/own_limits.ts";
 import { requireOwnRoom } from "./proc/require_room.ts";
+import type { MoveOptions } from "./reptyr/inspect/move_options.ts";
 
 if (import.meta.main) {
   const calledAs = readCalledAsWithRoom();
@@ -41,15 +41,16 @@ if (import.meta.main) {
     return await reptyr.move(options);
   };
   const newTerminal = async (options: NewTerminalOptions): Promise<number> => {
-    const reptyr = await import("./reptyr/new_terminal.ts");
+    const reptyr = await import("./reptyr/new_terminal/mod.ts");
     return await reptyr.newTerminal(options);
   };
   const steal = async (options: MoveOptions): Promise<number> =>
-    await (await import("./reptyr/steal.ts")).steal(options);
-  const records = async () => (await import("./reptyr/known_records.ts")).readRecords;
-  const list = async () => (await import("./reptyr/list.ts")).listProcesses(await records());
+    await (await import("./reptyr/steal/mod.ts")).steal(options);
+  const records = async () => (await import("./reptyr/record/known_records.ts")).readRecords;
+  const list = async () =>
+    (await import("./reptyr/inspect/list.ts")).listProcesses(await records());
   const why = async (pid: number) =>
-    (await import("./reptyr/list.ts")).explainProcess(pid, await records());
+    (await import("./reptyr/inspect/list.ts")).explainProcess(pid, await records());
   const install = async (folder: string | undefined) =>
     await (await import("./cli/install.ts")).install(folder);
   const mirror = async (request: MirrorRequest): Promise<number> => {

@@ -2,7 +2,7 @@
 
 import type { EngineChoice } from "../procout/choose_engine.ts";
 import type { ColorChoice, FormatName } from "../procout/mod.ts";
-import type { Redraw } from "../reptyr/redraw.ts";
+import type { Redraw } from "../reptyr/frontend/redraw.ts";
 
 export interface OptionSpec {
   readonly long: string;

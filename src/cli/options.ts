@@ -3,9 +3,8 @@
 import { parseArgs } from "@std/cli/parse-args";
 import { UsageError } from "../errors.ts";
 import type { MirrorRequest } from "../procout/mod.ts";
-import type { MoveOptions } from "../reptyr/mod.ts";
-import type { NewTerminalOptions } from "../reptyr/new_terminal.ts";
-import type { Redraw } from "../reptyr/redraw.ts";
+import type { NewTerminalOptions } from "../reptyr/new_terminal/mod.ts";
+import type { Redraw } from "../reptyr/frontend/redraw.ts";
 import { printable } from "../proc/printable.ts";
 import {
   DEFAULT_TIMEOUT_SECONDS,
@@ -16,6 +15,7 @@ import {
 import { exclude, requireTogether } from "./combinations.ts";
 import { type NewTerminalOption, newTerminalWords } from "./new_terminal_words.ts";
 import { parsePid, pidError } from "./pid.ts";
+import type { MoveOptions } from "../reptyr/inspect/move_options.ts";
 
 /** What a command line asks for. */
 export type Request =

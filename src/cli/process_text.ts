@@ -2,8 +2,8 @@
 
 import { bold, dim, green, red, setColorEnabled, yellow } from "@std/fmt/colors";
 import { printableJson } from "../proc/printable.ts";
-import type { ProcessReport } from "../reptyr/process_report.ts";
-import { named } from "../reptyr/refusals.ts";
+import type { ProcessReport } from "../reptyr/inspect/process_report.ts";
+import { named } from "../reptyr/inspect/refusals.ts";
 import { cutToWidth, padToWidth, textWidth } from "./text_width.ts";
 
 export interface Style {

@@ -2,17 +2,17 @@
 
 import { RefusedError } from "../errors.ts";
 import { setVerbose, writeStderr } from "../log.ts";
-import type { ProcessReport } from "../reptyr/process_report.ts";
+import type { ProcessReport } from "../reptyr/inspect/process_report.ts";
 import { type CommandName, type Invocation } from "./command_name.ts";
 import { helpText } from "./help.ts";
-import type { MoveOptions } from "../reptyr/mod.ts";
-import type { NewTerminalOptions } from "../reptyr/new_terminal.ts";
+import type { NewTerminalOptions } from "../reptyr/new_terminal/mod.ts";
 import type { MirrorRequest } from "../procout/mod.ts";
 import { parseReptyr, type Request } from "./options.ts";
 import { parseProcout } from "./procout_options.ts";
 import { jsonText, listText, type Style, whyText } from "./process_text.ts";
 import { EXIT_FAILURE, report, wantsColor } from "./report.ts";
 import { VERSION } from "./version.ts";
+import type { MoveOptions } from "../reptyr/inspect/move_options.ts";
 
 /** What does the work: given from outside, so that --help and --version load nothing of it. */
 export interface Work {

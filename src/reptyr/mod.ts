@@ -12,30 +12,20 @@ import { plainTermios, type Termios } from "../tty/settings.ts";
 import { PUMP_THREADS } from "../tty/pump.ts";
 import { UserTerminal } from "../tty/user_terminal.ts";
 import { setWindowSize, tryGetWindowSize } from "../tty/window_size.ts";
-import { attach } from "./attach.ts";
-import { signalHelpers, tellSize } from "./helpers.ts";
-import { enterRawMode, plainness, restoreAtExit, sizeOf } from "./own_terminal.ts";
-import { OwnSignals, Patience } from "./patience.ts";
-import { preflight, type PreflightFacts } from "./preflight.ts";
-import { readRecords } from "./known_records.ts";
-import { type Redraw, Redrawer } from "./redraw.ts";
-import { ScreenKeeper } from "./screen_keeper.ts";
-import { serve } from "./serve.ts";
-import { readWarningFacts } from "./warning_facts.ts";
-import { warnings } from "./warnings.ts";
-
-export interface MoveOptions {
-  readonly pid: number;
-  /** How long the target may take to stop. */
-  readonly timeoutSeconds: number;
-  readonly redraw: Redraw;
-  /** Descriptors 0 to 2 are replaced whatever they are, also where there is no terminal to leave. */
-  readonly forceStdio: boolean;
-  /** Leave the rest of the job where it is. */
-  readonly alone: boolean;
-  /** Output that cannot be written ends the job, as the loss of its terminal does. */
-  readonly hangup: boolean;
-}
+import { moveJob } from "./move/move_job.ts";
+import { signalRelayed, tellSize } from "./serve/signal_relay.ts";
+import { enterRawMode, plainness, restoreAtExit, sizeOf } from "./frontend/own_terminal.ts";
+import { Patience } from "./frontend/patience.ts";
+import { preflight, type PreflightFacts } from "./inspect/preflight.ts";
+import { readRecords } from "./record/known_records.ts";
+import { Redrawer } from "./frontend/redraw.ts";
+import { ScreenKeeper } from "./frontend/screen_keeper.ts";
+import { serve } from "./serve/serve.ts";
+import { readWarningFacts } from "./inspect/warning_facts.ts";
+import { warnings } from "./inspect/warnings.ts";
+import { isSame } from "../proc/process_identity.ts";
+import { OwnSignals } from "./frontend/own_signals.ts";
+import type { MoveOptions } from "./inspect/move_options.ts";
 
 /**
  * Move process `pid` to the terminal that standard input and output are on, or to one that reads and writes what they
@@ -69,10 +59,10 @@ export async function move(options: MoveOptions): Promise<number> {
   const attachment = await patience.repeat(() => {
     const latest = now ?? lookAgain(facts, options);
     now = undefined;
-    return attach(latest, pty, options, settingsFrom, patience);
+    return moveJob(latest, pty, options, settingsFrom, patience);
   });
   pty.releaseSlave();
-  const notify = () => signalHelpers(attachment, SIGWINCH);
+  const notify = () => signalRelayed(attachment, SIGWINCH);
   const tellAll = () => tellSize(attachment, pty.master);
   // Where there is no screen, nothing has to be painted on it.
   const how = redraw === "winch" && !terminal.screenIsTerminal ? "none" : redraw;
@@ -96,7 +86,7 @@ export async function move(options: MoveOptions): Promise<number> {
 /** The process may have become another meanwhile. */
 function lookAgain({ pid, stat }: PreflightFacts, options: MoveOptions): PreflightFacts {
   const facts = preflight(pid, options, readRecords);
-  if (facts.stat.startTime !== stat.startTime) throw new TraceeDiedError(pid);
+  if (!isSame(facts.stat, stat)) throw new TraceeDiedError(pid);
   return facts;
 }
 

@@ -1,6 +1,6 @@
 /** The threads of a process between the request to stop and the stop. */
 import { StopTimeoutError, TraceeDiedError } from "../errors.ts";
-import { awaitStrays, leaveAsStrays, releaseThreads, restartAll } from "./release.ts";
+import { awaitPendingDetach, leavePendingDetach, releaseThreads, restartAll } from "./release.ts";
 import type { Threads } from "./stop_threads.ts";
 import type { Tracee } from "./tracee.ts";
 import type { Deadline, Waits } from "./wait.ts";
@@ -35,7 +35,7 @@ export class AskedThreads {
     const { pid, stopped } = this.#threads;
     try {
       const stops = yield* this.#threads.stop(this.#first, this.#deadline);
-      leaveAsStrays(pid, this.#threads.running);
+      leavePendingDetach(pid, this.#threads.running);
       if (stopped.size === 0) throw new TraceeDiedError(pid);
       const tracee = this.#make(stops);
       this.#isOver = true;
@@ -55,9 +55,9 @@ export class AskedThreads {
     if (this.#isOver) return;
     this.#isOver = true;
     const { pid, stopped, running } = this.#threads;
-    leaveAsStrays(pid, running);
+    leavePendingDetach(pid, running);
     restartAll([...stopped]);
     releaseThreads(pid, [...stopped]);
-    if (!(error instanceof StopTimeoutError)) awaitStrays();
+    if (!(error instanceof StopTimeoutError)) awaitPendingDetach();
   }
 }

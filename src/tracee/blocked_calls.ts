@@ -6,7 +6,7 @@ import { ASK_BEFORE_STOP, type BlockedCall } from "../arch/mod.ts";
 import { usleep } from "../ffi/process.ts";
 import { mayEnterCall, readBlockedCall } from "../proc/blocked_call.ts";
 import { listTids } from "../proc/tasks.ts";
-import { lookUntilNone } from "./looks.ts";
+import { pollUntilNone } from "./poll_until.ts";
 
 const PAUSE_US = 100;
 
@@ -28,7 +28,7 @@ export function awaitBlockedCallsOf(pid: number, tids: readonly number[]): void 
 }
 
 function awaitThreads(threads: readonly { readonly pid: number; readonly tid: number }[]): void {
-  lookUntilNone(threads, ({ pid, tid }) => mayEnterCall(pid, tid), () => usleep(PAUSE_US));
+  pollUntilNone(threads, ({ pid, tid }) => mayEnterCall(pid, tid), () => usleep(PAUSE_US));
 }
 
 /** To be called right before a thread is asked to stop. */

@@ -9,7 +9,7 @@ import type { Architecture, Registers } from "../arch/mod.ts";
 import { SyscallError } from "../errors.ts";
 import type { CallFilter } from "./call_filter.ts";
 import { enterInstead, replaceSyscall, setRegisters } from "./ptrace.ts";
-import { mayReturn, type SafetyNet } from "./safety_net.ts";
+import { mayReturn, type SigframeStack } from "./sigframe_stack.ts";
 import type { Verdict } from "./seccomp_filter.ts";
 
 export interface CoveredCall {
@@ -34,7 +34,7 @@ export interface MeantCall {
 export function cover(
   call: MeantCall,
   filter: CallFilter | undefined,
-  net: SafetyNet | undefined,
+  net: SigframeStack | undefined,
 ): CoveredCall | undefined {
   if (filter === undefined || net === undefined) return undefined;
   const { tid, arch, number, args, registers } = call;
@@ -70,7 +70,7 @@ export function cover(
 export function mayMakeAlone(
   { number, args, arch }: Pick<MeantCall, "number" | "args" | "arch">,
   filter: CallFilter | undefined,
-  net: SafetyNet | undefined,
+  net: SigframeStack | undefined,
 ): boolean {
   if (filter === undefined || net === undefined) return true;
   const instructionPointer = net.instruction + BigInt(arch.syscallInstruction.length);
@@ -91,7 +91,7 @@ interface HarmlessCall {
  * The call that the thread would make next, at once; or one that changes nothing, whether it is made or not: one without
  * arguments, or one without a descriptor.
  */
-function harmlessCalls({ arch, args }: MeantCall, net: SafetyNet): HarmlessCall[] {
+function harmlessCalls({ arch, args }: MeantCall, net: SigframeStack): HarmlessCall[] {
   const { rt_sigreturn, getpid } = arch.syscallNumbers;
   const needed: readonly Verdict[] = ["allowed", "refused"];
   const stack = (registers: Registers) => net.beneath(registers);

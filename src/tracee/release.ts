@@ -7,7 +7,7 @@ import { readStatus } from "../proc/status.ts";
 import { takeBlockedCall } from "./blocked_calls.ts";
 import { withoutForbiddenRestart } from "./call_filter.ts";
 import { detach, getRegisters, setRegisters } from "./ptrace.ts";
-import { insist } from "./insist.ts";
+import { retrySyscall } from "./retry_syscall.ts";
 import { Deadline, hasExited, statusBefore, statusNow } from "./wait.ts";
 
 /**
@@ -42,7 +42,7 @@ function releaseThread(tid: number, signal = 0): boolean {
   try {
     const blocked = takeBlockedCall(tid);
     if (blocked !== undefined) restartLate(tid, blocked);
-    insist(() => detach(tid, signal), DETACH_TRIES);
+    retrySyscall(() => detach(tid, signal), DETACH_TRIES);
     return true;
   } catch (error) {
     if (error instanceof TraceeDiedError) return false;
@@ -55,11 +55,11 @@ function releaseThread(tid: number, signal = 0): boolean {
  * serves if this program is killed.
  */
 export function restart(tid: number): void {
-  const registers = insist(() => getRegisters(tid));
+  const registers = retrySyscall(() => getRegisters(tid));
   const arch = architectureOf(registers.length);
   if (arch === undefined || arch.earlyRestart !== undefined) return;
   const restarted = withoutForbiddenRestart(tid, arch, arch.withRestart(registers));
-  if (restarted !== registers) insist(() => setRegisters(tid, restarted));
+  if (restarted !== registers) retrySyscall(() => setRegisters(tid, restarted));
 }
 
 /**
@@ -91,10 +91,10 @@ export function restartAll(tids: readonly number[]): void {
  * late as can be, and not for a thread in which one is about to run. `signal` is one that it is about to be given.
  */
 export function restartLate(tid: number, blocked: BlockedCall, signal = 0): void {
-  const registers = insist(() => getRegisters(tid));
+  const registers = retrySyscall(() => getRegisters(tid));
   const restarted = architectureOf(registers.length)?.withRestart(registers, blocked) ?? registers;
   if (restarted === registers || hasSignalToHandle(tid, signal)) return;
-  insist(() => setRegisters(tid, restarted));
+  retrySyscall(() => setRegisters(tid, restarted));
 }
 
 /** Whether a handler runs as soon as the thread goes on, which may be given `signal` then. */
@@ -130,9 +130,9 @@ const strays = new Map<number, { readonly pid: number; readonly asItIs: boolean 
  * they do; a leader that has exited, whose end is reported when all other threads have ended. `asItIs`: nothing is put
  * right in them, as they come back to themselves.
  */
-export function leaveAsStrays(pid: number, tids: readonly number[], asItIs = false): void {
+export function leavePendingDetach(pid: number, tids: readonly number[], asItIs = false): void {
   for (const tid of tids) strays.set(tid, { pid, asItIs });
-  if (releaseStrays() > 0) watchStrays();
+  if (releasePendingDetach() > 0) watchStrays();
 }
 
 /** Whether thread `tid` was one: it has been asked to stop, and is the caller's now. */
@@ -142,7 +142,7 @@ export function takeBackStray(tid: number): boolean {
 
 /** Strays that live, and have not stopped yet. */
 export function livingStrays(): number[] {
-  releaseStrays();
+  releasePendingDetach();
   return [...strays].filter(([tid, { pid }]) => !hasExited(pid, tid)).map(([tid]) => tid);
 }
 
@@ -156,7 +156,7 @@ function watchStrays(): void {
     // What an exited leader waits for may take days, and is told otherwise.
     const isOver = () => [...strays].every(([tid, { pid }]) => hasExited(pid, tid));
     try {
-      if (releaseStrays() > 0 && !isOver()) return;
+      if (releasePendingDetach() > 0 && !isOver()) return;
     } catch (error) {
       verbose(`A thread cannot be let go yet: ${error}`);
       return;
@@ -175,9 +175,9 @@ const STRAY_PAUSE_US = 100;
  * Wait a moment for strays that live: this program is about to end, and the kernel, which lets them go then, does
  * not put right the call that the stop has broken.
  */
-export function awaitStrays(): void {
+export function awaitPendingDetach(): void {
   const deadline = new Deadline(STRAY_SECONDS);
-  while (releaseStrays() > 0 && !deadline.passed) {
+  while (releasePendingDetach() > 0 && !deadline.passed) {
     if ([...strays].every(([tid, { pid }]) => hasExited(pid, tid))) return;
     usleep(STRAY_PAUSE_US);
   }
@@ -187,7 +187,7 @@ export function awaitStrays(): void {
  * Let go of the strays that can be by now; how many are left to try again. When this program ends the kernel
  * lets go of them.
  */
-export function releaseStrays(): number {
+export function releasePendingDetach(): number {
   for (const [tid, { pid, asItIs }] of strays) {
     try {
       const status = statusNow(pid, tid);

@@ -24,15 +24,15 @@ import {
 import { describeErrno } from "../ffi/errno.ts";
 import { orThrow } from "../ffi/raw.ts";
 import { cover, type CoveredCall, mayMakeAlone } from "./covered_call.ts";
-import { CriticalSection } from "./critical_section.ts";
-import { insist } from "./insist.ts";
-import { LoanClock } from "./loan_clock.ts";
-import { LoanedThread } from "./loaned_thread.ts";
-import { ParkedCall } from "./parked_call.ts";
+import { RseqSection } from "./rseq_section.ts";
+import { retrySyscall } from "./retry_syscall.ts";
+import { ScopeTimer } from "./scope_timer.ts";
+import { RemoteThread } from "./remote_thread.ts";
+import { InterruptedSyscall } from "./interrupted_syscall.ts";
 import { ALL_SIGNALS, getRegisters, getSignalMask, setRegisters, setSignalMask } from "./ptrace.ts";
 import { readMemory, writeMemory } from "./remote_memory.ts";
-import { type PushOptions, SafetyNet, SCRATCH_SIZE } from "./safety_net.ts";
-import { finish, type Steps } from "./steps.ts";
+import { type PushOptions, SCRATCH_SIZE, SigframeStack } from "./sigframe_stack.ts";
+import { runToCompletion, type Steps } from "./steps.ts";
 import type { Tracee } from "./tracee.ts";
 import { VectorRegisters } from "./vector_registers.ts";
 
@@ -56,36 +56,36 @@ export interface UndoOptions extends PushOptions {
 export class RemoteSyscalls implements Disposable {
   readonly #tracee: Tracee;
   readonly #tid: number;
-  readonly #thread: LoanedThread;
+  readonly #thread: RemoteThread;
   #original: Registers;
   readonly #originalMask: bigint;
   readonly #instruction: bigint;
-  readonly #criticalSection: CriticalSection | undefined;
+  readonly #rseqSection: RseqSection | undefined;
   readonly #vectors: VectorRegisters | undefined;
-  #net: SafetyNet | undefined;
-  #clock: LoanClock | undefined;
+  #net: SigframeStack | undefined;
+  #clock: ScopeTimer | undefined;
   #scratch: bigint | undefined;
-  #parkedCall: ParkedCall | undefined;
+  #interruptedSyscall: InterruptedSyscall | undefined;
 
   private constructor(tracee: Tracee) {
     if (tracee.heldUp !== undefined) throw tracee.heldUp.error;
     this.#tracee = tracee;
     this.#tid = tracee.mainTid;
     // In a scope within another the thread is on loan already.
-    const ask = tracee.loans > 0 ? insist : once;
+    const ask = tracee.remoteScopes > 0 ? retrySyscall : once;
     this.#original = ask(() => getRegisters(this.#tid));
     this.#originalMask = ask(() => getSignalMask(this.#tid));
-    this.#criticalSection = CriticalSection.save(this.#tid);
+    this.#rseqSection = RseqSection.save(this.#tid);
     this.#vectors = VectorRegisters.save(this.#tid, tracee.arch);
-    const abort = this.#criticalSection?.abortAddress(
+    const abort = this.#rseqSection?.abortAddress(
       tracee.arch.instructionPointer(this.#original),
     );
     // A net of an inner scope leads no further than to the registers of the outer one.
-    const place = tracee.bareLoans > 0 ? undefined : tracee.netPlace;
+    const place = tracee.scopesWithoutSigframes > 0 ? undefined : tracee.sigframePlace;
     this.#net = place &&
-      ask(() => SafetyNet.spread(place, this.#original, this.#originalMask, abort));
+      ask(() => SigframeStack.spread(place, this.#original, this.#originalMask, abort));
     this.#instruction = this.#net?.instruction ?? tracee.syscallInstruction;
-    this.#thread = new LoanedThread(tracee, this.#tid, this.hasNet);
+    this.#thread = new RemoteThread(tracee, this.#tid, this.hasSigframes);
   }
 
   /**
@@ -98,13 +98,13 @@ export class RemoteSyscalls implements Disposable {
   }
 
   /**
-   * If this program is killed from the next call on, before the scope ends or {@linkcode settle}, have the thread make
+   * If this program is killed from the next call on, before the scope ends or {@linkcode commit}, have the thread make
    * call `name` by itself, before those that were asked for earlier. The argument `DATA` stands for the address of the
    * data that it is given, which is returned: the next call, without which this one is not made either, may fill it.
    * `undefined` without a safety net, and where the thread's filter does not let it make the call: then nothing will be
    * done.
    */
-  undoIfKilled(
+  pushUndoFrame(
     name: SyscallName,
     args: readonly (number | bigint | typeof DATA)[],
     options: UndoOptions = {},
@@ -122,7 +122,7 @@ export class RemoteSyscalls implements Disposable {
   }
 
   /** Whether this program may be killed during the scope without harm to the thread. */
-  get hasNet(): boolean {
+  get hasSigframes(): boolean {
     return this.#net !== undefined;
   }
 
@@ -133,12 +133,12 @@ export class RemoteSyscalls implements Disposable {
   }
 
   /** All that has been done is to stay, also if this program is killed; but for descriptors `unneeded`. */
-  settle(unneeded: readonly number[] = []): void {
+  commit(unneeded: readonly number[] = []): void {
     const net = this.#net;
     if (net === undefined || this.#clock === undefined) return;
-    net.settle();
-    for (const fd of unneeded) this.undoIfKilled("close", [fd]);
-    insist(() => setRegisters(this.#tid, net.beneath(getRegisters(this.#tid))));
+    net.commit();
+    for (const fd of unneeded) this.pushUndoFrame("close", [fd]);
+    retrySyscall(() => setRegisters(this.#tid, net.beneath(getRegisters(this.#tid))));
   }
 
   /**
@@ -147,7 +147,7 @@ export class RemoteSyscalls implements Disposable {
    * interrupted, and would overwrite the restart data of the call the thread was in.
    */
   syscall(name: SyscallName, ...args: readonly (number | bigint)[]): bigint {
-    return finish(this.call(name, ...args));
+    return runToCompletion(this.call(name, ...args));
   }
 
   /** {@linkcode syscall} in steps, for {@linkcode overlap}. */
@@ -165,7 +165,7 @@ export class RemoteSyscalls implements Disposable {
 
   /** As {@linkcode syscall}; an error number becomes RemoteSyscallError. */
   syscallOrThrow(name: SyscallName, ...args: readonly (number | bigint)[]): bigint {
-    return finish(this.callOrThrow(name, ...args));
+    return runToCompletion(this.callOrThrow(name, ...args));
   }
 
   /** {@linkcode syscallOrThrow} in steps. */
@@ -203,10 +203,12 @@ export class RemoteSyscalls implements Disposable {
   #runToGroupStop(covered: CoveredCall | undefined): boolean {
     const { deadline } = this.#thread;
     for (let signal = 0;;) {
-      const status = finish(this.#thread.resume(signal, deadline));
+      const status = runToCompletion(this.#thread.resume(signal, deadline));
       if (status.kind === "group-stop") return true;
       if (status.kind === "syscall-stop") {
-        finish(this.#thread.expectSyscallStop(PTRACE_SYSCALL_INFO_EXIT, covered?.enterInstead));
+        runToCompletion(
+          this.#thread.expectSyscallStop(PTRACE_SYSCALL_INFO_EXIT, covered?.enterInstead),
+        );
         return false;
       }
       signal = status.kind === "signal-delivery-stop" ? status.signal : 0;
@@ -228,7 +230,7 @@ export class RemoteSyscalls implements Disposable {
    * stacks may lie.
    */
   get scratch(): bigint {
-    return finish(this.mapScratch());
+    return runToCompletion(this.mapScratch());
   }
 
   /** {@linkcode scratch} in steps. */
@@ -245,7 +247,7 @@ export class RemoteSyscalls implements Disposable {
       0,
     );
     this.#scratch = mapped;
-    this.undoIfKilled("munmap", [mapped, SCRATCH_SIZE], { always: true });
+    this.pushUndoFrame("munmap", [mapped, SCRATCH_SIZE], { always: true });
     return mapped;
   }
 
@@ -265,7 +267,7 @@ export class RemoteSyscalls implements Disposable {
    * Give nothing back: the thread does it itself, by its safety net, when it is let go. Nothing else may be done in the
    * scope after this. One that is held up is not waited for then; the call that it stands in front of is passed over.
    */
-  abandon(): void {
+  leaveToSigframes(): void {
     const { heldUp } = this.#tracee;
     if (this.#clock !== undefined && this.#net !== undefined) {
       if (heldUp === undefined) this.#tracee.expectReturn(this.#originalMask);
@@ -276,24 +278,24 @@ export class RemoteSyscalls implements Disposable {
     this.#net = undefined;
   }
 
-  #passOverCall(net: SafetyNet): void {
+  #passOverCall(net: SigframeStack): void {
     const { arch } = this.#tracee;
-    const registers = insist(() => getRegisters(this.#tid));
+    const registers = retrySyscall(() => getRegisters(this.#tid));
     if (arch.instructionPointer(registers) !== net.instruction) return;
     const after = net.instruction + BigInt(arch.syscallInstruction.length);
     const passed = arch.signalFrames!.withInstructionPointer(registers, after);
     // It may be rt_sigreturn(2), with another stack pointer: covered_call.ts.
-    insist(() => setRegisters(this.#tid, net.beneath(passed)));
+    retrySyscall(() => setRegisters(this.#tid, net.beneath(passed)));
   }
 
   /** Give everything back. A tracee that died has nothing to be given; other failures are thrown. */
   [Symbol.dispose](): void {
-    finish(this.giveBack());
+    runToCompletion(this.restoreState());
   }
 
   /** What the end of the scope does, in steps; the end has nothing left to do then. */
-  *giveBack(): Steps<void> {
-    if (this.#thread.failure !== undefined) return this.abandon();
+  *restoreState(): Steps<void> {
+    if (this.#thread.failure !== undefined) return this.leaveToSigframes();
     try {
       try {
         const scratch = this.#scratch;
@@ -310,7 +312,7 @@ export class RemoteSyscalls implements Disposable {
 
   /** It did not come back to where it is given its registers. */
   #leaveHeldUp(): void {
-    if (this.#net !== undefined) this.abandon();
+    if (this.#net !== undefined) this.leaveToSigframes();
     else this.#clock = undefined;
   }
 
@@ -320,28 +322,28 @@ export class RemoteSyscalls implements Disposable {
     this.#net = undefined;
   }
 
-  *#restoreRegisters(clock: LoanClock): Steps<void> {
+  *#restoreRegisters(clock: ScopeTimer): Steps<void> {
     // The kernel looks at -ERESTART* in rax only in get_signal()'s company, and a syscall-exit-stop is
     // past that. An interrupt-stop brings the thread back to where Tracee promises it to be.
     yield* this.#thread.stopOnTheWayBack();
     // The registers last: as long as it has ours, the thread can still bring itself back.
     try {
-      this.#criticalSection?.restore();
+      this.#rseqSection?.restore();
     } finally {
       try {
         this.#vectors?.restore();
       } finally {
-        insist(() => setSignalMask(this.#tid, this.#originalMask));
-        insist(() => setRegisters(this.#tid, this.#original));
-        this.#parkedCall?.interruptOnceMore();
+        retrySyscall(() => setSignalMask(this.#tid, this.#originalMask));
+        retrySyscall(() => setRegisters(this.#tid, this.#original));
+        this.#interruptedSyscall?.interruptOnceMore();
       }
     }
     clock.stop();
     this.#clock = undefined;
-    if (--this.#tracee.loans === 0 && this.#tracee.callFilter !== undefined) {
-      insist(() => this.#tracee.suspendFilter(false));
+    if (--this.#tracee.remoteScopes === 0 && this.#tracee.callFilter !== undefined) {
+      retrySyscall(() => this.#tracee.suspendFilter(false));
     }
-    if (this.#net === undefined) this.#tracee.bareLoans--;
+    if (this.#net === undefined) this.#tracee.scopesWithoutSigframes--;
   }
 
   /** Of a call that the filter forbids, what is to be done when the thread enters the kernel. */
@@ -379,21 +381,21 @@ export class RemoteSyscalls implements Disposable {
   /** The number of the call shows only now, and belongs to what the thread is given back. */
   #leaveParkedCall(): void {
     const { arch } = this.#tracee;
-    const call = ParkedCall.find(this.#thread, arch, this.#original, this.#originalMask);
+    const call = InterruptedSyscall.find(this.#thread, arch, this.#original, this.#originalMask);
     if (call === undefined) return;
     this.#startClock();
     const number = call.learnNumber(this.#call("getpid", []), this.#net);
     this.#original = arch.earlyRestart!.withNumber(this.#original, number);
-    this.#parkedCall = call;
+    this.#interruptedSyscall = call;
   }
 
   /** From here on the thread is on loan. */
   #startClock(): void {
-    this.#clock = new LoanClock(this.#net !== undefined);
-    if (this.#tracee.loans++ === 0 && this.#tracee.callFilter !== undefined) {
+    this.#clock = new ScopeTimer(this.#net !== undefined);
+    if (this.#tracee.remoteScopes++ === 0 && this.#tracee.callFilter !== undefined) {
       this.#thread.request(() => this.#tracee.suspendFilter(true));
     }
-    if (this.#net === undefined) this.#tracee.bareLoans++;
+    if (this.#net === undefined) this.#tracee.scopesWithoutSigframes++;
   }
 
   #call(name: SyscallName, args: readonly bigint[]): Registers {

@@ -7,7 +7,7 @@
 export type Steps<T> = Generator<void, T, void>;
 
 /** All steps, one after another. */
-export function finish<T>(steps: Steps<T>): T {
+export function runToCompletion<T>(steps: Steps<T>): T {
   for (;;) {
     const turn = steps.next();
     if (turn.done === true) return turn.value;
@@ -18,7 +18,7 @@ export function finish<T>(steps: Steps<T>): T {
  * The steps of all, in turns: what each of them comes to, in the same order. Every one is continued to its own end, also
  * when another throws: no tracee is left in the middle of a step. The first error is thrown then.
  */
-export function overlap<T>(all: readonly Steps<T>[]): T[] {
+export function interleave<T>(all: readonly Steps<T>[]): T[] {
   const results = new Array<T>(all.length);
   const errors: unknown[] = [];
   let going = all.map((steps, index) => ({ steps, index }));

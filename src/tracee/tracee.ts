@@ -19,9 +19,9 @@ import { AskedThreads } from "./asked_threads.ts";
 import { awaitBlockedCalls } from "./blocked_calls.ts";
 import { type CallFilter, readCallFilter } from "./call_filter.ts";
 import { getRegisters, setOptions } from "./ptrace.ts";
-import { leaveAsStrays, releaseThreads } from "./release.ts";
+import { leavePendingDetach, releaseThreads } from "./release.ts";
 import { findReturnSitesEarly } from "./return_sites.ts";
-import { findNetPlace, type NetPlace } from "./safety_net.ts";
+import { findSigframePlace, type SigframePlace } from "./sigframe_stack.ts";
 import { findSyscallInstruction } from "./syscall_instruction.ts";
 import { Threads } from "./stop_threads.ts";
 import { Deadline, waitOut, type Waits } from "./wait.ts";
@@ -42,7 +42,7 @@ export interface SeizeOptions {
   readonly suspendsFilter?: boolean;
 }
 
-export interface HeldUp {
+export interface PausedChild {
   readonly error: HeldUpError;
   /** Whether the thread stands still all the same, right before that call, which has not been made. */
   readonly wasReached: boolean;
@@ -60,17 +60,17 @@ export interface HeldUp {
 export class Tracee implements Disposable {
   readonly arch: Architecture;
   /** Scopes in which the main thread has registers that are not its own. */
-  loans = 0;
+  remoteScopes = 0;
   /** Of them, those that have no safety net. */
-  bareLoans = 0;
+  scopesWithoutSigframes = 0;
   /** Set once the main thread has not come back from a call of ours: no other is made then. */
-  heldUp: HeldUp | undefined;
+  heldUp: PausedChild | undefined;
   #tids: readonly number[];
   #attached = true;
   #instruction: bigint | undefined;
   #returnsTo: bigint | undefined;
   readonly #running = new Set<number>();
-  #netPlace: NetPlace | null | undefined;
+  #sigframePlace: SigframePlace | null | undefined;
   #callFilter: CallFilter | null | undefined;
   #isSuspended = false;
   /** Calls that would undo something if this program were killed, and that the main thread's filter forbids. */
@@ -80,7 +80,7 @@ export class Tracee implements Disposable {
     readonly pid: number,
     tids: readonly number[],
     /** Whether the process was found job-stopped, in state T. */
-    readonly foundStopped: boolean,
+    readonly wasJobStopped: boolean,
     /** How long a thread may take to stop. */
     readonly timeoutSeconds: number,
     readonly suspendsFilter: boolean,
@@ -112,9 +112,9 @@ export class Tracee implements Disposable {
     const threads = new Threads(pid);
     const limit = deadline ?? new Deadline(timeoutSeconds);
     return new AskedThreads(threads, limit, (stops) => {
-      const foundStopped = stops.some(({ kind }) => kind === "group-stop");
+      const wasJobStopped = stops.some(({ kind }) => kind === "group-stop");
       const { stopped } = threads;
-      return new Tracee(pid, [...stopped], foundStopped, timeoutSeconds, suspendsFilter);
+      return new Tracee(pid, [...stopped], wasJobStopped, timeoutSeconds, suspendsFilter);
     });
   }
 
@@ -135,10 +135,10 @@ export class Tracee implements Disposable {
     try {
       yield* threads.stop(threads.ask(), deadline);
     } finally {
-      leaveAsStrays(this.pid, threads.running);
+      leavePendingDetach(this.pid, threads.running);
       this.#tids = [...threads.stopped];
       // Found for where the main thread stood.
-      this.#instruction = this.#netPlace = this.#callFilter = undefined;
+      this.#instruction = this.#sigframePlace = this.#callFilter = undefined;
     }
     if (threads.isEmpty) throw new TraceeDiedError(this.pid);
   }
@@ -160,12 +160,12 @@ export class Tracee implements Disposable {
   }
 
   /** Where a safety net can be spread for the main thread, if it can. */
-  get netPlace(): NetPlace | undefined {
-    if (this.#netPlace === undefined) {
+  get sigframePlace(): SigframePlace | undefined {
+    if (this.#sigframePlace === undefined) {
       const { pid, mainTid, arch, callFilter } = this;
-      this.#netPlace = findNetPlace(pid, mainTid, arch, callFilter) ?? null;
+      this.#sigframePlace = findSigframePlace(pid, mainTid, arch, callFilter) ?? null;
     }
-    return this.#netPlace ?? undefined;
+    return this.#sigframePlace ?? undefined;
   }
 
   /**
@@ -194,7 +194,7 @@ export class Tracee implements Disposable {
   get isReturnForbidden(): boolean {
     const { callFilter, arch: { syscallNumbers } } = this;
     const call = { number: syscallNumbers.rt_sigreturn, args: [], instructionPointer: 0n };
-    return this.netPlace === undefined && callFilter !== undefined &&
+    return this.sigframePlace === undefined && callFilter !== undefined &&
       callFilter.verdict(call) !== "allowed";
   }
 
@@ -230,7 +230,7 @@ export class Tracee implements Disposable {
     if (!this.#attached) return;
     this.#attached = false;
     using last = new DisposableStack();
-    last.defer(() => leaveAsStrays(this.pid, [...this.#running], true));
+    last.defer(() => leavePendingDetach(this.pid, [...this.#running], true));
     if (this.#returnsTo === undefined) releaseThreads(this.pid, this.#standing(this.tids));
     else this.#detachReturning(this.#returnsTo);
   }

@@ -13,7 +13,7 @@ import type { UserTerminal } from "./user_terminal.ts";
 export interface PumpOptions<Ending extends Deno.Signal> {
   /** Never blocks, so that a stopped screen stops nothing else. */
   readonly terminal: UserTerminal;
-  readonly typist: Typist;
+  readonly keySource: KeySource;
   readonly turn: Turn;
   /** Called with all that was written to the screen. */
   readonly onShown: (bytes: Uint8Array) => void;
@@ -40,7 +40,7 @@ export interface PumpOptions<Ending extends Deno.Signal> {
 }
 
 /** Who reads the keyboard for the pump. */
-export interface Typist {
+export interface KeySource {
   /** Whether the keyboard is to be read just now. */
   readonly listening: boolean;
   /** Whether there are bytes that were read and held back, for {@linkcode read} to give. */
@@ -56,7 +56,7 @@ export interface Turn {
   /** Whether it was ours when it was last looked at. */
   readonly isOurs: boolean;
   /** Whether it is, asked before each read(2). */
-  claim(): boolean;
+  checkForeground(): boolean;
   /** Called after SIGCONT: while we were stopped the keyboard was somebody else's, and may be still. */
   onContinued(): void;
 }
@@ -122,14 +122,14 @@ class Pump<Ending extends Deno.Signal> {
   constructor(options: PumpOptions<Ending>) {
     this.#options = options;
     const { terminal, master } = options;
-    this.#typed = new Channel(terminal.keyboard, master, options.typist.read, write);
+    this.#typed = new Channel(terminal.keyboard, master, options.keySource.read, write);
     this.#shown = new Channel(master, terminal.screen, read, this.#show);
     this.#watches = [...options.watches];
     this.#poll = new PollSet(WATCHES + this.#watches.length);
   }
 
   async run(): Promise<PumpEnd<Ending>> {
-    const { signals, endingSignals, onResize, turn, typist } = this.#options;
+    const { signals, endingSignals, onResize, turn, keySource } = this.#options;
     for (;;) {
       if (signals.hasAny) {
         const signal = signals.takeAny(endingSignals);
@@ -137,7 +137,7 @@ class Pump<Ending extends Deno.Signal> {
         if (signals.take("SIGCONT")) turn.onContinued();
         if (signals.take("SIGWINCH")) onResize();
       }
-      typist.beforeWait(this.#typed.pending === 0);
+      keySource.beforeWait(this.#typed.pending === 0);
 
       this.#watch();
       await this.#wait();
@@ -157,12 +157,12 @@ class Pump<Ending extends Deno.Signal> {
   };
 
   #watch(): void {
-    const { master, signals, turn, typist } = this.#options;
+    const { master, signals, turn, keySource } = this.#options;
     const { keyboard, keyboardIsTerminal, screen, screenHasReader } = this.#options.terminal;
     const poll = this.#poll;
     // Also without POLLIN: a terminal that hangs up is to be noticed while nobody reads it. A pipe that has come to
     // its end says so for ever.
-    const reading = turn.isOurs && typist.listening && this.#typed.pending === 0;
+    const reading = turn.isOurs && keySource.listening && this.#typed.pending === 0;
     poll.watch(KEYBOARD, reading || keyboardIsTerminal ? keyboard : -1, reading ? POLLIN : 0);
     // An abandoned master reports POLLHUP without end, which has to wait until the screen has taken all.
     const masterEvents = (this.#shown.pending === 0 ? POLLIN : 0) |
@@ -176,7 +176,7 @@ class Pump<Ending extends Deno.Signal> {
   }
 
   get #hasHeld(): boolean {
-    return this.#options.turn.isOurs && this.#options.typist.hasHeld;
+    return this.#options.turn.isOurs && this.#options.keySource.hasHeld;
   }
 
   async #wait(): Promise<void> {
@@ -203,7 +203,8 @@ class Pump<Ending extends Deno.Signal> {
   /** Move what can be moved; why the pumping is over, if it is. */
   #transfer(): Exclude<PumpEnd<Ending>["reason"], "signal"> | undefined {
     const poll = this.#poll;
-    const typing = (poll.reported(KEYBOARD) !== 0 || this.#hasHeld) && this.#options.turn.claim();
+    const typing = (poll.reported(KEYBOARD) !== 0 || this.#hasHeld) &&
+      this.#options.turn.checkForeground();
     const over = this.#options.isOver();
     const showing = poll.reported(MASTER) !== 0 || over;
     const before = this.#typed.passed + this.#shown.passed;

@@ -6,7 +6,7 @@ import type { Transfer } from "./channel.ts";
 import { EndOfInput } from "./end_of_input.ts";
 import { fittedLength, LineLimit } from "./line_limit.ts";
 import type { Pty } from "./pty.ts";
-import type { Typist } from "./pump.ts";
+import type { KeySource } from "./pump.ts";
 import { controlCharacter, type Termios } from "./settings.ts";
 import { getTermios } from "./termios.ts";
 
@@ -27,7 +27,7 @@ export interface TextInputOptions {
 const FIRST_PAUSE_MS = 30;
 const LONGEST_PAUSE_MS = 1000;
 
-export class TextInput implements Typist, Disposable {
+export class TextInput implements KeySource, Disposable {
   readonly #options: TextInputOptions;
   readonly #lines = new LineLimit();
   #end: EndOfInput | undefined;

@@ -9,23 +9,23 @@ import { readMemfd } from "../../src/proc/memfd.ts";
 import { readStats } from "../../src/proc/stats.ts";
 import { hasSignal, readStatus } from "../../src/proc/status.ts";
 import {
-  type HelperGroup,
   MAX_RECORD_SIZE,
   parseRecord,
-  type ProcessName,
+  type RelayedGroup,
   type ShieldRecord,
-} from "../../src/reptyr/job_record.ts";
-import { RECORD_NAME } from "../../src/reptyr/published_record.ts";
+} from "../../src/reptyr/record/job_record.ts";
+import { RECORD_NAME } from "../../src/reptyr/record/published_record.ts";
 import { requiresCapability } from "../support/capabilities.ts";
 import { assertNoneLeft } from "../support/e2e_target.ts";
 import { type ForgerOptions, nameOf, shieldOf, startForger } from "../support/forged_record.ts";
 import { AS_NOBODY, isMoved, NOBODY, startOn, Untouched } from "../support/input_run.ts";
 import { publicVictim } from "../support/input_victims.ts";
 import { descendantsOf } from "../support/child.ts";
-import { statOf } from "../support/jobs_moved.ts";
 import { requiresCompiler } from "../support/programs.ts";
 import { BASH, Stolen } from "../support/steal.ts";
 import { Terminal, waitUntil } from "../support/terminal.ts";
+import { type ProcessIdentity } from "../../src/proc/process_identity.ts";
+import { statOf } from "../support/jobs_moved.ts";
 
 const asRoot = requiresCapability(["users", "memfd"], requiresCompiler);
 const withNamespaces = requiresCapability(["users", "memfd", "userns"], requiresCompiler);
@@ -71,7 +71,7 @@ class UsersTerminal implements Disposable {
 }
 
 interface Claims {
-  readonly groups: readonly HelperGroup[];
+  readonly groups: readonly RelayedGroup[];
   readonly shields?: readonly ShieldRecord[];
 }
 
@@ -88,7 +88,7 @@ function startShielded(prefix: readonly string[]): Terminal {
   return startBystander([...prefix, "sh", "-c", script]);
 }
 
-function groupOf(pid: number): HelperGroup {
+function groupOf(pid: number): RelayedGroup {
   const { session, pgrp } = statOf(pid);
   return { session, pgrp };
 }
@@ -160,7 +160,7 @@ describe("a forged job record, believed by root's reptyr -T as far as its holder
     secret.expect("ready");
     using users = new UsersTerminal();
     const before = [shielded, secret].map(({ pid }) => new Untouched(pid));
-    const stale = (one: ProcessName) => ({ ...one, startTime: one.startTime - 1n });
+    const stale = (one: ProcessIdentity) => ({ ...one, startTime: one.startTime - 1n });
     const shield = shieldOf(shielded.pid);
     users.takeWhile({
       groups: [],

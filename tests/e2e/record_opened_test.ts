@@ -1,7 +1,7 @@
 /** What is called as a job record, and is none, costs root's reptyr nothing: it is not even opened. */
 import { assertEquals } from "@std/assert";
 import { afterEach, describe } from "@std/testing/bdd";
-import { formatRecord } from "../../src/reptyr/job_record.ts";
+import { formatRecord } from "../../src/reptyr/record/job_record.ts";
 import { requiresCapability } from "../support/capabilities.ts";
 import { assertNoneLeft, Target } from "../support/e2e_target.ts";
 import { nameOf, startHolder } from "../support/forged_record.ts";

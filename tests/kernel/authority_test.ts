@@ -1,9 +1,9 @@
-/** What src/reptyr/authority.ts says that a process may do, against what the kernel lets it do. */
+/** What src/reptyr/gate/authority.ts says that a process may do, against what the kernel lets it do. */
 import { assert, assertEquals } from "@std/assert";
 import { afterEach, describe } from "@std/testing/bdd";
 import { SIGCONT } from "../../src/ffi/constants.ts";
 import { readStat } from "../../src/proc/stat.ts";
-import { readSurroundings, RecordHolder } from "../../src/reptyr/record_holder.ts";
+import { readSurroundings, RecordHolder } from "../../src/reptyr/gate/record_holder.ts";
 import { requiresCapability } from "../support/capabilities.ts";
 import { assertNoneLeft } from "../support/e2e_target.ts";
 import { NOBODY } from "../support/input_run.ts";

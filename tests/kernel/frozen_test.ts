@@ -2,7 +2,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { describe } from "@std/testing/bdd";
 import { HeldUpError } from "../../src/errors.ts";
-import { releaseStrays } from "../../src/tracee/release.ts";
+import { releasePendingDetach } from "../../src/tracee/release.ts";
 import { RemoteSyscalls } from "../../src/tracee/remote_syscalls.ts";
 import { Tracee } from "../../src/tracee/tracee.ts";
 import { requiresCapability } from "../support/capabilities.ts";
@@ -20,12 +20,12 @@ const OPTIONS = { timeoutSeconds: 0.2 };
 function injectInFrozen(
   victim: Terminal,
   cgroup: Cgroup,
-  hasNet: boolean,
+  hasSigframes: boolean,
   last = () => {},
 ): Disposable {
   using tracee = Tracee.seize(victim.pid, OPTIONS);
   using remote = RemoteSyscalls.begin(tracee);
-  assertEquals(remote.hasNet, hasNet);
+  assertEquals(remote.hasSigframes, hasSigframes);
   assertEquals(remote.syscallOrThrow("getpid"), BigInt(victim.pid));
   const frozen = cgroup.freeze();
   assertThrows(() => remote.syscall("getpid"), HeldUpError);
@@ -50,7 +50,7 @@ for (const version of FREEZERS) {
         {
           using _frozen = injectInFrozen(victim, cgroup, true);
         }
-        waitUntil("it to be let go", () => releaseStrays() === 0);
+        waitUntil("it to be let go", () => releasePendingDetach() === 0);
         assertNothingLeft(before);
         if (program === "command") {
           victim.line("hello");

@@ -6,13 +6,14 @@ import { SIGTERM } from "../../src/ffi/constants.ts";
 import { isMachineInit } from "../../src/proc/init.ts";
 import { readStat } from "../../src/proc/stat.ts";
 import { readStatus } from "../../src/proc/status.ts";
-import { Gate, nameOf } from "../../src/reptyr/gate.ts";
-import { signalHelpers } from "../../src/reptyr/helpers.ts";
-import type { Authority } from "../../src/reptyr/record_holder.ts";
+import { Gate } from "../../src/reptyr/gate/gate.ts";
+import { signalRelayed } from "../../src/reptyr/serve/signal_relay.ts";
+import type { Authority } from "../../src/reptyr/gate/record_holder.ts";
 import { type Child, childrenOf, ProcessHandle } from "../support/child.ts";
 import { startDetached, switchesOf } from "../support/input_run.ts";
 import { waitUntil } from "../support/terminal.ts";
 import { untilBlocked } from "../support/victim.ts";
+import { identityOf } from "../../src/proc/process_identity.ts";
 
 /** The PID namespace that the kernel begins with. */
 const MACHINE = "pid:[4026531836]";
@@ -35,7 +36,7 @@ function assertLeftAlone(child: Child, action: () => void): void {
   assert(!child.handle.ended);
 }
 
-function assertClosed(gate: Gate, child: Child, name = nameOf(child.pid)): void {
+function assertClosed(gate: Gate, child: Child, name = identityOf(child.pid)): void {
   assertLeftAlone(child, () => {
     assertEquals(gate.signal(name, SIGTERM), false);
     assertThrows(() => gate.seize(name, OPTIONS), RefusedError, "is no part of the job");
@@ -46,7 +47,7 @@ function assertClosed(gate: Gate, child: Child, name = nameOf(child.pid)): void 
 /** Of a process that may do nothing. */
 const FORBIDDING: Authority = { isOurs: false, maySignal: () => false, mayTrace: () => false };
 
-function assertForbidden(gate: Gate, child: Child, name = nameOf(child.pid)): void {
+function assertForbidden(gate: Gate, child: Child, name = identityOf(child.pid)): void {
   assertLeftAlone(child, () => {
     assertEquals(gate.signal(name, SIGTERM), false);
     assertThrows(() => gate.seize(name, OPTIONS), RefusedError, "which may not trace it");
@@ -57,14 +58,14 @@ function assertForbidden(gate: Gate, child: Child, name = nameOf(child.pid)): vo
 describe("the gate", () => {
   it("lets through who was admitted", () => {
     using child = sleeper();
-    const gate = new Gate([nameOf(child.pid)]);
+    const gate = new Gate([identityOf(child.pid)]);
     {
-      using tracee = gate.seize(nameOf(child.pid), OPTIONS);
+      using tracee = gate.seize(identityOf(child.pid), OPTIONS);
       assertNotEquals(readStatus(child.pid)?.tracerPid, 0);
       assertEquals(tracee.pid, child.pid);
     }
     assertEquals(readStatus(child.pid)?.tracerPid, 0);
-    assertEquals(gate.signal(nameOf(child.pid), SIGTERM), true);
+    assertEquals(gate.signal(identityOf(child.pid), SIGTERM), true);
     assert(child.handle.waitForEnd(20_000));
     assertEquals(child.status, { kind: "signaled", signal: SIGTERM });
   });
@@ -73,12 +74,12 @@ describe("the gate", () => {
     using child = sleeper();
     using other = sleeper();
     assertClosed(new Gate(), child);
-    assertClosed(new Gate([nameOf(other.pid)]), child);
+    assertClosed(new Gate([identityOf(other.pid)]), child);
   });
 
   it("knows a process by the time of its start, too: its number alone is nothing", () => {
     using child = sleeper();
-    const { pid, startTime } = nameOf(child.pid);
+    const { pid, startTime } = identityOf(child.pid);
     const earlier = { pid, startTime: startTime - 1n };
     assertClosed(new Gate([earlier]), child);
     // Admitted by that name, and gone since: another has the number.
@@ -93,16 +94,16 @@ describe("the gate", () => {
   it("admits nobody who was barred before", () => {
     using child = sleeper();
     const gate = new Gate();
-    gate.bar([nameOf(child.pid)]);
-    gate.admit([nameOf(child.pid)]);
+    gate.bar([identityOf(child.pid)]);
+    gate.admit([identityOf(child.pid)]);
     assertClosed(gate, child);
   });
 
   it("asks the authority by which one was first admitted, however it is found later", () => {
     using child = sleeper();
     const gate = new Gate();
-    gate.admit([nameOf(child.pid)], FORBIDDING);
-    gate.admit([nameOf(child.pid)]);
+    gate.admit([identityOf(child.pid)], FORBIDDING);
+    gate.admit([identityOf(child.pid)]);
     assertForbidden(gate, child);
   });
 
@@ -116,20 +117,20 @@ describe("the gate", () => {
       using child = new ProcessHandle(pid);
       untilBlocked(pid);
       const gate = new Gate();
-      gate.admit([nameOf(parent.pid)], isForbidden ? FORBIDDING : undefined);
+      gate.admit([identityOf(parent.pid)], isForbidden ? FORBIDDING : undefined);
       const { session, pgrp } = readStat(pid)!;
-      signalHelpers({
+      signalRelayed({
         target: Deno.pid,
-        helpers: { groups: [{ session, pgrp }], processes: [] },
+        relayed: { groups: [{ session, pgrp }], processes: [] },
         gate,
         usesTerminal: () => false,
       }, SIGTERM);
-      assert(gate.admits(nameOf(pid)));
+      assert(gate.admits(identityOf(pid)));
       if (!isForbidden) {
         assert(child.waitForEnd(20_000));
         continue;
       }
-      assertEquals(gate.signal(nameOf(pid), SIGTERM), false);
+      assertEquals(gate.signal(identityOf(pid), SIGTERM), false);
       assert(!child.ended && !parent.handle.ended);
       child.end();
     }
@@ -137,7 +138,7 @@ describe("the gate", () => {
 
   it("never admits the init of this machine", () => {
     const isMachine = Deno.readLinkSync("/proc/self/ns/pid") === MACHINE;
-    assertEquals(new Gate([nameOf(1)]).admits(nameOf(1)), !isMachine);
+    assertEquals(new Gate([identityOf(1)]).admits(identityOf(1)), !isMachine);
   });
 });
 

@@ -18,22 +18,22 @@ import { close } from "../../src/ffi/descriptor.ts";
 import { readFds } from "../../src/proc/fds.ts";
 import { readMaps } from "../../src/proc/maps.ts";
 import { readStatus } from "../../src/proc/status.ts";
-import { handOver } from "../../src/reptyr/handover.ts";
-import { withPlaceholder } from "../../src/reptyr/placeholder.ts";
+import { sendFds } from "../../src/reptyr/move/descriptors/send_fds.ts";
+import { withPgrpHolder } from "../../src/reptyr/move/session/pgrp_holder.ts";
 import {
   discardPending,
   getAction,
   handlerOf,
   setAction,
   setHandler,
-} from "../../src/reptyr/signal_action.ts";
+} from "../../src/reptyr/move/session/signal_action.ts";
 import { Struct } from "../../src/struct.ts";
 import { getRegisters } from "../../src/tracee/ptrace.ts";
 import { readMemory } from "../../src/tracee/remote_memory.ts";
 import { RemoteSyscalls } from "../../src/tracee/remote_syscalls.ts";
-import { SCRATCH_SIZE } from "../../src/tracee/safety_net.ts";
+import { SCRATCH_SIZE } from "../../src/tracee/sigframe_stack.ts";
 import { findSyscallInstruction } from "../../src/tracee/syscall_instruction.ts";
-import { finish } from "../../src/tracee/steps.ts";
+import { runToCompletion } from "../../src/tracee/steps.ts";
 import { Tracee } from "../../src/tracee/tracee.ts";
 import { testBlockedCalls } from "../support/blocked_calls.ts";
 import { requires32 } from "../support/capabilities.ts";
@@ -183,7 +183,7 @@ describe("a 32-bit process", () => {
       using remote = RemoteSyscalls.begin(tracee);
       for (const count of [1, 2, 3, 260]) {
         const sent = Array<number>(count).fill(victim.master);
-        const received = finish(handOver(remote, pidfd, sent));
+        const received = runToCompletion(sendFds(remote, pidfd, sent));
         assertEquals(received.length, count);
         const masters = readFds(victim.pid, victim.pid)!.filter(({ fdinfo }) =>
           fdinfo.ttyIndex !== undefined
@@ -203,15 +203,15 @@ describe("a 32-bit process", () => {
     {
       using tracee = Tracee.seize(victim.pid, OPTIONS);
       using remote = RemoteSyscalls.begin(tracee);
-      const action = finish(getAction(remote, SIGHUP));
+      const action = runToCompletion(getAction(remote, SIGHUP));
       assertEquals(action.length, 20);
       assertEquals(handlerOf(remote, action), SIG_DFL);
-      finish(setHandler(remote, SIGHUP, SIG_IGN));
+      runToCompletion(setHandler(remote, SIGHUP, SIG_IGN));
       assert(ignored());
-      assertEquals(handlerOf(remote, finish(getAction(remote, SIGHUP))), SIG_IGN);
-      finish(setAction(remote, SIGHUP, action));
+      assertEquals(handlerOf(remote, runToCompletion(getAction(remote, SIGHUP))), SIG_IGN);
+      runToCompletion(setAction(remote, SIGHUP, action));
       assert(!ignored());
-      assertEquals(finish(getAction(remote, SIGHUP)), action);
+      assertEquals(runToCompletion(getAction(remote, SIGHUP)), action);
     }
     assertNothingLeft(before);
   });
@@ -221,7 +221,7 @@ describe("a 32-bit process", () => {
     {
       using tracee = Tracee.seize(victim.pid, OPTIONS);
       using remote = RemoteSyscalls.begin(tracee);
-      finish(discardPending(remote, SIGUSR1));
+      runToCompletion(discardPending(remote, SIGUSR1));
     }
     kill(victim.pid, SIGUSR1);
     victim.expect(/rounds \d+ corrupt 0\r/);
@@ -235,7 +235,7 @@ describe("a 32-bit process", () => {
       using tracee = Tracee.seize(victim.pid, OPTIONS);
       using remote = RemoteSyscalls.begin(tracee);
       let group: bigint | undefined;
-      withPlaceholder(remote, (child) => {
+      withPgrpHolder(remote, (child) => {
         remote.syscallOrThrow("setpgid", child, child);
         group = child;
       });

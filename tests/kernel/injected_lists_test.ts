@@ -4,10 +4,15 @@ import { F_DUPFD_CLOEXEC, SIGHUP } from "../../src/ffi/constants.ts";
 import { ERRNO } from "../../src/ffi/errno.ts";
 import { readFds } from "../../src/proc/fds.ts";
 import { readStatus } from "../../src/proc/status.ts";
-import { closeAll } from "../../src/reptyr/remote_descriptor.ts";
-import { exchangeAction, getAction, ignoring, setAction } from "../../src/reptyr/signal_action.ts";
+import { closeAll } from "../../src/reptyr/move/descriptors/remote_fd.ts";
+import {
+  exchangeAction,
+  getAction,
+  ignoring,
+  setAction,
+} from "../../src/reptyr/move/session/signal_action.ts";
 import { RemoteSyscalls } from "../../src/tracee/remote_syscalls.ts";
-import { finish } from "../../src/tracee/steps.ts";
+import { runToCompletion } from "../../src/tracee/steps.ts";
 import { Tracee } from "../../src/tracee/tracee.ts";
 import { assertNothingLeft, snapshot } from "../support/leftovers.ts";
 import { requiresCompiler } from "../support/programs.ts";
@@ -28,10 +33,10 @@ describe("several things in one injected call", () => {
       const dup = (number: number) =>
         assertEquals(remote.syscallOrThrow("fcntl", 0, F_DUPFD_CLOEXEC, number), BigInt(number));
       [20, 21, 22, 24, 25, 27].forEach(dup);
-      finish(closeAll(remote, [25, 21, 22, 24]));
+      runToCompletion(closeAll(remote, [25, 21, 22, 24]));
       assertEquals(open(), [20, 27]);
-      finish(closeAll(remote, []));
-      finish(closeAll(remote, [27, 20]));
+      runToCompletion(closeAll(remote, []));
+      runToCompletion(closeAll(remote, [27, 20]));
       assertEquals(open(), []);
       assertEquals(remote.syscall("close", 21), BigInt(-ERRNO.EBADF));
     }
@@ -47,12 +52,12 @@ describe("several things in one injected call", () => {
     {
       using tracee = Tracee.seize(victim.pid, OPTIONS);
       using remote = RemoteSyscalls.begin(tracee);
-      const action = finish(getAction(remote, SIGHUP));
+      const action = runToCompletion(getAction(remote, SIGHUP));
       for (let times = 0; times < 2; times++) {
-        const told = finish(exchangeAction(remote, SIGHUP, ignoring(remote)));
+        const told = runToCompletion(exchangeAction(remote, SIGHUP, ignoring(remote)));
         assertEquals(told, action);
         assert(isIgnored());
-        finish(setAction(remote, SIGHUP, told));
+        runToCompletion(setAction(remote, SIGHUP, told));
         assert(!isIgnored());
       }
     }

@@ -4,7 +4,7 @@ import { afterEach, describe, it } from "@std/testing/bdd";
 import { close, open } from "../../src/ffi/descriptor.ts";
 import { O_NONBLOCK, O_RDWR } from "../../src/ffi/constants.ts";
 import { readMemfd } from "../../src/proc/memfd.ts";
-import { Scan } from "../../src/reptyr/known_records.ts";
+import { Scan } from "../../src/reptyr/record/known_records.ts";
 import { requiresCapability } from "../support/capabilities.ts";
 import { assertNoneLeft } from "../support/e2e_target.ts";
 import { startHolder } from "../support/forged_record.ts";

@@ -2,7 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { libc } from "../../src/ffi/libc.ts";
-import { attachFailure, preflight } from "../../src/reptyr/preflight.ts";
+import { attachFailure, preflight } from "../../src/reptyr/inspect/preflight.ts";
 
 // Opened within a test, it would be taken for a leak of that.
 libc();

@@ -10,7 +10,7 @@ import { readStatus } from "../../src/proc/status.ts";
 import { getRegisters } from "../../src/tracee/ptrace.ts";
 import { readMemory, writeMemory } from "../../src/tracee/remote_memory.ts";
 import { RemoteSyscalls } from "../../src/tracee/remote_syscalls.ts";
-import { SCRATCH_SIZE } from "../../src/tracee/safety_net.ts";
+import { SCRATCH_SIZE } from "../../src/tracee/sigframe_stack.ts";
 import { findInstruction } from "../../src/tracee/syscall_instruction.ts";
 import { Tracee } from "../../src/tracee/tracee.ts";
 import { requires32, requiresCapability } from "../support/capabilities.ts";
@@ -81,9 +81,9 @@ describe("RemoteSyscalls", () => {
     for (const calls of [0, 1, 2]) {
       using tracee = Tracee.seize(victim.pid, OPTIONS);
       using remote = RemoteSyscalls.begin(tracee);
-      if (remote.hasNet) {
+      if (remote.hasSigframes) {
         remote.write(new Uint8Array(SCRATCH_SIZE).fill(calls + 1));
-        remote.undoIfKilled("close", [99]);
+        remote.pushUndoFrame("close", [99]);
         assertNotEquals(read(), before);
       }
       for (let call = 0; call < calls; call++) remote.syscallOrThrow("getpid");

@@ -8,9 +8,9 @@ import { readMaps } from "../../src/proc/maps.ts";
 import { readStatus } from "../../src/proc/status.ts";
 import { getFurtherRegisters, setFurtherRegisters } from "../../src/tracee/ptrace.ts";
 import { canPointTo } from "../../src/tracee/return_sites.ts";
-import { exchangeAction, ignoring } from "../../src/reptyr/signal_action.ts";
+import { exchangeAction, ignoring } from "../../src/reptyr/move/session/signal_action.ts";
 import { RemoteSyscalls } from "../../src/tracee/remote_syscalls.ts";
-import { finish } from "../../src/tracee/steps.ts";
+import { runToCompletion } from "../../src/tracee/steps.ts";
 import { Tracee } from "../../src/tracee/tracee.ts";
 import { i386 } from "../../src/arch/i386.ts";
 import { x86_64 } from "../../src/arch/x86_64.ts";
@@ -33,14 +33,14 @@ function abandonAfter(
   using tracee = Tracee.seize(pid, OPTIONS);
   first();
   const remote = RemoteSyscalls.begin(tracee);
-  assert(remote.hasNet, "no safety net");
+  assert(remote.hasSigframes, "no safety net");
   action(remote);
-  remote.abandon();
+  remote.leaveToSigframes();
 }
 
 /** Open one more descriptor, which is to be closed if nobody does it. */
 function openOne(remote: RemoteSyscalls): void {
-  remote.undoIfKilled("close", [HIGH_FD]);
+  remote.pushUndoFrame("close", [HIGH_FD]);
   assertEquals(remote.syscallOrThrow("fcntl", 0, F_DUPFD_CLOEXEC, HIGH_FD), BigInt(HIGH_FD));
 }
 
@@ -152,7 +152,7 @@ for (
       const isIgnored = () => (readStatus(pid)!.sigIgnored & 1n << BigInt(SIGHUP - 1)) !== 0n;
       abandonAfter(pid, (remote) => {
         openOne(remote);
-        finish(exchangeAction(remote, SIGHUP, ignoring(remote)));
+        runToCompletion(exchangeAction(remote, SIGHUP, ignoring(remote)));
         assert(isIgnored());
         remote.syscallOrThrow("getpid");
       });
@@ -175,8 +175,8 @@ for (const [bits, flags] of [[64, []], [32, FLAGS_32]] as const) {
       for (let i = 0; i < 3; i++) {
         using tracee = Tracee.seize(pid, OPTIONS);
         using remote = RemoteSyscalls.begin(tracee);
-        assert(!remote.hasNet);
-        assertEquals(remote.undoIfKilled("close", [HIGH_FD]), undefined);
+        assert(!remote.hasSigframes);
+        assertEquals(remote.pushUndoFrame("close", [HIGH_FD]), undefined);
         assertEquals(remote.syscallOrThrow("getpid"), BigInt(pid));
         remote.write(Uint8Array.of(1, 2, 3));
         assertEquals(remote.read(3), Uint8Array.of(1, 2, 3));

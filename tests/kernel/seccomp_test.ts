@@ -36,14 +36,14 @@ const STOPS = 2;
 function abandonInCall(pid: number, stops: number): void {
   using tracee = Tracee.seize(pid, OPTIONS);
   const remote = RemoteSyscalls.begin(tracee);
-  assert(remote.hasNet, "no safety net");
+  assert(remote.hasSigframes, "no safety net");
   const steps = remote.call("getsid", 0);
   for (let done = 0; done < stops; done++) assertEquals(steps.next().done, false);
   if (stops > 0) {
     statusBefore(pid, pid, new Deadline(OPTIONS.timeoutSeconds));
     tracee.noteStopped(pid);
   }
-  remote.abandon();
+  remote.leaveToSigframes();
 }
 
 function assertAnswers(victim: Terminal, word: string): void {
@@ -98,22 +98,22 @@ for (
         using tracee = Tracee.seize(pid, OPTIONS);
         const remote = RemoteSyscalls.begin(tracee);
         const wanted: string[] = [];
-        if (remote.undoIfKilled("close", [HIGH_FD]) !== undefined) wanted.push("close");
-        if (remote.undoIfKilled("dup3", [HIGH_FD, HIGH_FD + 1, 0]) !== undefined) {
+        if (remote.pushUndoFrame("close", [HIGH_FD]) !== undefined) wanted.push("close");
+        if (remote.pushUndoFrame("dup3", [HIGH_FD, HIGH_FD + 1, 0]) !== undefined) {
           wanted.push("dup3");
         }
         const data = new Uint8Array(16);
         const time = [DATA, 0] as const;
         const instead = ["clock_nanosleep", [1, 0, ...time]] as const;
-        if (remote.undoIfKilled("nanosleep", time, { data }) !== undefined) {
+        if (remote.pushUndoFrame("nanosleep", time, { data }) !== undefined) {
           wanted.push("nanosleep");
-        } else if (remote.undoIfKilled("nanosleep", time, { data, instead }) !== undefined) {
+        } else if (remote.pushUndoFrame("nanosleep", time, { data, instead }) !== undefined) {
           wanted.push("clock_nanosleep");
         }
         assertEquals(wanted.sort(), [...undone], filter);
         assertEquals(tracee.leftUndone.has("dup3"), !wanted.includes("dup3"), filter);
         remote.syscallOrThrow("getpid");
-        remote.abandon();
+        remote.leaveToSigframes();
         tracee.detach();
         assertAnswers(victim, "hello");
       }
@@ -128,7 +128,7 @@ for (
         {
           using tracee = Tracee.seize(pid, OPTIONS);
           using remote = RemoteSyscalls.begin(tracee);
-          assert(!remote.hasNet, filter);
+          assert(!remote.hasSigframes, filter);
           assert(tracee.isReturnForbidden, filter);
           assertEquals(remote.syscallOrThrow("getpid"), BigInt(pid));
         }
@@ -183,7 +183,7 @@ for (
         using tracee = Tracee.seize(pid, OPTIONS);
         const remote = RemoteSyscalls.begin(tracee);
         assert(remote.takeStop());
-        remote.abandon();
+        remote.leaveToSigframes();
       }
       kill(pid, SIGCONT);
       assertAnswers(victim, "hello");

@@ -46,7 +46,7 @@ describe("Tracee.seize", () => {
       assertEquals([...tracee.tids].sort(), listTids(victim.pid)!.sort());
       assertEquals(tracee.tids.length, 6);
       assertEquals(tracee.mainTid, victim.pid);
-      assert(!tracee.foundStopped);
+      assert(!tracee.wasJobStopped);
       for (const tid of tracee.tids) assertEquals(readStat(victim.pid, tid)?.state, "t");
     }
     assertNothingLeft(before);
@@ -100,7 +100,7 @@ describe("Tracee.seize", () => {
     const before = snapshot(victim.pid);
     for (let i = 0; i < 3; i++) {
       using tracee = Tracee.seize(victim.pid, OPTIONS);
-      assert(tracee.foundStopped);
+      assert(tracee.wasJobStopped);
       using remote = RemoteSyscalls.begin(tracee);
       assertEquals(remote.syscallOrThrow("getpid"), BigInt(victim.pid));
     }

@@ -6,11 +6,11 @@ import { readStatus } from "../../src/proc/status.ts";
 import { type Child, descendantsOf, ProcessHandle } from "./child.ts";
 import { PROMPT, SHELL } from "./e2e_target.ts";
 import { isMoved, startDetached, switchesOf } from "./input_run.ts";
-import { statOf } from "./jobs_moved.ts";
 import { victimScript } from "./programs.ts";
 import { reptyrPath } from "./reptyr.ts";
 import { Terminal, waitUntil } from "./terminal.ts";
 import { untilBlocked } from "./victim.ts";
+import { statOf } from "./jobs_moved.ts";
 
 /** The words that play a role of the script. */
 export function playing(role: string, folder: string, ...words: readonly string[]): string[] {

@@ -19,7 +19,7 @@ export interface Fault {
 
 /**
  * How often in a row a call has to fail that is made again past the C library (src/ffi/raw.ts), and one that is insisted
- * upon besides (src/tracee/insist.ts).
+ * upon besides (src/tracee/retry_syscall.ts).
  */
 export const FOR_GOOD = 2;
 export const DESPITE_INSISTING = 6;

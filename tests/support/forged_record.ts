@@ -3,22 +3,22 @@ import { readStat } from "../../src/proc/stat.ts";
 import {
   formatRecord,
   type JobRecord,
-  type ProcessName,
   type ShieldRecord,
-} from "../../src/reptyr/job_record.ts";
+} from "../../src/reptyr/record/job_record.ts";
 import { AS_NOBODY } from "./input_run.ts";
 import { publicVictim } from "./input_victims.ts";
 import { Terminal } from "./terminal.ts";
+import type { ProcessIdentity } from "../../src/proc/process_identity.ts";
 
 /** A running process as a record names it. */
-export function nameOf(pid: number): ProcessName {
+export function nameOf(pid: number): ProcessIdentity {
   const stat = readStat(pid);
   if (stat === undefined) throw new Error(`Process ${pid} is gone`);
   return { pid, startTime: stat.startTime };
 }
 
 /** No process has this number: PID_MAX_LIMIT is one more than the last. */
-const ENDED: ProcessName = { pid: 1 << 22, startTime: 1n };
+const ENDED: ProcessIdentity = { pid: 1 << 22, startTime: 1n };
 
 /** Have process `pid` not ignore SIGHUP any more, at once. */
 export function shieldOf(pid: number): ShieldRecord {

@@ -1,6 +1,6 @@
 /** What --list and --why say. */
 import { assert, assertEquals } from "@std/assert";
-import type { ProcessReport } from "../../src/reptyr/process_report.ts";
+import type { ProcessReport } from "../../src/reptyr/inspect/process_report.ts";
 import { reptyrPath } from "./reptyr.ts";
 
 /** What the executable answers with nothing of it on a terminal. */

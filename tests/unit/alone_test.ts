@@ -1,8 +1,12 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { RefusedError } from "../../src/errors.ts";
-import { refuseAlone } from "../../src/reptyr/alone.ts";
-import { othersInTheWay, othersOfGroup, type ProcessPlace } from "../../src/reptyr/job_members.ts";
+import { refuseAlone } from "../../src/reptyr/inspect/alone.ts";
+import {
+  othersInTheWay,
+  othersOfGroup,
+  type ProcessPlace,
+} from "../../src/reptyr/inspect/job_members.ts";
 
 const PTS1 = 34817;
 

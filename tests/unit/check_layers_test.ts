@@ -78,9 +78,9 @@ describe("checkLayers", () => {
     for (
       const [path, specifier] of [
         ["src/main.ts", "./cli/options.ts"],
-        ["src/cli/run.ts", "../reptyr/attach.ts"],
+        ["src/cli/run.ts", "../reptyr/mod.ts"],
         ["src/cli/version.ts", "../../deno.json"],
-        ["src/reptyr/attach.ts", "../tracee/seize.ts"],
+        ["src/reptyr/mod.ts", "../tracee/seize.ts"],
         ["src/procout/run.ts", "../arch/x86_64.ts"],
         ["src/tracee/seize.ts", "../proc/tasks.ts"],
         ["src/tty/pty.ts", "../ffi/libc.ts"],
@@ -97,12 +97,12 @@ describe("checkLayers", () => {
     const up = /^src\/tty\/pty\.ts:2: tty may not import reptyr/;
     for (
       const line of [
-        'import { x } from "../reptyr/attach.ts";',
-        'import type { X } from "../reptyr/attach.ts";',
-        'export { x } from "../reptyr/attach.ts";',
-        'export * from "../reptyr/attach.ts";',
-        'const x = await import("../reptyr/attach.ts");',
-        'import { x } from "./../ffi/../reptyr/attach.ts";',
+        'import { x } from "../reptyr/mod.ts";',
+        'import type { X } from "../reptyr/mod.ts";',
+        'export { x } from "../reptyr/mod.ts";',
+        'export * from "../reptyr/mod.ts";',
+        'const x = await import("../reptyr/mod.ts");',
+        'import { x } from "./../ffi/../reptyr/mod.ts";',
       ]
     ) {
       assertViolation("src/tty/pty.ts", `\n${line}`, up);
@@ -123,9 +123,9 @@ describe("checkLayers", () => {
     ];
     for (const [layer, other] of pairs) {
       assertViolation(
-        `src/${layer}/a.ts`,
+        `src/${layer}/mod.ts`,
         `import { b } from "../${other}/b.ts";`,
-        new RegExp(`^src/${layer}/a\\.ts:1: ${layer} may not import ${other} `),
+        new RegExp(`^src/${layer}/mod\\.ts:1: ${layer} may not import ${other} `),
       );
     }
   });
@@ -154,24 +154,55 @@ describe("checkLayers", () => {
     assertViolation("src/tty/pty.ts", 'Deno["dlopen"];', hidden);
   });
 
+  it("holds the order of the rooms of src/reptyr", () => {
+    assertEquals(
+      violations("src/reptyr/serve/hold.ts", 'import { Gate } from "../gate/gate.ts";'),
+      [],
+    );
+    assertEquals(
+      violations("src/reptyr/move/job/job.ts", 'import { Member } from "./member.ts";'),
+      [],
+    );
+    const pairs: [string, string][] = [
+      ["gate", "record"],
+      ["frontend", "serve"],
+      ["inspect", "move"],
+      ["move/descriptors", "move/job"],
+      ["move/job", "move/session"],
+      ["move", "serve"],
+      ["new_terminal", "move"],
+      ["serve", "steal"],
+    ];
+    for (const [room, other] of pairs) {
+      const up = "../".repeat(room.split("/").length);
+      assertViolation(
+        `src/reptyr/${room}/a.ts`,
+        `import type { B } from "${up}${other}/b.ts";`,
+        new RegExp(`^src/reptyr/${room}/a\\.ts:1: the room ${room} may not import ${other} `),
+      );
+    }
+    assertViolation("src/reptyr/cellar/a.ts", "", /cellar is not a room/);
+    assertViolation("src/reptyr/job.ts", "", /job\.ts is not a room/);
+  });
+
   it("refuses signals and ptrace requests of src/reptyr that do not pass the gate", () => {
-    const past = /pass src\/reptyr\/gate\.ts/;
+    const past = /pass src\/reptyr\/gate\/gate\.ts/;
     for (
       const line of [
-        'import { close, kill } from "../ffi/process.ts";',
-        'import {\n  pidfdOpen,\n  pidfdSendSignal,\n} from "../ffi/process.ts";',
-        'import { seize } from "../tracee/ptrace.ts";',
+        'import { close, kill } from "../../ffi/process.ts";',
+        'import {\n  pidfdOpen,\n  pidfdSendSignal,\n} from "../../ffi/process.ts";',
+        'import { seize } from "../../tracee/ptrace.ts";',
         "Deno.kill(4242);",
         "using tracee = Tracee.seize(4242);",
         "Tracee.ask(4242)();",
       ]
     ) {
-      assertViolation("src/reptyr/hold.ts", line, past);
-      assertEquals(violations("src/reptyr/gate.ts", line), []);
+      assertViolation("src/reptyr/serve/hold.ts", line, past);
+      assertEquals(violations("src/reptyr/gate/gate.ts", line), []);
     }
     assertEquals(violations("src/procout/mod.ts", "Tracee.seize(4242);"), []);
     assertEquals(
-      violations("src/reptyr/hold.ts", "gate.seize(a); Member.seize(b); // kill(2)"),
+      violations("src/reptyr/serve/hold.ts", "gate.seize(a); Member.seize(b); // kill(2)"),
       [],
     );
   });

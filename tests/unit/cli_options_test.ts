@@ -7,8 +7,8 @@ import { parseReptyr } from "../../src/cli/options.ts";
 import { parseProcout } from "../../src/cli/procout_options.ts";
 import { wantsVerbose } from "../../src/cli/run.ts";
 import { VERSION } from "../../src/cli/version.ts";
-import type { MoveOptions } from "../../src/reptyr/mod.ts";
 import { UsageError } from "../../src/errors.ts";
+import type { MoveOptions } from "../../src/reptyr/inspect/move_options.ts";
 
 const MOVE_DEFAULTS: Omit<MoveOptions, "pid"> = {
   timeoutSeconds: 10,

@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { jsonText, listText, type Style, whyText } from "../../src/cli/process_text.ts";
 import { cutToWidth, padToWidth, textWidth } from "../../src/cli/text_width.ts";
-import { byTerminal, type ProcessReport } from "../../src/reptyr/process_report.ts";
+import { byTerminal, type ProcessReport } from "../../src/reptyr/inspect/process_report.ts";
 
 const VIM: ProcessReport = {
   pid: 4242,

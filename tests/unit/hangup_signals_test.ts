@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { SIGCONT, SIGHUP } from "../../src/ffi/constants.ts";
-import { hangupSignals } from "../../src/reptyr/hangup_signals.ts";
+import { hangupSignals } from "../../src/reptyr/move/session/hangup_signals.ts";
 
 const NONE = { sigPending: 0n, sharedPending: 0n, sigBlocked: 0n, sigIgnored: 0n, sigCaught: 0n };
 const bit = (signal: number) => 1n << BigInt(signal - 1);

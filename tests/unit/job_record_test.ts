@@ -5,7 +5,7 @@ import {
   type JobRecord,
   MAX_RECORD_SIZE,
   parseRecord,
-} from "../../src/reptyr/job_record.ts";
+} from "../../src/reptyr/record/job_record.ts";
 
 const SHELL = { pid: 100, startTime: 17n };
 

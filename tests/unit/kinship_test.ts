@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { ancestorsOf, type Kin, parentsFirst } from "../../src/reptyr/kinship.ts";
+import { ancestorsOf, type Kin, parentsFirst } from "../../src/reptyr/inspect/process_tree.ts";
 
 const kin = (pid: number, ppid: number): Kin => ({ pid, ppid });
 

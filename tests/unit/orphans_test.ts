@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { type GroupMember, isOrphaned } from "../../src/reptyr/orphans.ts";
+import { type GroupMember, isOrphaned } from "../../src/reptyr/frontend/orphans.ts";
 
 const entry = (pid: number, ppid: number, pgrp: number, session: number): GroupMember => ({
   pid,

@@ -4,7 +4,11 @@ import { O_ASYNC, O_CLOEXEC, O_NONBLOCK, O_RDWR, O_WRONLY } from "../../src/ffi/
 import { encodeDevice } from "../../src/proc/device.ts";
 import type { EpollEntry } from "../../src/proc/fdinfo.ts";
 import type { Descriptor } from "../../src/proc/fds.ts";
-import { planJob, type PlannedProcess, type Shared } from "../../src/reptyr/plan.ts";
+import {
+  planJob,
+  type PlannedProcess,
+  type Shared,
+} from "../../src/reptyr/move/descriptors/plan.ts";
 
 const O_APPEND = 0o2000;
 

@@ -8,7 +8,7 @@ import {
   jobMembers,
   leftInOldSession,
   type ProcessEntry,
-} from "../../src/reptyr/job_members.ts";
+} from "../../src/reptyr/inspect/job_members.ts";
 
 const PTS3 = 34819;
 const SELF = 900;

@@ -3,7 +3,12 @@ import { describe, it } from "@std/testing/bdd";
 import { O_PATH } from "../../src/ffi/constants.ts";
 import type { Descriptor } from "../../src/proc/fds.ts";
 import { encodeDevice } from "../../src/proc/device.ts";
-import { fdsOn, isOnTerminal, oldTerminal, usesTerminal } from "../../src/reptyr/old_terminal.ts";
+import {
+  fdsOn,
+  isOnTerminal,
+  oldTerminal,
+  usesTerminal,
+} from "../../src/reptyr/inspect/old_terminal.ts";
 
 const DEVPTS = 26;
 const DEVTMPFS = 6;

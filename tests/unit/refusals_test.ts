@@ -9,7 +9,7 @@ import {
   isAttachForbidden,
   isAttachUnlikely,
 } from "../../src/tracee/attach_failure.ts";
-import { refusal, type TargetFacts } from "../../src/reptyr/refusals.ts";
+import { refusal, type TargetFacts } from "../../src/reptyr/inspect/refusals.ts";
 
 const ALL_CAPABILITIES = 0x1ffffffffffn;
 const CAP_SYS_PTRACE = 1n << 19n;

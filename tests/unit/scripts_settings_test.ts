@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { ECHO, ECHONL, ICANON, ISIG, ONLCR, OPOST } from "../../src/ffi/constants.ts";
 import { ERRNO } from "../../src/ffi/errno.ts";
-import { DroppedOutput, lostOutput } from "../../src/reptyr/lost_output.ts";
+import { DroppedOutput, lostOutput } from "../../src/reptyr/serve/lost_output.ts";
 import { plainTermios, rawTermios, saneTermios } from "../../src/tty/settings.ts";
 
 describe("the settings of a terminal for a script", () => {

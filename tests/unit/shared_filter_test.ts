@@ -1,8 +1,12 @@
 import { assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { filterRefusal, type KinshipFacts, kinshipOf } from "../../src/reptyr/shared_filter.ts";
-import { rehearsalProgram } from "../../src/reptyr/rehearsal_program.ts";
-import { type WarningFacts, warnings } from "../../src/reptyr/warnings.ts";
+import {
+  filterRefusal,
+  type KinshipFacts,
+  kinshipOf,
+} from "../../src/reptyr/inspect/filter/shared_filter.ts";
+import { rehearsalProgram } from "../../src/reptyr/inspect/filter/rehearsal_program.ts";
+import { type WarningFacts, warnings } from "../../src/reptyr/inspect/warnings.ts";
 
 const CONTAINER = ["mnt:[1]", "pid:[2]", "user:[3]"];
 

@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { finish, overlap, type Steps } from "../../src/tracee/steps.ts";
+import { interleave, runToCompletion, type Steps } from "../../src/tracee/steps.ts";
 
 function* count(name: string, steps: number, log: string[]): Steps<string> {
   for (let step = 1; step <= steps; step++) {
@@ -18,7 +18,7 @@ function* failing(name: string, steps: number, log: string[]): Steps<string> {
 describe("steps", () => {
   it("of several are made in turns, and their results are in order", () => {
     const log: string[] = [];
-    assertEquals(overlap([count("a", 3, log), count("b", 1, log), count("c", 2, log)]), [
+    assertEquals(interleave([count("a", 3, log), count("b", 1, log), count("c", 2, log)]), [
       "a",
       "b",
       "c",
@@ -29,14 +29,14 @@ describe("steps", () => {
   it("are made to the end where others fail, and the first failure is told", () => {
     const log: string[] = [];
     const all = [failing("a", 2, log), failing("b", 1, log), count("c", 3, log)];
-    assertThrows(() => overlap(all), Error, "b");
+    assertThrows(() => interleave(all), Error, "b");
     assertEquals(log, ["a1", "b1", "c1", "a2", "c2", "c3"]);
   });
 
   it("of one come to what it returns", () => {
     const log: string[] = [];
-    assertEquals(finish(count("a", 2, log)), "a");
+    assertEquals(runToCompletion(count("a", 2, log)), "a");
     assertEquals(log, ["a1", "a2"]);
-    assertEquals(overlap([]), []);
+    assertEquals(interleave([]), []);
   });
 });

@@ -5,8 +5,8 @@ import { encodeDevice, ptsDevice, ptsIndex } from "../../src/proc/device.ts";
 import type { Descriptor } from "../../src/proc/fds.ts";
 import { parseStat } from "../../src/proc/stat.ts";
 import type { Ids, Status } from "../../src/proc/status.ts";
-import type { TargetFacts } from "../../src/reptyr/refusals.ts";
-import { isMasterOf, wantedTerminal } from "../../src/reptyr/stolen_terminal.ts";
+import type { TargetFacts } from "../../src/reptyr/inspect/refusals.ts";
+import { isMasterOf, wantedTerminal } from "../../src/reptyr/inspect/stolen_terminal.ts";
 
 const PTS3 = encodeDevice(ptsDevice(3));
 const PTS300 = encodeDevice(ptsDevice(300));

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { isStoppedJob, type Stoppable } from "../../src/reptyr/stopped_job.ts";
+import { isStoppedJob, type Stoppable } from "../../src/reptyr/serve/stopped_job.ts";
 
 const member = (pid: number, ppid: number, state: string): Stoppable => ({ pid, ppid, state });
 

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { lookUntilNone } from "../../src/tracee/looks.ts";
+import { pollUntilNone } from "../../src/tracee/poll_until.ts";
 
 /** How often each of `count` is looked at, if number `index` needs `needed(index)` looks, and how often it was paused. */
 function look(
@@ -10,7 +10,7 @@ function look(
   const looks = new Array<number>(count).fill(0);
   let pauses = 0;
   const all = looks.map((_, index) => index);
-  lookUntilNone(all, (index) => ++looks[index]! < needed(index), () => void pauses++);
+  pollUntilNone(all, (index) => ++looks[index]! < needed(index), () => void pauses++);
   return { looks, pauses };
 }
 

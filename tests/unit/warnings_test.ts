@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { type WarningFacts, warnings } from "../../src/reptyr/warnings.ts";
+import { type WarningFacts, warnings } from "../../src/reptyr/inspect/warnings.ts";
 
 /** Of alice, like this reptyr, in no login session and under no filter. */
 function facts(changes: Partial<WarningFacts> = {}): WarningFacts {

@@ -1,5 +1,5 @@
 /** Bytes that a program in the kernel could not read: from the memory of the process, a moment later. */
-import { Gather } from "../../tracee/gather.ts";
+import { IovecReader } from "../../tracee/iovec_reader.ts";
 import { readMemory } from "../../tracee/remote_memory.ts";
 import { MESSAGE_LAYOUT } from "../calls.ts";
 import type { Rest } from "./records.ts";
@@ -7,7 +7,7 @@ import type { Rest } from "./records.ts";
 type Emit = (bytes: Uint8Array<ArrayBuffer>) => void;
 
 export class Fetcher {
-  readonly #gather = new Gather();
+  readonly #gather = new IovecReader();
 
   /** All of `rest` to `emit`; how many bytes could not be had, -1 where it is not known how many there were. */
   fetch(rest: Rest, emit: Emit): number {

@@ -43,7 +43,7 @@ const MOST_WAITING = 8 << 20;
 const TRIES = 5;
 
 /** Bytes that one thread has lost at one descriptor so far. */
-export interface Loss {
+export interface ReplacedFds {
   readonly pid: number;
   readonly tid: number;
   readonly fd: number;
@@ -171,7 +171,7 @@ export class LoadedPrograms implements Disposable {
   }
 
   /** All losses so far. */
-  *losses(): Generator<Loss> {
+  *losses(): Generator<ReplacedFds> {
     const value = new Uint8Array(8);
     for (const key of keysOf(this.#maps.losses, LOSS.keySize)) {
       if (!lookupElement(this.#maps.losses, key, value)) continue;

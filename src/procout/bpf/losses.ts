@@ -1,7 +1,7 @@
 /** Bytes that the engine bpf could not see: how many, of which thread and descriptor, and why. */
 import type { Receiver, Stream } from "../engine.ts";
 import { STATS } from "./layout.ts";
-import type { LoadedPrograms, Loss } from "./loaded.ts";
+import type { LoadedPrograms, ReplacedFds } from "./loaded.ts";
 
 const RING_FULL = "the ring was full, as they come faster than they are read (see --ring)";
 const MISSED = "the kernel has passed over the program that sees them";
@@ -43,7 +43,12 @@ export class LossReports {
     if (this.#loaded.stat(STATS.unfollowed) > 0) this.#report(time, origin, 0, UNFOLLOWED);
   }
 
-  #report(time: number, { pid, tid, fd, stream }: Loss, count: number, why = RING_FULL): void {
+  #report(
+    time: number,
+    { pid, tid, fd, stream }: ReplacedFds,
+    count: number,
+    why = RING_FULL,
+  ): void {
     const which = stream as Stream;
     this.#receiver.receive({ kind: "lost", time, pid, tid, fd, stream: which, count, why });
   }

@@ -2,7 +2,7 @@
 import { close, filePosition, pread } from "../../ffi/descriptor.ts";
 import { pidfdGetfd, pidfdOpen } from "../../ffi/process.ts";
 import { isAtHand } from "../../proc/at_hand.ts";
-import { Gather } from "../../tracee/gather.ts";
+import { IovecReader } from "../../tracee/iovec_reader.ts";
 import { readMemory } from "../../tracee/remote_memory.ts";
 import { type Call, MESSAGE_LAYOUT } from "../calls.ts";
 import type { Thread } from "./table.ts";
@@ -16,7 +16,7 @@ const SOURCE_CHUNK = 1 << 20;
 const UNREADABLE = "its memory could not be read any more";
 
 export class Payload {
-  readonly #gather = new Gather();
+  readonly #gather = new IovecReader();
   readonly #emit: Emit;
   readonly #lose: Lose;
   #sourceBuffer: Uint8Array<ArrayBuffer> | undefined;

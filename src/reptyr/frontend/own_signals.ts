@@ -1,0 +1,53 @@
+/** Which of the signals that would end this program it has to heed. */
+import { inheritedIgnored } from "../../proc/inherited_signals.ts";
+import { hasSignal } from "../../proc/status.ts";
+import { SignalInbox } from "../../tty/signal_inbox.ts";
+import { SwitchedHandler } from "../../ffi/self_stop.ts";
+import { SIGTSTP } from "../../ffi/constants.ts";
+
+/** Signals that end this program, with what a shell reports then. */
+export const ENDING_SIGNALS = new Map(
+  [
+    ["SIGHUP", 129],
+    ["SIGINT", 130],
+    ["SIGQUIT", 131],
+    ["SIGUSR1", 138],
+    ["SIGUSR2", 140],
+    ["SIGALRM", 142],
+    ["SIGTERM", 143],
+  ] as const,
+);
+
+/**
+ * `signals`, each with the exit status for it, by whether they were ignored when this program was started. nohup(1)
+ * ignores SIGHUP for its command, and a script SIGINT and SIGQUIT for what it starts by `&`. To be asked before the
+ * first listener is added, with which Deno takes SIGHUP, SIGINT and SIGTERM over, ignored or not.
+ */
+export function sortSignals<S extends Deno.Signal>(
+  signals: ReadonlyMap<S, number>,
+): { handled: S[]; ignored: S[] } {
+  const set = inheritedIgnored();
+  const handled: S[] = [];
+  const ignored: S[] = [];
+  for (const [name, status] of signals) {
+    (hasSignal(set, status - 128) ? ignored : handled).push(name);
+  }
+  return { handled, ignored };
+}
+
+/** The signals to this program, from before the first stop to its end. */
+export class OwnSignals {
+  readonly inbox: SignalInbox;
+  readonly handled: readonly Deno.Signal[];
+  /** Undefined for one who started us with it ignored: we are not to stop. */
+  readonly suspension: SwitchedHandler | undefined;
+
+  constructor() {
+    const maySuspend = !hasSignal(inheritedIgnored(), SIGTSTP);
+    const { handled, ignored } = sortSignals(ENDING_SIGNALS);
+    const more = maySuspend ? ["SIGTSTP"] as const : [];
+    this.inbox = new SignalInbox([...handled, "SIGWINCH", "SIGCONT", ...more], ignored);
+    this.handled = handled;
+    this.suspension = maySuspend ? new SwitchedHandler(SIGTSTP) : undefined;
+  }
+}

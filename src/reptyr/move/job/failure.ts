@@ -1,0 +1,38 @@
+/** What is done about an error in the middle of a move. */
+import { firstOf, HeldUpError, SyscallError } from "../../../errors.ts";
+import { verbose } from "../../../log.ts";
+import type { Member } from "./member.ts";
+
+/**
+ * When a request to a thread fails that must not, or one is held up, it is left to the members to undo what has been done to
+ * them. After any other error we can do that ourselves, and better.
+ */
+export function leaveToSigframesOnFailure<T>(members: readonly Member[], action: () => T): T {
+  try {
+    return action();
+  } catch (error) {
+    const first = firstOf(error);
+    const isOutOfReach = first instanceof HeldUpError ||
+      first instanceof SyscallError && first.call.startsWith("ptrace(");
+    if (isOutOfReach) {
+      for (const member of members) member.leaveToSigframes();
+      throw first;
+    }
+    throw error;
+  }
+}
+
+/**
+ * What has been done to `members` is to stay: from the moment that it is for the first of them. A failure with others is
+ * none: they are given their registers back all the same, unless this program is killed before.
+ */
+export function commitAll(members: readonly Member[]): void {
+  for (const member of members) {
+    try {
+      member.commit();
+    } catch (error) {
+      if (!(error instanceof SyscallError) || member === members[0]) throw error;
+      verbose(error.message);
+    }
+  }
+}

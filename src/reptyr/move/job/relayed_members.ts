@@ -1,0 +1,38 @@
+/** Which members of a job that has been moved are helpers: signal_relay.ts. */
+import { readStat } from "../../../proc/stat.ts";
+import type { Job } from "./job.ts";
+import { leftInOldSession } from "../../inspect/job_members.ts";
+import type { RelayedGroup } from "../../record/job_record.ts";
+import { isIn, type RelayedGroups } from "../../record/relayed_groups.ts";
+
+/**
+ * Whom the keys are for though they are not in the target's session: those of its group, who are in another now, and
+ * of the group that was in the foreground; and whoever was left so by an earlier move, which told of `groupsThen`.
+ * Where they are, as we number groups.
+ */
+export function relayedGroupsOf(
+  { target, members, others, alone }: Job,
+  groupsThen: readonly RelayedGroup[] | undefined,
+): RelayedGroups {
+  if (alone) return { groups: [], processes: [] };
+  const { pid, stat: { session, pgrp, tpgid } } = target;
+  const earlier = new Set(
+    leftInOldSession(target.stat, members.map(({ stat }) => stat)).map(({ pid }) => pid),
+  );
+  const left = others.map(({ stat }) => stat).filter((stat) =>
+    session !== pid
+      ? stat.pgrp === pgrp || stat.pgrp === tpgid
+      : earlier.has(stat.pid) && (groupsThen?.some((group) => isIn(group, stat)) ?? true)
+  );
+  const groups = new Map(left.map((stat) => {
+    const group = { session: stat.session, pgrp: readStat(stat.pid)?.pgrp ?? stat.pgrp };
+    return [group.pgrp, group];
+  }));
+  return { groups: [...groups.values()], processes: left };
+}
+
+/** For a target that stays where it is: the keys are for the whole of its group. */
+export function wholeGroup({ target: { stat: { session, pgrp } }, others }: Job): RelayedGroups {
+  const processes = others.map(({ stat }) => stat).filter((stat) => stat.pgrp === pgrp);
+  return { groups: [{ session, pgrp }], processes };
+}

@@ -1,0 +1,45 @@
+/**
+ * Zombies in the target's process group. setsid(2) fails while any process has the caller's number for its group, and
+ * one that has ended has it until its parent waits for it.
+ *
+ * A parent may put a child that has not called execve(2) into another group, also a zombie: setpgid(2) looks at
+ * nothing else. For other zombies nobody can. They are still the parent's to wait for, so the target stays in its group
+ * and session then, like a helper: a terminal that is not the controlling one can be read, written and set all the
+ * same, and the keyboard's signals come from us.
+ */
+import { PF_FORKNOEXEC, type Stat } from "../../../proc/stat.ts";
+import { readStatus } from "../../../proc/status.ts";
+import type { Job } from "./job.ts";
+import { undoByCall } from "../undo/undo_call.ts";
+
+/** The first that keeps the target from leaving its group, if it has to and one does. */
+export function blockingZombie(job: Job): Stat | undefined {
+  const { target, members } = job;
+  const { pid, stat } = target;
+  if (stat.session === pid || stat.pgrp !== pid) return undefined;
+  return job.zombiesInGroup.find((zombie) =>
+    (zombie.flags & PF_FORKNOEXEC) === 0 || !members.some(({ pid }) => pid === zombie.ppid)
+  );
+}
+
+/**
+ * Have the members put their zombies out of the target's group, each into one of its own. How to undo it is put on
+ * `undo`. Throws RemoteSyscallError; not when there is an {@linkcode obstacleInGroup}, which stays.
+ */
+export function putZombiesOut(job: Job, undo: DisposableStack): void {
+  const { target, members } = job;
+  if (target.stat.session === target.pid || target.stat.pgrp !== target.pid) return;
+  for (const zombie of job.zombiesInGroup) {
+    const parent = members.find(({ pid }) => pid === zombie.ppid);
+    if (parent === undefined || (zombie.flags & PF_FORKNOEXEC) === 0) continue;
+    // Its number in the PID namespace of its parent, which may be above its own.
+    const level = parent.status.nsPid.length - 1;
+    const pid = readStatus(zombie.pid)?.nsPid[level] ?? zombie.pid;
+    parent.withRemote((remote) => {
+      const group = remote.syscallOrThrow("getpgid", pid);
+      undo.defer(() => parent.undo((remote) => undoByCall(remote, "setpgid", pid, group)));
+      remote.pushUndoFrame("setpgid", [pid, group]);
+      remote.syscallOrThrow("setpgid", pid, pid);
+    });
+  }
+}

@@ -1,0 +1,82 @@
+/** The terminal that controls a member, which it needs a descriptor of to give it up, or to say who is in its foreground. */
+import { RefusedError, SyscallError } from "../../../errors.ts";
+import { O_CLOEXEC, O_NOCTTY, O_NONBLOCK, O_RDWR, TIOCGPGRP } from "../../../ffi/constants.ts";
+import { close, open } from "../../../ffi/descriptor.ts";
+import { ERRNO } from "../../../ffi/errno.ts";
+import { decodeDevice, isDevTty, ptsIndex, terminalName } from "../../../proc/device.ts";
+import type { RemoteSyscalls } from "../../../tracee/remote_syscalls.ts";
+import type { Steps } from "../../../tracee/steps.ts";
+import { deviceFile, openSlaveOf } from "../../../tty/master.ts";
+import type { Member } from "../job/member.ts";
+import type { OldTerminal } from "../../inspect/old_terminal.ts";
+import { findMaster } from "../../inspect/find_master.ts";
+
+/** A descriptor of the member on its controlling terminal; `terminal` is the one that it leaves. */
+export function descriptorOnControlling(
+  { stat, fds }: Member,
+  terminal: OldTerminal | undefined,
+): number | undefined {
+  if (stat.ttyNr === 0) return undefined;
+  const device = stat.ttyNr >>> 0;
+  return fds.find(({ fd, rdev }) =>
+    rdev >>> 0 === device || terminal?.fds.includes(fd) && isDevTty(decodeDevice(rdev))
+  )?.fd;
+}
+
+/**
+ * A descriptor of our own for it, close-on-exec: to be handed to a member that has none, which is to be asked by
+ * {@linkcode requireControlling} then. By its master, or by the name that it has in our own /dev: in the mount namespace of
+ * a program, or under its root, anything may have that name. Throws RefusedError when it cannot be opened.
+ */
+export function openControlling(member: Member): number {
+  const opened = openByMaster(member) ?? openByName(member);
+  if (opened === undefined) throw unavailable(member);
+  return opened;
+}
+
+function openByMaster({ stat }: Member): number | undefined {
+  const index = ptsIndex(decodeDevice(stat.ttyNr >>> 0));
+  if (index === undefined || stat.session <= 0) return undefined;
+  const { copy } = findMaster({ index, session: stat.session, file: undefined });
+  if (copy === undefined) return undefined;
+  const slave = openSlaveOf(copy);
+  close(copy);
+  return slave;
+}
+
+function openByName({ stat }: Member): number | undefined {
+  const device = stat.ttyNr >>> 0;
+  let fd: number;
+  try {
+    const flags = O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC;
+    fd = open(`/dev/${terminalName(decodeDevice(device))}`, flags);
+  } catch (error) {
+    if (error instanceof SyscallError) return undefined;
+    throw error;
+  }
+  if (deviceFile(fd).rdev >>> 0 === device) return fd;
+  close(fd);
+  return undefined;
+}
+
+/**
+ * Throws RefusedError unless the terminal of `fd`, a descriptor of the member, controls it. Of two terminals with one number
+ * only it knows: the kernel answers ENOTTY for any but its own, and finds fault with the missing address after that.
+ */
+export function* requireControlling(
+  remote: RemoteSyscalls,
+  member: Member,
+  fd: number,
+): Steps<void> {
+  const answer = yield* remote.call("ioctl", fd, TIOCGPGRP, 0);
+  if (answer !== BigInt(-ERRNO.EFAULT)) throw unavailable(member);
+}
+
+function unavailable({ pid, stat }: Member): RefusedError {
+  const name = terminalName(decodeDevice(stat.ttyNr >>> 0));
+  return new RefusedError(
+    `Cannot move process ${pid}: its controlling terminal is ${name}, ` +
+      "which it could not give up, for none of its descriptors is open on that",
+    [`Take that whole terminal: reptyr -T ${pid}`],
+  );
+}

@@ -1,0 +1,59 @@
+/**
+ * A stop that the old shell does not hear of.
+ *
+ * A shell that ends takes the jobs with it that it knows to be stopped: bash sends them SIGTERM and SIGCONT, others
+ * SIGHUP and SIGCONT. It goes by the process group's number, which is the target's PID, before the move and after. So
+ * while ^Z holds the job in the new shell, children of the old one are not in a group-stop, which the kernel tells a
+ * parent of; they are in a ptrace-stop of ours, which lasts while we are stopped ourselves. If we are killed meanwhile
+ * the kernel lets them go.
+ */
+import { RefusedError, StopTimeoutError, SyscallError, TraceeDiedError } from "../../errors.ts";
+import { usleep } from "../../ffi/process.ts";
+import { verbose } from "../../log.ts";
+import { readable } from "../../proc/gone.ts";
+import { livingThread, readStat } from "../../proc/stat.ts";
+import { readStatus } from "../../proc/status.ts";
+import { Deadline } from "../../tracee/wait.ts";
+import { continueHolder, type Gate } from "../gate/gate.ts";
+import { isAlive, type ProcessIdentity } from "../../proc/process_identity.ts";
+
+/** How long each may take to stop. One that does not is left to SIGSTOP. */
+const HOLD_SECONDS = 0.5;
+
+/** Hold those of `processes` that are children of `shell`, until the result is disposed of. */
+export function holdChildren(
+  shell: ProcessIdentity | undefined,
+  processes: readonly ProcessIdentity[],
+  gate: Gate,
+): Disposable {
+  const held = new DisposableStack();
+  if (shell === undefined || !isAlive(shell)) return held;
+  for (const process of processes) {
+    const { pid } = process;
+    if (readStat(pid)?.ppid !== shell.pid) continue;
+    try {
+      held.use(gate.seize(process, { timeoutSeconds: HOLD_SECONDS }));
+    } catch (error) {
+      const expected = [RefusedError, StopTimeoutError, SyscallError, TraceeDiedError];
+      if (!expected.some((one) => error instanceof one)) throw error;
+      verbose(`Process ${pid} is stopped by SIGSTOP alone: ${error}`);
+    }
+  }
+  return held;
+}
+
+/** How long a continued reptyr may take to let go. */
+const RELEASE_SECONDS = 2;
+const PAUSE_US = 2000;
+
+/** Continue the reptyrs that hold any of `pids`, which are to be moved on, and wait until they have let go. */
+export function releaseHeld(pids: readonly number[]): void {
+  const deadline = new Deadline(RELEASE_SECONDS);
+  for (const pid of pids) {
+    const tracer = () => readable(() => readStatus(pid, livingThread(pid)))?.tracerPid ?? 0;
+    const holder = tracer();
+    if (holder === 0 || !continueHolder(holder)) continue;
+    verbose(`Continued process ${holder}, a reptyr that holds process ${pid}`);
+    while (tracer() === holder && !deadline.passed) usleep(PAUSE_US);
+  }
+}

@@ -1,0 +1,89 @@
+/**
+ * The prompt of a shell out of whose foreground job one process was moved alone.
+ *
+ * The shell goes on waiting, and its terminal is that of the others of the job. Once they have ended, or ^Z has stopped
+ * them, it would wait for the moved process, which cannot be typed at there. So it is shown a stop of that one then, as
+ * in any other move: it takes its terminal back and prompts.
+ */
+import { RefusedError, StopTimeoutError, SyscallError, TraceeDiedError } from "../../errors.ts";
+import { verbose } from "../../log.ts";
+import { isLive, readStat, type Stat } from "../../proc/stat.ts";
+import { enterGroupStop } from "../../tracee/group_stop.ts";
+import { RemoteSyscalls } from "../../tracee/remote_syscalls.ts";
+import { continueUnseen } from "../move/switch_terminal.ts";
+import type { Gate } from "../gate/gate.ts";
+import { Member } from "../move/job/member.ts";
+import { waitForPrompt } from "../move/session/old_shell.ts";
+import { readStats } from "../../proc/stats.ts";
+import type { LeftBehind } from "../move/attachment.ts";
+
+/** How often to look, while the shell waits: people do not notice half a second. */
+const CHECK_MS = 500;
+
+/** How long the moved process may be kept waiting. */
+const STOP_SECONDS = 0.2;
+
+export class LatePrompt implements Disposable {
+  readonly #left: LeftBehind;
+  readonly #gate: Gate;
+  readonly #timer: number;
+  #leftInPgrp: readonly number[] = [];
+
+  /** `gate` admits the process that was moved. */
+  constructor(left: LeftBehind, gate: Gate) {
+    this.#left = left;
+    this.#gate = gate;
+    this.#timer = setInterval(() => this.#check(), CHECK_MS);
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer);
+  }
+
+  #check(): void {
+    const { shell, group } = this.#left;
+    const waiting = readStat(shell);
+    if (waiting === undefined || !isLive(waiting)) return this[Symbol.dispose]();
+    // It has its terminal, or has given it to another job.
+    if (waiting.tpgid !== group || isUsed(this.#whoStays())) return;
+    try {
+      showStop(this.#left, this.#gate);
+    } catch (error) {
+      if (!isPassing(error)) throw error;
+      verbose(`The shell, process ${shell}, is not shown a stop: ${error}`);
+    }
+  }
+
+  /** All processes are looked at only when those known have ended: others may have been born in the group. */
+  #whoStays(): readonly Stat[] {
+    const { group } = this.#left;
+    const inGroup = (stat: Stat | undefined): stat is Stat =>
+      stat !== undefined && stat.pgrp === group && isLive(stat);
+    const known = this.#leftInPgrp.map((pid) => readStat(pid)).filter(inGroup);
+    if (known.length > 0) return known;
+    const found = readStats().filter(inGroup).filter(({ pid }) => pid !== this.#left.process.pid);
+    this.#leftInPgrp = found.map(({ pid }) => pid);
+    return found;
+  }
+}
+
+/** Whether the keyboard of the old terminal is anybody's. */
+function isUsed(leftInPgrp: readonly Stat[]): boolean {
+  return leftInPgrp.some(({ state }) => state !== "T");
+}
+
+function showStop({ process, shell, group }: LeftBehind, gate: Gate): void {
+  using member = Member.seize(process, STOP_SECONDS, gate);
+  if (member.tracee.wasJobStopped) return;
+  const isStopped = enterGroupStop(member.tracee);
+  if (isStopped) waitForPrompt(shell, group);
+  using remote = RemoteSyscalls.begin(member.tracee);
+  continueUnseen(remote);
+  verbose(`The shell, process ${shell}, has its terminal back`);
+}
+
+/** What may be otherwise the next time, or does not matter any more. */
+function isPassing(error: unknown): boolean {
+  return error instanceof StopTimeoutError || error instanceof TraceeDiedError ||
+    error instanceof RefusedError || error instanceof SyscallError;
+}

@@ -1,0 +1,109 @@
+/**
+ * What those get from whom a terminal's master was taken, and what becomes of them.
+ *
+ * At first a master whose slave everyone has left: they hear what they hear whenever the last program on a terminal
+ * ends, whether they read, poll(2) or epoll(7), and they close their window. A size can still be set: tmux(1) ends,
+ * with all its windows, if it cannot. /dev/null would not do: epoll refuses it, so that a program with an event loop
+ * would never hear of the end.
+ *
+ * Not all let go of it. script(1) waits for its shell to end, and until then polls a master that reports its hang-up
+ * without pause; sshd(8) waits for its shell, too. So who has heard of the end, and still holds it, gets a descriptor
+ * that reports nothing and swallows what is typed: where a write fails, script kills the shell.
+ */
+import { SyscallError } from "../../errors.ts";
+import { KCMP_FILE } from "../../ffi/constants.ts";
+import { close } from "../../ffi/descriptor.ts";
+import { kcmp } from "../../ffi/process.ts";
+import { openSilence } from "../../ffi/socket.ts";
+import { verbose } from "../../log.ts";
+import { findMasterHolders } from "../../proc/masters.ts";
+import { haveRun, readRuns, type Runs } from "../../proc/runs.ts";
+import { readStat } from "../../proc/stat.ts";
+import { releasePendingDetach } from "../../tracee/release.ts";
+import { Pty } from "../../tty/pty.ts";
+import { replace, type ReplacedFds } from "./take_master.ts";
+import type { ProcessIdentity } from "../../proc/process_identity.ts";
+
+/** Time to close a window; then again and again for those that have not run yet, being stopped. */
+const FIRST_LOOK_MS = 1500;
+const NEXT_LOOK_MS = 1000;
+
+/** How long the holder may be kept waiting. */
+const STOP_SECONDS = 0.2;
+
+/** A hung-up master in place of the real one, from before that is taken until nobody holds it. */
+export class DisplacedMaster implements Disposable {
+  readonly #pty: Pty;
+  #timer: number | undefined;
+  /** Who holds it, with how often they had run when they got it. */
+  #losses = new Map<number, ReplacedFds>();
+
+  /** Throws RefusedError where the system has no more terminals to give. */
+  constructor() {
+    this.#pty = Pty.open();
+    this.#pty.releaseSlave();
+  }
+
+  get descriptor(): number {
+    return this.#pty.master;
+  }
+
+  /** Look after those who have it now. */
+  watch(losses: readonly ReplacedFds[]): void {
+    this.#losses = new Map(losses.map((loss) => [loss.process.pid, loss]));
+    this.#lookIn(FIRST_LOOK_MS);
+  }
+
+  [Symbol.dispose](): void {
+    clearTimeout(this.#timer);
+    this.#pty[Symbol.dispose]();
+  }
+
+  #lookIn(milliseconds: number): void {
+    this.#timer = setTimeout(() => {
+      if (this.#silence()) this.#lookIn(NEXT_LOOK_MS);
+    }, milliseconds);
+  }
+
+  /** Silence it for those who have run since; whether others still hold it. */
+  #silence(): boolean {
+    const held = findMasterHolders(this.#pty.index).holders.map(({ pid }) => pid)
+      .filter((pid) => this.#losses.has(pid));
+    const pids = held.filter((pid) => hasRun(pid, this.#losses.get(pid)!.runs));
+    let waiting = held.length > pids.length;
+    for (const pid of pids) {
+      try {
+        silence(this.#losses.get(pid)!.process, this.#pty);
+        this.#losses.delete(pid);
+      } catch (error) {
+        // They must not end what we serve. A thread in uninterruptible sleep can be stopped later.
+        verbose(`Process ${pid} keeps its hung-up terminal: ${error}`);
+        if (error instanceof SyscallError) this.#losses.delete(pid);
+        else waiting = true;
+      }
+    }
+    return waiting;
+  }
+}
+
+function silence(process: ProcessIdentity, { master, index }: Pty): void {
+  releasePendingDetach();
+  const silent = openSilence();
+  try {
+    const losses = replace({
+      holders: [process],
+      index,
+      isWanted: ({ tid, fd }) => kcmp(Deno.pid, tid, KCMP_FILE, master, fd) === 0,
+      before: master,
+      replacement: silent,
+    }, STOP_SECONDS);
+    if (losses.length > 0) verbose(`Process ${process.pid} goes on without its terminal`);
+  } finally {
+    close(silent);
+  }
+}
+
+/** Whether a process has run since `before`, and is not stopped. */
+function hasRun(pid: number, before: Runs): boolean {
+  return haveRun(before, readRuns(pid)) && !/[Tt]/.test(readStat(pid)?.state ?? "");
+}

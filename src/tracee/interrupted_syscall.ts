@@ -1,0 +1,104 @@
+/**
+ * Threads that are parked at a call which they will make again, on processors with `earlyRestart` in `arch/`: the kernel
+ * shows only as such a thread moves on with which number it will.
+ */
+import type { Architecture, Registers } from "../arch/mod.ts";
+import { PTRACE_SYSCALL_INFO_ENTRY, PTRACE_SYSCALL_INFO_EXIT } from "../ffi/constants.ts";
+import { noteCall } from "./blocked_calls.ts";
+import { retrySyscall } from "./retry_syscall.ts";
+import type { RemoteThread } from "./remote_thread.ts";
+import {
+  ALL_SIGNALS,
+  enterInstead,
+  getRegisters,
+  getSyscallInfo,
+  replaceSyscall,
+  setSignalMask,
+} from "./ptrace.ts";
+import { readMemoryUpTo } from "./remote_memory.ts";
+import type { SigframeStack } from "./sigframe_stack.ts";
+import { runToCompletion } from "./steps.ts";
+
+export class InterruptedSyscall {
+  readonly #thread: RemoteThread;
+  readonly #arch: Architecture;
+  readonly #mask: bigint;
+
+  private constructor(thread: RemoteThread, arch: Architecture, mask: bigint) {
+    this.#thread = thread;
+    this.#arch = arch;
+    this.#mask = mask;
+  }
+
+  /** Of a thread with `registers` and the signal mask `mask`; `undefined` when it stands somewhere else. */
+  static find(
+    thread: RemoteThread,
+    arch: Architecture,
+    registers: Registers,
+    mask: bigint,
+  ): InterruptedSyscall | undefined {
+    if (arch.earlyRestart === undefined) return undefined;
+    const { syscallInstruction } = arch;
+    const at = arch.instructionPointer(registers);
+    const next = readMemoryUpTo(thread.tid, at, syscallInstruction.length);
+    const isParked = syscallInstruction.every((byte, index) => next[index] === byte);
+    return isParked ? new InterruptedSyscall(thread, arch, mask) : undefined;
+  }
+
+  /**
+   * Let the thread move on to its call, and make another one in its place, `getpid`, that has no effect: the number that
+   * the call has belongs to what the thread is given back in the end.
+   */
+  learnNumber(getpid: Registers, net: SigframeStack | undefined): bigint {
+    const number = this.#runToEntry();
+    runToCompletion(
+      this.#thread.expectSyscallStop(PTRACE_SYSCALL_INFO_EXIT, this.#instead(getpid, net)),
+    );
+    return number;
+  }
+
+  /**
+   * What a signal that came meanwhile makes of the call only the kernel can decide, and it does so for one that it has
+   * just seen interrupted: with registers and mask of its own the thread enters the call, and is interrupted in it, once
+   * more.
+   */
+  interruptOnceMore(): void {
+    const { tid } = this.#thread;
+    this.#runToEntry();
+    // It was not seen in this call before, where it was stopped right on its way there.
+    noteCall(tid, this.#arch.callOf(retrySyscall(() => getRegisters(tid))));
+    runToCompletion(this.#thread.stopOnTheWayBack());
+  }
+
+  /**
+   * Run to the entry of the call; its number. No signal is let in on the way. They are blocked only when one comes:
+   * should this program be killed then, they would stay so.
+   */
+  #runToEntry(): bigint {
+    const { tid } = this.#thread;
+    for (let signal = 0;;) {
+      const status = runToCompletion(this.#thread.resume(signal));
+      if (status.kind === "syscall-stop") break;
+      signal = status.kind === "signal-delivery-stop" ? status.signal : 0;
+      // A signal that is blocked by now is queued again: ptrace_signal() in kernel/signal.c.
+      if (signal !== 0) retrySyscall(() => setSignalMask(tid, ALL_SIGNALS));
+    }
+    const { op, result } = retrySyscall(() => getSyscallInfo(tid));
+    retrySyscall(() => setSignalMask(tid, this.#mask));
+    this.#thread.expectOp(PTRACE_SYSCALL_INFO_ENTRY, op);
+    return result;
+  }
+
+  /** What has, at the entry, `getpid` made instead, and what stands behind it; without a net no call at all. */
+  #instead(getpid: Registers, net: SigframeStack | undefined): (() => void) | undefined {
+    const { tid } = this.#thread;
+    if (net === undefined) {
+      retrySyscall(() => replaceSyscall(tid, -1));
+      return undefined;
+    }
+    const { signalFrames, syscallInstruction, syscallNumbers } = this.#arch;
+    const after = net.instruction + BigInt(syscallInstruction.length);
+    const returning = signalFrames!.withInstructionPointer(net.beneath(getpid), after);
+    return () => enterInstead(tid, returning, syscallNumbers.getpid);
+  }
+}
