@@ -1,111 +1,41 @@
-/** `reptyr PID`: move a process with its job to this terminal, and serve them there until they end. */
-import { TraceeDiedError } from "../errors.ts";
-import { SIGWINCH } from "../ffi/constants.ts";
-import { close } from "../ffi/descriptor.ts";
-import { pidfdOpen } from "../ffi/process.ts";
+/** `reptyr PID`: moves a process with its job to the user's terminal, and serves them there until they end. */
 import { reserveThreads } from "../ffi/threads.ts";
-import { orThrow } from "../ffi/raw.ts";
-import { verbose, writeStderr } from "../log.ts";
-import { cpuWarning, requireFilesFor } from "../proc/require_room.ts";
+import { verbose } from "../log.ts";
 import { Pty } from "../tty/pty.ts";
-import { plainTermios, type Termios } from "../tty/settings.ts";
 import { PUMP_THREADS } from "../tty/pump.ts";
 import { UserTerminal } from "../tty/user_terminal.ts";
-import { setWindowSize, tryGetWindowSize } from "../tty/window_size.ts";
-import { moveJob } from "./move/move_job.ts";
-import { signalRelayed, tellSize } from "./serve/signal_relay.ts";
-import { enterRawMode, plainness, restoreAtExit, sizeOf } from "./frontend/own_terminal.ts";
-import { Patience } from "./frontend/patience.ts";
-import { preflight, type PreflightFacts } from "./inspect/preflight.ts";
-import { readRecords } from "./record/known_records.ts";
-import { Redrawer } from "./frontend/redraw.ts";
-import { ScreenKeeper } from "./frontend/screen_keeper.ts";
-import { serve } from "./serve/serve.ts";
-import { readWarningFacts } from "./inspect/warning_facts.ts";
-import { warnings } from "./inspect/warnings.ts";
-import { isSame } from "../proc/process_identity.ts";
+import { FrontEnd } from "./frontend/front_end.ts";
 import { OwnSignals } from "./frontend/own_signals.ts";
+import { Patience } from "./frontend/patience.ts";
 import type { MoveOptions } from "./inspect/move_options.ts";
+import { InspectedTarget } from "./inspect/inspected_target.ts";
+import { moveJob } from "./move/move_job.ts";
+import { releaseHeld } from "./serve/hold.ts";
+import { JobService } from "./serve/job_service.ts";
 
 /**
- * Move process `pid` to the terminal that standard input and output are on, or to one that reads and writes what they
- * are instead. Resolves to the exit status for ours: that of the process, or 128 + N when signal N ended us. Throws when
- * it cannot be moved.
+ * Move process `pid` to the terminal of standard input and output, or to one that reads and writes them where they are
+ * something else. Resolves to the exit status for ours: that of the process, or 128 + N when signal N ended us. Throws
+ * when it cannot be moved, with all as it was.
  */
 export async function move(options: MoveOptions): Promise<number> {
-  const { pid, redraw, alone, hangup } = options;
-  const facts = preflight(pid, options, readRecords);
-  requireFilesFor(1 + facts.members.length);
-  warnAbout(facts, alone);
-  using cleanup = new DisposableStack();
-  const pidfd = orThrow(pidfdOpen(pid), `pidfd_open(${pid})`);
-  cleanup.defer(() => close(pidfd));
-  const terminal = cleanup.use(new UserTerminal());
-  const pty = cleanup.use(Pty.open());
+  using target = InspectedTarget.open(options);
+  using pty = Pty.open();
   verbose(`Opened a new pty: ${pty.name}`);
-  // Before the first stop: from here on a signal waits until the target is whole, and ^C is a key. To the end of
-  // the program, lest a second SIGHUP of a closing terminal end it before its exit status is out.
+  // Before the first stop: from here on a signal waits until the target is whole, and ^C is a key. It stays so to the end
+  // of the program: a second SIGHUP of a closing terminal would end it before its exit status is out.
   const signals = new OwnSignals();
   reserveThreads(PUMP_THREADS);
-  const rawMode = cleanup.use(enterRawMode(terminal));
-  const shown = new ScreenKeeper(terminal);
-  restoreAtExit(rawMode, shown, cleanup);
-  const size = sizeOf(terminal);
-  setWindowSize(pty.slave, size());
+  using front = new FrontEnd(new UserTerminal(), signals.inbox);
+  const patience = new Patience(front, signals);
 
-  const settingsFrom = (old: Termios) => plainTermios(old, plainness(terminal));
-  const patience = new Patience({ terminal, rawMode, signals });
-  let now: PreflightFacts | undefined = facts;
   const attachment = await patience.repeat(() => {
-    const latest = now ?? lookAgain(facts, options);
-    now = undefined;
-    return moveJob(latest, pty, options, settingsFrom, patience);
+    const facts = target.look();
+    releaseHeld([facts.pid, ...facts.members.map(({ pid }) => pid)]);
+    return moveJob(facts, { pty, options, patience, front });
   });
   pty.releaseSlave();
-  const notify = () => signalRelayed(attachment, SIGWINCH);
-  const tellAll = () => tellSize(attachment, pty.master);
-  // Where there is no screen, nothing has to be painted on it.
-  const how = redraw === "winch" && !terminal.screenIsTerminal ? "none" : redraw;
-  const redrawer = cleanup.use(new Redrawer({ how, pty, size, notify, tellAll }));
-  const { paintsItself, oldSize } = attachment;
-  if (!paintsItself || redraw !== "winch") redrawer.request(oldSize);
-  return await serve({
-    target: { pid, pidfd, startTime: facts.stat.startTime },
-    attachment,
-    pty,
-    terminal,
-    rawMode,
-    signals: signals.inbox,
-    screen: shown,
-    hangup,
-    size,
-    repaint: () => redrawer.request(tryGetWindowSize(pty.master)),
-  });
-}
-
-/** The process may have become another meanwhile. */
-function lookAgain({ pid, stat }: PreflightFacts, options: MoveOptions): PreflightFacts {
-  const facts = preflight(pid, options, readRecords);
-  if (!isSame(facts.stat, stat)) throw new TraceeDiedError(pid);
-  return facts;
-}
-
-/** What the user should know before anything is done. */
-function warnAbout(
-  { pid, members, inGroup, oldTerminal, status, targetSeccomp, sharedFilter }: PreflightFacts,
-  alone: boolean,
-): void {
-  const limit = cpuWarning();
-  if (limit !== undefined) writeStderr(`reptyr: warning: ${limit}`);
-  const job = alone ? [pid] : [pid, ...members.map(({ pid }) => pid)];
-  const known = {
-    pid,
-    uid: status.uids[0],
-    job,
-    seccomp: targetSeccomp,
-    sharedFilter,
-    inGroup: alone ? [] : inGroup,
-    terminal: alone ? undefined : oldTerminal?.identity,
-  };
-  for (const line of warnings(readWarningFacts(known))) writeStderr(`reptyr: warning: ${line}`);
+  using service = new JobService({ target: target.identity, attachment, pty }, front, options);
+  service.paint();
+  return await front.show(service);
 }

@@ -18,6 +18,8 @@ export const ENDING_SIGNALS = new Map(
   ] as const,
 );
 
+export type EndingSignal = Parameters<typeof ENDING_SIGNALS.get>[0];
+
 /**
  * `signals`, each with the exit status for it, by whether they were ignored when this program was started. nohup(1)
  * ignores SIGHUP for its command, and a script SIGINT and SIGQUIT for what it starts by `&`. To be asked before the

@@ -14,11 +14,10 @@ import { readLiveStats } from "../../proc/stats.ts";
 import { awaitPendingDetach, livingStrays } from "../../tracee/release.ts";
 import { Pauses, type Wait, waitingText, waitOut, type Waits } from "../../tracee/wait.ts";
 import { isInForeground } from "../../tty/foreground.ts";
-import type { RawMode } from "../../tty/raw_mode.ts";
 import { isReady } from "../../tty/redirected.ts";
-import type { UserTerminal } from "../../tty/user_terminal.ts";
 import { isOrphaned } from "./orphans.ts";
 import { ENDING_SIGNALS, type OwnSignals } from "./own_signals.ts";
+import type { FrontEnd } from "./front_end.ts";
 
 /** Threads stop within microseconds: for so long nobody needs to be heard. */
 const QUIET_MS = 50;
@@ -33,19 +32,15 @@ const FOREGROUND_CHECK_MS = 200;
 
 const STATUSES: ReadonlyMap<Deno.Signal, number> = ENDING_SIGNALS;
 
-export interface PatienceOptions {
-  readonly terminal: Pick<UserTerminal, "keyboard" | "keyboardIsTerminal">;
-  readonly rawMode: RawMode;
-  readonly signals: OwnSignals;
-}
-
 export class Patience {
-  readonly #options: PatienceOptions;
+  readonly #front: Pick<FrontEnd, "terminal" | "rawMode">;
+  readonly #signals: OwnSignals;
   readonly #told = new Set<number>();
   #isTried = false;
 
-  constructor(options: PatienceOptions) {
-    this.#options = options;
+  constructor(front: Pick<FrontEnd, "terminal" | "rawMode">, signals: OwnSignals) {
+    this.#front = front;
+    this.#signals = signals;
   }
 
   /** Whether it was needed: then {@linkcode end} is owed before anything is changed. */
@@ -99,7 +94,7 @@ export class Patience {
    * cannot be let go of: it would come to its stop, and stay there.
    */
   async #suspend(): Promise<void> {
-    const { terminal: { keyboard, keyboardIsTerminal }, rawMode, signals } = this.#options;
+    const { terminal: { keyboard, keyboardIsTerminal }, rawMode } = this.#front;
     awaitPendingDetach();
     const [stray] = livingStrays();
     if (stray !== undefined) {
@@ -114,16 +109,15 @@ export class Patience {
     }
     rawMode.resume();
     this.#told.clear();
-    signals.inbox.take("SIGCONT");
-    signals.inbox.take("SIGTSTP");
+    this.#signals.inbox.take("SIGCONT");
+    this.#signals.inbox.take("SIGTSTP");
   }
 
   #heedSignals(on: boolean): void {
     if (this.#isTried === on) return;
     this.#isTried = on;
-    const { rawMode, signals } = this.#options;
-    signals.suspension?.set(on);
-    rawMode.heedSignals(on);
+    this.#signals.suspension?.set(on);
+    this.#front.rawMode.heedSignals(on);
   }
 
   async #look(wait: Wait, start: number): Promise<void> {
@@ -134,7 +128,7 @@ export class Patience {
   }
 
   #throwIfGivenUp(): void {
-    const { inbox, handled } = this.#options.signals;
+    const { inbox, handled } = this.#signals;
     const signal = inbox.takeAny(handled);
     if (signal !== undefined) throw new GivenUpError(signal, STATUSES.get(signal)!);
     // Nobody would continue us in an orphaned group.
@@ -147,7 +141,7 @@ export class Patience {
   #tell(wait: Wait): void {
     if (this.#told.has(wait.tid) || !isReady(2, POLLOUT)) return;
     this.#told.add(wait.tid);
-    const how = this.#options.signals.handled.includes("SIGINT") ? "; ^C gives up" : "";
+    const how = this.#signals.handled.includes("SIGINT") ? "; ^C gives up" : "";
     writeStderr(`reptyr: ${waitingText(wait)}${how}`);
   }
 }

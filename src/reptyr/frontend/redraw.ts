@@ -43,9 +43,9 @@ export class Redrawer implements Disposable {
   /** `known` is the size that the programs know. */
   request(known: WindowSize | undefined): void {
     const { how, pty, size, notify, tellAll } = this.#what;
-    if (how === "none") return this.#setSize(size());
+    if (how === "none") return this.resize();
     if (how === "ctrl-l") {
-      this.#setSize(size());
+      this.resize();
       write(pty.master, Uint8Array.of(CTRL_L));
       return;
     }
@@ -58,24 +58,23 @@ export class Redrawer implements Disposable {
     if (changed) return this.#setSize(now);
     this.#setSize(oneRowOff(now));
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#setSize(size()), ODD_SIZE_MS);
+    this.#timer = setTimeout(() => this.resize(), ODD_SIZE_MS);
+  }
+
+  /** Give the pty the size that the user's terminal has now. */
+  resize(): void {
+    this.#setSize(this.#what.size());
   }
 
   [Symbol.dispose](): void {
     clearTimeout(this.#timer);
   }
 
+  /** Everyone on the pty is told, unless it has that size already: as the kernel does, pty_resize(). */
   #setSize(size: WindowSize): void {
-    changeSize(this.#what, size);
+    const { pty, notify } = this.#what;
+    if (hasWindowSize(pty.master, size)) return;
+    trySetWindowSize(pty.master, size);
+    notify();
   }
-}
-
-/** Set the size of `pty`. Everyone on it is told, unless it has that size already: as the kernel does, pty_resize(). */
-export function changeSize(
-  { pty, notify }: Pick<Redrawing, "pty" | "notify">,
-  size: WindowSize,
-): void {
-  if (hasWindowSize(pty.master, size)) return;
-  trySetWindowSize(pty.master, size);
-  notify();
 }
