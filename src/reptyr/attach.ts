@@ -46,7 +46,7 @@ import { catchesStop, PutAside } from "./put_aside.ts";
 import type { Patience } from "./patience.ts";
 import type { Redraw } from "./redraw.ts";
 import { inTheWay } from "./refusals.ts";
-import { sharesDescription } from "./sharing.ts";
+import { orderOfDescriptions } from "./sharing.ts";
 import type { SighupShield } from "./sighup_shield.ts";
 import { usersOf } from "./terminal_users.ts";
 import { obstacleInGroup } from "./zombies.ts";
@@ -356,7 +356,7 @@ function equip(
         : fdsOn(terminal.identity, member.stat.ttyNr, member.fds),
       forced: how.forceStdio && member === job.target ? STANDARD : [],
     })),
-    sharesDescription,
+    orderOfDescriptions,
   );
   const openSlave = (flags: number) => {
     const slave = pty.openSlave(flags);
