@@ -17,8 +17,11 @@ import type { MoveOptions } from "./mod.ts";
 import { restoreAtExit, sizeOf } from "./own_terminal.ts";
 import { OwnSignals, Patience } from "./patience.ts";
 import { ScreenKeeper } from "./screen_keeper.ts";
-import { readStats } from "../proc/stats.ts";
-import { readRecords } from "./known_records.ts";
+import { readLiveStats, readStats } from "../proc/stats.ts";
+import { continueServed } from "./hold.ts";
+import { isIn } from "./job_members.ts";
+import type { ProcessName } from "./job_record.ts";
+import { type KnownRecord, readRecords } from "./known_records.ts";
 import { PublishedRecord } from "./published_record.ts";
 import { Redrawer } from "./redraw.ts";
 import { takeOverJob } from "./served_job.ts";
@@ -59,6 +62,7 @@ export async function steal({ pid, timeoutSeconds, redraw }: MoveOptions): Promi
   );
   // Before that reptyr loses its terminal: it looks for who has the job then.
   const published = served && cleanup.use(new PublishedRecord(served.target));
+  continueServed(facts.holders, standingBy(facts, served));
   const patience = new Patience({ terminal, rawMode, signals });
   let now: StealFacts | undefined = facts;
   const losses = await patience.repeat(() => {
@@ -91,6 +95,15 @@ export async function steal({ pid, timeoutSeconds, redraw }: MoveOptions): Promi
     size,
     repaint,
   });
+}
+
+/** Who may have been stopped by ^Z with the reptyr that serves the terminal: its foreground, and what `served` names. */
+function standingBy({ wanted }: StealFacts, served: KnownRecord | undefined): ProcessName[] {
+  const groups = served?.groups ?? [];
+  return readLiveStats().filter((stat) =>
+    stat.session === wanted.session && stat.pgrp === stat.tpgid ||
+    groups.some((group) => isIn(group, stat))
+  );
 }
 
 /** Others may hold the master by now, and the process may have become another. */
