@@ -23,7 +23,7 @@ import { Deadline } from "../tracee/wait.ts";
 import { processName } from "../tracee/attach_facts.ts";
 import { refuseAlone } from "./alone.ts";
 import { changeSides, leadsSession, type Mover } from "./change_sides.ts";
-import { descriptorOnControlling, openControlling, requireControlling } from "./controlling.ts";
+import { descriptorOnControlling, isControlling, openControlling } from "./controlling.ts";
 import { abandonOnFailure, firstOf } from "./failure.ts";
 import { releaseHeld } from "./hold.ts";
 import { Job } from "./job.ts";
@@ -375,8 +375,8 @@ function equip(
     const oldControlling = isTarget ? descriptorOnControlling(member, terminal) : undefined;
     const isMissing = isTarget && oldControlling === undefined && member.stat.ttyNr !== 0 &&
       (leadsSession(member) || how.alone && isForeground(member.stat) && job.helpers.length > 0);
-    if (isMissing) {
-      const opened = openControlling(member);
+    const opened = isMissing ? openControlling(member) : undefined;
+    if (opened !== undefined) {
       cleanup.defer(() => close(opened));
       wanted.push(opened);
     }
@@ -388,16 +388,15 @@ function equip(
       const given = yield* member.receiving(wanted);
       undo.defer(() => member.giveUp(given));
       const opened = given[needed + 1];
-      if (opened !== undefined) {
-        yield* member.stepsWithin((remote) => requireControlling(remote, member, opened));
-      }
+      const isControlled = opened !== undefined &&
+        (yield* member.stepsWithin((remote) => isControlling(remote, member, opened)));
       return {
         member,
         plan,
         old,
         given,
         controlling: given[needed],
-        oldControlling: oldControlling ?? opened,
+        oldControlling: oldControlling ?? (isControlled ? opened : undefined),
       };
     };
     return receive();

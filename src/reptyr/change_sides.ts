@@ -34,6 +34,7 @@ import {
   setForeground,
   takeTerminal,
 } from "./session.ts";
+import { ShellsEnd } from "./shells_end.ts";
 import { SighupShield } from "./sighup_shield.ts";
 import { discardPending } from "./signal_action.ts";
 import { swapDescriptors } from "./swap.ts";
@@ -86,7 +87,7 @@ export function changeSides(
   const stats = job.alone ? [target.stat] : job.members.map(({ stat }) => stat);
   const shell = controllingShell(stats.filter(({ pgrp }) => pgrp === target.stat.pgrp));
   const isWaiting = staying.length > 0 && isForeground(target.stat) && !target.tracee.foundStopped;
-  if (shell !== undefined && !isWaiting) showStop(job, shell, undo);
+  const end = shell === undefined || isWaiting ? undefined : showStop(job, shell, undo);
   const shellName = shell === undefined ? undefined : nameOf(shell);
   const shields = new Shields(shellName, undo);
   const adopted = adoptShields(job, known);
@@ -95,7 +96,8 @@ export function changeSides(
   const helpers = job.helpers.filter((member) => isHelper(member, target));
   const group = leadsGroup(target) && !stays ? regroup(helpers, undo) : undefined;
   if (!stays) putZombiesOut(job, undo);
-  if (job.alone && group !== undefined && isForeground(target.stat)) {
+  const isLeaving = job.alone && group !== undefined && isForeground(target.stat);
+  if (isLeaving && mover.oldControlling !== undefined) {
     leaveForeground(mover, group, undo);
   }
   // What can be undone comes first: a new session cannot, and closing its terminal sends SIGHUP.
@@ -120,6 +122,10 @@ export function changeSides(
   }
   for (const { member } of job.alone || hasBystanders ? [] : movers) {
     if (isHelper(member, target) && leadsSession(member)) releaseOld(job, member, mover.old, undo);
+  }
+  if (end !== undefined) {
+    const group = movers.filter(({ member }) => member.stat.pgrp === target.stat.pgrp);
+    overlap(group.map(({ member }) => member.stepsWithin((remote) => end.forget(remote, member))));
   }
   job.settle();
   continueFoundStopped(job);
@@ -205,22 +211,30 @@ function leadsGroup({ pid, stat }: Member): boolean {
 /**
  * Let the shell see its foreground job stop, and take its terminal back: by a stop of its own children alone. It is
  * told of no others, while a parent within the job would be, with SIGCHLD. The stop is over then, for as long as it
- * lasts nobody could bring itself back if we were killed.
+ * lasts nobody could bring itself back if we were killed. A shell that ends meanwhile takes the job for stopped: see the
+ * result, `undefined` where no stop was shown.
  */
-function showStop(job: Job, shell: number, undo: DisposableStack): void {
+function showStop(job: Job, shell: number, undo: DisposableStack): ShellsEnd | undefined {
   const { stat, tracee } = job.target;
-  if (!isForeground(stat) || tracee.foundStopped) return;
+  if (!isForeground(stat) || tracee.foundStopped) return undefined;
+  const end = new ShellsEnd(shell);
   const children = job.members.filter((member) =>
     member.stat.ppid === shell && member.stat.pgrp === stat.pgrp && !member.tracee.foundStopped
   );
   for (const member of children) {
-    undo.defer(() => member.undo(continueUnseen));
+    undo.defer(() =>
+      member.undo((remote) => {
+        continueUnseen(remote);
+        finish(end.forget(remote, member));
+      })
+    );
     // Somebody else's SIGCONT ends it, and the job with that: there is nothing to wait for.
-    if (!enterGroupStop(member.tracee)) return;
+    if (!enterGroupStop(member.tracee)) return end;
   }
   waitForPrompt(shell, stat.pgrp);
   verbose(`The shell, process ${shell}, has its terminal back`);
   for (const member of children) member.within(continueUnseen);
+  return end;
 }
 
 /**
