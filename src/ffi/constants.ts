@@ -109,6 +109,7 @@ export const O_PATH = 0o10000000;
 export const SEEK_CUR = 1;
 export const FD_CLOEXEC = 1;
 export const F_SETFD = 2;
+export const F_GETFD = 1;
 export const F_GETFL = 3;
 export const F_SETFL = 4;
 export const F_DUPFD_CLOEXEC = 1030;
