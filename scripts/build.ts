@@ -4,6 +4,7 @@
  */
 import { parseArgs } from "@std/cli/parse-args";
 import { dirname, join, relative } from "@std/path";
+import { withEntry } from "./build/entry.ts";
 import { sourceFiles, sourcesHash, STAMP_FILE } from "./build/sources.ts";
 import { ensureDenort, ensureVendor, SetupError, sha256 } from "./setup.ts";
 
@@ -80,10 +81,23 @@ async function build(target: string, folder: string): Promise<number> {
     console.error(`Cannot build ${shown}: deno compile ended with status ${code}`);
     return 1;
   }
+  changeEntry(executable);
   link(join(folder, "procout"), "reptyr");
   Deno.writeTextFileSync(stampFile, stamp);
   console.error(`Built ${shown}`);
   return 0;
+}
+
+/** Throws SetupError where another Deno makes executables of another kind. */
+function changeEntry(executable: string): void {
+  const fresh = `${executable}.tmp-${Deno.pid}`;
+  try {
+    const changed = withEntry(Deno.readFileSync(executable));
+    Deno.writeFileSync(fresh, changed, { mode: 0o755 });
+  } catch (error) {
+    throw new SetupError(`Cannot give ${executable} its entry: ${(error as Error).message}`);
+  }
+  Deno.renameSync(fresh, executable);
 }
 
 /**
@@ -104,9 +118,8 @@ function stagedSources(): Disposable & { readonly folder: string } {
 
 /** Changes with any source, with what compiles them and with `inputs`. The second line is that of the sources alone. */
 function stampOf(inputs: string[]): string {
-  const made = ["scripts/build.ts", "scripts/setup_pins.json"].map((file) =>
-    sha256(Deno.readFileSync(join(ROOT, file)))
-  );
+  const made = ["scripts/build.ts", "scripts/build/entry.ts", "scripts/setup_pins.json"]
+    .map((file) => sha256(Deno.readFileSync(join(ROOT, file))));
   const sources = sourcesHash(ROOT);
   return `${sha256(JSON.stringify([inputs, made, sources]))}\n${sources}\n`;
 }

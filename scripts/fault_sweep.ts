@@ -18,6 +18,7 @@ import {
   SUBJECTS,
   type Trial,
 } from "../tests/support/fault_trial.ts";
+import { HANGUP_SHAPES, type HangupShape, hungUpAfter } from "../tests/support/hangup_trial.ts";
 import { SHAPES } from "../tests/support/e2e_target.ts";
 import { FLAGS_32 } from "../tests/support/programs.ts";
 import { killedMoving, KILLING_FILTERS } from "../tests/support/sandbox_trial.ts";
@@ -33,6 +34,8 @@ const HELP = `Let calls of a move fail, one after the other, and look at what wa
   --filter NAME     instead of --subject: kill reptyr at its ptrace requests while it moves a program under a seccomp
                     filter: all, or one of ${KILLING_FILTERS.join(", ")}
   --bits 32         that program
+  --hangup SHAPE    instead of --subject: hang the old terminal up right after the calls; all, or one of
+                    ${HANGUP_SHAPES.join(", ")}
   --quiet           say only what went wrong, and the sums`;
 
 /** Past the last call of a kind that a move makes: so many in a row that were not struck. */
@@ -105,6 +108,31 @@ function sweepSandbox(filter: string, { from, to, step, quiet, flags }: SandboxS
   return failures;
 }
 
+/** How many moves of which the old terminal hung up in the middle went wrong. */
+function sweepHangup(
+  shape: HangupShape,
+  { call, from, to, step, quiet }: Pick<Sweep, "call" | "from" | "to" | "step" | "quiet">,
+): number {
+  const sums = new Map<string, number>();
+  let failures = 0;
+  let beyond = 0;
+  for (let number = from; number <= to && beyond < END; number += step) {
+    const what = `${shape}: hung up after ${call} ${number}`;
+    try {
+      const { outcome, message } = hungUpAfter(shape, call, number);
+      sums.set(outcome, (sums.get(outcome) ?? 0) + 1);
+      beyond = outcome === "not struck" ? beyond + 1 : 0;
+      if (!quiet) console.log(`${what}: ${outcome}${message === undefined ? "" : ` - ${message}`}`);
+    } catch (caught) {
+      failures++;
+      console.log(`${what}: WRONG\n${caught instanceof Error ? caught.stack : caught}`);
+    }
+  }
+  const text = [...sums].map(([outcome, count]) => `${count} ${outcome}`).join(", ");
+  console.log(`${shape}: hung up after ${call}: ${text}, ${failures} wrong`);
+  return failures;
+}
+
 function outcomeText({ outcome, struck, message }: Trial): string {
   const calls = struck.length === 0 ? "" : ` at ${struck[0]!.replace(/^\d+ +/, "")}`;
   return `${outcome}${calls}${message === undefined ? "" : ` - ${message}`}`;
@@ -112,7 +140,19 @@ function outcomeText({ outcome, struck, message }: Trial): string {
 
 function main(args: string[]): number {
   const options = parseArgs(args, {
-    string: ["bits", "filter", "subject", "side", "call", "error", "width", "from", "to", "step"],
+    string: [
+      "bits",
+      "filter",
+      "hangup",
+      "subject",
+      "side",
+      "call",
+      "error",
+      "width",
+      "from",
+      "to",
+      "step",
+    ],
     boolean: ["help", "quiet"],
   });
   if (options.help) {
@@ -140,6 +180,10 @@ function main(args: string[]): number {
   if (options.filter !== undefined) {
     const flags = options.bits === "32" ? FLAGS_32 : [];
     return filters.map((name) => sweepSandbox(name, { ...how, flags })).some((n) => n > 0) ? 1 : 0;
+  }
+  if (options.hangup !== undefined) {
+    const shapes = HANGUP_SHAPES.filter((name) => ["all", name].includes(options.hangup!));
+    return shapes.map((shape) => sweepHangup(shape, how)).some((n) => n > 0) ? 1 : 0;
   }
   return subjects.map((subject) => sweep(subject, how)).some((failures) => failures > 0) ? 1 : 0;
 }

@@ -36,7 +36,7 @@ const MACHINES: readonly Machine[] = [
   },
   {
     cpu: "cortex-a72",
-    tests: aarch64("moves", "mirror", "registers", "arm", "restart"),
+    tests: aarch64("moves", "limits", "directory", "mirror", "registers", "arm", "restart"),
   },
 ];
 

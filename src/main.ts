@@ -7,12 +7,18 @@ import type { MirrorRequest } from "./procout/mod.ts";
 import type { NewTerminalOptions } from "./reptyr/new_terminal/mod.ts";
 import { reportError, run, wantsVerbose } from "./cli/run.ts";
 import { raiseOwnLimits } from "./ffi/own_limits.ts";
+import { returnToWorkingDirectory } from "./ffi/working_directory.ts";
 import { requireOwnRoom } from "./proc/require_room.ts";
 import type { MoveOptions } from "./reptyr/inspect/move_options.ts";
 
 if (import.meta.main) {
   const calledAs = readCalledAsWithRoom();
   const invocation = chooseCommand(calledAs, Deno.args);
+  try {
+    returnToWorkingDirectory();
+  } catch (error) {
+    Deno.exit(reportError(error, invocation.command, false));
+  }
   const borrowed = readBorrowedPrivileges();
   if (borrowed !== undefined) {
     const error = new RefusedError(`Cannot run this executable: ${borrowed}`);

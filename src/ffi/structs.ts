@@ -81,6 +81,20 @@ export const sock_fprog = layout("struct sock_fprog", 16, {
   filter: [8, "u64"],
 });
 
+/** `struct ptrace_peeksiginfo_args { __u64 off; __u32 flags; __s32 nr; }` — ptrace(2) */
+export const ptracePeeksiginfoArgs = layout("struct ptrace_peeksiginfo_args", 16, {
+  off: [0, "u64"],
+  flags: [8, "u32"],
+  nr: [12, "i32"],
+});
+
+/** `siginfo_t` — sigaction(2) */
+export const siginfo = layout("siginfo_t", 128, {
+  si_signo: [0, "i32"],
+  si_code: [8, "i32"],
+  si_pid: [16, "i32"],
+});
+
 /** `struct sock_filter { __u16 code; __u8 jt; __u8 jf; __u32 k; }` — <linux/filter.h> */
 export const sock_filter = layout("struct sock_filter", 8, {
   code: [0, "u16"],

@@ -24,12 +24,15 @@ import {
   PTRACE_GETREGSET,
   PTRACE_GETSIGMASK,
   PTRACE_INTERRUPT,
+  PTRACE_PEEKSIGINFO,
+  PTRACE_PEEKSIGINFO_SHARED,
   PTRACE_SECCOMP_GET_FILTER,
   PTRACE_SEIZE,
   PTRACE_SETOPTIONS,
   PTRACE_SETREGSET,
   PTRACE_SETSIGMASK,
   PTRACE_SYSCALL,
+  SI_USER,
 } from "../ffi/constants.ts";
 import { ERRNO } from "../ffi/errno.ts";
 import { enterKernelInARow } from "../ffi/kernel_entry.ts";
@@ -38,7 +41,14 @@ import { addressOf } from "../ffi/memory.ts";
 import { usleep } from "../ffi/process.ts";
 import { orThrow, raw } from "../ffi/raw.ts";
 import { isDeadState, readStat } from "../proc/stat.ts";
-import { iovec, ptraceRseqConfiguration, ptraceSyscallInfo, sockFilter } from "../ffi/structs.ts";
+import {
+  iovec,
+  ptracePeeksiginfoArgs,
+  ptraceRseqConfiguration,
+  ptraceSyscallInfo,
+  siginfo,
+  sockFilter,
+} from "../ffi/structs.ts";
 import { OWN_NUMBERS } from "../ffi/syscall_numbers.ts";
 import { Struct } from "../struct.ts";
 
@@ -50,6 +60,7 @@ const REQUEST_NAMES: Readonly<Record<number, string>> = {
   [PTRACE_GETSIGMASK]: "PTRACE_GETSIGMASK",
   [PTRACE_GET_SYSCALL_INFO]: "PTRACE_GET_SYSCALL_INFO",
   [PTRACE_INTERRUPT]: "PTRACE_INTERRUPT",
+  [PTRACE_PEEKSIGINFO]: "PTRACE_PEEKSIGINFO",
   [PTRACE_SECCOMP_GET_FILTER]: "PTRACE_SECCOMP_GET_FILTER",
   [PTRACE_SEIZE]: "PTRACE_SEIZE",
   [PTRACE_SETOPTIONS]: "PTRACE_SETOPTIONS",
@@ -297,4 +308,26 @@ export function getRseqAddress(tid: number): bigint | undefined {
   );
   const address = configuration.get("rseq_abi_pointer");
   return answer < 0 || address === 0n ? undefined : address;
+}
+
+/** So many pending signals are looked at. */
+const MOST_PENDING = 64;
+const PEEK_ALL = new Struct(ptracePeeksiginfoArgs)
+  .set("flags", PTRACE_PEEKSIGINFO_SHARED)
+  .set("nr", MOST_PENDING);
+
+/**
+ * Who has sent `signal`, where it is pending in the process as a whole, and was sent by kill(2): PIDs as that process
+ * numbers others, 0 for one that it cannot see.
+ */
+export function peekSenders(tid: number, signal: number): number[] {
+  const bytes = new Uint8Array(siginfo.size * MOST_PENDING);
+  const address = Number(addressOf(PEEK_ALL.bytes));
+  const count = requestBuffer(PTRACE_PEEKSIGINFO, tid, address, bytes);
+  return Array.from(
+    { length: count },
+    (_, index) =>
+      new Struct(siginfo, bytes.slice(index * siginfo.size, (index + 1) * siginfo.size)),
+  ).filter((info) => info.get("si_signo") === signal && info.get("si_code") === SI_USER)
+    .map((info) => info.get("si_pid"));
 }

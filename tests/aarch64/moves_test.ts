@@ -9,7 +9,7 @@ import { readStatus } from "../../src/proc/status.ts";
 import { assertNoneLeft, PROMPT, Target } from "../support/e2e_target.ts";
 import { isMoved, startDetached, startOn } from "../support/input_run.ts";
 import { MovedJob, startOnTerminal, untilRunning } from "../support/jobs_moved.ts";
-import { requires, requiresCompiler, victim, which } from "../support/programs.ts";
+import { requires, requiresCompiler, victim, VIM_OPTIONS, which } from "../support/programs.ts";
 import { Emulator, Stolen } from "../support/steal.ts";
 import { DEFAULT_TIMEOUT_MS, PATIENCE, type Terminal, waitUntil } from "../support/terminal.ts";
 import { untilAllBlocked, untilBlocked } from "../support/victim.ts";
@@ -100,7 +100,7 @@ describe("reptyr moves", () => {
     try {
       const file = join(folder, "text");
       Deno.writeTextFileSync(file, "first line\n");
-      const argv = [VI, "-u", "NONE", "-i", "NONE", "-n", "-N", file];
+      const argv = [VI, ...VIM_OPTIONS, file];
       using vi = Target.start("session leader", argv, (terminal) => {
         terminal.expectScreen(/first line[^]* 1L, 11B/);
       }, { snapshot: { mappings: "named", threads: false } });

@@ -4,7 +4,7 @@ import { afterEach, describe } from "@std/testing/bdd";
 import { assertNoneLeft, PROMPT, RESTLESS, SHAPES } from "../support/e2e_target.ts";
 import { MovedJob, startOnTerminal, untilRunning } from "../support/jobs_moved.ts";
 import { continueBy, moveInShell, stopByKey } from "../support/jobs_shell.ts";
-import { requires } from "../support/programs.ts";
+import { requires, VIM_ASKS_NOTHING } from "../support/programs.ts";
 import { untilBlocked } from "../support/victim.ts";
 
 const LINES = Array.from({ length: 200 }, (_, index) => `line ${index + 1} of the file`);
@@ -50,7 +50,7 @@ describe("full-screen programs and ^Z", () => {
     }
 
     requires("vim")(`vim, which takes ^Z itself, stays as it is: ${shape}`, () => {
-      using old = startOnTerminal(shape, ["vim", "--clean", "-n"]);
+      using old = startOnTerminal(shape, ["vim", "--clean", "-n", ...VIM_ASKS_NOTHING]);
       old.expectScreen(/~\n~\n/);
       old.type("ia word");
       old.press("Escape");

@@ -3,8 +3,6 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { afterEach, describe } from "@std/testing/bdd";
 import { SIGKILL } from "../../src/ffi/constants.ts";
 import { type Descriptor, readFds } from "../../src/proc/fds.ts";
-import { readStat } from "../../src/proc/stat.ts";
-import { startReptyr } from "../support/reptyr.ts";
 import { requiresCapability } from "../support/capabilities.ts";
 import { descendantsOf } from "../support/child.ts";
 import { assertNoneLeft, RESTLESS, type Shape, SHAPES, Target } from "../support/e2e_target.ts";
@@ -114,39 +112,6 @@ describe("a target whose terminal is gone", () => {
         holds(shape, folder);
       },
     );
-  }
-});
-
-describe("a session leader whose terminal hangs up in the middle of the move", () => {
-  afterEach(assertNoneLeft);
-
-  /** How far the move has come, as --verbose tells, by when it reads no end of file; at the hang-up it is further. */
-  const MOMENTS = ["Stopped", "Moved descriptors"];
-  const TRIES = 5;
-
-  for (const moment of MOMENTS) {
-    requires("cat")(`is moved all the same: ${moment}`, () => {
-      for (let count = 0; count < TRIES; count++) {
-        using old = startOnTerminal("session leader", ["sh", "-c", "trap '' HUP; exec cat"]);
-        const { pid } = old;
-        waitUntil("cat", () => readStat(pid)?.comm === "cat");
-        untilBlocked(pid);
-        using moved = startReptyr(["-V", pid]);
-        moved.expect(moment);
-        old.hangUp();
-        const isMoved = () => {
-          assert(moved.child.status === undefined, moved.describe());
-          const stat = readStat(pid);
-          return stat !== undefined && stat.ttyNr !== 0 && stat.tpgid === pid &&
-            Deno.readLinkSync(`/proc/${pid}/fd/0`) !== `${old.device} (deleted)`;
-        };
-        waitUntil("the move", isMoved);
-        moved.line("words");
-        moved.expect(/words\r\n(.|\r\n)*words\r\n|Input\/output error/);
-        moved.child.handle.signal(SIGKILL);
-        moved.expectExit();
-      }
-    });
   }
 });
 

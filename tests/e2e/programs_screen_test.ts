@@ -3,7 +3,7 @@ import { assertEquals } from "@std/assert";
 import { join } from "@std/path";
 import { afterEach, beforeEach, describe } from "@std/testing/bdd";
 import { assertNoneLeft, RESTLESS, SHAPES, Target } from "../support/e2e_target.ts";
-import { requires } from "../support/programs.ts";
+import { requires, VIM_OPTIONS } from "../support/programs.ts";
 import { untilBlocked } from "../support/victim.ts";
 
 describe("reptyr moves programs that fill the screen", () => {
@@ -40,7 +40,7 @@ describe("reptyr moves programs that fill the screen", () => {
       requires("vim")(`vim, ${where}`, () => {
         const file = join(folder, "text");
         Deno.writeTextFileSync(file, "first line\n");
-        const argv = ["vim", "-u", "NONE", "-i", "NONE", "-n", "-N", file];
+        const argv = ["vim", ...VIM_OPTIONS, file];
         using vim = Target.start(shape, argv, (terminal) => {
           terminal.expectScreen(/first line[^]* 1L, 11B/);
         }, { snapshot: RESTLESS });

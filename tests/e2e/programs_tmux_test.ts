@@ -4,7 +4,7 @@ import { join } from "@std/path";
 import { afterEach, describe } from "@std/testing/bdd";
 import { ProcessHandle } from "../support/child.ts";
 import { assertNoneLeft, PROMPT, RESTLESS, SHELL, Target } from "../support/e2e_target.ts";
-import { requires } from "../support/programs.ts";
+import { requires, VIM_OPTIONS } from "../support/programs.ts";
 import { reptyrPath } from "../support/reptyr.ts";
 import { Terminal, waitUntil } from "../support/terminal.ts";
 
@@ -49,7 +49,7 @@ describe("reptyr in a pane of tmux", () => {
       waitUntil(`${wanted} in the pane`, () => wanted.test(tmux("capture-pane", "-p")));
     shown(/^\$$/m);
 
-    const argv = ["vim", "-u", "NONE", "-i", "NONE", "-n", "-N", file];
+    const argv = ["vim", ...VIM_OPTIONS, file];
     using vim = Target.start("session leader", argv, (terminal) => {
       terminal.expectScreen(/first line[^]* 1L, 11B/);
     }, { snapshot: RESTLESS });

@@ -7,14 +7,14 @@ import { kill } from "../../src/ffi/process.ts";
 import { assertNoneLeft, PROMPT, RESTLESS, SHAPES, Target } from "../support/e2e_target.ts";
 import { MovedJob, startOnTerminal, untilRunning } from "../support/jobs_moved.ts";
 import { continueBy, moveInShell, reptyrOf, stopByKey } from "../support/jobs_shell.ts";
-import { requires } from "../support/programs.ts";
+import { requires, VIM_OPTIONS } from "../support/programs.ts";
 import { reptyrPath } from "../support/reptyr.ts";
 import { arrow, assertScreenRight, expectPromptBelow, numberedLines } from "../support/screens.ts";
 import { Terminal } from "../support/terminal.ts";
 import { untilBlocked } from "../support/victim.ts";
 import { WITHOUT_RESOURCE } from "../support/users.ts";
 
-const VIM = ["vim", "-u", "NONE", "-i", "NONE", "-n", "-N", "-c", "set mouse=a ttymouse=sgr"];
+const VIM = ["vim", ...VIM_OPTIONS, "-c", "set mouse=a ttymouse=sgr"];
 
 /** Sets what a terminal can be set to, and leaves a sequence and a string half done. */
 const HALF_DONE = `

@@ -11,12 +11,12 @@ import {
   Target,
 } from "../support/e2e_target.ts";
 import { MovedJob, typeInShell, untilRunning } from "../support/jobs_moved.ts";
-import { requires } from "../support/programs.ts";
+import { requires, VIM_OPTIONS } from "../support/programs.ts";
 import { arrow, assertScreenRight, expectPromptBelow, numberedLines } from "../support/screens.ts";
 import type { Terminal } from "../support/terminal.ts";
 import { untilBlocked } from "../support/victim.ts";
 
-const VIM = ["vim", "-u", "NONE", "-i", "NONE", "-n", "-N"];
+const VIM = ["vim", ...VIM_OPTIONS];
 const BEFORE = "this was there before";
 
 /** A program in the shape wanted; below a line of the shell where there is one. */
@@ -196,7 +196,7 @@ describe("reptyr and what a full-screen program sets on its terminal", () => {
   requires("vim", "bash")("vim in a shell that is moved goes with it", () => {
     const file = join(folder, "text");
     Deno.writeTextFileSync(file, numberedLines(5));
-    using old = typeInShell(`${VIM.join(" ")} ${file}`);
+    using old = typeInShell(`${VIM.map((word) => `'${word}'`).join(" ")} ${file}`);
     old.expectScreen(/line 1[^]*5L, /);
     const [vim] = untilRunning(old, ["vim"]);
     using job = new MovedJob(old, [old.pid, vim!], RESTLESS);

@@ -3,7 +3,7 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { afterEach, describe } from "@std/testing/bdd";
 import { SIGTSTP } from "../../src/ffi/constants.ts";
 import { assertNoneLeft, PROMPT, RESTLESS, Target } from "../support/e2e_target.ts";
-import { requires, requiresCompiler, victim } from "../support/programs.ts";
+import { requires, requiresCompiler, victim, VIM_OPTIONS } from "../support/programs.ts";
 import { type Terminal, waitUntil } from "../support/terminal.ts";
 import { untilAllBlocked, untilState } from "../support/victim.ts";
 
@@ -117,7 +117,7 @@ describe("the shell that has the target as a job", () => {
   });
 
   requires("vim")("has vim stopped by ^Z: vim paints the new terminal", () => {
-    const argv = ["vim", "-u", "NONE", "-i", "NONE", "-n", "-N"];
+    const argv = ["vim", ...VIM_OPTIONS];
     using vim = Target.start("foreground job", argv, (terminal) => {
       terminal.expectScreen(/~\n~\n/);
       terminal.type("ia word");

@@ -4,9 +4,10 @@ import { afterEach, describe } from "@std/testing/bdd";
 import { requiresCapability } from "../support/capabilities.ts";
 import { assertNoneLeft, PROMPT, SHELL } from "../support/e2e_target.ts";
 import { MovedJob, statOf, typeInShell, untilRunning } from "../support/jobs_moved.ts";
-import { reptyrOf } from "../support/jobs_shell.ts";
+import { moveInShell, reptyrOf, stopByKey } from "../support/jobs_shell.ts";
 import { requires } from "../support/programs.ts";
 import { reptyrPath } from "../support/reptyr.ts";
+import { Stolen } from "../support/steal.ts";
 import { Terminal, waitUntil } from "../support/terminal.ts";
 import { untilBlocked } from "../support/victim.ts";
 
@@ -95,4 +96,35 @@ describe("reptyr -T takes a job that reptyr has moved, with its terminal", () =>
     taken.shell.expect("reptyr: ended by SIGTERM: the programs on /dev/pts/");
     taken.expectEnd();
   });
+});
+
+describe("reptyr -T takes a job that ^Z has stopped under the reptyr that serves it", () => {
+  afterEach(assertNoneLeft);
+
+  for (const [shape, count] of [["session leader", 1], ["foreground job", 2]] as const) {
+    knowing(`and it runs there, as after fg; its first reptyr ends: ${shape}`, () => {
+      using old = count === 1
+        ? Terminal.start(["cat"], { label: "old" })
+        : typeInShell("cat | cat");
+      const pids = count === 1 ? [old.pid] : untilRunning(old, ["cat", "cat"]);
+      pids.forEach((pid) => untilBlocked(pid));
+      using job = new MovedJob(old, pids);
+      using first = moveInShell(job, pids[0]!);
+      stopByKey(first, job);
+      using second = Stolen.from(pids[0]!);
+      assert(!second.terminal.output.includes("ignoring SIGHUP"), second.terminal.output);
+      second.terminal.line("words");
+      second.terminal.expect("words\r\nwords\r\n");
+      first.expect(/reptyr: another reptyr has taken \/dev\/pts\/\d+ away from here/);
+      if (count > 1) {
+        old.line("exit");
+        old.line("exit"); // after `There are stopped jobs.`
+        old.expectExit();
+      }
+      job.expectOwnHangup();
+      second.terminal.press("^C");
+      second.expectEnd(130);
+      for (const pid of pids) assert(job.handle(pid).waitForEnd(20_000), `process ${pid}`);
+    });
+  }
 });

@@ -4,6 +4,21 @@ import { it } from "@std/testing/bdd";
 
 const VICTIMS = join(dirname(import.meta.dirname!), "victims");
 
+/**
+ * Vim asks its terminal nothing then: the terminals of tests answer nothing. On a slow machine vim 9.0 waits for an answer
+ * without end, before it draws anything: 23 of some 900 starts on an emulated one, always after its last question; without questions 0 of 440.
+ */
+export const VIM_ASKS_NOTHING: readonly string[] = [
+  "--cmd",
+  "set t_RV= t_u7= t_RF= t_RB= t_RC= t_RS=",
+];
+
+/** For vim without a person's settings and files. */
+export const VIM_OPTIONS: readonly string[] = [
+  ...["-u", "NONE", "-i", "NONE", "-n", "-N"],
+  ...VIM_ASKS_NOTHING,
+];
+
 /** Where a program of the system is; `undefined` when it is not installed. */
 export function which(program: string): string | undefined {
   return (Deno.env.get("PATH") ?? "").split(":").map((folder) => join(folder, program))

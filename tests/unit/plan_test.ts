@@ -4,11 +4,8 @@ import { O_ASYNC, O_CLOEXEC, O_NONBLOCK, O_RDWR, O_WRONLY } from "../../src/ffi/
 import { encodeDevice } from "../../src/proc/device.ts";
 import type { EpollEntry } from "../../src/proc/fdinfo.ts";
 import type { Descriptor } from "../../src/proc/fds.ts";
-import {
-  planJob,
-  type PlannedProcess,
-  type Shared,
-} from "../../src/reptyr/move/descriptors/plan.ts";
+import { planJob, type PlannedProcess } from "../../src/reptyr/move/descriptors/plan.ts";
+import type { Compare } from "../../src/reptyr/move/descriptors/description_index.ts";
 
 const O_APPEND = 0o2000;
 
@@ -46,11 +43,17 @@ function process(pid: number, open: Readonly<Record<number, Open>>): PlannedProc
   };
 }
 
+/** Some order of the descriptions, as the kernel has one. */
+function byName([one]: Open, [other]: Open): ReturnType<Compare> {
+  if (one === other) return "same";
+  return one < other ? "before" : "after";
+}
+
 /** The plan for processes 1, 2, ... with these descriptors. */
 function plan(...opens: Readonly<Record<number, Open>>[]) {
-  const shared: Shared = (pid1, fd1, pid2, fd2) =>
-    opens[pid1 - 1]![fd1]![0] === opens[pid2 - 1]![fd2]![0];
-  return planJob(opens.map((open, index) => process(index + 1, open)), shared);
+  const compare: Compare = (pid1, fd1, pid2, fd2) =>
+    byName(opens[pid1 - 1]![fd1]!, opens[pid2 - 1]![fd2]!);
+  return planJob(opens.map((open, index) => process(index + 1, open)), compare);
 }
 
 /** The plan's descriptions, by process: `index: fd fd`, with `+` for close-on-exec. */
@@ -113,15 +116,15 @@ describe("planJob: open file descriptions", () => {
 
   it("is one for each descriptor where sharing cannot be told", () => {
     const open = { 0: ["tty", O_RDWR], 1: ["tty", O_RDWR] } as const;
-    const { flags } = planJob([process(1, open), process(2, open)], () => false);
+    const { flags } = planJob([process(1, open), process(2, open)], () => "unknown");
     assertEquals(flags, [O_RDWR, O_RDWR, O_RDWR, O_RDWR]);
   });
 });
 
 describe("planJob: descriptors that are forced", () => {
   const forced = (open: Readonly<Record<number, Open>>) => {
-    const shared: Shared = (_pid1, fd1, _pid2, fd2) => open[fd1]![0] === open[fd2]![0];
-    return planJob([{ ...process(1, open), forced: [0, 1, 2] }], shared);
+    const compare: Compare = (_pid1, fd1, _pid2, fd2) => byName(open[fd1]!, open[fd2]!);
+    return planJob([{ ...process(1, open), forced: [0, 1, 2] }], compare);
   };
 
   it("get one that can be read and written, nonblocking as it was, and share it as they did", () => {

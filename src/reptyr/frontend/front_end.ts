@@ -8,7 +8,7 @@ import type { Pty } from "../../tty/pty.ts";
 import type { RawMode } from "../../tty/raw_mode.ts";
 import type { SignalInbox } from "../../tty/signal_inbox.ts";
 import type { UserTerminal } from "../../tty/user_terminal.ts";
-import { tryGetWindowSize, type WindowSize } from "../../tty/window_size.ts";
+import { type WindowSize } from "../../tty/window_size.ts";
 import { ENDING_SIGNALS, type EndingSignal } from "./own_signals.ts";
 import { enterRawMode, restoreAtExit, sizeOf } from "./own_terminal.ts";
 import type { Redrawer } from "./redraw.ts";
@@ -74,7 +74,7 @@ export class FrontEnd implements Disposable {
   async show(service: Service): Promise<number> {
     const { terminal, rawMode, screen, signals, wake } = this;
     const { pty, redrawer } = service;
-    const repaint = () => redrawer.request(tryGetWindowSize(pty.master));
+    const repaint = () => redrawer.repaint();
     using turn = new TtyForeground({ terminal, rawMode, screen, repaint, wake });
     const end = await pump({
       terminal,

@@ -4,6 +4,9 @@ import { hasSignal } from "../../proc/status.ts";
 import { SignalInbox } from "../../tty/signal_inbox.ts";
 import { SwitchedHandler } from "../../ffi/self_stop.ts";
 import { SIGTSTP } from "../../ffi/constants.ts";
+import { ignoreAgain } from "../../ffi/own_limits.ts";
+import { reserveThreads } from "../../ffi/threads.ts";
+import { PUMP_THREADS } from "../../tty/pump.ts";
 
 /** Signals that end this program, with what a shell reports then. */
 export const ENDING_SIGNALS = new Map(
@@ -52,4 +55,21 @@ export class OwnSignals {
     this.handled = handled;
     this.suspension = maySuspend ? new SwitchedHandler(SIGTSTP) : undefined;
   }
+}
+
+/**
+ * Start all threads of a service: what is started later may be the last process that this user can have. What is ignored
+ * stays ignored, for a program that inherits it, though the thread for signals begins with a listener.
+ */
+export function startSignals(): void {
+  const ignored = inheritedIgnored();
+  SignalInbox.startThread();
+  ignoreAgain(ignored);
+  reserveThreads(PUMP_THREADS);
+}
+
+/** The signals to a program that stops nobody: see {@linkcode OwnSignals}. */
+export function takeSignals(): SignalInbox {
+  const { handled, ignored } = sortSignals(ENDING_SIGNALS);
+  return new SignalInbox([...handled, "SIGWINCH", "SIGCONT"], ignored);
 }

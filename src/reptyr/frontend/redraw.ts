@@ -5,6 +5,7 @@ import {
   hasWindowSize,
   oneRowOff,
   sameSize,
+  tryGetWindowSize,
   trySetWindowSize,
   type WindowSize,
 } from "../../tty/window_size.ts";
@@ -59,6 +60,11 @@ export class Redrawer implements Disposable {
     this.#setSize(oneRowOff(now));
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.resize(), ODD_SIZE_MS);
+  }
+
+  /** As {@linkcode request}, for programs that know the size that the pty has now. */
+  repaint(): void {
+    this.request(tryGetWindowSize(this.#what.pty.master));
   }
 
   /** Give the pty the size that the user's terminal has now. */

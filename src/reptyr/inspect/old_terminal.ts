@@ -80,10 +80,12 @@ export function oldTerminal(ttyNr: number, fds: readonly Descriptor[]): OldTermi
  */
 function anyTerminal(ttyNr: number, fds: readonly Descriptor[]): OldTerminal | undefined {
   const terminals = fds.filter((descriptor) => isOnTerminal(descriptor, ttyNr));
-  const byDevTty = terminals.filter((descriptor) => isDevTty(decodeDevice(descriptor.rdev)));
-  const named = terminals.filter((descriptor) => !byDevTty.includes(descriptor));
+  const isByDevTty = ({ rdev }: Descriptor) => isDevTty(decodeDevice(rdev));
+  const byDevTty = terminals.filter(isByDevTty);
+  const named = terminals.filter((descriptor) => !isByDevTty(descriptor));
   const standard = named.filter(({ fd }) => fd <= 2);
-  const others = named.filter(({ rdev }) => !servedBy(fds).includes(rdev >>> 0));
+  const served = servedBy(fds);
+  const others = named.filter(({ rdev }) => !served.has(rdev >>> 0));
   const controlling = named.filter((descriptor) => isOf(descriptor, ttyNr));
 
   const chosen = ttyNr === 0
@@ -93,7 +95,7 @@ function anyTerminal(ttyNr: number, fds: readonly Descriptor[]): OldTerminal | u
 
   const identity = terminalIdentity(chosen);
   const isOnIt = (descriptor: Descriptor) =>
-    byDevTty.includes(descriptor) || sameTerminal(terminalIdentity(descriptor), identity);
+    isByDevTty(descriptor) || sameTerminal(terminalIdentity(descriptor), identity);
   return { identity, fds: terminals.filter(isOnIt).map(({ fd }) => fd) };
 }
 
@@ -115,20 +117,21 @@ export function fdsOn(
 
 /** Whether a process with these descriptors uses terminal `identity`, rather than serve it as its emulator does. */
 export function usesTerminal(identity: TerminalIdentity, fds: readonly Descriptor[]): boolean {
-  return fdsOn(identity, 0, fds).length > 0 && !servedBy(fds).includes(identity.rdev >>> 0);
+  return fdsOn(identity, 0, fds).length > 0 && !servedBy(fds).has(identity.rdev >>> 0);
 }
 
 /** Descriptors on terminals that are not those of which the process has the masters. */
 export function openForOthers(fds: readonly Descriptor[]): Descriptor[] {
-  return fds.filter((descriptor) =>
-    isOnTerminal(descriptor) && !servedBy(fds).includes(descriptor.rdev >>> 0)
-  );
+  const served = servedBy(fds);
+  return fds.filter((descriptor) => isOnTerminal(descriptor) && !served.has(descriptor.rdev >>> 0));
 }
 
 /** Device numbers of the terminals whose masters are open: `/dev/pts/N` for `tty-index: N`, proc_pid_fdinfo(5). */
-function servedBy(fds: readonly Descriptor[]): number[] {
-  return fds.flatMap(({ fdinfo: { ttyIndex } }) =>
-    ttyIndex === undefined ? [] : [encodeDevice(ptsDevice(ttyIndex))]
+function servedBy(fds: readonly Descriptor[]): ReadonlySet<number> {
+  return new Set(
+    fds.flatMap(({ fdinfo: { ttyIndex } }) =>
+      ttyIndex === undefined ? [] : [encodeDevice(ptsDevice(ttyIndex))]
+    ),
   );
 }
 

@@ -12,7 +12,6 @@ import { isLive, readStat, type Stat } from "../../proc/stat.ts";
 import type { Status } from "../../proc/status.ts";
 import { deviceFile } from "../../tty/master.ts";
 import type { Pty } from "../../tty/pty.ts";
-import type { Termios } from "../../tty/settings.ts";
 import { setTermios } from "../../tty/termios.ts";
 import { scopesSoFar } from "../../tracee/scope_timer.ts";
 import { explainTimeout } from "../../tracee/frozen.ts";
@@ -23,8 +22,8 @@ import { refuseAlone } from "../inspect/alone.ts";
 import { leadsSession, type MemberMove, switchTerminal } from "./switch_terminal.ts";
 import {
   descriptorOnControlling,
+  isControlling,
   openControlling,
-  requireControlling,
 } from "./session/controlling_tty.ts";
 import { leaveToSigframesOnFailure } from "./job/failure.ts";
 import { Job } from "./job/job.ts";
@@ -45,16 +44,28 @@ import { PublishedRecord } from "../record/published_record.ts";
 import { catchesStop, ScreenSuspension } from "./screen/screen_suspend.ts";
 import type { Patience } from "../frontend/patience.ts";
 import { inTheWay } from "../inspect/refusals.ts";
-import { sharesDescription } from "./descriptors/kcmp.ts";
+import { orderOfDescriptions } from "./descriptors/kcmp.ts";
 import { usersOf } from "../inspect/terminal_users.ts";
-import { blockingZombie } from "./job/zombies.ts";
 import { toIdentity } from "../../proc/process_identity.ts";
 import { isIn, type RelayedGroups } from "../record/relayed_groups.ts";
-import type { Attachment, LeftBehind } from "./attachment.ts";
+import type { FrontEnd } from "../frontend/front_end.ts";
 import type { MoveMode, MoveOptions } from "../inspect/move_options.ts";
+import { blockingZombie } from "./job/zombies.ts";
+import type { Attachment, LeftBehind } from "./attachment.ts";
+import { plainTermios } from "../../tty/settings.ts";
+import { plainness } from "../frontend/own_terminal.ts";
+import { setWindowSize } from "../../tty/window_size.ts";
 
-/** The settings of the new terminal, from those of the old one. */
-export type SettingsFrom = (old: Termios) => Termios;
+/** Where to, and how. */
+export interface Course {
+  /** The new terminal. */
+  readonly pty: Pty;
+  readonly options: MoveOptions;
+  /** Waits for stops, and gives up when the user does not want to wait. */
+  readonly patience: Patience;
+  /** The user's side, which the new terminal is set up for. */
+  readonly front: Pick<FrontEnd, "terminal" | "size">;
+}
 
 /** The group that chown(2) leaves as it is: (gid_t) -1. */
 const UNCHANGED = 0xffff_ffff;
@@ -65,34 +76,30 @@ const UNCHANGED = 0xffff_ffff;
  *
  * Throws when it cannot be done, with all of the job as it was before, or TraceeDiedError.
  */
-export async function moveJob(
-  facts: PreflightFacts,
-  pty: Pty,
-  how: MoveOptions,
-  settingsFrom: SettingsFrom,
-  patience: Patience,
-): Promise<Attachment> {
-  const known = readRecords();
-  const attempt = { facts, pty, options: how, settingsFrom, otherRecords: known, patience };
+export async function moveJob(facts: PreflightFacts, course: Course): Promise<Attachment> {
+  const attempt = { ...course, facts, otherRecords: readRecords() };
   for (let tries = 1; tries < ZOMBIE_TRIES; tries++) {
-    const attachment = await tryToAttach({ ...attempt, mayKeepSession: false });
-    if (attachment !== undefined) return attachment;
+    const outcome = await tryToMove({ ...attempt, mayKeepSession: false });
+    if (outcome.kind === "moved") return outcome.attachment;
     usleep(ZOMBIE_PAUSE_US);
   }
-  return (await tryToAttach({ ...attempt, mayKeepSession: true }))!;
+  const outcome = await tryToMove({ ...attempt, mayKeepSession: true });
+  if (outcome.kind === "moved") return outcome.attachment;
+  throw new Error("A target that may keep its session was blocked");
 }
 
-interface Attempt {
+interface Attempt extends Course {
   readonly facts: PreflightFacts;
-  readonly pty: Pty;
-  readonly options: MoveOptions;
-  readonly settingsFrom: SettingsFrom;
   /** What other reptyrs tell of the job. */
   readonly otherRecords: readonly KnownRecord[];
   /** Whether to leave the target in its session where it cannot leave it. */
   readonly mayKeepSession: boolean;
-  readonly patience: Patience;
 }
+
+type Outcome =
+  /** A zombie keeps the target in its session just now; all is as before. */
+  | { readonly kind: "blocked" }
+  | { readonly kind: "moved"; readonly attachment: Attachment };
 
 /** A parent that lives waits for its children soon: how often, and after how long, to look again. */
 const ZOMBIE_TRIES = 50;
@@ -123,13 +130,10 @@ interface StoppedJob {
   readonly aside: ScreenSuspension;
 }
 
-/**
- * `undefined` when the target cannot leave its session just now, and is not to stay: all is as before then. As long as
- * stops are waited for there may be turns of the event loop; from then on there is none.
- */
-async function tryToAttach(attempt: Attempt): Promise<Attachment | undefined> {
+/** As long as stops are waited for there may be turns of the event loop; from then on there is none. */
+async function tryToMove(attempt: Attempt): Promise<Outcome> {
   const { facts, options, otherRecords, mayKeepSession, patience } = attempt;
-  const course = { isDone: false };
+  const progress = { isDone: false };
   using cleanup = new DisposableStack();
   try {
     using job = await patience.wait(Job.stopping({
@@ -147,7 +151,7 @@ async function tryToAttach(attempt: Attempt): Promise<Attachment | undefined> {
       throw new RefusedError(`Cannot move process ${target.pid}: it has just closed its terminal`);
     }
     const obstacle = blockingZombie(job);
-    if (obstacle !== undefined && !mayKeepSession) return undefined;
+    if (obstacle !== undefined && !mayKeepSession) return { kind: "blocked" };
     const keepsSession = obstacle !== undefined;
     if (keepsSession) warnOfKeptSession(target.pid, obstacle, options);
     const leftInPgrp = options.alone ? whoStays(job, facts) : [];
@@ -156,20 +160,21 @@ async function tryToAttach(attempt: Attempt): Promise<Attachment | undefined> {
       ? await patience.wait(ScreenSuspension.asking(job, options.timeoutSeconds))
       : ScreenSuspension.nobody();
     if (patience.isTried) await patience.end();
-    return changeStopped(attempt, { job, leftInPgrp, keepsSession, found, aside }, course, cleanup);
+    const stopped = { job, leftInPgrp, keepsSession, found, aside };
+    return { kind: "moved", attachment: changeStopped(attempt, stopped, progress, cleanup) };
   } catch (error) {
-    throw course.isDone ? unserved(error, facts.pid) : explained(error, facts);
+    throw progress.isDone ? unserved(error, facts.pid) : explained(error, facts);
   }
 }
 
 /**
- * The synchronous part, from the first changed register to the last restored one. `course` tells whether the process is
+ * The synchronous part, from the first changed register to the last restored one. `progress` tells whether the process is
  * on the new terminal; what is on `cleanup` is for when the job has been let go.
  */
 function changeStopped(
-  { facts, pty, options, settingsFrom, otherRecords }: Attempt,
+  { facts, pty, front, options, otherRecords }: Attempt,
   { job, leftInPgrp, keepsSession, found, aside }: StoppedJob,
-  course: { isDone: boolean },
+  progress: { isDone: boolean },
   cleanup: DisposableStack,
 ): Attachment {
   const { target } = job;
@@ -179,7 +184,8 @@ function changeStopped(
   using screen = isDriven(found) && !aside.isScreenRight && isScreenLeft(leftInPgrp, job)
     ? OldScreen.open(target, terminal)
     : undefined;
-  setTermios(pty.slave, settingsFrom(old.termios));
+  setTermios(pty.slave, plainTermios(old.termios, plainness(front.terminal)));
+  setWindowSize(pty.slave, front.size());
   giveTo(pty, target.status);
 
   using undo = new DisposableStack();
@@ -202,7 +208,7 @@ function changeStopped(
     }, undo);
   });
   undo.move();
-  course.isDone = true;
+  progress.isDone = true;
   if (!hasShell) screen?.reset();
   tellLoans();
   tellLeftUndone(job.members);
@@ -328,7 +334,7 @@ function equip(
         : fdsOn(terminal.identity, member.stat.ttyNr, member.fds),
       forced: how.forceStdio && member === job.target ? STANDARD : [],
     })),
-    sharesDescription,
+    orderOfDescriptions,
   );
   const openSlave = (flags: number) => {
     const slave = pty.openSlave(flags);
@@ -347,8 +353,8 @@ function equip(
     const oldControlling = isTarget ? descriptorOnControlling(member, terminal) : undefined;
     const isMissing = isTarget && oldControlling === undefined && member.stat.ttyNr !== 0 &&
       (leadsSession(member) || how.alone && isForeground(member.stat) && job.others.length > 0);
-    if (isMissing) {
-      const opened = openControlling(member);
+    const opened = isMissing ? openControlling(member) : undefined;
+    if (opened !== undefined) {
       cleanup.defer(() => close(opened));
       wanted.push(opened);
     }
@@ -360,16 +366,15 @@ function equip(
       const given = yield* member.receiveFdsSteps(wanted);
       undo.defer(() => member.closeReceivedFds(given));
       const opened = given[needed + 1];
-      if (opened !== undefined) {
-        yield* member.withRemoteSteps((remote) => requireControlling(remote, member, opened));
-      }
+      const isControlled = opened !== undefined &&
+        (yield* member.withRemoteSteps((remote) => isControlling(remote, member, opened)));
       return {
         member,
         plan,
         old,
         given,
         controlling: given[needed],
-        oldControlling: oldControlling ?? opened,
+        oldControlling: oldControlling ?? (isControlled ? opened : undefined),
       };
     };
     return receive();

@@ -38,6 +38,7 @@ import { swapDescriptors } from "./descriptors/replace_fds.ts";
 import { undoByCall } from "./undo/undo_call.ts";
 import { putZombiesOut } from "./job/zombies.ts";
 import { identityOf, isSame, type ProcessIdentity } from "../../proc/process_identity.ts";
+import { ShellsEnd } from "./session/shells_end.ts";
 
 /** A member with what it is to do, and what it has been given to do it. */
 export interface MemberMove {
@@ -86,7 +87,7 @@ export function switchTerminal(
   const shell = controllingShell(stats.filter(({ pgrp }) => pgrp === target.stat.pgrp));
   const isWaiting = leftInPgrp.length > 0 && isForeground(target.stat) &&
     !target.tracee.wasJobStopped;
-  if (shell !== undefined && !isWaiting) showStop(job, shell, undo);
+  const end = shell === undefined || isWaiting ? undefined : showStop(job, shell, undo);
   const shellName = shell === undefined ? undefined : identityOf(shell);
   const shields = new Shields(shellName, undo);
   const adopted = adoptShields(job, otherRecords);
@@ -95,7 +96,8 @@ export function switchTerminal(
   const relayed = job.others.filter((member) => isHelper(member, target));
   const group = leadsGroup(target) && !keepsSession ? moveToOwnPgrp(relayed, undo) : undefined;
   if (!keepsSession) putZombiesOut(job, undo);
-  if (job.alone && group !== undefined && isForeground(target.stat)) {
+  const isLeaving = job.alone && group !== undefined && isForeground(target.stat);
+  if (isLeaving && mover.oldControlling !== undefined) {
     leaveForeground(mover, group, undo);
   }
   // What can be undone comes first: a new session cannot, and closing its terminal sends SIGHUP.
@@ -122,6 +124,12 @@ export function switchTerminal(
   }
   for (const { member } of job.alone || hasBystanders ? [] : movers) {
     if (isHelper(member, target) && leadsSession(member)) releaseOld(job, member, mover.old, undo);
+  }
+  if (end !== undefined) {
+    const group = movers.filter(({ member }) => member.stat.pgrp === target.stat.pgrp);
+    interleave(
+      group.map(({ member }) => member.withRemoteSteps((remote) => end.forget(remote, member))),
+    );
   }
   job.commit();
   continueJobStopped(job);
@@ -204,22 +212,30 @@ function leadsGroup({ pid, stat }: Member): boolean {
 /**
  * Let the shell see its foreground job stop, and take its terminal back: by a stop of its own children alone. It is
  * told of no others, while a parent within the job would be, with SIGCHLD. The stop is over then, for as long as it
- * lasts nobody could bring itself back if we were killed.
+ * lasts nobody could bring itself back if we were killed. A shell that ends meanwhile takes the job for stopped: see the
+ * result, `undefined` where no stop was shown.
  */
-function showStop(job: Job, shell: number, undo: DisposableStack): void {
+function showStop(job: Job, shell: number, undo: DisposableStack): ShellsEnd | undefined {
   const { stat, tracee } = job.target;
-  if (!isForeground(stat) || tracee.wasJobStopped) return;
+  if (!isForeground(stat) || tracee.wasJobStopped) return undefined;
+  const end = new ShellsEnd(shell);
   const children = job.members.filter((member) =>
     member.stat.ppid === shell && member.stat.pgrp === stat.pgrp && !member.tracee.wasJobStopped
   );
   for (const member of children) {
-    undo.defer(() => member.undo(continueUnseen));
+    undo.defer(() =>
+      member.undo((remote) => {
+        continueUnseen(remote);
+        runToCompletion(end.forget(remote, member));
+      })
+    );
     // Somebody else's SIGCONT ends it, and the job with that: there is nothing to wait for.
-    if (!enterGroupStop(member.tracee)) return;
+    if (!enterGroupStop(member.tracee)) return end;
   }
   waitForPrompt(shell, stat.pgrp);
   verbose(`The shell, process ${shell}, has its terminal back`);
   for (const member of children) member.withRemote(continueUnseen);
+  return end;
 }
 
 /**

@@ -57,3 +57,29 @@ export function releaseHeld(pids: readonly number[]): void {
     while (tracer() === holder && !deadline.passed) usleep(PAUSE_US);
   }
 }
+
+/**
+ * Continue those of `holders` that are reptyrs which ^Z has stopped, with what they serve on the terminal that is to be
+ * taken from them, and wait until all of `served` go on. Else these would stand still there, for a reptyr that has nothing
+ * left to serve.
+ */
+export function continueServed(
+  holders: readonly ProcessIdentity[],
+  served: readonly ProcessIdentity[],
+): void {
+  const standStill = () => served.filter(({ pid }) => standsStill(pid, holders));
+  if (standStill().length === 0) return;
+  const continued = holders.filter(({ pid }) => continueHolder(pid));
+  if (continued.length === 0) return;
+  verbose(`Continued process ${continued.map(({ pid }) => pid).join(", ")}, a reptyr, and its job`);
+  const deadline = new Deadline(RELEASE_SECONDS);
+  while (standStill().length > 0 && !deadline.passed) usleep(PAUSE_US);
+}
+
+/** Whether process `pid` is stopped, or one of `holders` traces it. */
+function standsStill(pid: number, holders: readonly ProcessIdentity[]): boolean {
+  const tid = readable(() => livingThread(pid));
+  const tracer = tid && readable(() => readStatus(pid, tid))?.tracerPid;
+  const state = readable(() => readStat(pid))?.state;
+  return state === "T" || holders.some((holder) => holder.pid === tracer);
+}

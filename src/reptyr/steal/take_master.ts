@@ -112,7 +112,7 @@ function replaceIn(holders: Holders, what: Replacing): ReplacedFds[] {
       fds: member.fds,
       moving: descriptorsOf(member, what),
     })),
-    () => true, // no two descriptions are masters of one terminal
+    () => "same", // no two descriptions are masters of one terminal
   );
   const movers = holders.members.map((member, index) => ({ member, plan: moves[index]! }))
     .filter(({ plan }) => plan.descriptions.length > 0);

@@ -2,6 +2,7 @@
 import { O_ASYNC, O_CLOEXEC, O_NONBLOCK, O_RDWR } from "../../../ffi/constants.ts";
 import { decodeDevice, decodeKernelDevice } from "../../../proc/device.ts";
 import type { Descriptor } from "../../../proc/fds.ts";
+import { type Compare, DescriptionIndex } from "./description_index.ts";
 
 /**
  * What /proc/PID/fdinfo shows and open(2) is not to be given: close-on-exec belongs to the descriptor,
@@ -57,29 +58,23 @@ export interface PlannedProcess {
   readonly forced?: readonly number[];
 }
 
-/** Whether descriptor `fd1` of process `pid1` and `fd2` of `pid2` are one open file description: kcmp(2). */
-export type Shared = (pid1: number, fd1: number, pid2: number, fd2: number) => boolean;
-
 /**
  * A new description stands for each old one, shared by all who shared that, in one process or several. Where the old
  * one was no terminal's, the new one is open for reading and writing, as a login's is: a pipe was open for one of them.
  */
-export function planJob(processes: readonly PlannedProcess[], shared: Shared): JobPlan {
+export function planJob(processes: readonly PlannedProcess[], compare: Compare): JobPlan {
   const flags: number[] = [];
-  const known: { readonly pid: number; readonly fd: number; readonly index: number }[] = [];
+  const known = new DescriptionIndex<number>(compare);
   const moves = processes.map(({ pid, fds, moving, forced = [] }): MovePlan => {
-    const moved = fds.filter(({ fd }) => moving.includes(fd) || forced.includes(fd));
+    const onTerminal = new Set(moving);
+    const moved = fds.filter(({ fd }) => onTerminal.has(fd) || forced.includes(fd));
     const closed = forced.filter((number) => !fds.some(({ fd }) => fd === number));
     const descriptions = new Map<number, MovedDescriptor[]>();
     for (const { fd, fdinfo } of moved) {
-      let index = known.find((first) => shared(first.pid, first.fd, pid, fd))?.index;
-      if (index === undefined) {
-        const open = moving.includes(fd)
-          ? fdinfo.flags & ~NOT_OPENED_WITH
-          : O_RDWR | fdinfo.flags & O_NONBLOCK;
-        index = flags.push(open) - 1;
-        known.push({ pid, fd, index });
-      }
+      const open = onTerminal.has(fd)
+        ? fdinfo.flags & ~NOT_OPENED_WITH
+        : O_RDWR | fdinfo.flags & O_NONBLOCK;
+      const index = known.get(pid, fd, () => flags.push(open) - 1);
       const descriptors = descriptions.get(index) ?? [];
       descriptors.push({ fd, closeOnExec: (fdinfo.flags & O_CLOEXEC) !== 0 });
       descriptions.set(index, descriptors);
@@ -110,11 +105,13 @@ function registrationsOf(
   all: readonly Descriptor[],
   moved: readonly Descriptor[],
 ): Registration[] {
+  const byNumber = new Map(moved.map((descriptor) => [descriptor.fd, descriptor]));
   return all.flatMap((epoll) =>
     epoll.fdinfo.epoll
-      .filter((entry) =>
-        moved.some((descriptor) => entry.tfd === descriptor.fd && isSameFile(entry, descriptor))
-      )
+      .filter((entry) => {
+        const descriptor = byNumber.get(entry.tfd);
+        return descriptor !== undefined && isSameFile(entry, descriptor);
+      })
       .map(({ tfd, events, data }) => ({ epollFd: epoll.fd, fd: tfd, events, data }))
   );
 }

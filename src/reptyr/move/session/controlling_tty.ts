@@ -10,6 +10,7 @@ import { deviceFile, openSlaveOf } from "../../../tty/master.ts";
 import type { Member } from "../job/member.ts";
 import type { OldTerminal } from "../../inspect/old_terminal.ts";
 import { findMaster } from "../../inspect/find_master.ts";
+import { readStat } from "../../../proc/stat.ts";
 
 /** A descriptor of the member on its controlling terminal; `terminal` is the one that it leaves. */
 export function descriptorOnControlling(
@@ -25,13 +26,19 @@ export function descriptorOnControlling(
 
 /**
  * A descriptor of our own for it, close-on-exec: to be handed to a member that has none, which is to be asked by
- * {@linkcode requireControlling} then. By its master, or by the name that it has in our own /dev: in the mount namespace of
- * a program, or under its root, anything may have that name. Throws RefusedError when it cannot be opened.
+ * {@linkcode isControlling} then. By its master, or by the name that it has in our own /dev: in the mount namespace of
+ * a program, or under its root, anything may have that name. `undefined` for one that has hung up since the member was
+ * stopped. Throws RefusedError when it cannot be opened.
  */
-export function openControlling(member: Member): number {
+export function openControlling(member: Member): number | undefined {
   const opened = openByMaster(member) ?? openByName(member);
-  if (opened === undefined) throw unavailable(member);
+  if (opened === undefined && hasTerminal(member)) throw unavailable(member);
   return opened;
+}
+
+/** A hang-up takes a terminal from the whole session: __tty_hangup() in drivers/tty/tty_io.c. */
+function hasTerminal({ pid }: Member): boolean {
+  return readStat(pid)?.ttyNr !== 0;
 }
 
 function openByMaster({ stat }: Member): number | undefined {
@@ -60,16 +67,19 @@ function openByName({ stat }: Member): number | undefined {
 }
 
 /**
- * Throws RefusedError unless the terminal of `fd`, a descriptor of the member, controls it. Of two terminals with one number
+ * Whether the terminal of `fd`, a descriptor of the member, controls it. Of two terminals with one number
  * only it knows: the kernel answers ENOTTY for any but its own, and finds fault with the missing address after that.
+ * False where no terminal controls it any more. Throws RefusedError when another one does.
  */
-export function* requireControlling(
+export function* isControlling(
   remote: RemoteSyscalls,
   member: Member,
   fd: number,
-): Steps<void> {
+): Steps<boolean> {
   const answer = yield* remote.call("ioctl", fd, TIOCGPGRP, 0);
-  if (answer !== BigInt(-ERRNO.EFAULT)) throw unavailable(member);
+  if (answer === BigInt(-ERRNO.EFAULT)) return true;
+  if (hasTerminal(member)) throw unavailable(member);
+  return false;
 }
 
 function unavailable({ pid, stat }: Member): RefusedError {
