@@ -10,8 +10,8 @@ export interface LinkSource {
   readonly text: string;
 }
 
-/** `[text](target)` and `[text]: target`. */
-const LINK = /\[[^\]]*\]\(([^()\s]+)\)|^\[[^\]]+\]: (\S+)$/g;
+/** `[text](target)`, whose text may begin a line before, and `[text]: target`. */
+const LINK = /\]\(([^()\s]+)\)|^\[[^\]]+\]: (\S+)$/g;
 /** A document with or without an anchor, or a file of the tree; not one of another project's, as in `linux/src/a.c`. */
 const MENTION =
   /(?<![\w./-])(?:docs\/[\w-]+\.md(?:#[\w-]+)?|(?:src|tests|scripts)\/[\w./-]+\.(?:ts|c|py|sh))\b/g;

@@ -47,10 +47,10 @@ describe("the documents and the comments of the code", () => {
 
 describe("deadLinks", () => {
   it("finds a link to a file that is not there, relative to its document", () => {
-    const text = "# A\n\n[b](b.md), [gone](gone.md)\nand [up](../README.md)\n";
+    const text = "# A\n\n[b](b.md), [gone](gone.md)\nand [more\nwords](../README.md)\n";
     assertEquals(deadIn({ "docs/a.md": text, "docs/b.md": "# B" }), [
       "docs/a.md:3: gone.md: no such file",
-      "docs/a.md:4: ../README.md: no such file",
+      "docs/a.md:5: ../README.md: no such file",
     ]);
   });
 
