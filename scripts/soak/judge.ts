@@ -42,7 +42,7 @@ export interface Circumstances {
 
 export interface Verdict {
   readonly harms: readonly string[];
-  /** What docs/architecture.md says of a killed reptyr: "What is not given back". */
+  /** What docs/kill-safety.md#what-is-not-given-back says of a killed reptyr. */
   readonly known: readonly string[];
 }
 

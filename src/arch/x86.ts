@@ -16,13 +16,10 @@ export function hasRestartBlock(number: bigint, result: bigint): boolean {
 }
 
 /**
- * The result to give to a thread that was stopped in call `number` (negative: in none) with `result`,
- * so that the kernel makes the call again; `undefined` where it is right as it is. `eintrAfterStop` are
- * the calls that return EINTR after a stop although no handler ran.
- *
- * Not a rewind by hand: with ERESTARTNOHAND the kernel itself decides on resuming, and returns EINTR
- * after all if a handler is about to run. A rewound call would sleep on after the handler, and a program
- * that waits for `epoll_wait() == EINTR && flag` would wait for ever.
+ * The result to give to a thread that was stopped in call `number` (negative: in none) with `result`, so that the kernel
+ * makes the call again; `undefined` where it is right as it is. `eintrAfterStop` are the calls that return EINTR after a
+ * stop although no handler ran. The kernel decides on resuming, which a rewind by hand would not leave to it:
+ * docs/kernel-notes.md#eintr-after-a-stop.
  */
 export function restartingResult(
   number: bigint,

@@ -1,10 +1,7 @@
 /**
- * The kernel's own entry: a system call whose raw result comes back as one number.
- *
- * The C library's wrappers keep the error apart, in errno, and JavaScript reads that in a second step.
- * Between the two V8 may collect garbage on this thread, whose own calls leave their errors there: one in
- * some millions is read wrong, and EAGAIN in place of EIO is a wrong decision. `syscall(2)` is no help, it
- * sets errno too. So these are the instructions of its first half, without the second.
+ * The kernel's own entry: a system call whose raw result comes back as one number. errno is not safe to read from
+ * JavaScript (docs/kernel-notes.md#errno-in-javascript), and syscall(2) sets errno too. So these are the instructions of
+ * its first half, without the second.
  */
 import { MAP_ANONYMOUS, MAP_PRIVATE, PROT_EXEC, PROT_READ, PROT_WRITE } from "./constants.ts";
 import { libc } from "./libc.ts";

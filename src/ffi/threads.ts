@@ -1,8 +1,7 @@
 /**
- * Threads of this program, for calls that wait while the event loop goes on. The runtime starts one when it has none to
- * spare, lets it go after ten idle seconds, and aborts the whole program when it cannot start one: at the user's
- * RLIMIT_NPROC or at the pids.max of a cgroup. So the threads that a command needs are started before it touches
- * anything, and each waits in poll(2) between two calls, which the runtime takes for work.
+ * Threads of this program, for calls that wait while the event loop goes on. The runtime aborts the whole program when it
+ * cannot start one, at the user's RLIMIT_NPROC or at the pids.max of a cgroup. So the threads that a command needs are
+ * started before it touches anything: docs/kernel-notes.md#threads-of-the-runtime.
  */
 import { RefusedError } from "../errors.ts";
 import { POLLIN } from "./constants.ts";

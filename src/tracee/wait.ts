@@ -1,4 +1,4 @@
-/** Waiting for a tracee, always with an end: rule 1 of docs/architecture.md. */
+/** Waiting for a tracee, always with an end: rule 1 of docs/architecture.md#rules-that-keep-targets-safe. */
 import { HeldUpError, StopTimeoutError, TraceeDiedError } from "../errors.ts";
 import { __WALL, PTRACE_CONT, WNOHANG } from "../ffi/constants.ts";
 import { libc } from "../ffi/libc.ts";

@@ -1,11 +1,10 @@
 /**
  * When to type end of file, VEOF, after a text that came to its end. Pure.
  *
- * Not at once. In canonical mode VEOF becomes a mark in the queue, and a mark that is still there when a program
- * turns canonical mode off becomes a NUL byte, n_tty_set_termios() in drivers/tty/n_tty.c: a shell that edits lines
- * itself would never see the end that was typed while its command ran. Typed in raw mode it is the byte that such a
- * program takes for the end, and one that later reads lines would read that byte. So it is typed when all before it
- * has been read and the mode has lasted; and once more if the mark has become a NUL.
+ * Not at once: VEOF is a mark in the queue that becomes a NUL byte when a program turns canonical mode off
+ * (docs/kernel-notes.md#veof-is-a-mark-in-the-queue). Typed in raw mode it is the byte that a shell that edits lines takes
+ * for the end, and that a later reader of lines would read. So it is typed when all before it has been read and the mode
+ * has lasted; and once more if the mark has become a NUL.
  */
 
 /** What there is to be seen on the pty. */

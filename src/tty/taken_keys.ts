@@ -1,8 +1,8 @@
 /**
  * Signal keys that this program acts upon in the place of the line discipline, n_tty_receive_signal_char() in
- * drivers/tty/n_tty.c. The line discipline signals the foreground process group, discards what the terminal holds, and
- * echoes the key; no other process can be signalled in between. A process that is signalled before writes what is
- * discarded then. So here the order is another one: discard, echo, and all signals afterwards.
+ * drivers/tty/n_tty.c. The line discipline signals, discards what the terminal holds, and echoes the key, with no other
+ * process signalled in between. Here the order is another one, discard, echo, and all signals afterwards:
+ * docs/kernel-notes.md#a-signal-key-discards-output.
  */
 import { SyscallError } from "../errors.ts";
 import {

@@ -1,7 +1,8 @@
 /**
  * Holding back threads that write faster than we read. A thread is seized and interrupted, as it is on its way back from
  * the call, and let go when there is room: neither its parent nor itself is told of that, and should this program die the
- * kernel lets it go. Rules 1 and 8 of docs/architecture.md hold here, too.
+ * kernel lets it go. Rules 1 and 8 of docs/architecture.md#rules-that-keep-targets-safe
+ * hold here, too.
  */
 import { SyscallError, TraceeDiedError } from "../../errors.ts";
 import { SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU } from "../../ffi/constants.ts";

@@ -2,9 +2,9 @@
  * The program at the tracepoint sys_exit: what a call moved, into the ring. Pure.
  *
  * It is in two parts. The first finds out whether the call matters and fills in SCRATCH; the second works off SCRATCH.rest
- * piece by piece. As that is bounded only by the call's length, and a program's length is bounded, the second part is a
- * program of its own, too, which goes on where the one before has stopped. All that lives across its turns is in the
- * scratch memory, of which the verifier knows no values: so one turn is to it like the next, and is looked at once.
+ * piece by piece. The second part is bounded only by the call's length, and a program's length is bounded, so it is a
+ * program of its own, too, which goes on where the one before has stopped. One turn of its loop is to the verifier like
+ * the next: docs/kernel-notes.md#the-verifier-and-branches.
  */
 import { MSG_PEEK } from "../../ffi/constants.ts";
 import {

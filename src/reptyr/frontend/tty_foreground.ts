@@ -1,9 +1,9 @@
 /**
- * Whose turn it is on the user's terminal: ours, or that of the shell that we are a job of. credentials(7), setpgid(2).
+ * Whether the user's terminal is ours or that of the shell that we are a job of. credentials(7), setpgid(2).
  *
- * It is the shell's when we have stopped ourselves, as the kernel does at ^Z, and when another process has stopped us;
- * and ours again by `fg`, at once or some time after `bg`, which leaves us running in the background. Many shells put
- * their own settings on the terminal meanwhile and none of ours back; some put ours back; some change nothing.
+ * It is the shell's when we have stopped ourselves, as the kernel does at ^Z, and when another process has stopped us. It
+ * is ours again by `fg`, at once or some time after `bg`, which leaves us running in the background. A shell may have
+ * changed its settings meanwhile: docs/kernel-notes.md#a-shell-and-the-terminal-of-a-stopped-job.
  */
 import { SIGTSTP } from "../../ffi/constants.ts";
 import { isInForeground } from "../../tty/foreground.ts";

@@ -1,11 +1,10 @@
 /**
  * A stop that the old shell does not hear of.
  *
- * A shell that ends takes the jobs with it that it knows to be stopped: bash sends them SIGTERM and SIGCONT, others
- * SIGHUP and SIGCONT. It goes by the process group's number, which is the target's PID, before the move and after. So
- * while ^Z holds the job in the new shell, children of the old one are not in a group-stop, which the kernel tells a
- * parent of; they are in a ptrace-stop of ours, which lasts while we are stopped ourselves. If we are killed meanwhile
- * the kernel lets them go.
+ * A shell that ends also ends the jobs that it knows to be stopped: docs/kernel-notes.md#bash-ends-stopped-jobs-when-it-ends.
+ * So while ^Z holds the job in the new shell, children of the old shell are not in a group-stop, which the kernel tells a
+ * parent of. They are in a ptrace-stop of ours, which lasts while we are stopped ourselves. If we are killed meanwhile the
+ * kernel lets them go.
  */
 import { RefusedError, StopTimeoutError, SyscallError, TraceeDiedError } from "../../errors.ts";
 import { usleep } from "../../ffi/process.ts";

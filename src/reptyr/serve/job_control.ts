@@ -1,17 +1,15 @@
 /**
  * The keys that mean a signal, where the kernel's own way does not reach.
  *
- * ^Z: the moved job's process group is orphaned, its parent being in another session, and the kernel ignores
- * SIGTSTP, SIGTTIN and SIGTTOU for such a group (get_signal() in kernel/signal.c), but never SIGSTOP. So we stop the
- * job by that, and ourselves as ^Z would: the shell that we run under gives its prompt, and its `fg`, `bg` and `jobs`
- * work for us and through us for the job. A group that is not orphaned, such as a job of a moved shell, is left
- * to the kernel. A job that stops itself by SIGSTOP, as bash's `suspend` and nano's ^T^Z do, has no shell that would
- * hear of it: we look for that, and stop ourselves too.
+ * ^Z: the kernel ignores it for an orphaned group, which the moved job's is:
+ * docs/kernel-notes.md#ctrl-z-and-orphaned-groups. So we stop the job by SIGSTOP, and ourselves as ^Z would: our own
+ * shell prompts, and its `fg`, `bg` and `jobs` work for us and through us for the job. A group that is not orphaned,
+ * such as a job of a moved shell, is left to the kernel. A job that stops itself by SIGSTOP has no shell that would hear
+ * of it: we look for that stop (docs/kernel-notes.md#only-waitpid-of-the-parent-tells-of-a-stop), and stop ourselves too.
  *
- * ^C, ^\\ and window changes: passed on to the helpers, see signal_relay.ts. The kernel tells a whole group in one go; where
- * it tells one part and we another, a parent is told before its children. With a key the line discipline discards what
- * has been written; a helper that was told before would lose its words. So where there are helpers such a key does not
- * reach the line discipline: taken_keys.ts.
+ * ^C, ^\\ and window changes: relayed groups get them from us, signal_relay.ts, parents before their children
+ * (docs/kernel-notes.md#a-script-judges-its-command-by-its-own-signals). Where there are relayed groups such a key does
+ * not reach the line discipline: docs/kernel-notes.md#a-signal-key-discards-output.
  */
 import { SIGTSTP } from "../../ffi/constants.ts";
 import { SyscallError } from "../../errors.ts";

@@ -1,14 +1,10 @@
 /**
- * What those get from whom a terminal's master was taken, and what becomes of them.
+ * What the holders of a taken master get in its place, and what becomes of them.
  *
- * At first a master whose slave everyone has left: they hear what they hear whenever the last program on a terminal
- * ends, whether they read, poll(2) or epoll(7), and they close their window. A size can still be set: tmux(1) ends,
- * with all its windows, if it cannot. /dev/null would not do: epoll refuses it, so that a program with an event loop
- * would never hear of the end.
- *
- * Not all let go of it. script(1) waits for its shell to end, and until then polls a master that reports its hang-up
- * without pause; sshd(8) waits for its shell, too. So who has heard of the end, and still holds it, gets a descriptor
- * that reports nothing and swallows what is typed: where a write fails, script kills the shell.
+ * At first they get a master whose slave every program has left, as at the end of any last program: they close their
+ * window. A holder that has heard of the end and still holds it, as script(1) and sshd(8) do, gets a descriptor that
+ * reports nothing and swallows every write. docs/kernel-notes.md#what-a-displaced-emulator-should-get says why it is
+ * these two.
  */
 import { SyscallError } from "../../errors.ts";
 import { KCMP_FILE } from "../../ffi/constants.ts";

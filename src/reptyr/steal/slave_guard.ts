@@ -1,6 +1,6 @@
 /**
- * Some programs that show terminals, screen(1) among them, give the device file back to the system when their window
- * closes: owner root, mode 0666. While programs work on that terminal everyone could read its keys then.
+ * Owner and mode of a taken terminal's device file, which some programs that show terminals change as their window closes:
+ * docs/kernel-notes.md#screen-makes-the-slave-roots.
  */
 import { close } from "../../ffi/descriptor.ts";
 import { verbose } from "../../log.ts";

@@ -1,11 +1,7 @@
 /**
- * Zombies in the target's process group. setsid(2) fails while any process has the caller's number for its group, and
- * one that has ended has it until its parent waits for it.
- *
- * A parent may put a child that has not called execve(2) into another group, also a zombie: setpgid(2) looks at
- * nothing else. For other zombies nobody can. They are still the parent's to wait for, so the target stays in its group
- * and session then, like a helper: a terminal that is not the controlling one can be read, written and set all the
- * same, and the keyboard's signals come from us.
+ * Zombies in the target's process group, which keep it from setsid(2): docs/kernel-notes.md#a-zombie-keeps-its-process-group.
+ * The parent of a zombie that has never called execve(2) puts it into another group. Any other zombie keeps the target
+ * in its group and session, as if it were a relayed member.
  */
 import { PF_FORKNOEXEC, type Stat } from "../../../proc/stat.ts";
 import { readStatus } from "../../../proc/status.ts";

@@ -1,7 +1,7 @@
 /**
- * A full-screen program switches its terminal: alternate screen, cursor keys, mouse, pasting. Nobody but the program
- * knows what it has set, for the kernel does not look and a terminal does not tell. So it is asked for what it does
- * at ^Z: it takes all back on the old terminal. On the new one it goes on as after `fg`, and sets all again.
+ * A full-screen program switches its terminal: alternate screen, cursor keys, mouse, pasting. Only the program knows what
+ * it has set, for the kernel does not look and a terminal does not tell. So the program is asked to do what it does at
+ * ^Z (docs/kernel-notes.md#sigtstp-and-the-screen). On the new terminal it goes on as after `fg`, and sets all again.
  */
 import { SIGCONT, SIGSTOP, SIGTSTP, SIGWINCH } from "../../../ffi/constants.ts";
 import { verbose } from "../../../log.ts";
