@@ -15,6 +15,7 @@ const STEPS: { task: string; hasTests: boolean }[] = [
   { task: "check:lint", hasTests: false },
   { task: "check:types", hasTests: false },
   { task: "check:layers", hasTests: false },
+  { task: "check:words", hasTests: false },
   { task: "verify-abi", hasTests: false },
   { task: "build", hasTests: false },
   { task: "test:unit", hasTests: true },

@@ -26,7 +26,7 @@ if (import.meta.main) {
   }
 
   // An error in a callback reaches no `catch`, and Deno would show its stack. Deno.exit() dispatches `unload`,
-  // and whoever has changed the user's terminal restores it there.
+  // and the code that has changed the user's terminal restores it there.
   const fail = (error: unknown): never =>
     Deno.exit(reportError(error, invocation.command, wantsVerbose(invocation.args)));
   globalThis.addEventListener("error", (event) => {

@@ -283,7 +283,7 @@ export class Round implements Disposable {
     terminal.expect(`${mode}: hello ${this.#asked}\r\n`);
   }
 
-  /** Meanwhile, to whoever is there. */
+  /** Meanwhile, to the processes that are there. */
   #sendSignals(service: Service): void {
     const { random, tally } = this.#options;
     const { pids } = this.#subject;

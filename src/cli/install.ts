@@ -13,7 +13,7 @@ const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 /**
  * Installs into `wanted`, or where it is usual; the lines that say what was done. Everything is written beside its
- * place and renamed into it, so that whoever starts `reptyr` meanwhile gets the old one or the new one whole.
+ * place and renamed into it, so that a `reptyr` started meanwhile is the old one or the new one whole.
  * Throws RefusedError, and then nothing of it is left.
  */
 export async function install(wanted: string | undefined): Promise<readonly string[]> {

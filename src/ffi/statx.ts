@@ -1,4 +1,4 @@
-/** statx(2) for what must not wait: nothing is asked of whoever serves a file system. */
+/** statx(2) for what must not wait: nothing is asked of the server of a file system. */
 import { AT_FDCWD, AT_NO_AUTOMOUNT, AT_STATX_DONT_SYNC } from "./constants.ts";
 import { enterKernel } from "./kernel_entry.ts";
 import { cString } from "./memory.ts";

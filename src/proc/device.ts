@@ -52,7 +52,7 @@ const SERIAL_NAMES: ReadonlyMap<number, string> = new Map([
 ]);
 const LOW_DENSITY_SERIAL_MAJOR = 204; // ttyAMA, ttyLP, ttySC ..., by minor
 
-/** Whether the device is /dev/tty: the controlling terminal of whoever opens it. */
+/** Whether the device is /dev/tty: the controlling terminal of the process that opens it. */
 export function isDevTty({ major, minor }: Device): boolean {
   return major === TTYAUX_MAJOR && minor === 0;
 }

@@ -15,7 +15,7 @@ export function listTids(pid: number): number[] | undefined {
 }
 
 /**
- * Pids of the children that a thread has begotten, zombies among them. Exact only while they are stopped, which
+ * Pids of the children that a thread has forked, zombies among them. Exact only while they are stopped, which
  * proc_pid_tid_children(5) warns of: one that is born or reaped meanwhile may hide another. Empty when the
  * thread is gone.
  */

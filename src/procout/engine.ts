@@ -1,6 +1,6 @@
 /**
  * What an engine is asked for and what it gives. An engine sees what processes write and knows nothing of formats and
- * files; whoever receives the events knows nothing of engines.
+ * files; the receiver of the events knows nothing of engines.
  */
 
 /** Which transfers are wanted. */

@@ -68,7 +68,7 @@ export class Output implements Disposable {
       isTerminal = info.isCharDevice === true;
       const isLargePipe = info.isFifo &&
         (fcntl(fd, F_GETPIPE_SZ, 0) >= PIPE_BYTES || fcntl(fd, F_SETPIPE_SZ, PIPE_BYTES) > 0);
-      // O_NONBLOCK belongs to the open file description, which we share with whoever started us.
+      // O_NONBLOCK belongs to the open file description, which we share with the program that started us.
       const own = open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
       const output = new Output(own, name, true);
       output.#pauseUs = isLargePipe ? LARGE_PIPE_PAUSE_US : 0;

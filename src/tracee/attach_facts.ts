@@ -1,4 +1,4 @@
-/** Reads from /proc what `attach_failure.ts` explains: whether a process can be traced, and by whom it is. */
+/** Reads from /proc what `attach_failure.ts` explains: whether a process can be traced, and which tracer it has. */
 import { readCommand } from "../proc/command.ts";
 import { readFrozen } from "../proc/freezer.ts";
 import { procFolder, readable, unlessGone } from "../proc/gone.ts";

@@ -15,7 +15,7 @@ export interface AttachFacts {
   readonly tid: number | undefined;
   /** Status of that thread. */
   readonly status: Status;
-  /** Whoever traces it, or any thread of it. `pid` 0 when that is outside our pid namespace. */
+  /** The tracer of it, or of any thread of it. `pid` 0 when that is outside our pid namespace. */
   readonly tracer: { readonly pid: number; readonly command: string } | undefined;
   /** Owner of /proc/PID/stat: root for a process that is not dumpable, else its effective uid. */
   readonly fileOwner: number;

@@ -126,7 +126,7 @@ function askToStop(pid: number, tid: number): boolean {
 
 /**
  * Wait until every thread of `pids` that is in uninterruptible sleep has been out of it. It would not stop before, and
- * whoever was stopped with it would have to wait with it: so nobody is asked yet.
+ * the threads that were stopped with it would have to wait with it: so no thread is asked yet.
  */
 export function* untilInterruptible(pids: readonly number[], deadline: Deadline): Waits<void> {
   for (const sleeper of sleepersOf(pids)) {

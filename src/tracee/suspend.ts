@@ -55,7 +55,7 @@ class Suspension {
 
   *run(deadline: Deadline, timeoutSeconds: number): Waits<boolean> {
     const { pid, tids } = this.#tracee;
-    // A signal to a process comes to whoever runs first. To one it is to come, whose call ends by it; the others' go on.
+    // A signal to a process comes to the thread that runs first. To one it is to come, whose call ends by it; the others' go on.
     const receiver = tids.find((tid) => !blocksStop(pid, tid));
     const others = tids.filter((tid) => tid !== receiver);
     this.#each((tid) => restartOnRelease(tid, 0, takeBlockedCall(tid)), others);

@@ -1,6 +1,6 @@
 /**
  * What a thread in a syscall-stop is about to do, or has done: PTRACE_GET_SYSCALL_INFO in ptrace(2). One buffer for
- * all stops, read in 32-bit words: whoever traces every call of a program cannot afford objects and bigints.
+ * all stops, read in 32-bit words: a tracer of every call of a program cannot afford objects and bigints.
  */
 import { PTRACE_GET_SYSCALL_INFO, PTRACE_LISTEN, PTRACE_SYSCALL } from "../ffi/constants.ts";
 import { libc } from "../ffi/libc.ts";

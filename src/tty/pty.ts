@@ -86,7 +86,7 @@ export class Pty implements Disposable {
    */
   openSlave(flags: number): number {
     // With O_CLOEXEC, TIOCGPTPEER would keep that in the description's status flags, where open(2) never
-    // does: whoever gets the description would show it in /proc/PID/fdinfo, close-on-exec or not.
+    // does: a process that gets the description would show it in /proc/PID/fdinfo, close-on-exec or not.
     const slave = orThrow(
       ioctl(this.master, TIOCGPTPEER, flags | O_NOCTTY),
       `ioctl(${this.master}, TIOCGPTPEER)`,
@@ -111,7 +111,7 @@ export class Pty implements Disposable {
 
   /**
    * Send SIGINT, SIGQUIT or SIGTSTP to the foreground process group of the slave, as the kernel does for a key: all of it
-   * in one go, and whoever is in it.
+   * in one go, and the reader that is in it.
    */
   signalForeground(signal: number): void {
     ioctl(this.master, TIOCSIG, signal);

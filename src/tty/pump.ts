@@ -24,7 +24,7 @@ export interface PumpOptions<Ending extends Deno.Signal> {
   readonly onUnwritable?: ((errno: number, count: number) => boolean) | undefined;
   /** The pty's master, nonblocking. */
   readonly master: number;
-  /** Whether those whom the terminal serves have ended: then what they wrote is passed on, and that is all. */
+  /** Whether the processes on the terminal have ended: then what they wrote is passed on, and that is all. */
   readonly isOver: () => boolean;
   readonly signals: SignalInbox;
   /** These end the pumping. */

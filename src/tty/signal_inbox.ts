@@ -50,7 +50,7 @@ export class SignalInbox {
     this.#woken = true;
   }
 
-  /** Whoever was to be woken is awake. */
+  /** The sleeper that was to be woken is awake. */
   settle(): void {
     if (this.#woken) read(this.#pipe.readEnd, new Uint8Array(1));
     this.#woken = false;

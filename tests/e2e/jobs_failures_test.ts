@@ -212,10 +212,10 @@ describe("a member that does not stop", () => {
       const pids = untilReady(old, 3).filter((pid) => statOf(pid).session === old.pid);
       const stuck = pids[2]!;
       waitUntil("vfork", () => readStat(stuck)?.state === "D");
-      // What it begot has a session of its own, and outlives it.
-      using begotten = new ProcessHandle(descendantsOf(stuck)[0]!);
+      // Its child has a session of its own, and outlives it.
+      using child = new ProcessHandle(descendantsOf(stuck)[0]!);
       using cleanup = new DisposableStack();
-      cleanup.defer(() => begotten.end());
+      cleanup.defer(() => child.end());
       const before = pids.map((pid) => new Untouched(pid));
       const [first] = refused(["--timeout=1", pids[0]!]);
       assertMatch(

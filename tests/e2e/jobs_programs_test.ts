@@ -217,7 +217,7 @@ function moveOften(old: Terminal, pid: number): void {
   assertEquals(readStat(pid)?.state ?? "Z", "Z");
 }
 
-describe("a script that begets children all the time", () => {
+describe("a script that forks children all the time", () => {
   afterEach(assertNoneLeft);
   const LOOP = 'trap "exit 130" INT; i=0; while :; do i=$((i+1)); /bin/echo child $i $i; done';
 

@@ -209,7 +209,7 @@ describe("reptyr --list and --why of and by other users", () => {
     target.assert();
   });
 
-  asRoot("show a user whom nobody knows by number", () => {
+  asRoot("show a user without a name by number", () => {
     using terminal = catOn(["setpriv", "--reuid=4242424", "--clear-groups"]);
     const { uid, user } = reportOn(terminal.pid);
     assertEquals([uid, user], [4242424, "4242424"]);

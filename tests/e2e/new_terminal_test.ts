@@ -149,7 +149,7 @@ describe("reptyr -l COMMAND", () => {
     assertEquals(settingsOf(terminal), settings);
   });
 
-  requires("bash")("stays for those whom it has brought to the terminal", () => {
+  requires("bash")("stays for the programs that it has brought to the terminal", () => {
     const later = 'exec 3<>"$REPTYR_PTY"; (read -r x <&3; echo "late $x" >&3) & exit 3';
     const { terminal, settings } = startOn(["-l", "bash", "-c", later]);
     using _ = terminal;

@@ -269,7 +269,7 @@ describeEngines("procout -- COMMAND", (engine) => {
     waitUntil("sleep", () => readCommand(target)?.startsWith("sleep"));
     // It sleeps in other calls, too, while it opens its locale.
     waitUntil("it to sleep", () => SLEEP_CALLS.has(untilBlocked(target)));
-    // Whoever runs the tests may leave something open in everybody.
+    // The program that runs the tests may leave something open in every process.
     const inherited = new Set(
       readFds(Deno.pid, Deno.pid)?.map(({ fd, link }) => `${fd} ${link}`),
     );

@@ -90,7 +90,7 @@ describe("what may be done on the word of a process", () => {
     });
   }
 
-  asked("is SIGCONT within a session, whoever the other is", () => {
+  asked("is SIGCONT within a session, whatever user the other has", () => {
     const both = `${publicVictim("authority")} & exec setpriv ${as(OTHER).slice(1).join(" ")} ` +
       publicVictim("authority");
     using terminal = Terminal.start(["sh", "-c", both]);

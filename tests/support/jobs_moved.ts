@@ -193,8 +193,8 @@ export class MovedJob implements Disposable {
 }
 
 /**
- * Who would get a SIGHUP for the end of the shell of `target`'s job: whoever keeps the number that it knows the job
- * by, and whoever stays in its session.
+ * The processes that would get a SIGHUP at the end of the shell of `target`'s job: those that keep the number that it knows the job
+ * by, and those that stay in its session.
  */
 function shieldedMembers(target: number, pids: readonly number[]): number[] {
   const { pgrp, session } = statOf(target);

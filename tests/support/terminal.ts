@@ -41,7 +41,7 @@ export const DEFAULT_TIMEOUT_MS = 20_000 * PATIENCE;
 /** Longest poll(2) while waiting for something that no descriptor tells. */
 const LONGEST_PAUSE_MS = 50;
 
-/** What programs of a test see, whoever runs it: nothing of the user's own settings. */
+/** What programs of a test see, whichever user runs it: nothing of the user's own settings. */
 const ENVIRONMENT: Readonly<Record<string, string>> = {
   PATH: Deno.env.get("PATH") ?? "/usr/local/bin:/usr/bin:/bin",
   HOME: "/nonexistent",

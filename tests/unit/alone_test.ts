@@ -35,7 +35,7 @@ describe("othersInTheWay", () => {
 });
 
 describe("othersOfGroup", () => {
-  it("is all of the group but the target, whoever leads it", () => {
+  it("is all of the group but the target, whichever process leads it", () => {
     assertEquals(pids(othersOfGroup(child, table)), [200, 202, 203]);
   });
 });

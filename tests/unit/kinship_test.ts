@@ -11,7 +11,7 @@ describe("ancestorsOf", () => {
   const table: [string, number[], Kin[], number[]][] = [
     ["are all up to the first process", [20], TABLE, [30, 900, 50, 1]],
     ["of several are together", [20, 40], TABLE, [30, 900, 50, 1]],
-    ["of whom the table does not hold: none", [77], TABLE, []],
+    ["that the table does not hold: none", [77], TABLE, []],
     ["end where the table ends", [2], [kin(2, 3), kin(3, 4)], [3, 4]],
     ["end in a circle, too", [2], [kin(2, 3), kin(3, 4), kin(4, 3)], [3, 4]],
   ];

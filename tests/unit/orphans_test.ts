@@ -17,7 +17,12 @@ describe("isOrphaned", () => {
   const table: [string, number, GroupMember[], boolean][] = [
     ["a job of a shell is not", 200, [SHELL, entry(200, 100, 200, 100)], false],
     ["the shell's own group, its parent in another session, is", 100, [EMULATOR, SHELL], true],
-    ["the group of a session leader that nobody begot is", 100, [entry(100, 0, 100, 100)], true],
+    [
+      "the group of a session leader without a parent in sight is",
+      100,
+      [entry(100, 0, 100, 100)],
+      true,
+    ],
     ["a job whose shell has ended is", 200, [entry(1, 0, 1, 1), entry(200, 1, 200, 100)], true],
     ["a job whose parent is not in the table is", 200, [entry(200, 100, 200, 100)], true],
     [

@@ -53,7 +53,7 @@ describe("jobMembers", () => {
     assertEquals(members(SHELL, [SHELL, daemon]), []);
     assertEquals(members(SHELL, [SHELL, daemon], users(251)), [251]);
   });
-  it("has whoever is in the foreground of the session: it would be hung up with the terminal", () => {
+  it("has the foreground of the session: it would be hung up with the terminal", () => {
     const foreground = entry(251, 1, 250, 100, 0);
     assertEquals(members({ ...SHELL, tpgid: 250 }, [SHELL, foreground]), [251]);
   });
@@ -244,7 +244,7 @@ describe("a job that was moved before", () => {
     assertEquals(members(target, [...table, born, orphan], known()), [201, 202, 203, 204, 205]);
     assertEquals(members(target, [...table, orphan], known(206)), [201, 202, 203, 204, 206]);
   });
-  it("leaves who was a bystander then, and what that has begotten since", () => {
+  it("leaves a process that was a bystander then, and its children since", () => {
     const daemon = entry(205, 202, 201, 100);
     const born = entry(206, 205, 201, 100);
     const all = [...table, daemon, born];

@@ -274,7 +274,7 @@ describe("usesTerminal", () => {
   const uses = (places: Record<number, Place>) =>
     usesTerminal(identity(onPts(3)), descriptors(places));
 
-  it("is for whoever has it open", () => {
+  it("is for every process that has it open", () => {
     assertEquals(uses({ 7: onPts(3), 8: SOCKET }), true);
     assertEquals(uses({ 0: onPts(4), 1: PIPE }), false);
     assertEquals(uses({}), false);

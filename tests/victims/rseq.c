@@ -1,7 +1,7 @@
 /*
  * Runs restartable sequences, rseq(2), without pause: each reads a token, goes around for a while, and
  * looks whether the token is still the same. The kernel promises that a sequence which lost its
- * processor starts again; so whoever ran meanwhile may change the token, and `torn` must stay 0.
+ * processor starts again; so a thread that ran meanwhile may change the token, and `torn` must stay 0.
  * Says first `token ADDRESS section START END`. SIGUSR1: says `commits N aborts M torn K`.
  * x86_64 and i386, with a C library that registers rseq (glibc 2.35).
  */

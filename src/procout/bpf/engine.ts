@@ -41,7 +41,7 @@ export class BpfEngine implements Engine {
   readonly #ends: EndWatch;
   readonly #losses: LossReports;
   readonly #ended = new Set<number>();
-  /** Those of whom it was told that they may have run on. */
+  /** Processes that were reported to have run on, perhaps. */
   readonly #doubted = new Set<number>();
   /** Calls of processes whose bytes cannot be seen, and that was told of. */
   readonly #unseen = new Set<string>();

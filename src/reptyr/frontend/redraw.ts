@@ -21,7 +21,7 @@ const CTRL_L = 0x0c;
 export interface Redrawing {
   readonly how: Redraw;
   readonly pty: Pty;
-  /** Pass SIGWINCH on to those whom the pty's own does not reach. */
+  /** Pass SIGWINCH on to the processes that the pty's own does not reach. */
   readonly notify: () => void;
   /** Send SIGWINCH to all on the pty: for a move, before which the kernel had nobody there to tell. */
   readonly tellAll?: () => void;

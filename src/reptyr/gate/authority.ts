@@ -116,7 +116,7 @@ function isPrivilegedHere(holder: Credentials, { self }: Surroundings): boolean 
 }
 
 /**
- * Level 1 allows a parent to trace its children, and a program to say by whom it wants to be traced: prctl(2),
+ * Level 1 allows a parent to trace its children, and a program to name its tracer: prctl(2),
  * PR_SET_PTRACER. Neither is looked at: a program is not below the reptyr that serves it.
  */
 function mayTraceAsYama(

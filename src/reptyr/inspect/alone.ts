@@ -4,7 +4,7 @@ import type { ProcessPlace } from "./job_members.ts";
 import { named } from "./refusals.ts";
 
 /**
- * Throws RefusedError for a session leader with whom others share the terminal. Only by giving it up can it take
+ * Throws RefusedError for a session leader that shares the terminal with others. Only by giving it up can it take
  * another, and that takes it from the whole session, and hangs up the foreground group: TIOCNOTTY in ioctl_tty(2). `table` holds all live processes.
  */
 export function refuseAlone(

@@ -160,7 +160,7 @@ export function othersOfGroup<Entry extends ProcessPlace>(
 
 /**
  * Those that are no `members` though they are in the target's group, in the foreground group of its terminal, or in one
- * of the `groups` of an earlier move: they stay where they are, and what they beget is no part of the job either.
+ * of the `groups` of an earlier move: they stay where they are, and their children are no part of the job either.
  */
 export function bystandersOf<Entry extends ProcessPlace>(
   target: ProcessPlace & { readonly tpgid: number },

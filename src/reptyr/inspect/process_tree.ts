@@ -1,4 +1,4 @@
-/** Who is above whom, by parents. PIDs tell nothing of it: their numbers wrap. Pure. */
+/** Which process is above which, by parents. PIDs do not tell: their numbers wrap. Pure. */
 
 export interface Kin {
   readonly pid: number;

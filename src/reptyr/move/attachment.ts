@@ -30,7 +30,7 @@ export interface Attachment extends Audience {
   readonly oldSize: WindowSize | undefined;
   /** Tell the next reptyr that moves the job what there is to know just now. */
   readonly publish: () => void;
-  /** Where the target was moved alone out of the foreground job of a shell: those whom the shell goes on waiting for. */
+  /** Where the target was moved alone out of the foreground job of a shell: the processes that the shell goes on waiting for. */
   readonly left?: LeftBehind;
 }
 

@@ -172,7 +172,7 @@ function isHelper({ stat }: Member, target: Member): boolean {
 }
 
 /**
- * Take the terminal that the job has left from a helper that leads the session there, lest it be hung up with that.
+ * Take the terminal that the job has left from a helper that leads the session there: it would be hung up with that.
  * `old` are our descriptors for it. Not where the terminal still has another foreground group to serve: TIOCNOTTY would
  * hang that up; and not where others are in the leader's group, which is the target's, too. The target is on its new terminal by now: what goes wrong here is no reason to fail.
  */

@@ -1,5 +1,5 @@
 /**
- * Our job record, published in an unnamed file of memory, memfd_create(2): whoever may trace us can open that by our
+ * Our job record, published in an unnamed file of memory, memfd_create(2): a process that may trace us can open that by our
  * /proc/PID/fd, no file system has it, and it ends with us, however we do.
  */
 import { F_ADD_SEALS, F_SEAL_SEAL } from "../../ffi/constants.ts";

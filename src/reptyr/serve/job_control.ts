@@ -167,7 +167,7 @@ export class JobControl implements KeySource {
       (isStopped(group) || !ignoresStop(group));
   }
 
-  /** Whom the keys are for. Without a foreground group the kernel signals nobody: the target has stayed in its session. */
+  /** The group that the keys are for. Without a foreground group the kernel signals nobody: the target has stayed in its session. */
   #group(): number | undefined {
     const { pty, job: { relayed } } = this.#options;
     return foregroundGroup(pty.master) ?? relayed.groups[0]?.pgrp;

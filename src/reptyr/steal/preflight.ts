@@ -46,7 +46,7 @@ export function stealPreflight(pid: number): StealFacts {
   const found = search(wanted, target);
   using undo = new DisposableStack();
   undo.defer(() => found.copy !== undefined && close(found.copy));
-  // Before who holds it: that may be somebody whom we may not ask.
+  // Before the holders are looked at: a holder may be a process that we may not ask about.
   refuseOwn(target, found);
   for (const holder of found.pids) refuseHolder(holder, found, target);
   if (found.copy === undefined) throw notFound(target, wanted, found.hidden);
@@ -100,7 +100,7 @@ function ownFiles(): DeviceFile[] {
   return [0, 1].map(deviceFile);
 }
 
-/** Whoever holds the master will be traced for a moment: say now why that is not possible. */
+/** Each holder of the master will be traced for a moment: say now why that is not possible. */
 function refuseHolder(pid: number, { forbidden }: FoundMaster, target: TargetFacts): void {
   const facts = readable(() => gather(pid));
   if (facts === undefined || facts.tid === undefined) return;

@@ -26,7 +26,7 @@ export class SlaveGuard implements Disposable {
     }, INTERVAL_MS);
   }
 
-  /** Put back what somebody has changed; where we may not, so be it. */
+  /** Put back what somebody has changed, where we may. */
   check(): void {
     const now = this.#stat();
     const before = this.#before;

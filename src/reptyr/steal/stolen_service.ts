@@ -51,7 +51,7 @@ export class StolenService implements Service, Disposable {
         onReadable: () => liftShield(shield, job.publish),
       }))),
     ];
-    // The kernel tells of a new size whoever is in the foreground, and no relayed group.
+    // The kernel tells the foreground of a new size, and no relayed group.
     const notify = () => void (job !== undefined && signalRelayed(job, SIGWINCH));
     this.redrawer = this.#cleanup.use(new Redrawer({ how: redraw, pty, size: front.size, notify }));
   }

@@ -163,7 +163,7 @@ export class Job implements Disposable {
     });
   }
 
-  /** Members that nobody has stopped yet. Only members beget members, and those that are stopped do not. */
+  /** Members that nobody has stopped yet. New members can only be forked by unstopped members. */
   #newborn(): JobMember[] {
     const table = childrenOf(this.members.map(({ pid }) => pid))
       .filter((pid) => !this.#members.has(pid))

@@ -6,9 +6,9 @@ import type { RelayedGroup } from "../../record/job_record.ts";
 import { isIn, type RelayedGroups } from "../../record/relayed_groups.ts";
 
 /**
- * Whom the keys are for though they are not in the target's session: those of its group, who are in another now, and
- * of the group that was in the foreground; and whoever was left so by an earlier move, which told of `groupsThen`.
- * Where they are, as we number groups.
+ * The members that the keys are for though they are not in the target's session: members of its group, which are in
+ * another now, and of the group that was in the foreground; and members that an earlier move left so, which told of
+ * `groupsThen`. The groups are those that they are in now, as we number groups.
  */
 export function relayedGroupsOf(
   { target, members, others, alone }: Job,

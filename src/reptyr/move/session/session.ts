@@ -80,7 +80,7 @@ function ofOld(remote: RemoteSyscalls, result: bigint, request: string): boolean
 
 /** Argument 0: never take a terminal away from another session, which 1 does for root. */
 function setControlling(remote: RemoteSyscalls, fd: number): void {
-  // Lest the hang-up of a terminal that nobody serves any more end the target.
+  // The hang-up of a terminal that nobody serves any more must not end the target.
   remote.pushUndoFrame("ioctl", [fd, TIOCNOTTY, 0]);
   remote.check(remote.syscall("ioctl", fd, TIOCSCTTY, 0), "ioctl(TIOCSCTTY)");
 }

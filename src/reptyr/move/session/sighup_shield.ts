@@ -5,7 +5,7 @@
  * group, and its new one has the same number after setsid(): that number is its PID. So SIGHUP is
  * ignored while the shell lives, and what the target did about it before is put back when the shell
  * is gone, or when we go and the new terminal's own SIGHUP must tell the target so. Children that the
- * target begets meanwhile inherit the ignoring; so does the target when it calls execve(2). Another reptyr, which moves
+ * target forks meanwhile inherit the ignoring; so does the target when it calls execve(2). Another reptyr, which moves
  * the target on, is told of it: job_record.ts.
  */
 import { SIG_DFL, SIG_IGN, SIGHUP } from "../../../ffi/constants.ts";

@@ -1,0 +1,23 @@
+import { assertEquals } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { checkWords } from "../../scripts/check_words.ts";
+
+describe("checkWords", () => {
+  it("names the place and what to write", () => {
+    assertEquals(checkWords("docs/a.md", "Fine.\nTell whoever asks.\n"), [
+      'docs/a.md:2: "whoever": name the process, thread or user',
+    ]);
+  });
+
+  it("finds each word of the list, in any case", () => {
+    const text = "Whom\nLest\nit begets\nand so be it\nbegotten\n";
+    assertEquals(
+      checkWords("a.ts", text).map((line) => /"(.*?)"/.exec(line)?.[1]),
+      ["Whom", "Lest", "begets", "so be it", "begotten"],
+    );
+  });
+
+  it("leaves words that only hold one of them", () => {
+    assertEquals(checkWords("a.ts", "whomping celestial begotto forgets\n"), []);
+  });
+});
