@@ -7,7 +7,8 @@ import { RefusedError, RemoteSyscallError, SyscallError } from "../errors.ts";
 import { O_RDWR } from "../ffi/constants.ts";
 import { close, fchown } from "../ffi/descriptor.ts";
 import { usleep } from "../ffi/process.ts";
-import { verbose, writeStderr } from "../log.ts";
+import { holdLines, verbose, writeStderr } from "../log.ts";
+import { mayBeServed } from "../proc/file_servers.ts";
 import { isLive, readStat, type Stat } from "../proc/stat.ts";
 import type { Status } from "../proc/status.ts";
 import { deviceFile } from "../tty/master.ts";
@@ -46,6 +47,7 @@ import { catchesStop, PutAside } from "./put_aside.ts";
 import type { Patience } from "./patience.ts";
 import type { Redraw } from "./redraw.ts";
 import { inTheWay } from "./refusals.ts";
+import { refuseOwnServers } from "./served_stdio.ts";
 import { orderOfDescriptions } from "./sharing.ts";
 import type { SighupShield } from "./sighup_shield.ts";
 import { usersOf } from "./terminal_users.ts";
@@ -155,6 +157,8 @@ async function tryToAttach(attempt: Attempt): Promise<Attachment | undefined> {
   const { facts, how, known, mayStay, patience } = attempt;
   const course = { isDone: false };
   using cleanup = new DisposableStack();
+  // Our own standard error output may be a file that a member serves, which takes nothing while it stands still.
+  if (mayBeServed(Deno.pid, Deno.pid, 2)) cleanup.use(holdLines());
   try {
     using job = await patience.wait(Job.stopping({
       target: facts.stat,
@@ -170,6 +174,7 @@ async function tryToAttach(attempt: Attempt): Promise<Attachment | undefined> {
     if (target.terminal === undefined && !how.forceStdio) {
       throw new RefusedError(`Cannot move process ${target.pid}: it has just closed its terminal`);
     }
+    if (how.forceStdio) refuseOwnServers(job);
     const obstacle = obstacleInGroup(job);
     if (obstacle !== undefined && !mayStay) return undefined;
     const stays = obstacle !== undefined;
@@ -368,7 +373,6 @@ function equip(
   const controllingSlave = openSlave(O_RDWR);
   const wishes = job.members.map((member, index) => {
     const plan = moves[index]!;
-    const old = member.keepOld(plan, cleanup);
     const needed = plan.descriptions.map(({ index }) => slaves[index]!);
     const isTarget = member === job.target;
     const wanted = isTarget ? [...needed, controllingSlave] : needed;
@@ -380,13 +384,16 @@ function equip(
       cleanup.defer(() => close(opened));
       wanted.push(opened);
     }
-    return { member, plan, old, wanted, needed: needed.length, oldControlling };
+    return { member, plan, wanted, needed: needed.length, oldControlling };
   });
   makeRoom(wishes.map(({ member, plan, wanted }) => ({ member, plan, wanted: wanted.length })));
-  return overlap(wishes.map(({ member, plan, old, wanted, needed, oldControlling }) => {
+  return overlap(wishes.map(({ member, plan, wanted, needed, oldControlling }) => {
     const receive = function* (): Steps<Mover> {
       const given = yield* member.receiving(wanted);
       undo.defer(() => member.giveUp(given));
+      const old = given.length === 0
+        ? []
+        : yield* member.stepsWithin((remote) => member.keepingOld(remote, plan));
       const opened = given[needed + 1];
       const isControlled = opened !== undefined &&
         (yield* member.stepsWithin((remote) => isControlling(remote, member, opened)));

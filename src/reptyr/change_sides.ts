@@ -17,7 +17,6 @@ import { insist } from "../tracee/insist.ts";
 import { DATA, isError, type RemoteSyscalls } from "../tracee/remote_syscalls.ts";
 import { finish, overlap, type Steps } from "../tracee/steps.ts";
 import { nameOf } from "./gate.ts";
-import { handOver } from "./handover.ts";
 import type { SignalSets } from "./hangup_signals.ts";
 import type { Job } from "./job.ts";
 import type { ProcessName } from "./job_record.ts";
@@ -50,7 +49,7 @@ export interface Mover {
   /** Of the target: one of those, on the new terminal and readable, and one on the old controlling terminal. */
   readonly controlling: number | undefined;
   readonly oldControlling: number | undefined;
-  /** Our copies of what they replace, to undo with; `undefined` where nothing was open. */
+  /** Further ones of what they replace, to undo with; `undefined` where nothing was open. */
   readonly old: readonly (number | undefined)[];
 }
 
@@ -172,7 +171,7 @@ function isHelper({ stat }: Member, target: Member): boolean {
 
 /**
  * Take the terminal that the job has left from a helper that leads the session there, lest it be hung up with that.
- * `old` are our descriptors for it. Not where the terminal still has another foreground group to serve: TIOCNOTTY would
+ * `old` are its descriptors for it. Not where the terminal still has another foreground group to serve: TIOCNOTTY would
  * hang that up; and not where others are in the leader's group, which is the target's, too. The target is on its new terminal by now: what goes wrong here is no reason to fail.
  */
 function releaseOld(
@@ -186,11 +185,9 @@ function releaseOld(
   if (ttyNr === 0 || tpgid !== pgrp || oldFd === undefined) return;
   try {
     leader.within((remote) => {
-      const fd = finish(handOver(remote, leader.pidfd, [oldFd]))[0]!;
-      leader.closeLater(fd);
       const unmute = muteHangups(job, leader, undo);
-      remote.undoIfKilled("ioctl", [fd, TIOCSCTTY, 0]);
-      const result = remote.syscall("ioctl", fd, TIOCNOTTY, 0);
+      remote.undoIfKilled("ioctl", [oldFd, TIOCSCTTY, 0]);
+      const result = remote.syscall("ioctl", oldFd, TIOCNOTTY, 0);
       if (isError(result)) verbose(`Process ${leader.pid} has given up its old terminal before`);
       unmute();
     });
@@ -310,7 +307,7 @@ function* swap(
 ): Steps<void> {
   if (plan.descriptions.length === 0) return;
   const replacements = given.slice(0, plan.descriptions.length);
-  yield* swapDescriptors(remote, plan, replacements, (fd) => member.closeLater(fd));
+  yield* swapDescriptors(remote, plan, replacements, old);
   undo.defer(() => member.swapBack(plan, old));
   const numbers = plan.descriptions.flatMap(({ descriptors }) => descriptors.map(({ fd }) => fd));
   verbose(`Moved descriptors ${numbers.join(", ")} of process ${member.pid}`);

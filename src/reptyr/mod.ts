@@ -21,6 +21,7 @@ import { readRecords } from "./known_records.ts";
 import { type Redraw, Redrawer } from "./redraw.ts";
 import { ScreenKeeper } from "./screen_keeper.ts";
 import { serve } from "./serve.ts";
+import { requireAnswers } from "./served_stdio.ts";
 import { readWarningFacts } from "./warning_facts.ts";
 import { warnings } from "./warnings.ts";
 
@@ -46,6 +47,7 @@ export async function move(options: MoveOptions): Promise<number> {
   const { pid, redraw, alone, hangup } = options;
   const facts = preflight(pid, options, readRecords);
   requireFilesFor(1 + facts.members.length);
+  if (options.forceStdio) await requireAnswers(facts, options.timeoutSeconds);
   warnAbout(facts, alone);
   using cleanup = new DisposableStack();
   const pidfd = orThrow(pidfdOpen(pid), `pidfd_open(${pid})`);
