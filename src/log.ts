@@ -19,8 +19,23 @@ export function setRaw(on: boolean): void {
   lineEnd = on ? "\r\n" : "\n";
 }
 
+let held: string[] | undefined;
+
+/** Lines are kept until the result is disposed of: who takes them may stand still. */
+export function holdLines(): Disposable {
+  held ??= [];
+  return {
+    [Symbol.dispose]() {
+      const lines = held ?? [];
+      held = undefined;
+      lines.forEach(writeStderr);
+    },
+  };
+}
+
 /** Write one line to stderr. Where that cannot be there is nobody to tell, and the work goes on. */
 export function writeStderr(line: string): void {
+  if (held !== undefined) return void held.push(line);
   const bytes = new TextEncoder().encode(`${line}${Deno.stderr.isTerminal() ? lineEnd : "\n"}`);
   try {
     for (let done = 0; done < bytes.length;) done += Deno.stderr.writeSync(bytes.subarray(done));

@@ -1,7 +1,7 @@
 /**
  * Who reads what this program writes: the rest of a pipeline, script(1), a terminal emulator, sudo(8). To watch one of
  * these would mirror the mirror without end; and while procout waits for room in a full pipe, it holds up all that are
- * watched, also the one that is to make that room.
+ * watched, also the one that is to make that room. The same holds for who serves the file system of its output: fuse(4).
  */
 import { RefusedError } from "../errors.ts";
 import { O_ACCMODE, O_WRONLY } from "../ffi/constants.ts";
@@ -10,6 +10,7 @@ import { pidfdGetfd, pidfdOpen } from "../ffi/process.ts";
 import { decodeDevice, ptsIndex } from "../proc/device.ts";
 import { parseFdinfo } from "../proc/fdinfo.ts";
 import { procFolder, readable } from "../proc/gone.ts";
+import { mayBeServed, servesFiles } from "../proc/file_servers.ts";
 import { findMasterHolders } from "../proc/masters.ts";
 import { readOpenFile } from "../proc/open_file.ts";
 import { shorten } from "../proc/printable.ts";
@@ -31,7 +32,7 @@ const NAME_WIDTH = 40;
 
 /**
  * Those of `pids`, and with `follow` of their descendants, that read what we write to our descriptors `fds`, by
- * themselves or behind others. Nobody is stopped; a process that may not be looked into is taken for none of them.
+ * themselves or behind others, or that may serve the file system which those are on. Nobody is stopped; a process that may not be looked into is taken for none of them.
  */
 export function feedbackReaders(
   fds: readonly number[],
@@ -47,9 +48,12 @@ export function feedbackReaders(
       PIPE.test(link) || MASTER.test(link) || written.some((one) => one.link === link)
     )
   );
-  if (suspects.length === 0 || written.length === 0) return new Set();
+  // A write to a file asks who serves it: it must not stand still then.
+  const isServed = [...fds, 2].some((fd) => mayBeServed(Deno.pid, Deno.pid, fd));
+  const servers = isServed ? [...candidates].filter(servesFiles) : [];
+  if (suspects.length === 0 || written.length === 0) return new Set(servers);
   const readers = allReaders(written);
-  return new Set(suspects.filter((pid) => readers.has(pid)));
+  return new Set([...servers, ...suspects.filter((pid) => readers.has(pid))]);
 }
 
 /** For one of `pids`, the processes asked for, that is among `readers`. */
@@ -58,7 +62,11 @@ export function refuseReaders(pids: readonly number[], readers: ReadonlySet<numb
   if (pid === undefined) return;
   throw new RefusedError(
     `Cannot watch process ${pid} (${nameOf(pid)}): what this procout writes passes through it`,
-    ["Write the mirror to a file: procout --output=FILE"],
+    [
+      servesFiles(pid)
+        ? "Write the mirror to a file on a file system that the process does not serve"
+        : "Write the mirror to a file: procout --output=FILE",
+    ],
   );
 }
 

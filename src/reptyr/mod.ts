@@ -12,6 +12,7 @@ import { InspectedTarget } from "./inspect/inspected_target.ts";
 import { moveJob } from "./move/move_job.ts";
 import { releaseHeld } from "./serve/hold.ts";
 import { JobService } from "./serve/job_service.ts";
+import { requireAnswers } from "./move/served_stdio.ts";
 
 /**
  * Move process `pid` to the terminal of standard input and output, or to one that reads and writes them where they are
@@ -20,6 +21,8 @@ import { JobService } from "./serve/job_service.ts";
  */
 export async function move(options: MoveOptions): Promise<number> {
   using target = InspectedTarget.open(options);
+  if (options.forceStdio) await requireAnswers(target.facts, options.timeoutSeconds);
+  target.warn();
   using pty = Pty.open();
   verbose(`Opened a new pty: ${pty.name}`);
   // Before the first stop: from here on a signal waits until the target is whole, and ^C is a key. It stays so to the end

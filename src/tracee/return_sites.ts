@@ -30,13 +30,26 @@ export function findReturnSites(
   arch: Architecture,
   maps = readExecutableMaps(pid, tid) ?? [],
 ): ReturnSites | undefined {
+  const misses = new Misses();
+  const sites = locate(pid, tid, arch, maps, misses);
+  misses.keep(pid, tid);
+  return sites;
+}
+
+function locate(
+  pid: number,
+  tid: number,
+  arch: Architecture,
+  maps: readonly Mapping[],
+  misses: Misses,
+): ReturnSites | undefined {
   if (arch.signalFrames === undefined) return undefined;
   const { returningSyscall, sigreturns } = arch.signalFrames;
   const mappings = inSearchOrder(maps);
   const alignment = arch.instructionAlignment;
   const code = new CodeReader(pid, tid);
-  const syscall = search(code, mappings, [returningSyscall], alignment);
-  const sigreturn = search(code, mappings, sigreturns, alignment);
+  const syscall = search(code, mappings, [returningSyscall], alignment, misses);
+  const sigreturn = search(code, mappings, sigreturns, alignment, misses);
   const mapping = mappings.find(({ start, end }) =>
     sigreturn !== undefined && sigreturn >= start && sigreturn < end
   );
@@ -67,9 +80,11 @@ export function findReturnSitesEarly(pid: number): void {
   soughtEarly.add(pid);
   try {
     const maps = readExecutableMaps(pid, pid) ?? [];
+    const misses = new Misses();
     for (const arch of ARCHITECTURES) {
-      if (canPointTo(arch, maps)) findReturnSites(pid, pid, arch, maps);
+      if (canPointTo(arch, maps)) locate(pid, pid, arch, maps, misses);
     }
+    misses.keep(pid, pid);
   } catch {
     // Gone, or not ours to read.
   }
@@ -89,6 +104,7 @@ function search(
   mappings: readonly Mapping[],
   patterns: readonly Uint8Array[],
   alignment: number,
+  misses: Misses,
 ): bigint | undefined {
   let left = MOST_BYTES;
   for (const mapping of mappings) {
@@ -104,24 +120,40 @@ function search(
       if (patterns.some((pattern) => standsAt(code, mapping, address, pattern))) return address;
     }
     const { offset, isWhole } = searchMapping(code, mapping, patterns, alignment, left);
-    const isFinal = offset !== undefined ||
-      (isWhole && !code.isPartial(mapping) && isStillThere(code, mapping));
-    if (key !== undefined && isFinal) known.set(key, offset);
-    if (offset !== undefined) return mapping.start + BigInt(offset);
+    if (offset !== undefined) {
+      if (key !== undefined) known.set(key, offset);
+      return mapping.start + BigInt(offset);
+    }
+    if (key !== undefined && isWhole && !code.isPartial(mapping)) misses.add(key, mapping);
     left -= Number(mapping.end - mapping.start);
     if (left <= 0) return undefined;
   }
   return undefined;
 }
 
-/** A process that runs may have executed another program since: then something else was read, or nothing. */
-function isStillThere(
-  { pid, tid }: CodeReader,
-  { start, dev, inode, offset }: Mapping,
-): boolean {
-  return (readExecutableMaps(pid, tid) ?? []).some((one) =>
-    one.start === start && one.dev === dev && one.inode === inode && one.offset === offset
-  );
+/**
+ * Mappings that were searched in vain. A process that runs may have executed another program since its mappings were
+ * read: then something else was searched, or nothing. They are looked at once more, for all that was searched together:
+ * with thousands of mappings the kernel takes seconds to list them.
+ */
+class Misses {
+  readonly #searched: { readonly key: string; readonly mapping: Mapping }[] = [];
+
+  add(key: string, mapping: Mapping): void {
+    this.#searched.push({ key, mapping });
+  }
+
+  /** What is still there is known not to have the code. */
+  keep(pid: number, tid: number): void {
+    if (this.#searched.length === 0) return;
+    const now = readExecutableMaps(pid, tid) ?? [];
+    for (const { key, mapping: { start, dev, inode, offset } } of this.#searched) {
+      const isThere = now.some((one) =>
+        one.start === start && one.dev === dev && one.inode === inode && one.offset === offset
+      );
+      if (isThere) known.set(key, undefined);
+    }
+  }
 }
 
 function standsAt(

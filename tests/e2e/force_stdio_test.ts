@@ -316,7 +316,7 @@ while True:
 
   const faults: [string, string, number | string][] = [
     ["pidfd_getfd", "EPERM", 1],
-    ["pidfd_getfd", "EMFILE", 3],
+    ["pidfd_getfd", "EMFILE", 1],
     ["sendmsg", "EPERM", "1..2"],
     ["ptrace", "EPERM", "1..2"],
     ["ptrace", "EIO", "5..6"],

@@ -44,11 +44,17 @@ for line in sys.stdin:
 
 const withPython = requiresCapability(["mountns", "fuse", "users"], requires("python3", "cc"));
 
+/**
+ * With "forks", children that were born after the job was looked at, ask the server all the time; with "bears" they are
+ * children of the server, known only when that stands still.
+ */
+const OF_THE_JOB = ["member", "member,busy", "member,forks", "member,busy,bears"] as const;
+
 describe("a job with the server of a file system in it", () => {
   afterEach(assertNoneLeft);
 
   for (const shape of SHAPES) {
-    for (const options of ["member", "member,busy"] as const) {
+    for (const options of OF_THE_JOB) {
       requiresFuse(`is moved, and goes on to use that: ${options}, ${shape}`, () => {
         using job = new Served(options, shape);
         using moved = Moved.to(job.pid);
@@ -107,6 +113,7 @@ const UNTOLD: [string, ServerOptions, (server: FuseServer) => void][] = [
   ["that never answers", "none", (server) => server.silence()],
   ["whose server has ended", "none", (server) => server.end()],
   ["of another user", `user=${NOBODY}`, () => {}],
+  ["of a user namespace of its own", `user=${NOBODY},userns`, () => {}],
 ];
 
 for (const [which, options, prepare] of UNTOLD) {

@@ -3,8 +3,8 @@ import { assert, assertEquals } from "@std/assert";
 import { describe } from "@std/testing/bdd";
 import { x86_64 } from "../../src/arch/x86_64.ts";
 import { readExecutableMaps } from "../../src/proc/maps.ts";
-import { findReturnSites } from "../../src/tracee/return_sites.ts";
-import { isX86_64, requiresCompilerAnd } from "../support/programs.ts";
+import { findReturnSites, findReturnSitesEarly } from "../../src/tracee/return_sites.ts";
+import { isX86_64, requiresCompiler, requiresCompilerAnd } from "../support/programs.ts";
 import { startVictim } from "../support/victim.ts";
 
 /** Where nothing is mapped: the first page of a process. */
@@ -27,6 +27,26 @@ describe("the sites of a safety net", () => {
       );
       assertEquals(findReturnSites(pid, pid, x86_64, gone), undefined);
       assertEquals(findReturnSites(pid, pid, x86_64, maps), right);
+    },
+  );
+
+  requiresCompiler(
+    "are looked for in two readings of the mappings, however many are searched in vain",
+    () => {
+      using terminal = startVictim("threads", ["blocked", "1"]);
+      const { pid } = terminal;
+      const open = Deno.openSync;
+      let readings = 0;
+      try {
+        Deno.openSync = (path, options) => {
+          if (path.toString().endsWith("/maps")) readings++;
+          return open(path, options);
+        };
+        findReturnSitesEarly(pid);
+      } finally {
+        Deno.openSync = open;
+      }
+      assertEquals(readings, 2);
     },
   );
 });

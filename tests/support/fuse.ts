@@ -22,7 +22,15 @@ export function served(
 export const requiresFuse = requiresCapability(["mountns", "fuse", "users"], requiresCompiler);
 
 /** The words for `fuse_server`: what it says of them is in its file. */
-export type ServerOptions = "none" | "member" | "member,busy" | "busy" | `user=${number}`;
+export type ServerOptions =
+  | "none"
+  | "member"
+  | "member,busy"
+  | "member,forks"
+  | "member,busy,bears"
+  | "busy"
+  | `user=${number}`
+  | `user=${number},userns`;
 
 /** The program that serves the file system, which has said so on `terminal`. */
 export class FuseServer implements Disposable {

@@ -5,9 +5,13 @@
  * SOURCE. COMMAND has that open as descriptor 10, and FOLDER as its working directory. OPTIONS, joined by commas:
  *   member     the server is a child of COMMAND in its process group; else it has a session of its own
  *   busy       a further child in that group asks the server all the time
+ *   forks      a further child in that group has one child after another, each of which asks the server some hundred times
+ *   bears      the server itself has one child after another, each of which does the same
  *   user=N     only user N may use the file system, and COMMAND runs as that user
+ *   userns     with user=N: all is in a user namespace that this user has made, which the file system is mounted in
  *   none       nothing of this
- * Says `server PID`. SIGUSR1 makes the server read requests and never answer them.
+ * What is written to the file is thrown away. Says `server PID`, and as a member `written: COUNT` for each write. SIGUSR1
+ * makes the server read requests and never answer them.
  *
  * The protocol is that of <linux/fuse.h>: fuse(4).
  */
@@ -17,13 +21,19 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/wait.h>
 
 #define FILE_NODE 2
 #define HELD 10
 /* Without FUSE_MAX_PAGES the kernel asks for 32 pages at once. */
 #define MOST_BYTES (32 * 4096)
 
-static int device, source;
+/* What one of many children asks for. */
+#define MANY 300
+
+static int device, source, bears;
+static const char *path;
 static off_t size;
 static volatile sig_atomic_t silent;
 
@@ -52,6 +62,24 @@ static struct fuse_attr attributes(uint64_t node)
 	return attr;
 }
 
+/* A child of the server has no file there yet, which the server could not open while it does not serve. */
+static void bear(void)
+{
+	static pid_t child;
+	struct stat info;
+	if (child > 0 && waitpid(child, NULL, WNOHANG) == 0)
+		return;
+	child = fork();
+	if (child != 0)
+		return;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	close(device);
+	for (int times = 0; times < MANY; times++)
+		if (stat(path, &info))
+			break;
+	_exit(0);
+}
+
 static void serve_one(const struct fuse_in_header *in, const void *argument)
 {
 	switch (in->opcode) {
@@ -69,9 +97,12 @@ static void serve_one(const struct fuse_in_header *in, const void *argument)
 		answer(in->unique, found ? 0 : ENOENT, &out, found ? sizeof out : 0);
 		break;
 	}
+	case FUSE_SETATTR:
 	case FUSE_GETATTR: {
 		struct fuse_attr_out out = {.attr = attributes(in->nodeid)};
 		answer(in->unique, 0, &out, sizeof out);
+		if (bears)
+			bear();
 		break;
 	}
 	case FUSE_OPEN:
@@ -86,6 +117,13 @@ static void serve_one(const struct fuse_in_header *in, const void *argument)
 		size_t wanted = read_in->size < sizeof bytes ? read_in->size : sizeof bytes;
 		ssize_t count = pread(source, bytes, wanted, read_in->offset);
 		answer(in->unique, count < 0 ? errno : 0, bytes, count < 0 ? 0 : count);
+		break;
+	}
+	case FUSE_WRITE: {
+		const struct fuse_write_in *write_in = argument;
+		struct fuse_write_out out = {.size = write_in->size};
+		say("written: %u", write_in->size);
+		answer(in->unique, 0, &out, sizeof out);
 		break;
 	}
 	case FUSE_FLUSH:
@@ -135,6 +173,42 @@ static pid_t child_of_ours(int is_member)
 	return 0;
 }
 
+static void own_mounts(void)
+{
+	if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
+		fail("mount namespace");
+}
+
+static void become(unsigned uid)
+{
+	if (setresgid(uid, uid, uid) || setresuid(uid, uid, uid))
+		fail("setresuid");
+}
+
+static void map(const char *file, unsigned id)
+{
+	char text[40];
+	int fd = open(file, O_WRONLY | O_CLOEXEC);
+	snprintf(text, sizeof text, "0 %u 1", id);
+	if (fd < 0 || write(fd, text, strlen(text)) < 0)
+		fail(file);
+	close(fd);
+}
+
+static void enter_user_namespace(void)
+{
+	unsigned uid = getuid(), gid = getgid();
+	int groups;
+	if (unshare(CLONE_NEWUSER))
+		fail("user namespace");
+	groups = open("/proc/self/setgroups", O_WRONLY | O_CLOEXEC);
+	if (groups < 0 || write(groups, "deny", 4) < 0)
+		fail("setgroups");
+	close(groups);
+	map("/proc/self/uid_map", uid);
+	map("/proc/self/gid_map", gid);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc < 5) {
@@ -143,13 +217,29 @@ int main(int argc, char **argv)
 	}
 	const char *folder = argv[1], *user = strstr(argv[3], "user=");
 	unsigned uid = user == NULL ? 0 : atoi(user + strlen("user="));
-	char options[200];
+	int is_apart = strstr(argv[3], "userns") != NULL;
+	char options[200], file_path[300], device_path[300] = "/dev/fuse";
 	struct stat info;
 
-	if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
-		fail("mount namespace");
-	device = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+	bears = strstr(argv[3], "bears") != NULL;
+	snprintf(file_path, sizeof file_path, "%s/file", folder);
+	path = file_path;
 	source = open(argv[2], O_RDONLY | O_CLOEXEC);
+	if (is_apart) {
+		/* The device has to be opened by the program that mounts, which this machine's file may not allow that. */
+		snprintf(device_path, sizeof device_path, "%s/fuse", folder);
+		own_mounts();
+		if (mount("tmpfs", folder, "tmpfs", 0, "mode=755") || mknod(device_path, S_IFCHR | 0600, makedev(10, 229)) ||
+		    chown(device_path, uid, uid))
+			fail("device");
+		become(uid);
+		/* The files in /proc are this user's. */
+		prctl(PR_SET_DUMPABLE, 1);
+		enter_user_namespace();
+		uid = 0;
+	}
+	own_mounts();
+	device = open(device_path, O_RDWR | O_CLOEXEC);
 	if (device < 0 || source < 0 || fstat(source, &info))
 		fail("open");
 	size = info.st_size;
@@ -157,8 +247,8 @@ int main(int argc, char **argv)
 		 user == NULL ? ",allow_other" : "");
 	if (mount("fuse", folder, "fuse.victim", MS_NOSUID | MS_NODEV, options))
 		fail("mount");
-	if (user != NULL && (setresgid(uid, uid, uid) || setresuid(uid, uid, uid)))
-		fail("setresuid");
+	if (user != NULL)
+		become(uid);
 	pid_t server = child_of_ours(strstr(argv[3], "member") != NULL);
 	if (server == 0) {
 		signal(SIGUSR1, be_silent);
@@ -173,6 +263,15 @@ int main(int argc, char **argv)
 	if (strstr(argv[3], "busy") != NULL && child_of_ours(1) == 0)
 		while (fstat(HELD, &info) == 0)
 			;
+	if (strstr(argv[3], "forks") != NULL && child_of_ours(1) == 0)
+		for (;;) {
+			pid_t child = child_of_ours(1);
+			for (int times = 0; child == 0 && times < MANY; times++)
+				if (fstat(HELD, &info))
+					break;
+			if (child == 0 || waitpid(child, NULL, 0) < 0)
+				_exit(0);
+		}
 	say("server %d", (int)server);
 	execvp(argv[4], argv + 4);
 	fail("execvp");

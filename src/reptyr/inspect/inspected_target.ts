@@ -31,12 +31,21 @@ export class InspectedTarget implements Disposable {
   static open(options: MoveOptions): InspectedTarget {
     const facts = preflight(options.pid, options, readRecords);
     requireFilesFor(1 + facts.members.length);
-    warnAbout(facts, options);
     return new InspectedTarget(
       facts,
       options,
       orThrow(pidfdOpen(facts.pid), `pidfd_open(${facts.pid})`),
     );
+  }
+
+  /** Those of the first look. */
+  get facts(): PreflightFacts {
+    return this.#first;
+  }
+
+  /** Tell what the user should know before anything is done. */
+  warn(): void {
+    warnAbout(this.#first, this.#options);
   }
 
   get identity(): ProcessIdentity & { readonly pidfd: number } {
@@ -64,7 +73,6 @@ export class InspectedTarget implements Disposable {
   }
 }
 
-/** What the user should know before anything is done. */
 function warnAbout(
   { pid, members, inGroup, oldTerminal, status, targetSeccomp, sharedFilter }: PreflightFacts,
   { alone }: MoveOptions,

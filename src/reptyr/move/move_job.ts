@@ -7,7 +7,7 @@ import { firstOf, RefusedError, RemoteSyscallError, SyscallError } from "../../e
 import { O_RDWR } from "../../ffi/constants.ts";
 import { close, fchown } from "../../ffi/descriptor.ts";
 import { usleep } from "../../ffi/process.ts";
-import { verbose, writeStderr } from "../../log.ts";
+import { holdLines, verbose, writeStderr } from "../../log.ts";
 import { isLive, readStat, type Stat } from "../../proc/stat.ts";
 import type { Status } from "../../proc/status.ts";
 import { deviceFile } from "../../tty/master.ts";
@@ -55,6 +55,8 @@ import type { Attachment, LeftBehind } from "./attachment.ts";
 import { plainTermios } from "../../tty/settings.ts";
 import { plainness } from "../frontend/own_terminal.ts";
 import { setWindowSize } from "../../tty/window_size.ts";
+import { mayBeServed } from "../../proc/file_servers.ts";
+import { refuseOwnServers } from "./served_stdio.ts";
 
 /** Where to, and how. */
 export interface Course {
@@ -135,6 +137,8 @@ async function tryToMove(attempt: Attempt): Promise<Outcome> {
   const { facts, options, otherRecords, mayKeepSession, patience } = attempt;
   const progress = { isDone: false };
   using cleanup = new DisposableStack();
+  // Our own standard error output may be a file that a member serves, which takes nothing while it stands still.
+  if (mayBeServed(Deno.pid, Deno.pid, 2)) cleanup.use(holdLines());
   try {
     using job = await patience.wait(Job.stopping({
       target: facts.stat,
@@ -150,6 +154,7 @@ async function tryToMove(attempt: Attempt): Promise<Outcome> {
     if (target.terminal === undefined && !options.forceStdio) {
       throw new RefusedError(`Cannot move process ${target.pid}: it has just closed its terminal`);
     }
+    if (options.forceStdio) refuseOwnServers(job);
     const obstacle = blockingZombie(job);
     if (obstacle !== undefined && !mayKeepSession) return { kind: "blocked" };
     const keepsSession = obstacle !== undefined;
@@ -346,7 +351,6 @@ function equip(
   const controllingSlave = openSlave(O_RDWR);
   const wishes = job.members.map((member, index) => {
     const plan = moves[index]!;
-    const old = member.copyOldFds(plan, cleanup);
     const needed = plan.descriptions.map(({ index }) => slaves[index]!);
     const isTarget = member === job.target;
     const wanted = isTarget ? [...needed, controllingSlave] : needed;
@@ -358,13 +362,16 @@ function equip(
       cleanup.defer(() => close(opened));
       wanted.push(opened);
     }
-    return { member, plan, old, wanted, needed: needed.length, oldControlling };
+    return { member, plan, wanted, needed: needed.length, oldControlling };
   });
   makeRoom(wishes.map(({ member, plan, wanted }) => ({ member, plan, wanted: wanted.length })));
-  return interleave(wishes.map(({ member, plan, old, wanted, needed, oldControlling }) => {
+  return interleave(wishes.map(({ member, plan, wanted, needed, oldControlling }) => {
     const receive = function* (): Steps<MemberMove> {
       const given = yield* member.receiveFdsSteps(wanted);
       undo.defer(() => member.closeReceivedFds(given));
+      const old = given.length === 0
+        ? []
+        : yield* member.withRemoteSteps((remote) => member.keepingOld(remote, plan));
       const opened = given[needed + 1];
       const isControlled = opened !== undefined &&
         (yield* member.withRemoteSteps((remote) => isControlling(remote, member, opened)));

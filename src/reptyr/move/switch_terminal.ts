@@ -16,7 +16,6 @@ import { enterGroupStop } from "../../tracee/group_stop.ts";
 import { retrySyscall } from "../../tracee/retry_syscall.ts";
 import { DATA, isError, type RemoteSyscalls } from "../../tracee/remote_syscalls.ts";
 import { interleave, runToCompletion, type Steps } from "../../tracee/steps.ts";
-import { sendFds } from "./descriptors/send_fds.ts";
 import type { SignalSets } from "./session/hangup_signals.ts";
 import type { Job } from "./job/job.ts";
 import type { KnownRecord } from "../record/known_records.ts";
@@ -32,13 +31,13 @@ import {
   setForeground,
   takeTerminal,
 } from "./session/session.ts";
+import { ShellsEnd } from "./session/shells_end.ts";
 import { SighupShield } from "./session/sighup_shield.ts";
 import { discardPending } from "./session/signal_action.ts";
 import { swapDescriptors } from "./descriptors/replace_fds.ts";
 import { undoByCall } from "./undo/undo_call.ts";
 import { putZombiesOut } from "./job/zombies.ts";
 import { identityOf, isSame, type ProcessIdentity } from "../../proc/process_identity.ts";
-import { ShellsEnd } from "./session/shells_end.ts";
 
 /** A member with what it is to do, and what it has been given to do it. */
 export interface MemberMove {
@@ -49,7 +48,7 @@ export interface MemberMove {
   /** Of the target: one of those, on the new terminal and readable, and one on the old controlling terminal. */
   readonly controlling: number | undefined;
   readonly oldControlling: number | undefined;
-  /** Our copies of what they replace, to undo with; `undefined` where nothing was open. */
+  /** Further ones of what they replace, to undo with; `undefined` where nothing was open. */
   readonly old: readonly (number | undefined)[];
 }
 
@@ -173,7 +172,7 @@ function isHelper({ stat }: Member, target: Member): boolean {
 
 /**
  * Take the terminal that the job has left from a helper that leads the session there: it would be hung up with that.
- * `old` are our descriptors for it. Not where the terminal still has another foreground group to serve: TIOCNOTTY would
+ * `old` are its descriptors for it. Not where the terminal still has another foreground group to serve: TIOCNOTTY would
  * hang that up; and not where others are in the leader's group, which is the target's, too. The target is on its new terminal by now: what goes wrong here is no reason to fail.
  */
 function releaseOld(
@@ -187,11 +186,9 @@ function releaseOld(
   if (ttyNr === 0 || tpgid !== pgrp || oldFd === undefined) return;
   try {
     leader.withRemote((remote) => {
-      const fd = runToCompletion(sendFds(remote, leader.pidfd, [oldFd]))[0]!;
-      leader.closeLater(fd);
       const unmute = ignoreHangups(job, leader, undo);
-      remote.pushUndoFrame("ioctl", [fd, TIOCSCTTY, 0]);
-      const result = remote.syscall("ioctl", fd, TIOCNOTTY, 0);
+      remote.pushUndoFrame("ioctl", [oldFd, TIOCSCTTY, 0]);
+      const result = remote.syscall("ioctl", oldFd, TIOCNOTTY, 0);
       if (isError(result)) verbose(`Process ${leader.pid} has given up its old terminal before`);
       unmute();
     });
@@ -312,7 +309,7 @@ function* swap(
 ): Steps<void> {
   if (plan.descriptions.length === 0) return;
   const replacements = given.slice(0, plan.descriptions.length);
-  yield* swapDescriptors(remote, plan, replacements, (fd) => member.closeLater(fd));
+  yield* swapDescriptors(remote, plan, replacements, old);
   undo.defer(() => member.swapBack(plan, old));
   const numbers = plan.descriptions.flatMap(({ descriptors }) => descriptors.map(({ fd }) => fd));
   verbose(`Moved descriptors ${numbers.join(", ")} of process ${member.pid}`);

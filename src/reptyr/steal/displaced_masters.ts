@@ -90,7 +90,6 @@ function silence(process: ProcessIdentity, { master, index }: Pty): void {
       holders: [process],
       index,
       isWanted: ({ tid, fd }) => kcmp(Deno.pid, tid, KCMP_FILE, master, fd) === 0,
-      before: master,
       replacement: silent,
     }, STOP_SECONDS);
     if (losses.length > 0) verbose(`Process ${process.pid} goes on without its terminal`);

@@ -4,6 +4,7 @@
  */
 import { firstOf, RefusedError, TraceeDiedError } from "../../errors.ts";
 import { verbose } from "../../log.ts";
+import { servesFiles } from "../../proc/file_servers.ts";
 import { findMasterHolders } from "../../proc/masters.ts";
 import { readStat } from "../../proc/stat.ts";
 import { readRuns, type Runs } from "../../proc/runs.ts";
@@ -55,7 +56,6 @@ export async function takeMaster(
     holders: facts.holders,
     index: wanted.index,
     isWanted: (held) => isSameMaster(held, master, wanted),
-    before: master,
     replacement,
   };
   try {
@@ -79,8 +79,6 @@ export interface Replacing {
   readonly index: number;
   /** Whether a descriptor on a master of that index is to be replaced. */
   readonly isWanted: (held: Held) => boolean;
-  /** Our own descriptor of what is replaced, to undo with. */
-  readonly before: number;
   /** What takes its place. */
   readonly replacement: number;
 }
@@ -142,8 +140,8 @@ function replaceWith(
   );
   movers.forEach(({ member, plan }, index) =>
     unlessDead(() => {
-      swap(member, plan, given[index] ?? []);
-      undo.defer(() => member.swapBack(plan, [what.before]));
+      const old = swap(member, plan, given[index] ?? []);
+      if (old.length > 0) undo.defer(() => member.swapBack(plan, old));
     })
   );
   for (const { member } of movers) unlessDead(() => member.commit());
@@ -162,7 +160,11 @@ class Holders implements Disposable {
     let wave = holders;
     while (wave.length > 0) {
       all.#gate.admit(wave);
-      for (const process of wave) yield* all.#stop(process, deadline);
+      const [clients, servers] = [false, true].map((serves) =>
+        wave.filter(({ pid }) => servesFiles(pid) === serves)
+      );
+      // One that waits for a file of another of them stops only when it has its answer.
+      for (const process of [...clients!, ...servers!]) yield* all.#stop(process, deadline);
       // Those that were forked meanwhile; who is stopped forks no more.
       wave = findMasterHolders(index).holders.map(({ pid }) => identityOf(pid))
         .filter(({ pid }) => !all.#members.has(pid) && all.#descendsFromMember(pid));
@@ -203,11 +205,14 @@ class Holders implements Disposable {
   }
 }
 
-function swap(member: Member, plan: MovePlan, given: readonly number[]): void {
-  if (given.length === 0) return;
-  member.withRemote((remote) =>
-    runToCompletion(swapDescriptors(remote, plan, given, (fd) => member.closeLater(fd)))
-  );
+/** What it has replaced, to undo with. */
+function swap(member: Member, plan: MovePlan, given: readonly number[]): (number | undefined)[] {
+  if (given.length === 0) return [];
+  return member.withRemote((remote) => {
+    const old = runToCompletion(member.keepingOld(remote, plan));
+    runToCompletion(swapDescriptors(remote, plan, given, old));
+    return old;
+  });
 }
 
 /** The member's descriptors that are to be replaced. */

@@ -16,16 +16,38 @@ import type { MovedDescriptor, MovePlan, Registration } from "./plan.ts";
 import { closeAll, duplicate } from "./remote_fd.ts";
 
 /**
+ * Further descriptors, in the target, of the open file descriptions that `plan` replaces, in the same order; `undefined`
+ * for those that were closed. As long as they are open all can be undone, with us and without us. Each is given to `keep`
+ * as soon as it is open.
+ *
+ * They are in the target and not in this program, for a file may be anybody's: where a program serves its file system,
+ * close(2) waits for an answer.
+ */
+export function* copyOldFds(
+  remote: RemoteSyscalls,
+  { descriptions }: MovePlan,
+  keep: (fd: number) => void,
+): Steps<(number | undefined)[]> {
+  const old: (number | undefined)[] = [];
+  for (const { descriptors: [first], wasClosed } of descriptions) {
+    const copy = wasClosed ? undefined : yield* duplicate(remote, first!.fd);
+    if (copy !== undefined) keep(copy);
+    old.push(copy);
+  }
+  return old;
+}
+
+/**
  * Carry out `plan`; `replacements` are the target's descriptors for `plan.descriptions`, in the same
  * order, none of them below FIRST_FREE; `undefined` for those that are to be closed. The others are closed at the end.
- * After a throw all is as it was, but for the replacements, which are the caller's then. What else was opened on the way
- * is given to `closeLater`: until that is closed, all can be undone without us.
+ * `old` is what {@linkcode keepOld} has returned. After a throw all is as it was, but for the replacements, which are the
+ * caller's then.
  */
 export function* swapDescriptors(
   remote: RemoteSyscalls,
   plan: MovePlan,
   replacements: readonly (number | undefined)[],
-  closeLater: (fd: number) => void,
+  old: readonly (number | undefined)[],
 ): Steps<void> {
   using undo = new DisposableStack();
 
@@ -53,11 +75,12 @@ export function* swapDescriptors(
       }
       continue;
     }
-    const old = yield* duplicate(remote, descriptors[0]!.fd);
-    closeLater(old);
+    const before = old[index]!;
     for (const descriptor of descriptors) {
-      undo.defer(() => retrySyscall(() => runToCompletion(duplicateOver(remote, old, descriptor))));
-      remote.pushUndoFrame("dup3", [old, descriptor.fd, dup3Flags(descriptor)]);
+      undo.defer(() =>
+        retrySyscall(() => runToCompletion(duplicateOver(remote, before, descriptor)))
+      );
+      remote.pushUndoFrame("dup3", [before, descriptor.fd, dup3Flags(descriptor)]);
       yield* duplicateOver(remote, replacement, descriptor);
     }
   }

@@ -1,6 +1,7 @@
 /** Stopping a whole job: the target, the others that move with it, and the children they just got. */
 import { HeldUpError, RefusedError, SyscallError, TraceeDiedError } from "../../../errors.ts";
 import { verbose } from "../../../log.ts";
+import { servesFiles } from "../../../proc/file_servers.ts";
 import { isLive, readStat, type Stat } from "../../../proc/stat.ts";
 import { listTids, readChildren } from "../../../proc/tasks.ts";
 import { commitAll } from "./failure.ts";
@@ -11,7 +12,8 @@ import type { KnownRecord } from "../../record/known_records.ts";
 import { FreezerWatch } from "../../../tracee/frozen.ts";
 import { interleave } from "../../../tracee/steps.ts";
 import { tooMany, untilInterruptible } from "../../../tracee/stop_threads.ts";
-import type { Deadline, Waits } from "../../../tracee/wait.ts";
+import { findReturnSitesEarly } from "../../../tracee/return_sites.ts";
+import { Deadline, type Waits } from "../../../tracee/wait.ts";
 import { Member } from "./member.ts";
 import { memberOf } from "./seized.ts";
 import { isAlive, type ProcessIdentity } from "../../../proc/process_identity.ts";
@@ -28,18 +30,25 @@ export interface JobOptions {
   readonly deadline: Deadline;
 }
 
+/** Threads stop within microseconds, but for those that wait for somebody. */
+const SERVED_SECONDS = 0.1;
+
 type Admitted = ProcessIdentity & Pick<JobMember, "byRecord">;
 
 /** All processes of a job, stopped. The first is the target. */
 export class Job implements Disposable {
   readonly #members = new Map<number, Member>();
+  /** Those that were stopped as servers of file systems. */
+  readonly #servers = new Map<number, Admitted>();
+  readonly #target: number;
   /** Who may be stopped and signalled: the members. */
   readonly gate = new Gate();
   readonly #record: KnownRecord | undefined;
   /** The others do not move: they are only to leave the target's group. */
   readonly alone: boolean;
 
-  private constructor({ bystanders, record, alone }: JobOptions) {
+  private constructor({ target, bystanders, record, alone }: JobOptions) {
+    this.#target = target.pid;
     this.gate.bar(bystanders);
     this.#record = record;
     this.alone = alone;
@@ -54,14 +63,13 @@ export class Job implements Disposable {
     using undo = new DisposableStack();
     const job = undo.use(new Job(options));
     yield* untilInterruptible([target, ...others].map(({ pid }) => pid), deadline);
-    yield* job.#add([{ ...target, byRecord: false }, ...others], deadline, target.pid);
-    yield* job.#addAll(job.#newborn(), deadline);
+    yield* job.#addAll([{ ...target, byRecord: false }, ...others], deadline);
     undo.move();
     return job;
   }
 
   get target(): Member {
-    return this.members[0]!;
+    return this.#members.get(this.#target)!;
   }
 
   /** All but the target. */
@@ -70,7 +78,9 @@ export class Job implements Disposable {
   }
 
   get members(): readonly Member[] {
-    return [...this.#members.values()];
+    const target = this.#members.get(this.#target);
+    const others = [...this.#members.values()].filter((member) => member !== target);
+    return target === undefined ? others : [target, ...others];
   }
 
   /**
@@ -136,15 +146,64 @@ export class Job implements Disposable {
     yield* this.#addAll(this.#newborn(), deadline);
   }
 
+  /**
+   * Stop `processes`, and the children that they get meanwhile, until there are no more. Servers of file systems come last,
+   * one after another, when no one else is left: a process that waits for one stops only when it has its answer.
+   */
   *#addAll(processes: readonly Admitted[], deadline: Deadline): Waits<void> {
-    for (let wave = processes; wave.length > 0; wave = this.#newborn()) {
-      if (deadline.passed) throw tooMany(this.target.pid, wave[0]!.pid, deadline);
-      yield* this.#add(wave, deadline);
+    // While nobody stands still.
+    for (const { pid } of processes) findReturnSitesEarly(pid);
+    const servers: Admitted[] = [];
+    let wave = processes;
+    for (;;) {
+      const known = new Set(servers.map(({ pid }) => pid));
+      const fresh = wave.filter(({ pid }) => !known.has(pid));
+      const serving = new Set(fresh.filter(({ pid }) => servesFiles(pid)));
+      servers.push(...serving);
+      const clients = fresh.filter((one) => !serving.has(one));
+      const turn = clients.length > 0 ? clients : servers.splice(0, 1);
+      const [first] = turn;
+      if (first === undefined) return;
+      if (wave !== processes && deadline.passed) throw tooMany(this.#target, first.pid, deadline);
+      if (clients.length === 0) this.#servers.set(first.pid, first);
+      servers.push(...yield* this.#whileServed(this.#add(turn, deadline)));
+      wave = this.#newborn();
     }
   }
 
-  /** Stop `processes`, which the rule names. Those that have ended meanwhile are passed over, but not `target`. */
-  *#add(found: readonly Admitted[], deadline: Deadline, target?: number): Waits<void> {
+  /**
+   * Those who are stopped last may have children, too, which wait for one that stands still already. When it takes long, all
+   * servers are let go again; they are returned, and are to be stopped once more.
+   */
+  *#whileServed(waits: Waits<void>): Waits<Admitted[]> {
+    const letGo: Admitted[] = [];
+    const patience = new Deadline(SERVED_SECONDS);
+    for (let turn = waits.next(); turn.done !== true;) {
+      if (patience.passed) letGo.push(...this.#letServersGo());
+      try {
+        yield turn.value;
+      } catch (error) {
+        turn = waits.throw(error);
+        continue;
+      }
+      turn = waits.next();
+    }
+    return letGo;
+  }
+
+  #letServersGo(): Admitted[] {
+    const stopped = [...this.#servers.values()].filter(({ pid }) => this.#members.has(pid));
+    for (const { pid } of stopped) {
+      const member = this.#members.get(pid)!;
+      this.#members.delete(pid);
+      member[Symbol.dispose]();
+      verbose(`Let process ${pid} go again, which serves a file system`);
+    }
+    return stopped;
+  }
+
+  /** Stop `processes`, which the rule names. Those that have ended meanwhile are passed over, but not the target. */
+  *#add(found: readonly Admitted[], deadline: Deadline): Waits<void> {
     const processes = found.filter(({ byRecord }) => !byRecord || this.#record !== undefined);
     this.gate.admit(processes.filter(({ byRecord }) => !byRecord));
     this.gate.admit(processes.filter(({ byRecord }) => byRecord), this.#record?.authority);
@@ -158,13 +217,17 @@ export class Job implements Disposable {
         memberOf(pid, seized);
       } catch (error) {
         const ended = error instanceof TraceeDiedError || error instanceof RefusedError;
-        if (pid === target || !ended || isAlive(processes[index]!)) throw error;
+        if (pid === this.#target || !ended || isAlive(processes[index]!)) throw error;
       }
     });
   }
 
-  /** Members that nobody has stopped yet. New members can only be forked by unstopped members. */
+  /**
+   * Members that nobody has stopped yet. New members can only be forked by unstopped members. None as long as the
+   * target runs: it serves a file system then, and its turn comes.
+   */
   #newborn(): JobMember[] {
+    if (!this.#members.has(this.#target)) return [];
     const table = childrenOf(this.members.map(({ pid }) => pid))
       .filter((pid) => !this.#members.has(pid))
       .map((pid) => readStat(pid))

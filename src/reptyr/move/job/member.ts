@@ -1,8 +1,6 @@
 /** One process of the job while it is stopped, and what is to be done with it. */
 import { GivenUpError, RefusedError } from "../../../errors.ts";
 import { close } from "../../../ffi/descriptor.ts";
-import { pidfdGetfd } from "../../../ffi/process.ts";
-import { orThrow } from "../../../ffi/raw.ts";
 import type { Descriptor } from "../../../proc/fds.ts";
 import { limitFor, readOpenFilesLimit } from "../../../proc/limits.ts";
 import type { Stat } from "../../../proc/stat.ts";
@@ -15,7 +13,6 @@ import { runToCompletion, type Steps } from "../../../tracee/steps.ts";
 import type { Tracee } from "../../../tracee/tracee.ts";
 import { Deadline, waitOut, type Waits } from "../../../tracee/wait.ts";
 import { FileRoom } from "../descriptors/file_room.ts";
-import { serversLast } from "./file_servers.ts";
 import type { AskedProcess, Gate } from "../../gate/gate.ts";
 import { sendFds } from "../descriptors/send_fds.ts";
 import { type MemberFacts, openPidfd, readFacts } from "./member_facts.ts";
@@ -24,13 +21,15 @@ import type { MovePlan } from "../descriptors/plan.ts";
 import { closeAll, FIRST_FREE } from "../descriptors/remote_fd.ts";
 import { memberOf, requireTriedFilter, type Settled, settled } from "./seized.ts";
 import { withOwnDescriptors } from "../descriptors/kcmp.ts";
-import { swapDescriptors } from "../descriptors/replace_fds.ts";
+import { copyOldFds, swapDescriptors } from "../descriptors/replace_fds.ts";
 import type { ProcessIdentity } from "../../../proc/process_identity.ts";
 
 /** A stopped process of the job. Disposing lets it go as it is then. */
 export class Member implements Disposable {
   readonly #cleanup: DisposableStack;
   readonly #unneeded: number[] = [];
+  /** To undo with: closed by {@linkcode commit}, by {@linkcode swapBack}, or at the end. */
+  #kept: number[] = [];
   #loan: RemoteSyscalls | undefined;
   #abandoned = false;
   /** What {@linkcode makeRoom} has changed, for as long as there is a loan. */
@@ -93,7 +92,7 @@ export class Member implements Disposable {
   /**
    * Stop all of `processes` that `gate` admits, at the same time. For each there is one result, of which
    * {@linkcode memberOf} makes a member or an error. What can be looked up while they run is looked up before the first is
-   * asked. The servers of file systems come last: a process that waits for one stops only when it has its answer.
+   * asked.
    */
   static *seizingAll(
     processes: readonly ProcessIdentity[],
@@ -102,7 +101,6 @@ export class Member implements Disposable {
   ): Waits<Settled<Member>[]> {
     const pids = processes.map(({ pid }) => pid);
     for (const pid of pids) findReturnSitesEarly(pid);
-    const turns = serversLast(pids);
     const freezers = new FreezerWatch(pids);
     const frozen = freezers.look();
     awaitBlockedCalls(pids);
@@ -110,22 +108,17 @@ export class Member implements Disposable {
     const timeoutSeconds = deadline.seconds;
     let asked: Settled<AskedProcess>[] = [];
     try {
-      for (const turn of turns) {
-        asked = turn.map(([index, pid]) =>
-          settled(() => {
-            if (frozen.has(pid)) throw frozen.get(pid);
-            return gate.ask(processes[index]!, { timeoutSeconds, deadline });
-          })
-        );
-        for (const [at, one] of asked.entries()) {
-          const [index] = turn[at]!;
-          stopped[index] = "error" in one ? one : yield* memberFrom(one.value);
-        }
-      }
+      asked = processes.map((process) =>
+        settled(() => {
+          if (frozen.has(process.pid)) throw frozen.get(process.pid);
+          return gate.ask(process, { timeoutSeconds, deadline });
+        })
+      );
+      for (const one of asked) stopped.push("error" in one ? one : yield* memberFrom(one.value));
     } catch (error) {
       using all = new DisposableStack();
       for (const one of asked) if ("value" in one) all.defer(() => one.value.callOff(error));
-      for (const one of Object.values(stopped)) if ("value" in one) all.use(one.value);
+      for (const one of stopped) if ("value" in one) all.use(one.value);
       throw error;
     }
     // In version 2 of cgroups one that is frozen stops all the same, and does nothing that is asked of it then.
@@ -233,6 +226,7 @@ export class Member implements Disposable {
     this.#loan?.leaveToSigframes();
     this.#loan = undefined;
     this.#unneeded.length = 0;
+    this.#kept.length = 0;
   }
 
   /** Have a descriptor of the process closed by {@linkcode giveBack}. */
@@ -242,7 +236,8 @@ export class Member implements Disposable {
 
   /** What has been done is to stay, also if we are killed. */
   commit(): void {
-    this.#loan?.commit(this.#unneeded);
+    this.#loan?.commit([...this.#unneeded, ...this.#kept]);
+    this.#needNoMore(this.#kept);
   }
 
   /** Give the process its registers back, with nothing left open that it needs no more. */
@@ -291,32 +286,27 @@ export class Member implements Disposable {
     this.undo((remote) => runToCompletion(closeAll(remote, descriptors)));
   }
 
-  /** Copies, of our own, of the open file descriptions that `plan` replaces; `undefined` for those that were closed. */
-  copyOldFds({ descriptions }: MovePlan, cleanup: DisposableStack): (number | undefined)[] {
-    return descriptions.map(({ descriptors: [first], wasClosed }) => {
-      if (wasClosed) return undefined;
-      const copy = orThrow(
-        pidfdGetfd(this.pidfd, first!.fd),
-        `pidfd_getfd(${this.pidfd}, ${first!.fd})`,
-      );
-      cleanup.defer(() => close(copy));
-      return copy;
+  /** {@linkcode keepOld}, until what is done is to stay or has been undone. */
+  *keepingOld(remote: RemoteSyscalls, plan: MovePlan): Steps<(number | undefined)[]> {
+    return yield* copyOldFds(remote, plan, (fd) => this.#kept.push(fd));
+  }
+
+  /** Undo a swap with what {@linkcode keepingOld} kept. */
+  swapBack(plan: MovePlan, old: readonly (number | undefined)[]): void {
+    this.undo((remote) => {
+      const current = runToCompletion(copyOldFds(remote, plan, (fd) => this.closeLater(fd)));
+      runToCompletion(swapDescriptors(remote, plan, old, current));
+      this.#kept = this.#kept.filter((fd) => !old.includes(fd));
     });
   }
 
-  /** Undo a swap with what {@linkcode keepOld} kept. */
-  swapBack(plan: MovePlan, old: readonly (number | undefined)[]): void {
-    this.undo((remote) => {
-      const given = runToCompletion(
-        sendFds(remote, this.pidfd, old.filter((fd) => fd !== undefined)),
-      );
-      const replacements = old.map((fd) => fd === undefined ? undefined : given.shift());
-      runToCompletion(swapDescriptors(remote, plan, replacements, (fd) => this.closeLater(fd)));
-    });
+  #needNoMore(fds: number[]): void {
+    this.#unneeded.push(...fds.splice(0));
   }
 
   [Symbol.dispose](): void {
     using _ = this.#cleanup;
+    this.#needNoMore(this.#kept);
     this.restoreState();
   }
 }
