@@ -25,6 +25,15 @@ export class SyscallError extends Error implements KernelReason {
   }
 }
 
+/** A ptrace(2) request failed: the thread was left in the state that it was in, or in an unknown one. */
+export class PtraceError extends SyscallError {
+  override readonly name = "PtraceError";
+
+  constructor(readonly request: string, readonly tid: number, why: KernelReason) {
+    super(`ptrace(${request}, ${tid})`, why);
+  }
+}
+
 /** A system call that we made the tracee perform failed there. */
 export class RemoteSyscallError extends SyscallError {
   override readonly name = "RemoteSyscallError";
@@ -39,7 +48,7 @@ export class TraceeDiedError extends Error {
   override readonly name = "TraceeDiedError";
 
   constructor(readonly pid: number) {
-    super(`Process ${pid} ended while it was being moved`);
+    super(`Process ${pid} ended while it was being worked on`);
   }
 }
 

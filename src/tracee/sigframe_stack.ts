@@ -28,7 +28,7 @@ export interface SigframePlace {
   readonly stack: { readonly start: bigint; readonly end: bigint };
 }
 
-/** `undefined` where there can be none: see `--verbose` of the move. `filter` is what the thread is under, if it is. */
+/** `undefined` where no frames can be laid. `filter` is what the thread is under, if it is. */
 export function findSigframePlace(
   pid: number,
   tid: number,

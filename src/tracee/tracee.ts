@@ -278,7 +278,7 @@ function architectureOfThread(pid: number, tid: number): Architecture {
   const why = unsupportedProgram(readWordBytes(pid, tid)) ??
     "it runs in a mode of this processor that is not supported here " +
       `(its register set has ${registers.length} bytes)`;
-  throw new RefusedError(`Cannot move process ${pid}: ${why}`);
+  throw new RefusedError(`Process ${pid} cannot be traced: ${why}`);
 }
 
 let isUnderFilter: boolean | undefined;

@@ -70,7 +70,7 @@ export class Pty implements Disposable {
     return new Pty(master, indexOf(master));
   }
 
-  /** Whether the master under our descriptor is another one by now: `reptyr -T` has taken ours. */
+  /** Whether the master under our descriptor is another one by now: another program has taken ours. */
   get isTaken(): boolean {
     return indexOf(this.master) !== this.index;
   }
