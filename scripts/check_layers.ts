@@ -15,6 +15,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   proc: ["ffi"],
   arch: [],
   ffi: [],
+  "brands.ts": [],
   "errors.ts": [],
   "log.ts": [],
   "struct.ts": [],
@@ -47,7 +48,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
 /** How many modules a file of src may import. The root of a command may import more. */
 const MAX_IMPORTS = 48;
 /** Files that every layer may import: they know nothing of processes and terminals. */
-const COMMON = ["errors.ts", "log.ts", "struct.ts"];
+const COMMON = ["brands.ts", "errors.ts", "log.ts", "struct.ts"];
 /** Who stands in front of every signal and ptrace request of src/reptyr, and how these are made. */
 const GATE = "src/reptyr/gate/gate.ts";
 const GATED = [

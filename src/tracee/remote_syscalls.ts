@@ -9,6 +9,13 @@
  * From `begin` to the end of the scope no `await` may stand: if this program died in between, the
  * thread would go on at our instruction with our registers, and only a safety net brings it back.
  */
+import {
+  plus,
+  type RemoteAddress,
+  remoteAddress,
+  type RemoteArgument,
+  type RemoteFd,
+} from "../brands.ts";
 import type { Registers, SyscallName } from "../arch/mod.ts";
 import { HeldUpError, RemoteSyscallError, TraceeDiedError } from "../errors.ts";
 import {
@@ -45,7 +52,7 @@ export const DATA = Symbol("address of data");
 /** A call by its name, as {@linkcode RemoteSyscalls.undoIfKilled} takes it. */
 type UndoingCall = readonly [
   name: SyscallName,
-  args: readonly (number | bigint | typeof DATA)[],
+  args: readonly (RemoteArgument | typeof DATA)[],
 ];
 
 export interface UndoOptions extends PushOptions {
@@ -64,7 +71,7 @@ export class RemoteSyscalls implements Disposable {
   readonly #vectors: VectorRegisters | undefined;
   #net: SigframeStack | undefined;
   #clock: ScopeTimer | undefined;
-  #scratch: bigint | undefined;
+  #scratch: RemoteAddress | undefined;
   #interruptedSyscall: InterruptedSyscall | undefined;
 
   private constructor(tracee: Tracee) {
@@ -106,12 +113,12 @@ export class RemoteSyscalls implements Disposable {
    */
   pushUndoFrame(
     name: SyscallName,
-    args: readonly (number | bigint | typeof DATA)[],
+    args: readonly (RemoteArgument | typeof DATA)[],
     options: UndoOptions = {},
-  ): bigint | undefined {
+  ): RemoteAddress | undefined {
     const { instead } = options;
     const calls: UndoingCall[] = [[name, args], ...instead === undefined ? [] : [instead]];
-    return this.#net?.push((address) => {
+    const pushed = this.#net?.push((address) => {
       for (const [name, args] of calls) {
         const values = args.map((arg) => arg === DATA ? address : BigInt(arg));
         if (this.#mayMake(name, values)) return this.#call(name, values);
@@ -119,6 +126,7 @@ export class RemoteSyscalls implements Disposable {
       this.#tracee.leftUndone.add(name);
       return undefined;
     }, options);
+    return pushed === undefined ? undefined : remoteAddress(pushed);
   }
 
   /** Whether this program may be killed during the scope without harm to the thread. */
@@ -127,13 +135,13 @@ export class RemoteSyscalls implements Disposable {
   }
 
   /** For clone(2): the stack of a child that never is to run, and ends if it does. 0: the one that we use. */
-  get stackOfChild(): bigint {
+  get stackOfChild(): RemoteAddress {
     const call = this.#mayMake("exit", [0n]) ? "exit" : "exit_group";
-    return this.#net?.forChild(this.#call(call, [0n])) ?? 0n;
+    return remoteAddress(this.#net?.forChild(this.#call(call, [0n])) ?? 0n);
   }
 
   /** All that has been done is to stay, also if this program is killed; but for descriptors `unneeded`. */
-  commit(unneeded: readonly number[] = []): void {
+  commit(unneeded: readonly RemoteFd[] = []): void {
     const net = this.#net;
     if (net === undefined || this.#clock === undefined) return;
     net.commit();
@@ -146,12 +154,12 @@ export class RemoteSyscalls implements Disposable {
    * negated error number. Only calls that cannot block may be made: a blocked one would have to be
    * interrupted, and would overwrite the restart data of the call the thread was in.
    */
-  syscall(name: SyscallName, ...args: readonly (number | bigint)[]): bigint {
+  syscall(name: SyscallName, ...args: readonly RemoteArgument[]): bigint {
     return runToCompletion(this.call(name, ...args));
   }
 
   /** {@linkcode syscall} in steps, for {@linkcode overlap}. */
-  *call(name: SyscallName, ...args: readonly (number | bigint)[]): Steps<bigint> {
+  *call(name: SyscallName, ...args: readonly RemoteArgument[]): Steps<bigint> {
     let covered = this.#prepare(name, args);
     const thread = this.#thread;
     const { mayBeInside } = thread;
@@ -164,12 +172,12 @@ export class RemoteSyscalls implements Disposable {
   }
 
   /** As {@linkcode syscall}; an error number becomes RemoteSyscallError. */
-  syscallOrThrow(name: SyscallName, ...args: readonly (number | bigint)[]): bigint {
+  syscallOrThrow(name: SyscallName, ...args: readonly RemoteArgument[]): bigint {
     return runToCompletion(this.callOrThrow(name, ...args));
   }
 
   /** {@linkcode syscallOrThrow} in steps. */
-  *callOrThrow(name: SyscallName, ...args: readonly (number | bigint)[]): Steps<bigint> {
+  *callOrThrow(name: SyscallName, ...args: readonly RemoteArgument[]): Steps<bigint> {
     const result = yield* this.call(name, ...args);
     return isError(result)
       ? this.check(result, `${name}(${args.map(formatArgument).join(", ")})`)
@@ -229,22 +237,18 @@ export class RemoteSyscalls implements Disposable {
    * without one a mapping of its own, not the stack below the stack pointer, where other threads' and coroutines'
    * stacks may lie.
    */
-  get scratch(): bigint {
+  get scratch(): RemoteAddress {
     return runToCompletion(this.mapScratch());
   }
 
   /** {@linkcode scratch} in steps. */
-  *mapScratch(): Steps<bigint> {
+  *mapScratch(): Steps<RemoteAddress> {
     const scratch = this.#net?.scratch ?? this.#scratch;
-    if (scratch !== undefined) return scratch;
-    const mapped = yield* this.callOrThrow(
-      "mmap",
-      0,
-      SCRATCH_SIZE,
-      PROT_READ | PROT_WRITE,
-      MAP_PRIVATE | MAP_ANONYMOUS,
-      -1,
-      0,
+    if (scratch !== undefined) return remoteAddress(scratch);
+    const access = PROT_READ | PROT_WRITE;
+    const flags = MAP_PRIVATE | MAP_ANONYMOUS;
+    const mapped = remoteAddress(
+      yield* this.callOrThrow("mmap", 0, SCRATCH_SIZE, access, flags, -1, 0),
     );
     this.#scratch = mapped;
     this.pushUndoFrame("munmap", [mapped, SCRATCH_SIZE], { always: true });
@@ -252,15 +256,15 @@ export class RemoteSyscalls implements Disposable {
   }
 
   /** Write to the scratch page. */
-  write(bytes: Uint8Array<ArrayBuffer>, offset = 0): bigint {
-    const address = this.scratch + BigInt(offset);
+  write(bytes: Uint8Array<ArrayBuffer>, offset = 0): RemoteAddress {
+    const address = plus(this.scratch, offset);
     writeMemory(this.#tid, address, bytes);
     return address;
   }
 
   /** Read from the scratch page. */
   read(length: number, offset = 0): Uint8Array<ArrayBuffer> {
-    return readMemory(this.#tid, this.scratch + BigInt(offset), length);
+    return readMemory(this.#tid, plus(this.scratch, offset), length);
   }
 
   /**
@@ -347,7 +351,7 @@ export class RemoteSyscalls implements Disposable {
   }
 
   /** Of a call that the filter forbids, what is to be done when the thread enters the kernel. */
-  #prepare(name: SyscallName, args: readonly (number | bigint)[]): CoveredCall | undefined {
+  #prepare(name: SyscallName, args: readonly RemoteArgument[]): CoveredCall | undefined {
     const isFirst = this.#clock === undefined;
     if (isFirst) this.#leaveParkedCall();
     const { arch, callFilter } = this.#tracee;
@@ -416,6 +420,6 @@ export function isError(result: bigint): boolean {
   return result < 0n && result >= -MAX_ERRNO;
 }
 
-function formatArgument(arg: number | bigint): string {
+function formatArgument(arg: RemoteArgument): string {
   return arg > 0xffff ? `0x${arg.toString(16)}` : `${arg}`;
 }

@@ -33,7 +33,7 @@ import type { JobRecord } from "../record/job_record.ts";
 import { type KnownRecord, readRecords, recordFor } from "../record/known_records.ts";
 import { tellLeftUndone, warnOfForbiddenReturns } from "./left_undone.ts";
 import { OldScreen } from "./screen/old_screen.ts";
-import { makeRoom } from "./make_room.ts";
+import { countOf, makeRoom } from "./make_room.ts";
 import { isDriven, type OldSettings, oldSettings } from "./screen/old_settings.ts";
 import { isForeground } from "./session/old_shell.ts";
 import { fdsOn, type OldTerminal } from "../inspect/old_terminal.ts";
@@ -347,35 +347,30 @@ function equip(
   const wishes = job.members.map((member, index) => {
     const plan = moves[index]!;
     const old = member.copyOldFds(plan, cleanup);
-    const needed = plan.descriptions.map(({ index }) => slaves[index]!);
+    const replacements = plan.descriptions.map(({ index }) => slaves[index]!);
     const isTarget = member === job.target;
-    const wanted = isTarget ? [...needed, controllingSlave] : needed;
     const oldControlling = isTarget ? descriptorOnControlling(member, terminal) : undefined;
     const isMissing = isTarget && oldControlling === undefined && member.stat.ttyNr !== 0 &&
       (leadsSession(member) || how.alone && isForeground(member.stat) && job.others.length > 0);
     const opened = isMissing ? openControlling(member) : undefined;
-    if (opened !== undefined) {
-      cleanup.defer(() => close(opened));
-      wanted.push(opened);
-    }
-    return { member, plan, old, wanted, needed: needed.length, oldControlling };
+    if (opened !== undefined) cleanup.defer(() => close(opened));
+    const sent = {
+      replacements,
+      controlling: isTarget ? controllingSlave : undefined,
+      oldControlling: opened,
+    };
+    return { member, plan, old, sent, oldControlling };
   });
-  makeRoom(wishes.map(({ member, plan, wanted }) => ({ member, plan, wanted: wanted.length })));
-  return interleave(wishes.map(({ member, plan, old, wanted, needed, oldControlling }) => {
+  makeRoom(wishes.map(({ member, plan, sent }) => ({ member, plan, wanted: countOf(sent) })));
+  return interleave(wishes.map(({ member, plan, old, sent, oldControlling }) => {
     const receive = function* (): Steps<MemberMove> {
-      const given = yield* member.receiveFdsSteps(wanted);
+      const given = yield* member.receiveFds(sent);
       undo.defer(() => member.closeReceivedFds(given));
-      const opened = given[needed + 1];
+      const opened = given.oldControlling;
       const isControlled = opened !== undefined &&
         (yield* member.withRemoteSteps((remote) => isControlling(remote, member, opened)));
-      return {
-        member,
-        plan,
-        old,
-        given,
-        controlling: given[needed],
-        oldControlling: oldControlling ?? (isControlled ? opened : undefined),
-      };
+      const found = oldControlling ?? (isControlled ? opened : undefined);
+      return { member, plan, old, given, oldControlling: found };
     };
     return receive();
   }));

@@ -7,6 +7,7 @@
  * terminal that is not the controlling one holds nobody back who reads, writes or sets it:
  * __tty_check_change() in drivers/tty/tty_jobctrl.c.
  */
+import { type OurFd, type Pgrp, type RemoteFd, toPgrp } from "../../brands.ts";
 import { RefusedError, RemoteSyscallError } from "../../errors.ts";
 import { SIGCONT, SIGHUP, TIOCNOTTY, TIOCSCTTY, TIOCSPGRP } from "../../ffi/constants.ts";
 import { verbose } from "../../log.ts";
@@ -16,7 +17,7 @@ import { enterGroupStop } from "../../tracee/group_stop.ts";
 import { retrySyscall } from "../../tracee/retry_syscall.ts";
 import { DATA, isError, type RemoteSyscalls } from "../../tracee/remote_syscalls.ts";
 import { interleave, runToCompletion, type Steps } from "../../tracee/steps.ts";
-import { sendFds } from "./descriptors/send_fds.ts";
+import { allOf, type ReceivedFds, sendFds } from "./descriptors/send_fds.ts";
 import type { SignalSets } from "./session/hangup_signals.ts";
 import type { Job } from "./job/job.ts";
 import type { KnownRecord } from "../record/known_records.ts";
@@ -44,13 +45,12 @@ import { ShellsEnd } from "./session/shells_end.ts";
 export interface MemberMove {
   readonly member: Member;
   readonly plan: MovePlan;
-  /** Descriptors in the member, in the order of `plan.descriptions`; the target has more. */
-  readonly given: readonly number[];
-  /** Of the target: one of those, on the new terminal and readable, and one on the old controlling terminal. */
-  readonly controlling: number | undefined;
-  readonly oldControlling: number | undefined;
+  /** Descriptors in the member: `plan` uses up the replacements. */
+  readonly given: ReceivedFds;
+  /** In the target: a descriptor on the controlling terminal that it leaves. */
+  readonly oldControlling: RemoteFd | undefined;
   /** Our copies of what they replace, to undo with; `undefined` where nothing was open. */
-  readonly old: readonly (number | undefined)[];
+  readonly old: readonly (OurFd | undefined)[];
 }
 
 export interface Change {
@@ -101,7 +101,7 @@ export function switchTerminal(
     leaveForeground(mover, group, undo);
   }
   // What can be undone comes first: a new session cannot, and closing its terminal sends SIGHUP.
-  let oldFd: number | undefined;
+  let oldFd: RemoteFd | undefined;
   interleave(movers.map((mover) =>
     mover.member.withRemoteSteps(function* (remote) {
       const { member, oldControlling } = mover;
@@ -116,10 +116,11 @@ export function switchTerminal(
       yield* swap(remote, mover, undo);
     })
   ));
-  mover.given.slice(mover.plan.descriptions.length).forEach((fd) => target.closeLater(fd));
+  const { given } = mover;
+  for (const fd of allOf({ ...given, replacements: [] })) target.closeLater(fd);
   if (!keepsSession) {
     target.withRemote((remote) =>
-      changeSession(remote, job, { oldFd, fd: mover.controlling! }, undo)
+      changeSession(remote, job, { oldFd, fd: given.controlling! }, undo)
     );
   }
   for (const { member } of job.alone || hasBystanders ? [] : movers) {
@@ -155,7 +156,7 @@ function adoptShields(job: Job, known: readonly KnownRecord[]): SighupShield[] {
 function changeSession(
   remote: RemoteSyscalls,
   job: Job,
-  { oldFd, fd }: { readonly oldFd: number | undefined; readonly fd: number },
+  { oldFd, fd }: { readonly oldFd: RemoteFd | undefined; readonly fd: RemoteFd },
   undo: DisposableStack,
 ): void {
   const { target } = job;
@@ -258,13 +259,13 @@ function continueJobStopped({ target, members, alone }: Job): void {
 /** Those who stay are in `group` now: the keyboard of the old terminal goes on being theirs. */
 function leaveForeground(
   { member, oldControlling }: MemberMove,
-  group: bigint,
+  group: Pgrp,
   undo: DisposableStack,
 ): void {
   const fd = oldControlling!;
   const before = member.withRemote((remote) => {
-    const before = remote.syscallOrThrow("getpgid", 0);
-    const data = new Uint8Array(new Int32Array([Number(before)]).buffer);
+    const before = toPgrp(remote.syscallOrThrow("getpgid", 0));
+    const data = new Uint8Array(new Int32Array([before]).buffer);
     remote.pushUndoFrame("ioctl", [fd, TIOCSPGRP, DATA], { data });
     setForeground(remote, fd, group);
     return before;
@@ -276,15 +277,15 @@ function leaveForeground(
  * Take the helpers out of the target's group, into one of their own; its number, in the PID namespace of who formed it
  * last: those in another namespace form another. `undefined` when there is no helper.
  */
-function moveToOwnPgrp(relayed: readonly Member[], undo: DisposableStack): bigint | undefined {
+function moveToOwnPgrp(relayed: readonly Member[], undo: DisposableStack): Pgrp | undefined {
   function* leave(
     remote: RemoteSyscalls,
     member: Member,
-    group: bigint | undefined,
+    group: Pgrp | undefined,
   ): Steps<boolean> {
     // In its own PID namespace; kernels without those do not tell.
     const known = member.status.nsPgid.at(-1);
-    const before = known === undefined ? yield* remote.callOrThrow("getpgid", 0) : BigInt(known);
+    const before = toPgrp(known ?? (yield* remote.callOrThrow("getpgid", 0)));
     pushReturnToPgrp(remote, before);
     undo.defer(() => member.undo((remote) => undoByCall(remote, "setpgid", 0, before)));
     return group !== undefined && (yield* joinGroup(remote, group));
@@ -311,8 +312,7 @@ function* swap(
   undo: DisposableStack,
 ): Steps<void> {
   if (plan.descriptions.length === 0) return;
-  const replacements = given.slice(0, plan.descriptions.length);
-  yield* swapDescriptors(remote, plan, replacements, (fd) => member.closeLater(fd));
+  yield* swapDescriptors(remote, plan, given.replacements, (fd) => member.closeLater(fd));
   undo.defer(() => member.swapBack(plan, old));
   const numbers = plan.descriptions.flatMap(({ descriptors }) => descriptors.map(({ fd }) => fd));
   verbose(`Moved descriptors ${numbers.join(", ")} of process ${member.pid}`);

@@ -6,6 +6,7 @@
  * reports nothing and swallows every write. docs/kernel-notes.md#what-a-displaced-emulator-should-get says why it is
  * these two.
  */
+import { ourFd } from "../../brands.ts";
 import { SyscallError } from "../../errors.ts";
 import { KCMP_FILE } from "../../ffi/constants.ts";
 import { close } from "../../ffi/descriptor.ts";
@@ -84,7 +85,7 @@ export class DisplacedMaster implements Disposable {
 
 function silence(process: ProcessIdentity, { master, index }: Pty): void {
   releasePendingDetach();
-  const silent = openSilence();
+  const silent = ourFd(openSilence());
   try {
     const losses = replace({
       holders: [process],

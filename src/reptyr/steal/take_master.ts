@@ -2,6 +2,7 @@
  * Taking a pty's master away from all who hold it, in one synchronous piece: stop them, put another master under
  * their descriptors, let them go.
  */
+import { type OurFd, ourFd, type RemoteFd } from "../../brands.ts";
 import { firstOf, RefusedError, TraceeDiedError } from "../../errors.ts";
 import { verbose } from "../../log.ts";
 import { findMasterHolders } from "../../proc/masters.ts";
@@ -46,7 +47,7 @@ export interface Held {
  */
 export async function takeMaster(
   facts: StealFacts,
-  replacement: number,
+  replacement: OurFd,
   timeoutSeconds: number,
   patience: Patience,
 ): Promise<ReplacedFds[]> {
@@ -55,7 +56,7 @@ export async function takeMaster(
     holders: facts.holders,
     index: wanted.index,
     isWanted: (held) => isSameMaster(held, master, wanted),
-    before: master,
+    before: ourFd(master),
     replacement,
   };
   try {
@@ -80,9 +81,9 @@ export interface Replacing {
   /** Whether a descriptor on a master of that index is to be replaced. */
   readonly isWanted: (held: Held) => boolean;
   /** Our own descriptor of what is replaced, to undo with. */
-  readonly before: number;
+  readonly before: OurFd;
   /** What takes its place. */
-  readonly replacement: number;
+  readonly replacement: OurFd;
 }
 
 /** Replace a master in all who hold it; who lost it. After a throw all is as it was. */
@@ -135,9 +136,9 @@ function replaceWith(
     unlessDead(() => {
       // As if all had one table.
       makeRoom([{ member, plan, wanted: movers.length }]);
-      const given = member.receiveFds([what.replacement]);
+      const given = runToCompletion(member.receiveFds({ replacements: [what.replacement] }));
       undo.defer(() => member.closeReceivedFds(given));
-      return given;
+      return given.replacements;
     })
   );
   movers.forEach(({ member, plan }, index) =>
@@ -203,7 +204,7 @@ class Holders implements Disposable {
   }
 }
 
-function swap(member: Member, plan: MovePlan, given: readonly number[]): void {
+function swap(member: Member, plan: MovePlan, given: readonly RemoteFd[]): void {
   if (given.length === 0) return;
   member.withRemote((remote) =>
     runToCompletion(swapDescriptors(remote, plan, given, (fd) => member.closeLater(fd)))

@@ -6,6 +6,7 @@
  * after. A disarmed EPOLLONESHOT interest stays disarmed, but for EPOLLERR and EPOLLHUP, which epoll_ctl(2) always
  * adds: it is told of the end of the new terminal once.
  */
+import type { RemoteFd } from "../../../brands.ts";
 import { EPOLL_CTL_ADD, EPOLL_CTL_DEL, O_CLOEXEC } from "../../../ffi/constants.ts";
 import { ERRNO } from "../../../ffi/errno.ts";
 import { Struct } from "../../../struct.ts";
@@ -24,8 +25,8 @@ import { closeAll, duplicate } from "./remote_fd.ts";
 export function* swapDescriptors(
   remote: RemoteSyscalls,
   plan: MovePlan,
-  replacements: readonly (number | undefined)[],
-  closeLater: (fd: number) => void,
+  replacements: readonly (RemoteFd | undefined)[],
+  closeLater: (fd: RemoteFd) => void,
 ): Steps<void> {
   using undo = new DisposableStack();
 
@@ -74,7 +75,7 @@ export function* swapDescriptors(
 
 function* duplicateOver(
   remote: RemoteSyscalls,
-  from: number,
+  from: RemoteFd,
   descriptor: MovedDescriptor,
 ): Steps<void> {
   yield* remote.callOrThrow("dup3", from, descriptor.fd, dup3Flags(descriptor));

@@ -1,4 +1,5 @@
 /** One process of the job while it is stopped, and what is to be done with it. */
+import { type OurFd, ourFd, type RemoteFd } from "../../../brands.ts";
 import { GivenUpError, RefusedError } from "../../../errors.ts";
 import { close } from "../../../ffi/descriptor.ts";
 import { pidfdGetfd } from "../../../ffi/process.ts";
@@ -17,7 +18,14 @@ import { Deadline, waitOut, type Waits } from "../../../tracee/wait.ts";
 import { FileRoom } from "../descriptors/file_room.ts";
 import { serversLast } from "./file_servers.ts";
 import type { AskedProcess, Gate } from "../../gate/gate.ts";
-import { sendFds } from "../descriptors/send_fds.ts";
+import {
+  allOf,
+  countOf,
+  type FdsToSend,
+  type ReceivedFds,
+  sendFds,
+  sendNamedFds,
+} from "../descriptors/send_fds.ts";
 import { type MemberFacts, openPidfd, readFacts } from "./member_facts.ts";
 import { type OldTerminal, oldTerminal } from "../../inspect/old_terminal.ts";
 import type { MovePlan } from "../descriptors/plan.ts";
@@ -30,12 +38,12 @@ import type { ProcessIdentity } from "../../../proc/process_identity.ts";
 /** A stopped process of the job. Disposing lets it go as it is then. */
 export class Member implements Disposable {
   readonly #cleanup: DisposableStack;
-  readonly #unneeded: number[] = [];
+  readonly #unneeded: RemoteFd[] = [];
   #loan: RemoteSyscalls | undefined;
   #abandoned = false;
   /** What {@linkcode makeRoom} has changed, for as long as there is a loan. */
   #room: FileRoom | undefined;
-  readonly pidfd: number;
+  readonly pidfd: OurFd;
   #facts: MemberFacts;
 
   private constructor(readonly tracee: Tracee) {
@@ -236,7 +244,7 @@ export class Member implements Disposable {
   }
 
   /** Have a descriptor of the process closed by {@linkcode giveBack}. */
-  closeLater(fd: number): void {
+  closeLater(fd: RemoteFd): void {
     this.#unneeded.push(fd);
   }
 
@@ -271,41 +279,33 @@ export class Member implements Disposable {
     }
   }
 
-  /** {@linkcode handOver}. */
-  receiveFds(descriptors: readonly number[]): number[] {
-    if (descriptors.length === 0) return [];
-    return runToCompletion(this.receiveFdsSteps(descriptors));
-  }
-
-  /** {@linkcode receiveFds} in steps. */
-  *receiveFdsSteps(descriptors: readonly number[]): Steps<number[]> {
-    if (descriptors.length === 0) return [];
+  /** Open in the process what `sent` has. */
+  *receiveFds(sent: FdsToSend): Steps<ReceivedFds> {
+    if (countOf(sent) === 0) return NOTHING;
     return yield* this.withRemoteSteps((remote) =>
-      sendFds(remote, this.pidfd, descriptors, this.fds)
+      sendNamedFds(remote, this.pidfd, sent, this.fds)
     );
   }
 
-  /** Close descriptors that {@linkcode receiveFds} gave. */
-  closeReceivedFds(descriptors: readonly number[]): void {
-    if (descriptors.length === 0) return;
-    this.undo((remote) => runToCompletion(closeAll(remote, descriptors)));
+  /** Close what {@linkcode receiveFds} has opened. */
+  closeReceivedFds(received: ReceivedFds): void {
+    const fds = allOf(received);
+    if (fds.length > 0) this.undo((remote) => runToCompletion(closeAll(remote, fds)));
   }
 
   /** Copies, of our own, of the open file descriptions that `plan` replaces; `undefined` for those that were closed. */
-  copyOldFds({ descriptions }: MovePlan, cleanup: DisposableStack): (number | undefined)[] {
+  copyOldFds({ descriptions }: MovePlan, cleanup: DisposableStack): (OurFd | undefined)[] {
     return descriptions.map(({ descriptors: [first], wasClosed }) => {
       if (wasClosed) return undefined;
-      const copy = orThrow(
-        pidfdGetfd(this.pidfd, first!.fd),
-        `pidfd_getfd(${this.pidfd}, ${first!.fd})`,
-      );
+      const call = `pidfd_getfd(${this.pidfd}, ${first!.fd})`;
+      const copy = ourFd(orThrow(pidfdGetfd(this.pidfd, first!.fd), call));
       cleanup.defer(() => close(copy));
       return copy;
     });
   }
 
   /** Undo a swap with what {@linkcode keepOld} kept. */
-  swapBack(plan: MovePlan, old: readonly (number | undefined)[]): void {
+  swapBack(plan: MovePlan, old: readonly (OurFd | undefined)[]): void {
     this.undo((remote) => {
       const given = runToCompletion(
         sendFds(remote, this.pidfd, old.filter((fd) => fd !== undefined)),
@@ -320,6 +320,12 @@ export class Member implements Disposable {
     this.restoreState();
   }
 }
+
+const NOTHING: ReceivedFds = {
+  replacements: [],
+  controlling: undefined,
+  oldControlling: undefined,
+};
 
 /** One that is given up is nobody's result: it is thrown. */
 function* memberFrom(asked: AskedProcess): Waits<Settled<Member>> {
