@@ -156,20 +156,15 @@ const REGISTER_SETS: Readonly<Record<RegisterSetName, number>> = {
   NT_X86_XSTATE,
 };
 
-/** Sets that this processor, or this kernel, has shown not to have. */
-const absent = new Set<RegisterSetName>();
-
 /** Further registers; `undefined` where there are none of that name. */
 export function getFurtherRegisters(
   tid: number,
   name: RegisterSetName,
 ): Uint8Array<ArrayBuffer> | undefined {
-  if (absent.has(name)) return undefined;
   try {
     return getRegisterSet(tid, REGISTER_SETS[name]);
   } catch (error) {
     if (!(error instanceof SyscallError) || !NO_SUCH_SET.includes(error.errno)) throw error;
-    absent.add(name);
     return undefined;
   }
 }
@@ -185,7 +180,7 @@ export function setFurtherRegisters(
   setRegisterSet(tid, REGISTER_SETS[name], image);
 }
 
-/** One for all requests, which are made while somebody stands still. */
+/** One buffer for all requests: the tracee stands still while they are made. It holds nothing from one to the next. */
 const VECTOR = new Struct(iovec);
 
 function vectorOf(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {

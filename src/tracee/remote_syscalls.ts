@@ -83,7 +83,7 @@ export class RemoteSyscalls implements Disposable {
     this.#original = ask(() => getRegisters(this.#tid));
     this.#originalMask = ask(() => getSignalMask(this.#tid));
     this.#rseqSection = RseqSection.save(this.#tid);
-    this.#vectors = VectorRegisters.save(this.#tid, tracee.arch);
+    this.#vectors = VectorRegisters.save(tracee);
     const abort = this.#rseqSection?.abortAddress(
       tracee.arch.instructionPointer(this.#original),
     );
@@ -395,7 +395,7 @@ export class RemoteSyscalls implements Disposable {
 
   /** From here on the thread is on loan. */
   #startClock(): void {
-    this.#clock = new ScopeTimer(this.#net !== undefined);
+    this.#clock = new ScopeTimer(this.#tracee.session.scopeTimes, this.#net !== undefined);
     if (this.#tracee.remoteScopes++ === 0 && this.#tracee.callFilter !== undefined) {
       this.#thread.request(() => this.#tracee.suspendFilter(true));
     }

@@ -5,6 +5,7 @@ import { usleep } from "../ffi/process.ts";
 import { retrySyscall } from "./retry_syscall.ts";
 import { getEventMessage, getSyscallInfo, interrupt, resume } from "./ptrace.ts";
 import type { Steps } from "./steps.ts";
+import type { TraceSession } from "./trace_session.ts";
 import type { Tracee } from "./tracee.ts";
 import { Deadline, LoanDeadline, statusBefore, waitUntilInterrupted } from "./wait.ts";
 import type { WaitStatus } from "./wait_status.ts";
@@ -27,6 +28,10 @@ export class RemoteThread {
 
   get pid(): number {
     return this.#tracee.pid;
+  }
+
+  get session(): TraceSession {
+    return this.#tracee.session;
   }
 
   /** What the last PTRACE_EVENT told. */

@@ -19,11 +19,11 @@ import { AskedThreads } from "./asked_threads.ts";
 import { awaitBlockedCalls } from "./blocked_calls.ts";
 import { type CallFilter, readCallFilter } from "./call_filter.ts";
 import { getRegisters, setOptions } from "./ptrace.ts";
-import { leavePendingDetach, releaseThreads } from "./release.ts";
-import { findReturnSitesEarly } from "./return_sites.ts";
+import { releaseThreads } from "./release.ts";
 import { findSigframePlace, type SigframePlace } from "./sigframe_stack.ts";
 import { findSyscallInstruction } from "./syscall_instruction.ts";
 import { Threads } from "./stop_threads.ts";
+import { TRACE_SESSION, type TraceSession } from "./trace_session.ts";
 import { Deadline, waitOut, type Waits } from "./wait.ts";
 
 /** A dozen system calls take microseconds; a machine may stand still. */
@@ -40,6 +40,8 @@ export interface SeizeOptions {
    * may not suspend any. That our calls pass the filter is the caller's affair then.
    */
   readonly suspendsFilter?: boolean;
+  /** By default the one of this program. */
+  readonly session?: TraceSession;
 }
 
 export interface PausedChild {
@@ -53,7 +55,7 @@ export interface PausedChild {
  * inside the kernel's get_signal(): none runs an instruction before it is resumed, and the kernel
  * restarts an interrupted call when it is.
  *
- * A leader that has exited is left to releaseStrays(), which is to be called when the process ends.
+ * A leader that has exited is left to the session's pendingDetach, which is to be called when the process ends.
  *
  * Detaching is owed on every path: `using tracee = Tracee.seize(...)`.
  */
@@ -77,6 +79,7 @@ export class Tracee implements Disposable {
   readonly leftUndone = new Set<SyscallName>();
 
   private constructor(
+    readonly session: TraceSession,
     readonly pid: number,
     tids: readonly number[],
     /** Whether the process was found job-stopped, in state T. */
@@ -94,10 +97,10 @@ export class Tracee implements Disposable {
    *
    * Throws SyscallError when the kernel refuses, StopTimeoutError when a thread does not stop in
    * time, TraceeDiedError when the process is gone, RefusedError for an unknown architecture. After
-   * a throw no thread is left stopped; one that has not stopped yet is kept for releaseStrays().
+   * a throw no thread is left stopped; one that has not stopped yet is kept for the session's pendingDetach.
    */
   static seize(pid: number, options: SeizeOptions): Tracee {
-    findReturnSitesEarly(pid);
+    (options.session ?? TRACE_SESSION).returnSites.findEarly(pid);
     awaitBlockedCalls([pid]);
     return waitOut(Tracee.ask(pid, options).stopping());
   }
@@ -108,13 +111,14 @@ export class Tracee implements Disposable {
    * is over already.
    */
   static ask(pid: number, options: SeizeOptions): AskedThreads {
-    const { timeoutSeconds, deadline, suspendsFilter = !isFiltered() } = options;
-    const threads = new Threads(pid);
+    const { timeoutSeconds, deadline, session = TRACE_SESSION } = options;
+    const { suspendsFilter = !session.isFiltered } = options;
+    const threads = new Threads(session, pid);
     const limit = deadline ?? new Deadline(timeoutSeconds);
     return new AskedThreads(threads, limit, (stops) => {
       const wasJobStopped = stops.some(({ kind }) => kind === "group-stop");
       const { stopped } = threads;
-      return new Tracee(pid, [...stopped], wasJobStopped, timeoutSeconds, suspendsFilter);
+      return new Tracee(session, pid, [...stopped], wasJobStopped, timeoutSeconds, suspendsFilter);
     });
   }
 
@@ -131,11 +135,11 @@ export class Tracee implements Disposable {
     strays: readonly number[],
     deadline: Deadline,
   ): Waits<void> {
-    const threads = new Threads(this.pid, tids, strays);
+    const threads = new Threads(this.session, this.pid, tids, strays);
     try {
       yield* threads.stop(threads.ask(), deadline);
     } finally {
-      leavePendingDetach(this.pid, threads.running);
+      this.session.pendingDetach.add(this.pid, threads.running);
       this.#tids = [...threads.stopped];
       // Found for where the main thread stood.
       this.#instruction = this.#sigframePlace = this.#callFilter = undefined;
@@ -162,8 +166,7 @@ export class Tracee implements Disposable {
   /** Where a safety net can be spread for the main thread, if it can. */
   get sigframePlace(): SigframePlace | undefined {
     if (this.#sigframePlace === undefined) {
-      const { pid, mainTid, arch, callFilter } = this;
-      this.#sigframePlace = findSigframePlace(pid, mainTid, arch, callFilter) ?? null;
+      this.#sigframePlace = findSigframePlace(this) ?? null;
     }
     return this.#sigframePlace ?? undefined;
   }
@@ -230,9 +233,13 @@ export class Tracee implements Disposable {
     if (!this.#attached) return;
     this.#attached = false;
     using last = new DisposableStack();
-    last.defer(() => leavePendingDetach(this.pid, [...this.#running], true));
-    if (this.#returnsTo === undefined) releaseThreads(this.pid, this.#standing(this.tids));
+    last.defer(() => this.session.pendingDetach.add(this.pid, [...this.#running], true));
+    if (this.#returnsTo === undefined) this.#release(this.#standing(this.tids));
     else this.#detachReturning(this.#returnsTo);
+  }
+
+  #release(tids: readonly number[]): void {
+    releaseThreads(this.session.blockedCalls, this.pid, tids);
   }
 
   #standing(tids: readonly number[]): number[] {
@@ -256,8 +263,8 @@ export class Tracee implements Disposable {
   #detachReturning(mask: bigint): void {
     using rest = new DisposableStack();
     const others = this.tids.filter((tid) => tid !== this.mainTid);
-    rest.defer(() => releaseThreads(this.pid, this.#standing(others)));
-    releaseThreads(this.pid, [this.mainTid]);
+    rest.defer(() => this.#release(this.#standing(others)));
+    this.#release([this.mainTid]);
     if (readFrozen(this.pid, this.mainTid) !== undefined) return;
     const deadline = new Deadline(RETURN_SECONDS);
     while (!deadline.passed) {
@@ -279,12 +286,4 @@ function architectureOfThread(pid: number, tid: number): Architecture {
     "it runs in a mode of this processor that is not supported here " +
       `(its register set has ${registers.length} bytes)`;
   throw new RefusedError(`Process ${pid} cannot be traced: ${why}`);
-}
-
-let isUnderFilter: boolean | undefined;
-
-/** Whether this program is under a seccomp filter. */
-function isFiltered(): boolean {
-  isUnderFilter ??= readStatus(Deno.pid)?.seccomp !== SECCOMP_MODE_DISABLED;
-  return isUnderFilter;
 }

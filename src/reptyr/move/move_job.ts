@@ -13,7 +13,7 @@ import type { Status } from "../../proc/status.ts";
 import { deviceFile } from "../../tty/master.ts";
 import type { Pty } from "../../tty/pty.ts";
 import { setTermios } from "../../tty/termios.ts";
-import { scopesSoFar } from "../../tracee/scope_timer.ts";
+import { TRACE_SESSION } from "../../tracee/trace_session.ts";
 import { explainTimeout } from "../../tracee/frozen.ts";
 import { interleave, type Steps } from "../../tracee/steps.ts";
 import { Deadline } from "../../tracee/wait.ts";
@@ -256,7 +256,7 @@ function ownWord(
 
 /** How long the members had our registers. */
 function tellLoans(): void {
-  const { count, bare, longestMs, totalMs } = scopesSoFar();
+  const { count, bare, longestMs, totalMs } = TRACE_SESSION.scopeTimes.soFar;
   const microseconds = (milliseconds: number) => Math.round(milliseconds * 1000);
   verbose(
     `Registers were on loan ${count} times, at most ${microseconds(longestMs)} us, ` +

@@ -16,7 +16,7 @@ import { verbose } from "../../log.ts";
 import { findMasterHolders } from "../../proc/masters.ts";
 import { haveRun, readRuns, type Runs } from "../../proc/runs.ts";
 import { readStat } from "../../proc/stat.ts";
-import { releasePendingDetach } from "../../tracee/release.ts";
+import { TRACE_SESSION } from "../../tracee/trace_session.ts";
 import { Pty } from "../../tty/pty.ts";
 import { replace, type ReplacedFds } from "./take_master.ts";
 import type { ProcessIdentity } from "../../proc/process_identity.ts";
@@ -84,7 +84,7 @@ export class DisplacedMaster implements Disposable {
 }
 
 function silence(process: ProcessIdentity, { master, index }: Pty): void {
-  releasePendingDetach();
+  TRACE_SESSION.pendingDetach.release();
   const silent = ourFd(openSilence());
   try {
     const losses = replace({

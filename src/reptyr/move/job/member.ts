@@ -11,7 +11,7 @@ import type { Status } from "../../../proc/status.ts";
 import { awaitBlockedCalls } from "../../../tracee/blocked_calls.ts";
 import { RemoteSyscalls } from "../../../tracee/remote_syscalls.ts";
 import { FreezerWatch } from "../../../tracee/frozen.ts";
-import { findReturnSitesEarly } from "../../../tracee/return_sites.ts";
+import { TRACE_SESSION } from "../../../tracee/trace_session.ts";
 import { runToCompletion, type Steps } from "../../../tracee/steps.ts";
 import type { Tracee } from "../../../tracee/tracee.ts";
 import { Deadline, waitOut, type Waits } from "../../../tracee/wait.ts";
@@ -109,7 +109,7 @@ export class Member implements Disposable {
     gate: Gate,
   ): Waits<Settled<Member>[]> {
     const pids = processes.map(({ pid }) => pid);
-    for (const pid of pids) findReturnSitesEarly(pid);
+    for (const pid of pids) TRACE_SESSION.returnSites.findEarly(pid);
     const turns = serversLast(pids);
     const freezers = new FreezerWatch(pids);
     const frozen = freezers.look();
