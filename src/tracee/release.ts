@@ -1,6 +1,8 @@
 /** Letting stopped threads go, those included that are dead. */
 import { architectureOf, type BlockedCall } from "../arch/mod.ts";
+import { usleep } from "../ffi/process.ts";
 import { StopTimeoutError, TraceeDiedError } from "../errors.ts";
+import { readFrozen } from "../proc/freezer.ts";
 import { readStatus } from "../proc/status.ts";
 import type { BlockedCalls } from "./blocked_calls.ts";
 import { withoutForbiddenRestart } from "./call_filter.ts";
@@ -34,6 +36,31 @@ export function releaseThreads(
   // The kernel reports a leader's end only when all other threads have been waited for.
   for (const tid of dead) if (tid !== pid) reapThread(pid, tid);
   if (dead.includes(pid)) reapThread(pid, pid);
+}
+
+/** A dozen system calls take microseconds; a machine may stand still. */
+const RETURN_SECONDS = 0.5;
+const RETURN_PAUSE_US = 50;
+
+/**
+ * Let the main thread of a process go, which restores its own registers then, and the other threads when it has done so:
+ * they must not see what it undoes on its way. The signal mask of the main thread becomes `mask` at the end.
+ */
+export function releaseReturning(
+  blockedCalls: BlockedCalls,
+  { pid, mainTid }: { readonly pid: number; readonly mainTid: number },
+  others: readonly number[],
+  mask: bigint,
+): void {
+  using rest = new DisposableStack();
+  rest.defer(() => releaseThreads(blockedCalls, pid, others));
+  releaseThreads(blockedCalls, pid, [mainTid]);
+  if (readFrozen(pid, mainTid) !== undefined) return;
+  const deadline = new Deadline(RETURN_SECONDS);
+  while (!deadline.passed) {
+    if ((readStatus(pid, mainTid)?.sigBlocked ?? mask) === mask) return;
+    usleep(RETURN_PAUSE_US);
+  }
 }
 
 /** A thread that is not let go stands still until this program ends, and with it the terminal that it is on by then. */

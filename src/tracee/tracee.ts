@@ -6,29 +6,19 @@ import {
   unsupportedProgram,
 } from "../arch/mod.ts";
 import { type HeldUpError, RefusedError, TraceeDiedError } from "../errors.ts";
-import {
-  PTRACE_O_SUSPEND_SECCOMP,
-  PTRACE_O_TRACESYSGOOD,
-  SECCOMP_MODE_DISABLED,
-} from "../ffi/constants.ts";
-import { kill, usleep } from "../ffi/process.ts";
+import { kill } from "../ffi/process.ts";
 import { readWordBytes } from "../proc/auxv.ts";
-import { readFrozen } from "../proc/freezer.ts";
-import { readStatus } from "../proc/status.ts";
 import { AskedThreads } from "./asked_threads.ts";
 import { awaitBlockedCalls } from "./blocked_calls.ts";
-import { type CallFilter, readCallFilter } from "./call_filter.ts";
-import { getRegisters, setOptions } from "./ptrace.ts";
-import { releaseThreads } from "./release.ts";
+import type { CallFilter } from "./call_filter.ts";
+import { getRegisters } from "./ptrace.ts";
+import { releaseReturning, releaseThreads } from "./release.ts";
 import { findSigframePlace, type SigframePlace } from "./sigframe_stack.ts";
 import { findSyscallInstruction } from "./syscall_instruction.ts";
 import { Threads } from "./stop_threads.ts";
+import { ThreadFilter } from "./thread_filter.ts";
 import { TRACE_SESSION, type TraceSession } from "./trace_session.ts";
 import { Deadline, waitOut, type Waits } from "./wait.ts";
-
-/** A dozen system calls take microseconds; a machine may stand still. */
-const RETURN_SECONDS = 0.5;
-const RETURN_PAUSE_US = 50;
 
 export interface SeizeOptions {
   /** How long all threads together may take to stop, and a call of theirs to return. */
@@ -73,8 +63,7 @@ export class Tracee implements Disposable {
   #returnsTo: bigint | undefined;
   readonly #running = new Set<number>();
   #sigframePlace: SigframePlace | null | undefined;
-  #callFilter: CallFilter | null | undefined;
-  #isSuspended = false;
+  #filter: ThreadFilter | undefined;
   /** Calls that would undo something if this program were killed, and that the main thread's filter forbids. */
   readonly leftUndone = new Set<SyscallName>();
 
@@ -142,7 +131,7 @@ export class Tracee implements Disposable {
       this.session.pendingDetach.add(this.pid, threads.running);
       this.#tids = [...threads.stopped];
       // Found for where the main thread stood.
-      this.#instruction = this.#sigframePlace = this.#callFilter = undefined;
+      this.#instruction = this.#sigframePlace = this.#filter = undefined;
     }
     if (threads.isEmpty) throw new TraceeDiedError(this.pid);
   }
@@ -171,26 +160,23 @@ export class Tracee implements Disposable {
     return this.#sigframePlace ?? undefined;
   }
 
+  get #mainFilter(): ThreadFilter {
+    const { pid, mainTid, arch, suspendsFilter } = this;
+    this.#filter ??= new ThreadFilter(pid, mainTid, arch, suspendsFilter);
+    return this.#filter;
+  }
+
   /**
    * What the main thread may call by itself; `undefined` where it is under no filter. Throws SyscallError when it is and
    * the filter cannot be suspended: calls of ours might end the process then.
    */
   get callFilter(): CallFilter | undefined {
-    if (this.#callFilter === undefined) {
-      this.setSeccompMode(readStatus(this.pid, this.mainTid)?.seccomp ?? SECCOMP_MODE_DISABLED);
-    }
-    return this.#callFilter ?? undefined;
+    return this.#mainFilter.callFilter;
   }
 
-  /** For who has read already in which mode of seccomp(2) the main thread was stopped. Throws as {@linkcode callFilter}. */
+  /** For a caller that has read already in which mode of seccomp(2) the main thread was stopped. Throws as {@linkcode callFilter}. */
   setSeccompMode(mode: number): void {
-    if (mode === SECCOMP_MODE_DISABLED || !this.suspendsFilter) {
-      this.#callFilter = null;
-      return;
-    }
-    this.suspendFilter(true);
-    this.suspendFilter(false);
-    this.#callFilter = readCallFilter(this.mainTid, this.arch, mode);
+    this.#mainFilter.setMode(mode);
   }
 
   /** Whether the main thread has no safety net because its filter does not allow rt_sigreturn(2). */
@@ -203,13 +189,12 @@ export class Tracee implements Disposable {
 
   /** PTRACE_O_* bits that the main thread has just now. */
   get mainOptions(): number {
-    return PTRACE_O_TRACESYSGOOD | (this.#isSuspended ? PTRACE_O_SUSPEND_SECCOMP : 0);
+    return this.#mainFilter.options;
   }
 
   /** Suspend the filter of the main thread, which is not to make a call of its own meanwhile; or end that. */
   suspendFilter(on: boolean): void {
-    setOptions(this.mainTid, PTRACE_O_TRACESYSGOOD | (on ? PTRACE_O_SUSPEND_SECCOMP : 0));
-    this.#isSuspended = on;
+    this.#mainFilter.suspend(on);
   }
 
   /** Thread `tid` has been resumed. Until it is noted that it stopped, nothing can be asked of it, nor can it be let go. */
@@ -234,12 +219,13 @@ export class Tracee implements Disposable {
     this.#attached = false;
     using last = new DisposableStack();
     last.defer(() => this.session.pendingDetach.add(this.pid, [...this.#running], true));
-    if (this.#returnsTo === undefined) this.#release(this.#standing(this.tids));
-    else this.#detachReturning(this.#returnsTo);
-  }
-
-  #release(tids: readonly number[]): void {
-    releaseThreads(this.session.blockedCalls, this.pid, tids);
+    const { blockedCalls } = this.session;
+    if (this.#returnsTo === undefined) {
+      releaseThreads(blockedCalls, this.pid, this.#standing(this.tids));
+    } else {
+      const others = this.#standing(this.tids.filter((tid) => tid !== this.mainTid));
+      releaseReturning(blockedCalls, this, others, this.#returnsTo);
+    }
   }
 
   #standing(tids: readonly number[]): number[] {
@@ -257,20 +243,6 @@ export class Tracee implements Disposable {
   /** The main thread will give itself its registers back once it is let go, and `mask`, which tells when it has. */
   expectReturn(mask: bigint): void {
     this.#returnsTo = mask;
-  }
-
-  /** The other threads only once that is done: what is undone on the way is not for them to see. */
-  #detachReturning(mask: bigint): void {
-    using rest = new DisposableStack();
-    const others = this.tids.filter((tid) => tid !== this.mainTid);
-    rest.defer(() => this.#release(this.#standing(others)));
-    this.#release([this.mainTid]);
-    if (readFrozen(this.pid, this.mainTid) !== undefined) return;
-    const deadline = new Deadline(RETURN_SECONDS);
-    while (!deadline.passed) {
-      if ((readStatus(this.pid, this.mainTid)?.sigBlocked ?? mask) === mask) return;
-      usleep(RETURN_PAUSE_US);
-    }
   }
 
   [Symbol.dispose](): void {
