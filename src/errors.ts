@@ -131,7 +131,11 @@ export class CommandError extends Error {
   }
 }
 
-/** What went wrong first; what then failed in putting things back is a consequence of it. */
+/**
+ * What went wrong first. A SuppressedError has what then failed in undoing things, which is a consequence of it; an
+ * AggregateError has what failed with several processes at the same time.
+ */
 export function firstOf(error: unknown): unknown {
-  return error instanceof SuppressedError ? firstOf(error.suppressed) : error;
+  if (error instanceof SuppressedError) return firstOf(error.suppressed);
+  return error instanceof AggregateError ? firstOf(error.errors[0]) : error;
 }

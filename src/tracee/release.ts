@@ -8,7 +8,7 @@ import type { BlockedCalls } from "./blocked_calls.ts";
 import { withoutForbiddenRestart } from "./call_filter.ts";
 import { detach, getRegisters, setRegisters } from "./ptrace.ts";
 import { retrySyscall } from "./retry_syscall.ts";
-import { Deadline, statusBefore } from "./wait.ts";
+import { Deadline, nextStatus, waitOut } from "./wait.ts";
 
 /**
  * Let stopped threads go. One that is dead by now, since SIGKILL came or a thread let go before ended the
@@ -142,7 +142,7 @@ function reapThread(pid: number, tid: number): void {
   const deadline = new Deadline(REAP_SECONDS);
   try {
     for (;;) {
-      const { kind } = statusBefore(pid, tid, deadline);
+      const { kind } = waitOut(nextStatus(pid, tid, deadline));
       if (kind === "exited" || kind === "signaled") return;
     }
   } catch (error) {

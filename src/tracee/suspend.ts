@@ -35,11 +35,6 @@ export function* suspendingItself(
   return yield* new Suspension(tracee).run(new Deadline(seconds), timeoutSeconds);
 }
 
-/** {@linkcode suspendingItself}, waited for synchronously. */
-export function suspendItself(tracee: Tracee, seconds: number, timeoutSeconds: number): boolean {
-  return waitOut(suspendingItself(tracee, seconds, timeoutSeconds));
-}
-
 class Suspension {
   readonly #tracee: Tracee;
   readonly #running: Set<number>;

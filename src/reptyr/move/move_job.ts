@@ -388,7 +388,7 @@ function explained(error: unknown, { pid, stat }: PreflightFacts): unknown {
   if (!(first instanceof SyscallError)) {
     return explainTimeout(first, leftSession(readStat(pid), stat));
   }
-  const remedies = [whatIsLeft(pid, stat, first === error)];
+  const remedies = [whatIsLeft(pid, stat, !(error instanceof SuppressedError))];
   if (first.code === "ENOSYS") {
     remedies.unshift("pidfd_getfd(2) is needed, which Linux has since version 5.6");
   }

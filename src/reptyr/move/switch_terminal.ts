@@ -8,7 +8,7 @@
  * __tty_check_change() in drivers/tty/tty_jobctrl.c.
  */
 import { type OurFd, type Pgrp, type RemoteFd, toPgrp } from "../../brands.ts";
-import { RefusedError, RemoteSyscallError } from "../../errors.ts";
+import { firstOf, RefusedError, RemoteSyscallError } from "../../errors.ts";
 import { SIGCONT, SIGHUP, TIOCNOTTY, TIOCSCTTY, TIOCSPGRP } from "../../ffi/constants.ts";
 import { verbose } from "../../log.ts";
 import type { Stat } from "../../proc/stat.ts";
@@ -197,8 +197,9 @@ function releaseOld(
       unmute();
     });
   } catch (error) {
-    if (!(error instanceof RefusedError || error instanceof RemoteSyscallError)) throw error;
-    verbose(`Process ${leader.pid} keeps its old terminal: ${error.message}`);
+    const first = firstOf(error);
+    if (!(first instanceof RefusedError || first instanceof RemoteSyscallError)) throw error;
+    verbose(`Process ${leader.pid} keeps its old terminal: ${first.message}`);
   }
 }
 

@@ -14,7 +14,7 @@ import { FreezerWatch } from "../../../tracee/frozen.ts";
 import { TRACE_SESSION } from "../../../tracee/trace_session.ts";
 import { runToCompletion, type Steps } from "../../../tracee/steps.ts";
 import type { Tracee } from "../../../tracee/tracee.ts";
-import { Deadline, waitOut, type Waits } from "../../../tracee/wait.ts";
+import type { Deadline, Waits } from "../../../tracee/wait.ts";
 import { FileRoom } from "../descriptors/file_room.ts";
 import { serversLast } from "./file_servers.ts";
 import type { AskedProcess, Gate } from "../../gate/gate.ts";
@@ -88,11 +88,6 @@ export class Member implements Disposable {
   }
 
   /** Stop `process`, or say why that is not allowed. Throws as Gate.seize() does. */
-  static seize(process: ProcessIdentity, timeoutSeconds: number, gate: Gate): Member {
-    return waitOut(Member.seizing(process, new Deadline(timeoutSeconds), gate));
-  }
-
-  /** {@linkcode seize}, to be waited for. */
   static *seizing(process: ProcessIdentity, deadline: Deadline, gate: Gate): Waits<Member> {
     const [seized] = yield* Member.seizingAll([process], deadline, gate);
     return memberOf(process.pid, seized!);
@@ -175,7 +170,7 @@ export class Member implements Disposable {
     const needed = before && this.#limitFor(before.soft, count, highest);
     if (before === undefined || needed === undefined || needed <= before.soft) return;
     // The first thing to be done in a loan is the last one that is undone.
-    this.restoreState();
+    runToCompletion(this.restoreState());
     this.#room = new FileRoom(before, needed);
     try {
       this.withRemote(() => {});
@@ -187,15 +182,10 @@ export class Member implements Disposable {
 
   /**
    * Do something in the process' name. Where it has a safety net, its registers stay on loan for all that follows, up to
-   * {@linkcode giveBack}: as long as they do, what has been done is undone by the process itself if we are killed.
+   * {@linkcode restoreState}: as long as they do, what has been done is undone by the process itself if we are killed.
    */
   withRemote<T>(action: (remote: RemoteSyscalls) => T): T {
-    if (this.#loan !== undefined) return action(this.#loan);
-    const remote = RemoteSyscalls.begin(this.tracee);
-    if (!remote.hasSigframes) return this.#doAtOnce(remote, action);
-    this.#loan = remote;
-    if (this.#room !== undefined) runToCompletion(this.#room.raise(remote));
-    return action(remote);
+    return runToCompletion(this.withRemoteSteps(inOneStep(action)));
   }
 
   /** {@linkcode withRemote} in steps; without a safety net in one step, for the loan is to be short then. */
@@ -224,7 +214,7 @@ export class Member implements Disposable {
 
   /** As {@linkcode withRemote}, to undo something; not after {@linkcode leaveToSigframes}, when the process does that itself. */
   undo(action: (remote: RemoteSyscalls) => void): void {
-    if (!this.#abandoned) this.withRemote(action);
+    runToCompletion(this.undoSteps(inOneStep(action)));
   }
 
   /** {@linkcode undo} in steps. */
@@ -243,7 +233,7 @@ export class Member implements Disposable {
     this.#unneeded.length = 0;
   }
 
-  /** Have a descriptor of the process closed by {@linkcode giveBack}. */
+  /** Have a descriptor of the process closed by {@linkcode restoreState}. */
   closeLater(fd: RemoteFd): void {
     this.#unneeded.push(fd);
   }
@@ -254,12 +244,7 @@ export class Member implements Disposable {
   }
 
   /** Give the process its registers back, with nothing left open that it needs no more. */
-  restoreState(): void {
-    runToCompletion(this.restoreStateSteps());
-  }
-
-  /** {@linkcode giveBack} in steps. */
-  *restoreStateSteps(): Steps<void> {
+  *restoreState(): Steps<void> {
     try {
       const unneeded = this.#unneeded.splice(0);
       if (unneeded.length === 0) return;
@@ -317,7 +302,7 @@ export class Member implements Disposable {
 
   [Symbol.dispose](): void {
     using _ = this.#cleanup;
-    this.restoreState();
+    runToCompletion(this.restoreState());
   }
 }
 
@@ -326,6 +311,13 @@ const NOTHING: ReceivedFds = {
   controlling: undefined,
   oldControlling: undefined,
 };
+
+function inOneStep<T>(action: (remote: RemoteSyscalls) => T): (remote: RemoteSyscalls) => Steps<T> {
+  // deno-lint-ignore require-yield
+  return function* (remote) {
+    return action(remote);
+  };
+}
 
 /** One that is given up is nobody's result: it is thrown. */
 function* memberFrom(asked: AskedProcess): Waits<Settled<Member>> {
