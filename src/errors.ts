@@ -25,6 +25,15 @@ export class SyscallError extends Error implements KernelReason {
   }
 }
 
+/** A ptrace(2) request failed: the thread was left in the state that it was in, or in an unknown one. */
+export class PtraceError extends SyscallError {
+  override readonly name = "PtraceError";
+
+  constructor(readonly request: string, readonly tid: number, why: KernelReason) {
+    super(`ptrace(${request}, ${tid})`, why);
+  }
+}
+
 /** A system call that we made the tracee perform failed there. */
 export class RemoteSyscallError extends SyscallError {
   override readonly name = "RemoteSyscallError";
@@ -39,7 +48,7 @@ export class TraceeDiedError extends Error {
   override readonly name = "TraceeDiedError";
 
   constructor(readonly pid: number) {
-    super(`Process ${pid} ended while it was being moved`);
+    super(`Process ${pid} ended while it was being worked on`);
   }
 }
 
@@ -122,7 +131,11 @@ export class CommandError extends Error {
   }
 }
 
-/** What went wrong first; what then failed in putting things back is a consequence of it. */
+/**
+ * What went wrong first. A SuppressedError has what then failed in undoing things, which is a consequence of it; an
+ * AggregateError has what failed with several processes at the same time.
+ */
 export function firstOf(error: unknown): unknown {
-  return error instanceof SuppressedError ? firstOf(error.suppressed) : error;
+  if (error instanceof SuppressedError) return firstOf(error.suppressed);
+  return error instanceof AggregateError ? firstOf(error.errors[0]) : error;
 }

@@ -1,4 +1,5 @@
 /** Calls on descriptors of our own. All return raw values (see `raw.ts`) unless they say otherwise. */
+import type { FdArgument } from "../brands.ts";
 import {
   AT_FDCWD,
   MFD_ALLOW_SEALING,
@@ -32,7 +33,7 @@ export function memfdCreate(name: string): number {
 }
 
 /** dup3(2): `target`, close-on-exec, becomes what `fd` is, whatever it was. */
-export function replace(target: number, fd: number): number {
+export function replace(target: FdArgument, fd: FdArgument): number {
   return raw(libc().dup3(fd, target, O_CLOEXEC), "dup3", fd, target, O_CLOEXEC);
 }
 
@@ -52,22 +53,22 @@ export function makeFifo(path: string): boolean {
 }
 
 /** close(2). Its errors say nothing that a caller could act upon. */
-export function close(fd: number): void {
+export function close(fd: FdArgument): void {
   libc().close(fd);
 }
 
 /** read(2) into `bytes`: how many came, 0 at end of file, or a negated errno. */
-export function read(fd: number, bytes: Uint8Array<ArrayBuffer>): number {
+export function read(fd: FdArgument, bytes: Uint8Array<ArrayBuffer>): number {
   return raw(libc().read(fd, bytes, BigInt(bytes.length)), "read", fd, bytes, bytes.length);
 }
 
 /** write(2) of `bytes`: how many went, or a negated errno. */
-export function write(fd: number, bytes: Uint8Array<ArrayBuffer>): number {
+export function write(fd: FdArgument, bytes: Uint8Array<ArrayBuffer>): number {
   return raw(libc().write(fd, bytes, BigInt(bytes.length)), "write", fd, bytes, bytes.length);
 }
 
 /** pread(2) into `bytes` from byte `offset` of the file. */
-export function pread(fd: number, bytes: Uint8Array<ArrayBuffer>, offset: number): number {
+export function pread(fd: FdArgument, bytes: Uint8Array<ArrayBuffer>, offset: number): number {
   return raw(
     libc().pread(fd, bytes, BigInt(bytes.length), BigInt(offset)),
     "pread64",
@@ -79,28 +80,28 @@ export function pread(fd: number, bytes: Uint8Array<ArrayBuffer>, offset: number
 }
 
 /** Where the next read(2) or write(2) on the open file begins; `-ESPIPE` where there is no such thing. */
-export function filePosition(fd: number): number {
+export function filePosition(fd: FdArgument): number {
   return raw(libc().lseek(fd, 0n, SEEK_CUR), "lseek", fd, 0, SEEK_CUR);
 }
 
 /** fcntl(2) with a number or nothing as its argument. */
-export function fcntl(fd: number, op: number, arg = 0): number {
+export function fcntl(fd: FdArgument, op: number, arg = 0): number {
   return raw(libc().fcntl(fd, op, BigInt(arg)), "fcntl", fd, op, arg);
 }
 
 /** fchown(2). */
-export function fchown(fd: number, owner: number, group: number): number {
+export function fchown(fd: FdArgument, owner: number, group: number): number {
   return raw(libc().fchown(fd, owner, group), "fchown", fd, owner, group);
 }
 
 /** ioctl(2) with a number as its argument. */
-export function ioctl(fd: number, op: number, arg = 0): number {
+export function ioctl(fd: FdArgument, op: number, arg = 0): number {
   return raw(libc().ioctl(fd, BigInt(op), BigInt(arg)), "ioctl", fd, op, arg);
 }
 
 /** ioctl(2) with a structure as its argument. */
 export function ioctlStruct<F extends Record<string, readonly [number, Scalar]>>(
-  fd: number,
+  fd: FdArgument,
   op: number,
   struct: Struct<F>,
 ): number {
@@ -109,7 +110,7 @@ export function ioctlStruct<F extends Record<string, readonly [number, Scalar]>>
 
 /** A new zeroed structure filled by ioctl(2). Throws SyscallError naming `call`. */
 export function ioctlGet<F extends Record<string, readonly [number, Scalar]>>(
-  fd: number,
+  fd: FdArgument,
   op: number,
   layout: Layout<F>,
   call: string,

@@ -42,7 +42,7 @@ export interface Limit {
   readonly hard: bigint;
 }
 
-/** Those that a move may run against, and that a new process does without until it runs another program. */
+/** The limits that are raised for this program, which may run against them. A child that runs no other program needs none of them. */
 const RAISED: readonly number[] = [RLIMIT_NOFILE, RLIMIT_NPROC, RLIMIT_STACK];
 
 /**

@@ -1,4 +1,5 @@
 /** Calls on other processes. All return raw values (see `raw.ts`) unless they say otherwise. */
+import type { FdArgument, RemoteFdArgument } from "../brands.ts";
 import { PRIO_PROCESS, RLIMIT_MEMLOCK, RLIMIT_NOFILE } from "./constants.ts";
 import { libc } from "./libc.ts";
 import { enterKernel } from "./kernel_entry.ts";
@@ -28,12 +29,12 @@ export function pidfdOpenThread(tid: number): number {
 }
 
 /** pidfd_getfd(2): our own descriptor, close-on-exec, for the open file behind `fd` there. */
-export function pidfdGetfd(pidfd: number, fd: number): number {
+export function pidfdGetfd(pidfd: FdArgument, fd: RemoteFdArgument): number {
   return syscall("pidfd_getfd", pidfd, fd);
 }
 
 /** pidfd_send_signal(2): cannot hit another process that took over the number. */
-export function pidfdSendSignal(pidfd: number, signal: number): number {
+export function pidfdSendSignal(pidfd: FdArgument, signal: number): number {
   return syscall("pidfd_send_signal", pidfd, signal);
 }
 

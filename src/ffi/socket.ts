@@ -1,4 +1,5 @@
 /** Descriptors through sockets: sendmsg(2), cmsg(3), SCM_RIGHTS in unix(7). */
+import type { FdArgument } from "../brands.ts";
 import { Struct } from "../struct.ts";
 import {
   AF_UNIX,
@@ -25,7 +26,10 @@ import {
 } from "./structs.ts";
 
 /** Send one byte with `descriptors` through `socket`, without waiting. Raw value: 1 when sent. */
-export function sendDescriptors(socket: number, descriptors: readonly number[]): number {
+export function sendDescriptors(
+  socket: FdArgument,
+  descriptors: readonly FdArgument[],
+): number {
   const payload = new Uint8Array(1);
   const vector = new Struct(iovec).set("iov_base", addressOf(payload)).set("iov_len", 1n);
   const length = cmsghdr.size + 4 * descriptors.length;
@@ -52,7 +56,7 @@ export function sendDescriptors(socket: number, descriptors: readonly number[]):
 }
 
 /** SO_RCVTIMEO or SO_SNDTIMEO of `socket` in milliseconds; undefined where it has none, or is no socket. */
-export function socketTimeout(socket: number, option: number): number | undefined {
+export function socketTimeout(socket: FdArgument, option: number): number | undefined {
   const time = new Struct(timeval);
   const length = new Uint8Array(Uint32Array.of(timeval.size).buffer);
   if (libc().getsockopt(socket, SOL_SOCKET, option, time.bytes, length) !== 0) return undefined;

@@ -96,7 +96,7 @@ export function isOfMemory(path: string): boolean {
 
 /** NaN, which nothing equals, where the kernel makes none. */
 function findMountOfMemory(): number {
-  const fd = memfdCreate("reptyr");
+  const fd = memfdCreate("probe");
   if (fd < 0) return NaN;
   try {
     return parseFdinfo(Deno.readTextFileSync(`/proc/self/fdinfo/${fd}`)).mntId;

@@ -3,7 +3,7 @@ import { RefusedError } from "../errors.ts";
 
 /** Open files that every command gets along with: it takes 12 to be started at all. */
 const FILES = 64;
-/** Memory that V8's heap may still grow by: it grows by some MiB in a move. */
+/** Memory that V8's heap may still grow by: it grows by some MiB while processes are traced. */
 const MEMORY = 64n << 20n;
 
 export interface OwnRoom {

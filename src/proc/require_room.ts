@@ -3,9 +3,9 @@ import { RLIMIT_AS, RLIMIT_CPU, RLIMIT_DATA, RLIMIT_NOFILE } from "../ffi/consta
 import { ownLimit } from "../ffi/own_limits.ts";
 import { lackOfRoom, type OwnRoom } from "./own_room.ts";
 
-/** Open files of a move: before it comes to the members of the job, and for each of them. */
-const FILES_OF_MOVE = 48;
-const FILES_OF_MEMBER = 4;
+/** Open files for tracing other processes: before the first of them, and for each of them. */
+const FILES_AT_FIRST = 48;
+const FILES_OF_EACH = 4;
 
 /** Throws RefusedError when there is too little room. To be asked before anything is touched. */
 export function requireOwnRoom(): void {
@@ -15,10 +15,10 @@ export function requireOwnRoom(): void {
   if (lack !== undefined) throw lack;
 }
 
-/** Throws RefusedError when there are too few open files to move a job of so many `members`. */
-export function requireFilesFor(members: number): void {
+/** Throws RefusedError when there are too few open files to trace so many `processes` at the same time. */
+export function requireFilesFor(processes: number): void {
   const files = ownLimit(RLIMIT_NOFILE).soft;
-  const lack = lackOfRoom({ files, memory: [] }, FILES_OF_MOVE + FILES_OF_MEMBER * members);
+  const lack = lackOfRoom({ files, memory: [] }, FILES_AT_FIRST + FILES_OF_EACH * processes);
   if (lack !== undefined) throw lack;
 }
 
@@ -29,7 +29,7 @@ const UNLIMITED = 0xffff_ffff_ffff_ffffn;
 export function cpuWarning(): string | undefined {
   const { hard } = ownLimit(RLIMIT_CPU);
   if (hard === UNLIMITED) return undefined;
-  return `RLIMIT_CPU ends this reptyr after ${hard} seconds of processor time, and its terminal with it`;
+  return `RLIMIT_CPU ends this program after ${hard} seconds of processor time, and its terminal with it`;
 }
 
 function readMemory(): OwnRoom["memory"] {

@@ -1,6 +1,6 @@
 /** The threads of a process between the request to stop and the stop. */
 import { StopTimeoutError, TraceeDiedError } from "../errors.ts";
-import { awaitPendingDetach, leavePendingDetach, releaseThreads, restartAll } from "./release.ts";
+import { releaseThreads, restartAll } from "./release.ts";
 import type { Threads } from "./stop_threads.ts";
 import type { Tracee } from "./tracee.ts";
 import type { Deadline, Waits } from "./wait.ts";
@@ -35,7 +35,7 @@ export class AskedThreads {
     const { pid, stopped } = this.#threads;
     try {
       const stops = yield* this.#threads.stop(this.#first, this.#deadline);
-      leavePendingDetach(pid, this.#threads.running);
+      this.#threads.session.pendingDetach.add(pid, this.#threads.running);
       if (stopped.size === 0) throw new TraceeDiedError(pid);
       const tracee = this.#make(stops);
       this.#isOver = true;
@@ -54,10 +54,10 @@ export class AskedThreads {
   #letGo(error: unknown): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    const { pid, stopped, running } = this.#threads;
-    leavePendingDetach(pid, running);
+    const { session, pid, stopped, running } = this.#threads;
+    session.pendingDetach.add(pid, running);
     restartAll([...stopped]);
-    releaseThreads(pid, [...stopped]);
-    if (!(error instanceof StopTimeoutError)) awaitPendingDetach();
+    releaseThreads(session.blockedCalls, pid, [...stopped]);
+    if (!(error instanceof StopTimeoutError)) session.pendingDetach.await();
   }
 }

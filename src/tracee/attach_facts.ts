@@ -13,8 +13,8 @@ export interface AttachSurroundings {
   readonly yama: number | undefined;
 }
 
-/** Those of this program. Throws a plain Error without /proc. */
-export function readSelfFacts(program = "reptyr"): SelfFacts {
+/** The facts about this program, which the user calls `program`. Throws a plain Error without /proc. */
+export function readSelfFacts(program: string): SelfFacts {
   const status = readStatus(Deno.pid);
   if (status === undefined) throw new Error("Cannot read /proc/self/status: is /proc mounted?");
   return {

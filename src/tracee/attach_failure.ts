@@ -33,14 +33,14 @@ export interface AttachFacts {
   /** Level of kernel.yama.ptrace_scope; undefined in a kernel without Yama. */
   readonly yama: number | undefined;
   readonly self: SelfFacts;
-  /** The command line to repeat with more privilege, where it is not `reptyr PID`. */
+  /** The command line to repeat with more privilege, where that is not the program's name and the PID. */
   readonly again?: string;
 }
 
 /** The same of this program. */
 export interface SelfFacts {
-  /** What the user calls it: `reptyr` unless it is another. */
-  readonly program?: string;
+  /** The name of this program in messages. */
+  readonly program: string;
   readonly status: Status;
   readonly userNamespace: string | undefined;
   readonly label: string | undefined;
@@ -157,11 +157,13 @@ function otherUser(facts: AttachFacts): Obstacle | undefined {
   const ourGid = facts.self.status.gids[0];
   let why: string;
   if (uid !== ourUid) {
-    why = `it belongs to another user (uid ${uid}; this ${nameOf(facts)} runs as uid ${ourUid})`;
+    why =
+      `it belongs to another user (uid ${uid}; this ${facts.self.program} runs as uid ${ourUid})`;
   } else if (euid !== ourUid || suid !== ourUid) {
     why = `it runs a set-user-ID program (uids ${uid}, ${euid}, ${suid})`;
   } else if (gid !== ourGid) {
-    why = `it belongs to another group (gid ${gid}; this ${nameOf(facts)} runs as gid ${ourGid})`;
+    why =
+      `it belongs to another group (gid ${gid}; this ${facts.self.program} runs as gid ${ourGid})`;
   } else {
     why = `it runs a set-group-ID program (gids ${gid}, ${egid}, ${sgid})`;
   }
@@ -172,7 +174,7 @@ function otherUser(facts: AttachFacts): Obstacle | undefined {
 function otherUserNamespace(facts: AttachFacts): Obstacle | undefined {
   if (inSameNamespace(facts)) return undefined;
   const remedies = [
-    `Run ${nameOf(facts)} as root outside of the container or sandbox that it or the target is in`,
+    `Run ${facts.self.program} as root outside of the container or sandbox that it or the target is in`,
   ];
   if (facts.userNamespace === undefined && !facts.hasOtherIds) {
     // Unreadable for everyone who may not trace it, so this alone says little without CAP_SYS_PTRACE.
@@ -197,7 +199,7 @@ function moreCapabilities(facts: AttachFacts): Obstacle | undefined {
   if (hasCapSysPtrace(facts)) return undefined;
   if ((facts.status.capPermitted & ~facts.self.status.capPermitted) === 0n) return undefined;
   return {
-    why: `it has capabilities that this ${nameOf(facts)} does not have`,
+    why: `it has capabilities that this ${facts.self.program} does not have`,
     remedies: [asRoot(facts)],
     certain: inSameNamespace(facts),
   };
@@ -206,13 +208,10 @@ function moreCapabilities(facts: AttachFacts): Obstacle | undefined {
 function ownSeccomp(facts: AttachFacts): Obstacle | undefined {
   if (facts.self.status.seccomp === 0) return undefined;
   return {
-    why: `a seccomp filter on this ${
-      nameOf(facts)
-    }, such as that of a container, may forbid ptrace`,
+    why:
+      `a seccomp filter on this ${facts.self.program}, such as that of a container, may forbid ptrace`,
     remedies: [
-      `Run ${
-        nameOf(facts)
-      } outside of the container or sandbox, or allow ptrace in it (docker run --cap-add=SYS_PTRACE)`,
+      `Run ${facts.self.program} outside of the container or sandbox, or allow ptrace in it (docker run --cap-add=SYS_PTRACE)`,
     ],
     certain: false,
   };
@@ -222,9 +221,10 @@ function otherLabel(facts: AttachFacts): Obstacle | undefined {
   const { label, self } = facts;
   if (label === undefined || label === self.label) return undefined;
   return {
-    why: `a security module may protect it: its label is ${label}, that of this ${nameOf(facts)} ${
-      self.label ?? "none"
-    }`,
+    why:
+      `a security module may protect it: its label is ${label}, that of this ${facts.self.program} ${
+        self.label ?? "none"
+      }`,
     remedies: ["The log of the kernel (`sudo dmesg`) or of auditd says which rule forbids it"],
     certain: false,
   };
@@ -243,10 +243,6 @@ function lastGuess(facts: AttachFacts): Obstacle {
     remedies: [asRoot(facts)],
     certain: false,
   };
-}
-
-function nameOf({ self }: AttachFacts): string {
-  return self.program ?? "reptyr";
 }
 
 function hasCapSysPtrace({ self }: AttachFacts): boolean {
@@ -274,8 +270,8 @@ function inSameNamespace(facts: AttachFacts): boolean {
 
 /** Root itself, without CAP_SYS_PTRACE, is in a container: sudo would not help it. */
 function asRoot(facts: AttachFacts): string {
-  const { pid, self, again = `${nameOf(facts)} ${pid}` } = facts;
+  const { pid, self, again = `${facts.self.program} ${pid}` } = facts;
   return self.status.uids[1] === 0
-    ? `Run ${nameOf(facts)} with the capability CAP_SYS_PTRACE (docker run --cap-add=SYS_PTRACE)`
+    ? `Run ${facts.self.program} with the capability CAP_SYS_PTRACE (docker run --cap-add=SYS_PTRACE)`
     : `Run: sudo ${again}`;
 }

@@ -10,8 +10,6 @@ import { pollUntilNone } from "./poll_until.ts";
 
 const PAUSE_US = 100;
 
-const calls = new Map<number, BlockedCall>();
-
 /**
  * To be called for all processes that are to stop, before the first thread of them is asked: one that runs may be on
  * its way into a call, which its stop would break unnoted. It has a few milliseconds to get there, while nobody stands
@@ -31,26 +29,31 @@ function awaitThreads(threads: readonly { readonly pid: number; readonly tid: nu
   pollUntilNone(threads, ({ pid, tid }) => mayEnterCall(pid, tid), () => usleep(PAUSE_US));
 }
 
-/** To be called right before a thread is asked to stop. */
-export function noteBlockedCall(pid: number, tid: number): void {
-  const call = ASK_BEFORE_STOP ? readBlockedCall(pid, tid) : undefined;
-  if (call === undefined) calls.delete(tid);
-  else noteCall(tid, call);
-}
+/** Of threads that were asked to stop, until they are let go. */
+export class BlockedCalls {
+  readonly #calls = new Map<number, BlockedCall>();
 
-/** What a thread that stands still is about to enter, and will be stopped in. */
-export function noteCall(tid: number, call: BlockedCall): void {
-  calls.set(tid, call);
-}
+  /** To be called right before a thread is asked to stop. */
+  note(pid: number, tid: number): void {
+    const call = ASK_BEFORE_STOP ? readBlockedCall(pid, tid) : undefined;
+    if (call === undefined) this.#calls.delete(tid);
+    else this.set(tid, call);
+  }
 
-/** What was noted of a thread that stands still. */
-export function notedBlockedCall(tid: number): BlockedCall | undefined {
-  return calls.get(tid);
-}
+  /** The call that a stopped thread is about to enter, and will be stopped in. */
+  set(tid: number, call: BlockedCall): void {
+    this.#calls.set(tid, call);
+  }
 
-/** What was noted of a thread that is about to be let go; it is forgotten then. */
-export function takeBlockedCall(tid: number): BlockedCall | undefined {
-  const call = calls.get(tid);
-  calls.delete(tid);
-  return call;
+  /** What was noted of a stopped thread. */
+  get(tid: number): BlockedCall | undefined {
+    return this.#calls.get(tid);
+  }
+
+  /** What was noted of a thread that is about to be let go. It is forgotten then. */
+  take(tid: number): BlockedCall | undefined {
+    const call = this.#calls.get(tid);
+    this.#calls.delete(tid);
+    return call;
+  }
 }

@@ -78,7 +78,7 @@ function readFilters(tid: number): FilterProgram[] | undefined {
 /**
  * `registers` of thread `tid`, which was stopped in a call that the kernel would continue by restart_syscall(2), with the
  * call made anew, from its start, where a filter does not allow that one. A program under such a filter does not survive
- * a SIGSTOP and a SIGCONT; a move is to be gentler than these. Where we may not read filters all is left as it is.
+ * a SIGSTOP and a SIGCONT; a stop of ours is to be gentler than these. Where we may not read filters all is left as it is.
  */
 export function withoutForbiddenRestart(
   tid: number,

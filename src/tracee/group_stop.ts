@@ -6,7 +6,7 @@ import { PTRACE_CONT } from "../ffi/constants.ts";
 import { interrupt, resume } from "./ptrace.ts";
 import { RemoteSyscalls } from "./remote_syscalls.ts";
 import type { Tracee } from "./tracee.ts";
-import { Deadline, waitUntilInterrupted } from "./wait.ts";
+import { Deadline, untilInterrupted, waitOut } from "./wait.ts";
 
 /**
  * Bring all threads, which are in interrupt-stops, into a group-stop by SIGSTOP; `false` when a SIGCONT from
@@ -27,7 +27,9 @@ function joinStop(tracee: Tracee, tid: number): boolean {
   interrupt(tid);
   resume(tid, PTRACE_CONT);
   tracee.noteRunning(tid);
-  const status = waitUntilInterrupted(tracee.pid, tid, new Deadline(tracee.timeoutSeconds));
+  const status = waitOut(
+    untilInterrupted(tracee.pid, tid, new Deadline(tracee.timeoutSeconds)),
+  );
   tracee.noteStopped(tid);
   return status?.kind === "group-stop";
 }

@@ -4,7 +4,6 @@
  */
 import type { Architecture, Registers } from "../arch/mod.ts";
 import { PTRACE_SYSCALL_INFO_ENTRY, PTRACE_SYSCALL_INFO_EXIT } from "../ffi/constants.ts";
-import { noteCall } from "./blocked_calls.ts";
 import { retrySyscall } from "./retry_syscall.ts";
 import type { RemoteThread } from "./remote_thread.ts";
 import {
@@ -66,7 +65,8 @@ export class InterruptedSyscall {
     const { tid } = this.#thread;
     this.#runToEntry();
     // It was not seen in this call before, where it was stopped right on its way there.
-    noteCall(tid, this.#arch.callOf(retrySyscall(() => getRegisters(tid))));
+    const call = this.#arch.callOf(retrySyscall(() => getRegisters(tid)));
+    this.#thread.session.blockedCalls.set(tid, call);
     runToCompletion(this.#thread.stopOnTheWayBack());
   }
 

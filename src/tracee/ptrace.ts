@@ -7,7 +7,7 @@
  */
 import type { Registers, RegisterSetName } from "../arch/mod.ts";
 import { MAX_EXTENDED_STATE_SIZE, MAX_REGISTER_SET_SIZE } from "../arch/mod.ts";
-import { SyscallError, TraceeDiedError } from "../errors.ts";
+import { PtraceError, SyscallError, TraceeDiedError } from "../errors.ts";
 import {
   NT_ARM_GCS,
   NT_ARM_SSVE,
@@ -34,12 +34,12 @@ import {
   PTRACE_SYSCALL,
   SI_USER,
 } from "../ffi/constants.ts";
-import { ERRNO } from "../ffi/errno.ts";
+import { describeErrno, ERRNO } from "../ffi/errno.ts";
 import { enterKernelInARow } from "../ffi/kernel_entry.ts";
 import { libc } from "../ffi/libc.ts";
 import { addressOf } from "../ffi/memory.ts";
 import { usleep } from "../ffi/process.ts";
-import { orThrow, raw } from "../ffi/raw.ts";
+import { raw } from "../ffi/raw.ts";
 import { isDeadState, readStat } from "../proc/stat.ts";
 import {
   iovec,
@@ -87,7 +87,10 @@ function isDying(tid: number): boolean {
 
 function orDied(value: number, request: number, tid: number): number {
   if (value === -ERRNO.ESRCH && isDying(tid)) throw new TraceeDiedError(tid);
-  return orThrow(value, `ptrace(${REQUEST_NAMES[request]}, ${tid})`);
+  if (value < 0) {
+    throw new PtraceError(REQUEST_NAMES[request] ?? `${request}`, tid, describeErrno(-value));
+  }
+  return value;
 }
 
 function request(op: number, tid: number, addr = 0, data = 0): number {
@@ -153,20 +156,15 @@ const REGISTER_SETS: Readonly<Record<RegisterSetName, number>> = {
   NT_X86_XSTATE,
 };
 
-/** Sets that this processor, or this kernel, has shown not to have. */
-const absent = new Set<RegisterSetName>();
-
 /** Further registers; `undefined` where there are none of that name. */
 export function getFurtherRegisters(
   tid: number,
   name: RegisterSetName,
 ): Uint8Array<ArrayBuffer> | undefined {
-  if (absent.has(name)) return undefined;
   try {
     return getRegisterSet(tid, REGISTER_SETS[name]);
   } catch (error) {
     if (!(error instanceof SyscallError) || !NO_SUCH_SET.includes(error.errno)) throw error;
-    absent.add(name);
     return undefined;
   }
 }
@@ -182,7 +180,7 @@ export function setFurtherRegisters(
   setRegisterSet(tid, REGISTER_SETS[name], image);
 }
 
-/** One for all requests, which are made while somebody stands still. */
+/** One buffer for all requests: the tracee stands still while they are made. It holds nothing from one to the next. */
 const VECTOR = new Struct(iovec);
 
 function vectorOf(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {

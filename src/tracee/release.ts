@@ -1,14 +1,14 @@
-/** Letting threads go, those included that are dead or have not stopped yet. */
+/** Letting stopped threads go, those included that are dead. */
 import { architectureOf, type BlockedCall } from "../arch/mod.ts";
 import { usleep } from "../ffi/process.ts";
 import { StopTimeoutError, TraceeDiedError } from "../errors.ts";
-import { verbose } from "../log.ts";
+import { readFrozen } from "../proc/freezer.ts";
 import { readStatus } from "../proc/status.ts";
-import { takeBlockedCall } from "./blocked_calls.ts";
+import type { BlockedCalls } from "./blocked_calls.ts";
 import { withoutForbiddenRestart } from "./call_filter.ts";
 import { detach, getRegisters, setRegisters } from "./ptrace.ts";
 import { retrySyscall } from "./retry_syscall.ts";
-import { Deadline, hasExited, statusBefore, statusNow } from "./wait.ts";
+import { Deadline, nextStatus, waitOut } from "./wait.ts";
 
 /**
  * Let stopped threads go. One that is dead by now, since SIGKILL came or a thread let go before ended the
@@ -17,11 +17,15 @@ import { Deadline, hasExited, statusBefore, statusNow } from "./wait.ts";
  *
  * All that can be let go are, whatever goes wrong with others; the first error is thrown then.
  */
-export function releaseThreads(pid: number, tids: readonly number[]): void {
+export function releaseThreads(
+  blockedCalls: BlockedCalls,
+  pid: number,
+  tids: readonly number[],
+): void {
   using errors = new DisposableStack();
   const dead = tids.filter((tid) => {
     try {
-      return !releaseThread(tid);
+      return !releaseThread(blockedCalls, tid);
     } catch (error) {
       errors.defer(() => {
         throw error;
@@ -34,13 +38,38 @@ export function releaseThreads(pid: number, tids: readonly number[]): void {
   if (dead.includes(pid)) reapThread(pid, pid);
 }
 
+/** A dozen system calls take microseconds; a machine may stand still. */
+const RETURN_SECONDS = 0.5;
+const RETURN_PAUSE_US = 50;
+
+/**
+ * Let the main thread of a process go, which restores its own registers then, and the other threads when it has done so:
+ * they must not see what it undoes on its way. The signal mask of the main thread becomes `mask` at the end.
+ */
+export function releaseReturning(
+  blockedCalls: BlockedCalls,
+  { pid, mainTid }: { readonly pid: number; readonly mainTid: number },
+  others: readonly number[],
+  mask: bigint,
+): void {
+  using rest = new DisposableStack();
+  rest.defer(() => releaseThreads(blockedCalls, pid, others));
+  releaseThreads(blockedCalls, pid, [mainTid]);
+  if (readFrozen(pid, mainTid) !== undefined) return;
+  const deadline = new Deadline(RETURN_SECONDS);
+  while (!deadline.passed) {
+    if ((readStatus(pid, mainTid)?.sigBlocked ?? mask) === mask) return;
+    usleep(RETURN_PAUSE_US);
+  }
+}
+
 /** A thread that is not let go stands still until this program ends, and with it the terminal that it is on by then. */
 const DETACH_TRIES = 50;
 
 /** Whether the thread, which is let go, lives. `signal` is one that it is in the signal-delivery-stop of. */
-function releaseThread(tid: number, signal = 0): boolean {
+export function releaseThread(blockedCalls: BlockedCalls, tid: number, signal = 0): boolean {
   try {
-    const blocked = takeBlockedCall(tid);
+    const blocked = blockedCalls.take(tid);
     if (blocked !== undefined) restartLate(tid, blocked);
     retrySyscall(() => detach(tid, signal), DETACH_TRIES);
     return true;
@@ -113,93 +142,11 @@ function reapThread(pid: number, tid: number): void {
   const deadline = new Deadline(REAP_SECONDS);
   try {
     for (;;) {
-      const { kind } = statusBefore(pid, tid, deadline);
+      const { kind } = waitOut(nextStatus(pid, tid, deadline));
       if (kind === "exited" || kind === "signaled") return;
     }
   } catch (error) {
     // Waited for already, when its end was noticed; or it takes its time, and ends with this program.
     if (!(error instanceof TraceeDiedError || error instanceof StopTimeoutError)) throw error;
   }
-}
-
-/** Threads that are ours to let go or to wait for, but not yet. */
-const strays = new Map<number, { readonly pid: number; readonly asItIs: boolean }>();
-
-/**
- * Leave threads to {@linkcode releaseStrays}: running ones that were asked to stop, and must not stay stopped once
- * they do; a leader that has exited, whose end is reported when all other threads have ended. `asItIs`: nothing is put
- * right in them, as they come back to themselves.
- */
-export function leavePendingDetach(pid: number, tids: readonly number[], asItIs = false): void {
-  for (const tid of tids) strays.set(tid, { pid, asItIs });
-  if (releasePendingDetach() > 0) watchStrays();
-}
-
-/** Whether thread `tid` was one: it has been asked to stop, and is the caller's now. */
-export function takeBackStray(tid: number): boolean {
-  return strays.delete(tid);
-}
-
-/** Strays that live, and have not stopped yet. */
-export function livingStrays(): number[] {
-  releasePendingDetach();
-  return [...strays].filter(([tid, { pid }]) => !hasExited(pid, tid)).map(([tid]) => tid);
-}
-
-/** While this program lives on, a stray that stops would stand still until then. */
-const WATCH_MS = 100;
-let watch: number | undefined;
-
-function watchStrays(): void {
-  if (watch !== undefined) return;
-  watch = setInterval(() => {
-    // What an exited leader waits for may take days, and is told otherwise.
-    const isOver = () => [...strays].every(([tid, { pid }]) => hasExited(pid, tid));
-    try {
-      if (releasePendingDetach() > 0 && !isOver()) return;
-    } catch (error) {
-      verbose(`A thread cannot be let go yet: ${error}`);
-      return;
-    }
-    clearInterval(watch);
-    watch = undefined;
-  }, WATCH_MS);
-  Deno.unrefTimer(watch);
-}
-
-/** A thread that can stop does so at once, but on another processor. */
-const STRAY_SECONDS = 0.2;
-const STRAY_PAUSE_US = 100;
-
-/**
- * Wait a moment for strays that live: this program is about to end, and the kernel, which lets them go then, does
- * not put right the call that the stop has broken.
- */
-export function awaitPendingDetach(): void {
-  const deadline = new Deadline(STRAY_SECONDS);
-  while (releasePendingDetach() > 0 && !deadline.passed) {
-    if ([...strays].every(([tid, { pid }]) => hasExited(pid, tid))) return;
-    usleep(STRAY_PAUSE_US);
-  }
-}
-
-/**
- * Let go of the strays that can be by now; how many are left to try again. When this program ends the kernel
- * lets go of them.
- */
-export function releasePendingDetach(): number {
-  for (const [tid, { pid, asItIs }] of strays) {
-    try {
-      const status = statusNow(pid, tid);
-      if (status === undefined) continue;
-      strays.delete(tid);
-      if (status.kind === "exited" || status.kind === "signaled") continue;
-      if (!asItIs) restart(tid);
-      releaseThread(tid, status.kind === "signal-delivery-stop" ? status.signal : 0);
-    } catch (error) {
-      if (!(error instanceof TraceeDiedError)) throw error;
-      strays.delete(tid);
-    }
-  }
-  return strays.size;
 }

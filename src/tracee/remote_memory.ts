@@ -3,6 +3,7 @@
  * in a kernel without them or under a container's seccomp filter. `pid` may be any thread that has
  * not exited; a first thread that has exited leads to no memory, though the other threads still use it.
  */
+import type { RemoteAddressArgument } from "../brands.ts";
 import { TraceeDiedError } from "../errors.ts";
 import { ERRNO } from "../ffi/errno.ts";
 import { libc } from "../ffi/libc.ts";
@@ -21,7 +22,7 @@ const REMOTE = new Struct(iovec);
 function transfer(
   call: Transfer,
   pid: number,
-  address: bigint,
+  address: RemoteAddressArgument,
   bytes: Uint8Array<ArrayBuffer>,
 ): number {
   const length = BigInt(bytes.length);
@@ -49,7 +50,7 @@ function transfer(
 function transferThroughFile(
   call: Transfer,
   pid: number,
-  address: bigint,
+  address: RemoteAddressArgument,
   bytes: Uint8Array<ArrayBuffer>,
 ): number {
   const reading = call === "process_vm_readv";
@@ -65,7 +66,7 @@ function transferThroughFile(
 function transferAll(
   call: Transfer,
   pid: number,
-  address: bigint,
+  address: RemoteAddressArgument,
   bytes: Uint8Array<ArrayBuffer>,
 ): void {
   for (let done = 0; done < bytes.length;) {
@@ -74,7 +75,11 @@ function transferAll(
 }
 
 /** `length` bytes at `address`. Throws SyscallError (EFAULT) unless all of them can be read. */
-export function readMemory(pid: number, address: bigint, length: number): Uint8Array<ArrayBuffer> {
+export function readMemory(
+  pid: number,
+  address: RemoteAddressArgument,
+  length: number,
+): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(length);
   transferAll("process_vm_readv", pid, address, bytes);
   return bytes;
@@ -83,7 +88,7 @@ export function readMemory(pid: number, address: bigint, length: number): Uint8A
 /** Up to `length` bytes at `address`: none where the memory cannot be read. */
 export function readMemoryUpTo(
   pid: number,
-  address: bigint,
+  address: RemoteAddressArgument,
   length: number,
 ): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(length);
@@ -96,6 +101,10 @@ export function readMemoryUpTo(
 }
 
 /** Write `bytes` at `address`. Throws SyscallError (EFAULT) unless all of them can be written. */
-export function writeMemory(pid: number, address: bigint, bytes: Uint8Array<ArrayBuffer>): void {
+export function writeMemory(
+  pid: number,
+  address: RemoteAddressArgument,
+  bytes: Uint8Array<ArrayBuffer>,
+): void {
   transferAll("process_vm_writev", pid, address, bytes);
 }

@@ -1,15 +1,22 @@
 /**
  * System calls made by the tracee on our behalf.
  *
- * Every register of the thread is put on loan for the length of a scope:
+ * A scope saves every register of the thread at its begin and restores it at its end:
  *
  *     using remote = RemoteSyscalls.begin(tracee);
  *     const sid = remote.syscallOrThrow("getsid", 0);
  *
  * From `begin` to the end of the scope no `await` may stand: if this program died in between, the
- * thread would go on at our instruction with our registers, and only a safety net brings it back.
+ * thread would go on at our instruction with our registers, and only its signal frames bring it back.
  */
-import type { Registers, SyscallName } from "../arch/mod.ts";
+import {
+  plus,
+  type RemoteAddress,
+  remoteAddress,
+  type RemoteArgument,
+  type RemoteFd,
+} from "../brands.ts";
+import type { SyscallName } from "../arch/mod.ts";
 import { HeldUpError, RemoteSyscallError, TraceeDiedError } from "../errors.ts";
 import {
   MAP_ANONYMOUS,
@@ -23,29 +30,23 @@ import {
 } from "../ffi/constants.ts";
 import { describeErrno } from "../ffi/errno.ts";
 import { orThrow } from "../ffi/raw.ts";
-import { cover, type CoveredCall, mayMakeAlone } from "./covered_call.ts";
-import { RseqSection } from "./rseq_section.ts";
-import { retrySyscall } from "./retry_syscall.ts";
-import { ScopeTimer } from "./scope_timer.ts";
-import { RemoteThread } from "./remote_thread.ts";
-import { InterruptedSyscall } from "./interrupted_syscall.ts";
-import { ALL_SIGNALS, getRegisters, getSignalMask, setRegisters, setSignalMask } from "./ptrace.ts";
+import type { CoveredCall } from "./covered_call.ts";
 import { readMemory, writeMemory } from "./remote_memory.ts";
-import { type PushOptions, SCRATCH_SIZE, SigframeStack } from "./sigframe_stack.ts";
+import { RemoteScope } from "./remote_scope.ts";
+import { type PushOptions, SCRATCH_SIZE } from "./sigframe_stack.ts";
 import { runToCompletion, type Steps } from "./steps.ts";
 import type { Tracee } from "./tracee.ts";
-import { VectorRegisters } from "./vector_registers.ts";
 
 /** The kernel's results from -4095 to -1 are error numbers: syscall(2). */
 const MAX_ERRNO = 4095n;
 
-/** See {@linkcode RemoteSyscalls.undoIfKilled}. */
+/** See {@linkcode RemoteSyscalls.pushUndoFrame}. */
 export const DATA = Symbol("address of data");
 
-/** A call by its name, as {@linkcode RemoteSyscalls.undoIfKilled} takes it. */
+/** A call by its name, as {@linkcode RemoteSyscalls.pushUndoFrame} takes it. */
 type UndoingCall = readonly [
   name: SyscallName,
-  args: readonly (number | bigint | typeof DATA)[],
+  args: readonly (RemoteArgument | typeof DATA)[],
 ];
 
 export interface UndoOptions extends PushOptions {
@@ -54,38 +55,11 @@ export interface UndoOptions extends PushOptions {
 }
 
 export class RemoteSyscalls implements Disposable {
-  readonly #tracee: Tracee;
-  readonly #tid: number;
-  readonly #thread: RemoteThread;
-  #original: Registers;
-  readonly #originalMask: bigint;
-  readonly #instruction: bigint;
-  readonly #rseqSection: RseqSection | undefined;
-  readonly #vectors: VectorRegisters | undefined;
-  #net: SigframeStack | undefined;
-  #clock: ScopeTimer | undefined;
-  #scratch: bigint | undefined;
-  #interruptedSyscall: InterruptedSyscall | undefined;
+  readonly #scope: RemoteScope;
+  #scratch: RemoteAddress | undefined;
 
-  private constructor(tracee: Tracee) {
-    if (tracee.heldUp !== undefined) throw tracee.heldUp.error;
-    this.#tracee = tracee;
-    this.#tid = tracee.mainTid;
-    // In a scope within another the thread is on loan already.
-    const ask = tracee.remoteScopes > 0 ? retrySyscall : once;
-    this.#original = ask(() => getRegisters(this.#tid));
-    this.#originalMask = ask(() => getSignalMask(this.#tid));
-    this.#rseqSection = RseqSection.save(this.#tid);
-    this.#vectors = VectorRegisters.save(this.#tid, tracee.arch);
-    const abort = this.#rseqSection?.abortAddress(
-      tracee.arch.instructionPointer(this.#original),
-    );
-    // A net of an inner scope leads no further than to the registers of the outer one.
-    const place = tracee.scopesWithoutSigframes > 0 ? undefined : tracee.sigframePlace;
-    this.#net = place &&
-      ask(() => SigframeStack.spread(place, this.#original, this.#originalMask, abort));
-    this.#instruction = this.#net?.instruction ?? tracee.syscallInstruction;
-    this.#thread = new RemoteThread(tracee, this.#tid, this.hasSigframes);
+  private constructor(scope: RemoteScope) {
+    this.#scope = scope;
   }
 
   /**
@@ -94,51 +68,53 @@ export class RemoteSyscalls implements Disposable {
    * they stay queued. SIGSTOP cannot be blocked and takes effect at once.
    */
   static begin(tracee: Tracee): RemoteSyscalls {
-    return new RemoteSyscalls(tracee);
+    return new RemoteSyscalls(new RemoteScope(tracee));
   }
 
   /**
    * If this program is killed from the next call on, before the scope ends or {@linkcode commit}, have the thread make
    * call `name` by itself, before those that were asked for earlier. The argument `DATA` stands for the address of the
    * data that it is given, which is returned: the next call, without which this one is not made either, may fill it.
-   * `undefined` without a safety net, and where the thread's filter does not let it make the call: then nothing will be
+   * `undefined` without signal frames, and where the thread's filter does not let it make the call: then nothing will be
    * done.
    */
   pushUndoFrame(
     name: SyscallName,
-    args: readonly (number | bigint | typeof DATA)[],
+    args: readonly (RemoteArgument | typeof DATA)[],
     options: UndoOptions = {},
-  ): bigint | undefined {
+  ): RemoteAddress | undefined {
     const { instead } = options;
     const calls: UndoingCall[] = [[name, args], ...instead === undefined ? [] : [instead]];
-    return this.#net?.push((address) => {
+    const pushed = this.#scope.sigframes?.push((address) => {
       for (const [name, args] of calls) {
         const values = args.map((arg) => arg === DATA ? address : BigInt(arg));
-        if (this.#mayMake(name, values)) return this.#call(name, values);
+        if (this.#scope.mayMake(name, values)) return this.#scope.registersFor(name, values);
       }
-      this.#tracee.leftUndone.add(name);
+      this.tracee.leftUndone.add(name);
       return undefined;
     }, options);
+    return pushed === undefined ? undefined : remoteAddress(pushed);
   }
 
   /** Whether this program may be killed during the scope without harm to the thread. */
   get hasSigframes(): boolean {
-    return this.#net !== undefined;
+    return this.#scope.sigframes !== undefined;
   }
 
   /** For clone(2): the stack of a child that never is to run, and ends if it does. 0: the one that we use. */
-  get stackOfChild(): bigint {
-    const call = this.#mayMake("exit", [0n]) ? "exit" : "exit_group";
-    return this.#net?.forChild(this.#call(call, [0n])) ?? 0n;
+  get stackOfChild(): RemoteAddress {
+    const call = this.#scope.mayMake("exit", [0n]) ? "exit" : "exit_group";
+    const registers = this.#scope.registersFor(call, [0n]);
+    return remoteAddress(this.#scope.sigframes?.forChild(registers) ?? 0n);
   }
 
   /** All that has been done is to stay, also if this program is killed; but for descriptors `unneeded`. */
-  commit(unneeded: readonly number[] = []): void {
-    const net = this.#net;
-    if (net === undefined || this.#clock === undefined) return;
-    net.commit();
+  commit(unneeded: readonly RemoteFd[] = []): void {
+    const { sigframes, isEntered } = this.#scope;
+    if (sigframes === undefined || !isEntered) return;
+    sigframes.commit();
     for (const fd of unneeded) this.pushUndoFrame("close", [fd]);
-    retrySyscall(() => setRegisters(this.#tid, net.beneath(getRegisters(this.#tid))));
+    this.#scope.useFrames(sigframes);
   }
 
   /**
@@ -146,14 +122,14 @@ export class RemoteSyscalls implements Disposable {
    * negated error number. Only calls that cannot block may be made: a blocked one would have to be
    * interrupted, and would overwrite the restart data of the call the thread was in.
    */
-  syscall(name: SyscallName, ...args: readonly (number | bigint)[]): bigint {
+  syscall(name: SyscallName, ...args: readonly RemoteArgument[]): bigint {
     return runToCompletion(this.call(name, ...args));
   }
 
   /** {@linkcode syscall} in steps, for {@linkcode overlap}. */
-  *call(name: SyscallName, ...args: readonly (number | bigint)[]): Steps<bigint> {
+  *call(name: SyscallName, ...args: readonly RemoteArgument[]): Steps<bigint> {
     let covered = this.#prepare(name, args);
-    const thread = this.#thread;
+    const { thread } = this.#scope;
     const { mayBeInside } = thread;
     yield* thread.runToSyscallStop();
     if (mayBeInside && thread.syscallInfo().op === PTRACE_SYSCALL_INFO_EXIT) {
@@ -164,12 +140,12 @@ export class RemoteSyscalls implements Disposable {
   }
 
   /** As {@linkcode syscall}; an error number becomes RemoteSyscallError. */
-  syscallOrThrow(name: SyscallName, ...args: readonly (number | bigint)[]): bigint {
+  syscallOrThrow(name: SyscallName, ...args: readonly RemoteArgument[]): bigint {
     return runToCompletion(this.callOrThrow(name, ...args));
   }
 
   /** {@linkcode syscallOrThrow} in steps. */
-  *callOrThrow(name: SyscallName, ...args: readonly (number | bigint)[]): Steps<bigint> {
+  *callOrThrow(name: SyscallName, ...args: readonly RemoteArgument[]): Steps<bigint> {
     const result = yield* this.call(name, ...args);
     return isError(result)
       ? this.check(result, `${name}(${args.map(formatArgument).join(", ")})`)
@@ -179,7 +155,7 @@ export class RemoteSyscalls implements Disposable {
   /** `result` of a call that is described by `call`; an error number becomes RemoteSyscallError. */
   check(result: bigint, call: string): bigint {
     if (!isError(result)) return result;
-    throw new RemoteSyscallError(this.#tracee.pid, call, describeErrno(Number(-result)));
+    throw new RemoteSyscallError(this.tracee.pid, call, describeErrno(Number(-result)));
   }
 
   /**
@@ -188,26 +164,26 @@ export class RemoteSyscalls implements Disposable {
    * ours, for which its registers are prepared.
    */
   takeStop(): boolean {
-    const { pid } = this.#tracee;
+    const { pid } = this.tracee;
     const covered = this.#prepare("getpid", []);
-    orThrow(this.#tracee.signal(SIGSTOP), `kill(${pid}, SIGSTOP)`);
+    orThrow(this.tracee.signal(SIGSTOP), `kill(${pid}, SIGSTOP)`);
     try {
       return this.#runToGroupStop(covered);
     } catch (error) {
       // Frozen, it would find the signal when it is thawed. SIGCONT discards it: signal(7).
-      if (error instanceof HeldUpError) this.#tracee.signal(SIGCONT);
+      if (error instanceof HeldUpError) this.tracee.signal(SIGCONT);
       throw error;
     }
   }
 
   #runToGroupStop(covered: CoveredCall | undefined): boolean {
-    const { deadline } = this.#thread;
+    const { deadline } = this.#scope.thread;
     for (let signal = 0;;) {
-      const status = runToCompletion(this.#thread.resume(signal, deadline));
+      const status = runToCompletion(this.#scope.thread.resume(signal, deadline));
       if (status.kind === "group-stop") return true;
       if (status.kind === "syscall-stop") {
         runToCompletion(
-          this.#thread.expectSyscallStop(PTRACE_SYSCALL_INFO_EXIT, covered?.enterInstead),
+          this.#scope.thread.expectSyscallStop(PTRACE_SYSCALL_INFO_EXIT, covered?.enterInstead),
         );
         return false;
       }
@@ -217,34 +193,30 @@ export class RemoteSyscalls implements Disposable {
 
   /** What the last PTRACE_EVENT of an injected call told: a child's PID as we number it. */
   get eventMessage(): number {
-    return this.#thread.eventMessage;
+    return this.#scope.thread.eventMessage;
   }
 
   get tracee(): Tracee {
-    return this.#tracee;
+    return this.#scope.tracee;
   }
 
   /**
-   * Address of as much memory of the tracee as a page, which is ours until the end of the scope: beside the safety net;
+   * Address of as much memory of the tracee as a page, which is ours until the end of the scope: beside the signal frames;
    * without one a mapping of its own, not the stack below the stack pointer, where other threads' and coroutines'
    * stacks may lie.
    */
-  get scratch(): bigint {
+  get scratch(): RemoteAddress {
     return runToCompletion(this.mapScratch());
   }
 
   /** {@linkcode scratch} in steps. */
-  *mapScratch(): Steps<bigint> {
-    const scratch = this.#net?.scratch ?? this.#scratch;
-    if (scratch !== undefined) return scratch;
-    const mapped = yield* this.callOrThrow(
-      "mmap",
-      0,
-      SCRATCH_SIZE,
-      PROT_READ | PROT_WRITE,
-      MAP_PRIVATE | MAP_ANONYMOUS,
-      -1,
-      0,
+  *mapScratch(): Steps<RemoteAddress> {
+    const scratch = this.#scope.sigframes?.scratch ?? this.#scratch;
+    if (scratch !== undefined) return remoteAddress(scratch);
+    const access = PROT_READ | PROT_WRITE;
+    const flags = MAP_PRIVATE | MAP_ANONYMOUS;
+    const mapped = remoteAddress(
+      yield* this.callOrThrow("mmap", 0, SCRATCH_SIZE, access, flags, -1, 0),
     );
     this.#scratch = mapped;
     this.pushUndoFrame("munmap", [mapped, SCRATCH_SIZE], { always: true });
@@ -252,40 +224,24 @@ export class RemoteSyscalls implements Disposable {
   }
 
   /** Write to the scratch page. */
-  write(bytes: Uint8Array<ArrayBuffer>, offset = 0): bigint {
-    const address = this.scratch + BigInt(offset);
-    writeMemory(this.#tid, address, bytes);
+  write(bytes: Uint8Array<ArrayBuffer>, offset = 0): RemoteAddress {
+    const address = plus(this.scratch, offset);
+    writeMemory(this.#scope.thread.tid, address, bytes);
     return address;
   }
 
   /** Read from the scratch page. */
   read(length: number, offset = 0): Uint8Array<ArrayBuffer> {
-    return readMemory(this.#tid, this.scratch + BigInt(offset), length);
+    return readMemory(this.#scope.thread.tid, plus(this.scratch, offset), length);
   }
 
   /**
-   * Give nothing back: the thread does it itself, by its safety net, when it is let go. Nothing else may be done in the
-   * scope after this. One that is held up is not waited for then; the call that it stands in front of is passed over.
+   * Restore nothing: the thread does it itself, by its signal frames, when it is let go. Nothing else may be done in the
+   * scope after this.
    */
   leaveToSigframes(): void {
-    const { heldUp } = this.#tracee;
-    if (this.#clock !== undefined && this.#net !== undefined) {
-      if (heldUp === undefined) this.#tracee.expectReturn(this.#originalMask);
-      else if (heldUp.wasReached) this.#passOverCall(this.#net);
-    }
-    this.#clock = undefined;
+    this.#scope.leaveToSigframes();
     this.#scratch = undefined;
-    this.#net = undefined;
-  }
-
-  #passOverCall(net: SigframeStack): void {
-    const { arch } = this.#tracee;
-    const registers = retrySyscall(() => getRegisters(this.#tid));
-    if (arch.instructionPointer(registers) !== net.instruction) return;
-    const after = net.instruction + BigInt(arch.syscallInstruction.length);
-    const passed = arch.signalFrames!.withInstructionPointer(registers, after);
-    // It may be rt_sigreturn(2), with another stack pointer: covered_call.ts.
-    retrySyscall(() => setRegisters(this.#tid, net.beneath(passed)));
   }
 
   /** Give everything back. A tracee that died has nothing to be given; other failures are thrown. */
@@ -295,120 +251,25 @@ export class RemoteSyscalls implements Disposable {
 
   /** What the end of the scope does, in steps; the end has nothing left to do then. */
   *restoreState(): Steps<void> {
-    if (this.#thread.failure !== undefined) return this.leaveToSigframes();
+    if (this.#scope.thread.failure !== undefined) return this.leaveToSigframes();
     try {
       try {
         const scratch = this.#scratch;
         this.#scratch = undefined;
         if (scratch !== undefined) yield* this.callOrThrow("munmap", scratch, SCRATCH_SIZE);
       } finally {
-        yield* this.#restore();
+        yield* this.#scope.restore();
       }
     } catch (error) {
-      if (error instanceof HeldUpError) this.#leaveHeldUp();
+      if (error instanceof HeldUpError) this.#scope.leaveHeldUp();
       if (!(error instanceof TraceeDiedError)) throw error;
     }
   }
 
-  /** It did not come back to where it is given its registers. */
-  #leaveHeldUp(): void {
-    if (this.#net !== undefined) this.leaveToSigframes();
-    else this.#clock = undefined;
-  }
-
-  *#restore(): Steps<void> {
-    if (this.#clock !== undefined) yield* this.#restoreRegisters(this.#clock);
-    this.#net?.takeUp();
-    this.#net = undefined;
-  }
-
-  *#restoreRegisters(clock: ScopeTimer): Steps<void> {
-    // The kernel looks at -ERESTART* in rax only in get_signal()'s company, and a syscall-exit-stop is
-    // past that. An interrupt-stop brings the thread back to where Tracee promises it to be.
-    yield* this.#thread.stopOnTheWayBack();
-    // The registers last: as long as it has ours, the thread can still bring itself back.
-    try {
-      this.#rseqSection?.restore();
-    } finally {
-      try {
-        this.#vectors?.restore();
-      } finally {
-        retrySyscall(() => setSignalMask(this.#tid, this.#originalMask));
-        retrySyscall(() => setRegisters(this.#tid, this.#original));
-        this.#interruptedSyscall?.interruptOnceMore();
-      }
-    }
-    clock.stop();
-    this.#clock = undefined;
-    if (--this.#tracee.remoteScopes === 0 && this.#tracee.callFilter !== undefined) {
-      retrySyscall(() => this.#tracee.suspendFilter(false));
-    }
-    if (this.#net === undefined) this.#tracee.scopesWithoutSigframes--;
-  }
-
   /** Of a call that the filter forbids, what is to be done when the thread enters the kernel. */
-  #prepare(name: SyscallName, args: readonly (number | bigint)[]): CoveredCall | undefined {
-    const isFirst = this.#clock === undefined;
-    if (isFirst) this.#leaveParkedCall();
-    const { arch, callFilter } = this.#tracee;
-    const values = args.map(BigInt);
-    const call = this.#call(name, values);
-    const registers = this.#net?.beneath(call) ?? call;
-    const number = arch.syscallNumbers[name];
-    const covered = cover(
-      {
-        tid: this.#tid,
-        arch,
-        number,
-        args: values,
-        registers,
-        other: (number, args) => this.#callOf(number, args),
-      },
-      callFilter,
-      this.#net,
-    );
-    this.#thread.request(() => setRegisters(this.#tid, covered?.entering ?? registers));
-    if (this.#clock === undefined) this.#startClock();
-    if (isFirst) this.#thread.request(() => setSignalMask(this.#tid, ALL_SIGNALS));
-    return covered;
+  #prepare(name: SyscallName, args: readonly RemoteArgument[]): CoveredCall | undefined {
+    return this.#scope.prepare(name, args.map(BigInt));
   }
-
-  #mayMake(name: SyscallName, args: readonly bigint[]): boolean {
-    const { arch, callFilter } = this.#tracee;
-    return mayMakeAlone({ number: arch.syscallNumbers[name], args, arch }, callFilter, this.#net);
-  }
-
-  /** The number of the call shows only now, and belongs to what the thread is given back. */
-  #leaveParkedCall(): void {
-    const { arch } = this.#tracee;
-    const call = InterruptedSyscall.find(this.#thread, arch, this.#original, this.#originalMask);
-    if (call === undefined) return;
-    this.#startClock();
-    const number = call.learnNumber(this.#call("getpid", []), this.#net);
-    this.#original = arch.earlyRestart!.withNumber(this.#original, number);
-    this.#interruptedSyscall = call;
-  }
-
-  /** From here on the thread is on loan. */
-  #startClock(): void {
-    this.#clock = new ScopeTimer(this.#net !== undefined);
-    if (this.#tracee.remoteScopes++ === 0 && this.#tracee.callFilter !== undefined) {
-      this.#thread.request(() => this.#tracee.suspendFilter(true));
-    }
-    if (this.#net === undefined) this.#tracee.scopesWithoutSigframes++;
-  }
-
-  #call(name: SyscallName, args: readonly bigint[]): Registers {
-    return this.#callOf(this.#tracee.arch.syscallNumbers[name], args);
-  }
-
-  #callOf(number: number, args: readonly bigint[]): Registers {
-    return this.#tracee.arch.withSyscall(this.#original, this.#instruction, number, args);
-  }
-}
-
-function once<T>(action: () => T): T {
-  return action();
 }
 
 /** Whether a raw result is a negated error number. */
@@ -416,6 +277,6 @@ export function isError(result: bigint): boolean {
   return result < 0n && result >= -MAX_ERRNO;
 }
 
-function formatArgument(arg: number | bigint): string {
+function formatArgument(arg: RemoteArgument): string {
   return arg > 0xffff ? `0x${arg.toString(16)}` : `${arg}`;
 }

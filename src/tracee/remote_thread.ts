@@ -5,8 +5,9 @@ import { usleep } from "../ffi/process.ts";
 import { retrySyscall } from "./retry_syscall.ts";
 import { getEventMessage, getSyscallInfo, interrupt, resume } from "./ptrace.ts";
 import type { Steps } from "./steps.ts";
+import type { TraceSession } from "./trace_session.ts";
 import type { Tracee } from "./tracee.ts";
-import { Deadline, LoanDeadline, statusBefore, waitUntilInterrupted } from "./wait.ts";
+import { Deadline, LoanDeadline, nextStatus, untilInterrupted, waitOut } from "./wait.ts";
 import type { WaitStatus } from "./wait_status.ts";
 
 /** A thread that is frozen in its cgroup, version 2, stops for an interrupt all the same, and at once. */
@@ -27,6 +28,10 @@ export class RemoteThread {
 
   get pid(): number {
     return this.#tracee.pid;
+  }
+
+  get session(): TraceSession {
+    return this.#tracee.session;
   }
 
   /** What the last PTRACE_EVENT told. */
@@ -87,7 +92,7 @@ export class RemoteThread {
    */
   #statusBefore(deadline: LoanDeadline): WaitStatus {
     try {
-      return this.#noted(statusBefore(this.pid, this.tid, deadline));
+      return this.#noted(waitOut(nextStatus(this.pid, this.tid, deadline)));
     } catch (error) {
       if (!(error instanceof HeldUpError)) throw error;
       const status = this.#reach();
@@ -100,7 +105,9 @@ export class RemoteThread {
   #reach(): WaitStatus | undefined {
     try {
       retrySyscall(() => interrupt(this.tid));
-      return this.#noted(statusBefore(this.pid, this.tid, new Deadline(REACH_SECONDS)));
+      return this.#noted(
+        waitOut(nextStatus(this.pid, this.tid, new Deadline(REACH_SECONDS))),
+      );
     } catch (error) {
       if (error instanceof StopTimeoutError || error instanceof SyscallError) return undefined;
       throw error;
@@ -164,7 +171,7 @@ export class RemoteThread {
     const deadline = this.#hasSigframes ? this.deadline : LoanDeadline.longest();
     yield;
     try {
-      const status = waitUntilInterrupted(this.pid, this.tid, deadline);
+      const status = waitOut(untilInterrupted(this.pid, this.tid, deadline));
       if (status === undefined) throw new TraceeDiedError(this.pid);
       this.#noted(status);
     } catch (error) {

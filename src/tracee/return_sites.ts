@@ -17,26 +17,59 @@ const CHUNK = 1 << 18;
 /** A program without a C library may have the code in tens of megabytes of its own. */
 const MOST_BYTES = 1 << 24;
 
-/**
- * Offsets in the files of mappings, which other processes of the job have mapped too; undefined where all that is looked
- * at of a mapping was read and has none.
- */
-const known = new Map<string, number | undefined>();
+/** Finds the sites, and keeps where they were: other processes have mapped the same files. */
+export class ReturnSiteCache {
+  /** Offsets in the files of mappings; undefined where all that is looked at of a mapping was read and has none. */
+  readonly #known = new Map<string, number | undefined>();
+  readonly #soughtEarly = new Set<number>();
 
-/** The sites in process `pid`, of which `tid` is a thread that lives; `undefined` when one is not there. */
-export function findReturnSites(
+  /** The sites in process `pid`, of which `tid` is a thread that lives; `undefined` when one is not there. */
+  find(
+    pid: number,
+    tid: number,
+    arch: Architecture,
+    maps = readExecutableMaps(pid, tid) ?? [],
+  ): ReturnSites | undefined {
+    return findReturnSites(this.#known, pid, tid, arch, maps);
+  }
+
+  /**
+   * Look for the sites while the process still runs, so that little of the search is left for when it stands still.
+   * Once for each process. What keeps this from being done is told later, if it matters.
+   */
+  findEarly(pid: number): void {
+    if (this.#soughtEarly.has(pid)) return;
+    this.#soughtEarly.add(pid);
+    try {
+      const maps = readExecutableMaps(pid, pid) ?? [];
+      const misses = new Misses();
+      for (const arch of ARCHITECTURES) {
+        if (canPointTo(arch, maps)) locate(this.#known, pid, pid, arch, maps, misses);
+      }
+      misses.keep(this.#known, pid, pid);
+    } catch {
+      // Gone, or not ours to read.
+    }
+  }
+}
+
+type KnownOffsets = Map<string, number | undefined>;
+
+function findReturnSites(
+  known: KnownOffsets,
   pid: number,
   tid: number,
   arch: Architecture,
-  maps = readExecutableMaps(pid, tid) ?? [],
+  maps: readonly Mapping[],
 ): ReturnSites | undefined {
   const misses = new Misses();
-  const sites = locate(pid, tid, arch, maps, misses);
-  misses.keep(pid, tid);
+  const sites = locate(known, pid, tid, arch, maps, misses);
+  misses.keep(known, pid, tid);
   return sites;
 }
 
 function locate(
+  known: KnownOffsets,
   pid: number,
   tid: number,
   arch: Architecture,
@@ -48,8 +81,8 @@ function locate(
   const mappings = inSearchOrder(maps);
   const alignment = arch.instructionAlignment;
   const code = new CodeReader(pid, tid);
-  const syscall = search(code, mappings, [returningSyscall], alignment, misses);
-  const sigreturn = search(code, mappings, sigreturns, alignment, misses);
+  const syscall = search(known, code, mappings, [returningSyscall], alignment, misses);
+  const sigreturn = search(known, code, mappings, sigreturns, alignment, misses);
   const mapping = mappings.find(({ start, end }) =>
     sigreturn !== undefined && sigreturn >= start && sigreturn < end
   );
@@ -69,27 +102,6 @@ export function canPointTo(arch: Architecture, maps: readonly Mapping[]): boolea
   );
 }
 
-const soughtEarly = new Set<number>();
-
-/**
- * Look for the sites while the process still runs, so that little of the search is left for when it stands still.
- * Once for each process. What keeps this from being done is told later, if it matters.
- */
-export function findReturnSitesEarly(pid: number): void {
-  if (soughtEarly.has(pid)) return;
-  soughtEarly.add(pid);
-  try {
-    const maps = readExecutableMaps(pid, pid) ?? [];
-    const misses = new Misses();
-    for (const arch of ARCHITECTURES) {
-      if (canPointTo(arch, maps)) locate(pid, pid, arch, maps, misses);
-    }
-    misses.keep(pid, pid);
-  } catch {
-    // Gone, or not ours to read.
-  }
-}
-
 /** C libraries first, then the smallest: what is mapped from a file, or is the program's own. */
 function inSearchOrder(mappings: readonly Mapping[]): Mapping[] {
   const rank = ({ path }: Mapping) => /\/(libc[.-]|libpthread|ld-musl)[^/]*$/.test(path) ? 0 : 1;
@@ -100,6 +112,7 @@ function inSearchOrder(mappings: readonly Mapping[]): Mapping[] {
 }
 
 function search(
+  known: KnownOffsets,
   code: CodeReader,
   mappings: readonly Mapping[],
   patterns: readonly Uint8Array[],
@@ -144,7 +157,7 @@ class Misses {
   }
 
   /** What is still there is known not to have the code. */
-  keep(pid: number, tid: number): void {
+  keep(known: KnownOffsets, pid: number, tid: number): void {
     if (this.#searched.length === 0) return;
     const now = readExecutableMaps(pid, tid) ?? [];
     for (const { key, mapping: { start, dev, inode, offset } } of this.#searched) {

@@ -2,32 +2,38 @@
 
 export interface RemoteScopes {
   readonly count: number;
-  /** Of them, those that had no safety net. */
+  /** The scopes among them that had no signal frames. */
   readonly bare: number;
   readonly longestMs: number;
   readonly totalMs: number;
 }
 
-let loans: RemoteScopes = { count: 0, bare: 0, longestMs: 0, totalMs: 0 };
+/** Adds up all remote scopes that have ended. */
+export class ScopeTimes {
+  #soFar: RemoteScopes = { count: 0, bare: 0, longestMs: 0, totalMs: 0 };
 
-/** All loans of this program up to now that have ended. */
-export function scopesSoFar(): RemoteScopes {
-  return loans;
+  get soFar(): RemoteScopes {
+    return this.#soFar;
+  }
+
+  add(lengthMs: number, hasSigframes: boolean): void {
+    const { count, bare, longestMs, totalMs } = this.#soFar;
+    this.#soFar = {
+      count: count + 1,
+      bare: bare + (hasSigframes ? 0 : 1),
+      longestMs: Math.max(longestMs, lengthMs),
+      totalMs: totalMs + lengthMs,
+    };
+  }
 }
 
-/** Runs from its making. */
+/** Measures one remote scope, from its making on. */
 export class ScopeTimer {
   readonly #start = performance.now();
 
-  constructor(readonly hasSigframes: boolean) {}
+  constructor(readonly times: ScopeTimes, readonly hasSigframes: boolean) {}
 
   stop(): void {
-    const length = performance.now() - this.#start;
-    loans = {
-      count: loans.count + 1,
-      bare: loans.bare + (this.hasSigframes ? 0 : 1),
-      longestMs: Math.max(loans.longestMs, length),
-      totalMs: loans.totalMs + length,
-    };
+    this.times.add(performance.now() - this.#start, this.hasSigframes);
   }
 }

@@ -13,14 +13,16 @@
 import type { Architecture, Registers, SignalFrames } from "../arch/mod.ts";
 import { type Mapping, readExecutableMaps } from "../proc/maps.ts";
 import { hasShadowStack } from "../proc/status.ts";
-import { notedBlockedCall } from "./blocked_calls.ts";
 import type { CallFilter } from "./call_filter.ts";
-import { ALL_SIGNALS, getFurtherRegisters } from "./ptrace.ts";
+import { ALL_SIGNALS } from "./ptrace.ts";
 import { readMemory, writeMemory } from "./remote_memory.ts";
-import { canPointTo, findReturnSites, type ReturnSites } from "./return_sites.ts";
+import { canPointTo, type ReturnSites } from "./return_sites.ts";
+import type { TraceSession } from "./trace_session.ts";
+import type { Tracee } from "./tracee.ts";
 
 /** Where a net can be spread in a process. */
 export interface SigframePlace {
+  readonly session: TraceSession;
   readonly tid: number;
   readonly arch: Architecture;
   readonly sites: ReturnSites;
@@ -28,21 +30,18 @@ export interface SigframePlace {
   readonly stack: { readonly start: bigint; readonly end: bigint };
 }
 
-/** `undefined` where there can be none: see `--verbose` of the move. `filter` is what the thread is under, if it is. */
+/** `undefined` where no frames can be laid. */
 export function findSigframePlace(
-  pid: number,
-  tid: number,
-  arch: Architecture,
-  filter?: CallFilter,
+  { session, pid, mainTid: tid, arch, callFilter: filter }: Tracee,
 ): SigframePlace | undefined {
   if (arch.signalFrames === undefined || hasShadowStack(pid, tid)) return undefined;
-  if (hasGuardedReturns(tid, arch.signalFrames)) return undefined;
+  if (hasGuardedReturns(session, tid, arch.signalFrames)) return undefined;
   const maps = readExecutableMaps(pid, tid) ?? [];
   if (!canPointTo(arch, maps)) return undefined;
   const stack = maps.find(({ path, writable }: Mapping) => path === "[stack]" && writable);
-  const sites = findReturnSites(pid, tid, arch, maps);
+  const sites = session.returnSites.find(pid, tid, arch, maps);
   if (sites === undefined || stack === undefined) return undefined;
-  return mayReturn(filter, arch, sites, []) ? { tid, arch, sites, stack } : undefined;
+  return mayReturn(filter, arch, sites, []) ? { session, tid, arch, sites, stack } : undefined;
 }
 
 /** Whether `filter` allows rt_sigreturn(2) behind a call that had `args`, which are in their registers still. */
@@ -57,9 +56,13 @@ export function mayReturn(
 }
 
 /** The same where registers tell it: PR_SHADOW_STACK_ENABLE of prctl(2). */
-function hasGuardedReturns(tid: number, { shadowStackSet }: SignalFrames): boolean {
+function hasGuardedReturns(
+  session: TraceSession,
+  tid: number,
+  { shadowStackSet }: SignalFrames,
+): boolean {
   if (shadowStackSet === undefined) return false;
-  return ((getFurtherRegisters(tid, shadowStackSet)?.[0] ?? 0) & 1) !== 0;
+  return ((session.furtherRegisters.get(tid, shadowStackSet)?.[0] ?? 0) & 1) !== 0;
 }
 
 /** The most that frames may take. */
@@ -111,9 +114,9 @@ export class SigframeStack {
     mask: bigint,
     abort: bigint | undefined,
   ): SigframeStack | undefined {
-    const { tid, arch, stack } = place;
+    const { session, tid, arch, stack } = place;
     const frames = arch.signalFrames!;
-    const images = frames.extendedStateSets.map((name) => getFurtherRegisters(tid, name));
+    const images = frames.extendedStateSets.map((name) => session.furtherRegisters.get(tid, name));
     const state = frames.extendedState(images);
     if (state === undefined) return undefined;
     const pointer = frames.stackPointer(original);
@@ -125,7 +128,7 @@ export class SigframeStack {
     const net = new SigframeStack(place, frames, stack.start, size, scratchSize);
     const stateAt = alignDown(net.#top - BigInt(state.length), frames.extendedStateAlignment);
     writeMemory(tid, stateAt, state);
-    const restarted = frames.resumed(arch.withRestart(original, notedBlockedCall(tid)));
+    const restarted = frames.resumed(arch.withRestart(original, session.blockedCalls.get(tid)));
     const resumed = abort === undefined
       ? restarted
       : frames.withInstructionPointer(restarted, abort);

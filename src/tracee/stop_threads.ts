@@ -6,9 +6,10 @@ import { sleepersOf, sleepsOn } from "../proc/asleep.ts";
 import { readStat } from "../proc/stat.ts";
 import { listTids, readWchan } from "../proc/tasks.ts";
 import { breakableOf } from "./breakable_calls.ts";
-import { awaitBlockedCallsOf, noteBlockedCall } from "./blocked_calls.ts";
+import { awaitBlockedCallsOf } from "./blocked_calls.ts";
 import { interrupt, seize } from "./ptrace.ts";
-import { restart, takeBackStray } from "./release.ts";
+import { restart } from "./release.ts";
+import type { TraceSession } from "./trace_session.ts";
 import { type Deadline, hasExited, untilInterrupted, type Waits } from "./wait.ts";
 import type { WaitStatus } from "./wait_status.ts";
 
@@ -21,6 +22,7 @@ export class Threads {
 
   /** Those of `stopped` stand still already, those of `running` have been asked to. */
   constructor(
+    readonly session: TraceSession,
     readonly pid: number,
     stopped: readonly number[] = [],
     running: readonly number[] = [],
@@ -56,7 +58,7 @@ export class Threads {
   }
 
   #askOne(tid: number): void {
-    if (askToStop(this.pid, tid)) this.#asked.add(tid);
+    if (askToStop(this.session, this.pid, tid)) this.#asked.add(tid);
   }
 
   /**
@@ -101,9 +103,9 @@ export function tooMany(pid: number, latest: number, { seconds }: Deadline): Sto
 }
 
 /** Whether the thread was there to be asked. */
-function askToStop(pid: number, tid: number): boolean {
+function askToStop(session: TraceSession, pid: number, tid: number): boolean {
   // Asked before in vain, and ours since.
-  if (takeBackStray(tid)) return true;
+  if (session.pendingDetach.takeBack(tid)) return true;
   try {
     seize(tid, PTRACE_O_TRACESYSGOOD);
   } catch (error) {
@@ -115,7 +117,7 @@ function askToStop(pid: number, tid: number): boolean {
     throw error;
   }
   try {
-    noteBlockedCall(pid, tid);
+    session.blockedCalls.note(pid, tid);
     interrupt(tid);
   } catch (error) {
     // It ended in between, but we are its tracer now, and it is ours to wait for.

@@ -8,7 +8,6 @@ import { usleep } from "../ffi/process.ts";
 import { orThrow } from "../ffi/raw.ts";
 import { hasSignal, readStatus } from "../proc/status.ts";
 import { breakableOf } from "./breakable_calls.ts";
-import { noteBlockedCall, takeBlockedCall } from "./blocked_calls.ts";
 import { interrupt, resume } from "./ptrace.ts";
 import { restart, restartOnRelease } from "./release.ts";
 import type { Tracee } from "./tracee.ts";
@@ -36,11 +35,6 @@ export function* suspendingItself(
   return yield* new Suspension(tracee).run(new Deadline(seconds), timeoutSeconds);
 }
 
-/** {@linkcode suspendingItself}, waited for synchronously. */
-export function suspendItself(tracee: Tracee, seconds: number, timeoutSeconds: number): boolean {
-  return waitOut(suspendingItself(tracee, seconds, timeoutSeconds));
-}
-
 class Suspension {
   readonly #tracee: Tracee;
   readonly #running: Set<number>;
@@ -58,7 +52,10 @@ class Suspension {
     // A signal to a process comes to the thread that runs first. To one it is to come, whose call ends by it; the others' go on.
     const receiver = tids.find((tid) => !blocksStop(pid, tid));
     const others = tids.filter((tid) => tid !== receiver);
-    this.#each((tid) => restartOnRelease(tid, 0, takeBlockedCall(tid)), others);
+    this.#each(
+      (tid) => restartOnRelease(tid, 0, this.#tracee.session.blockedCalls.take(tid)),
+      others,
+    );
     orThrow(this.#tracee.signal(SIGTSTP), `kill(${pid}, SIGTSTP)`);
     try {
       if (receiver !== undefined) {
@@ -150,7 +147,7 @@ class Suspension {
   }
 
   #interrupt(tid: number): void {
-    noteBlockedCall(this.#tracee.pid, tid);
+    this.#tracee.session.blockedCalls.note(this.#tracee.pid, tid);
     interrupt(tid);
   }
 

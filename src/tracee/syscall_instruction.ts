@@ -36,7 +36,7 @@ export function findSyscallInstruction(
     if (left === 0n) break;
   }
   throw new RefusedError(
-    `Cannot move process ${pid}: its memory holds no system call instruction to use`,
+    `Process ${pid} cannot be made to call the kernel: its memory holds no system call instruction`,
   );
 }
 

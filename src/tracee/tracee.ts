@@ -6,29 +6,19 @@ import {
   unsupportedProgram,
 } from "../arch/mod.ts";
 import { type HeldUpError, RefusedError, TraceeDiedError } from "../errors.ts";
-import {
-  PTRACE_O_SUSPEND_SECCOMP,
-  PTRACE_O_TRACESYSGOOD,
-  SECCOMP_MODE_DISABLED,
-} from "../ffi/constants.ts";
-import { kill, usleep } from "../ffi/process.ts";
+import { kill } from "../ffi/process.ts";
 import { readWordBytes } from "../proc/auxv.ts";
-import { readFrozen } from "../proc/freezer.ts";
-import { readStatus } from "../proc/status.ts";
 import { AskedThreads } from "./asked_threads.ts";
 import { awaitBlockedCalls } from "./blocked_calls.ts";
-import { type CallFilter, readCallFilter } from "./call_filter.ts";
-import { getRegisters, setOptions } from "./ptrace.ts";
-import { leavePendingDetach, releaseThreads } from "./release.ts";
-import { findReturnSitesEarly } from "./return_sites.ts";
+import type { CallFilter } from "./call_filter.ts";
+import { getRegisters } from "./ptrace.ts";
+import { releaseReturning, releaseThreads } from "./release.ts";
 import { findSigframePlace, type SigframePlace } from "./sigframe_stack.ts";
 import { findSyscallInstruction } from "./syscall_instruction.ts";
 import { Threads } from "./stop_threads.ts";
+import { ThreadFilter } from "./thread_filter.ts";
+import { TRACE_SESSION, type TraceSession } from "./trace_session.ts";
 import { Deadline, waitOut, type Waits } from "./wait.ts";
-
-/** A dozen system calls take microseconds; a machine may stand still. */
-const RETURN_SECONDS = 0.5;
-const RETURN_PAUSE_US = 50;
 
 export interface SeizeOptions {
   /** How long all threads together may take to stop, and a call of theirs to return. */
@@ -40,6 +30,8 @@ export interface SeizeOptions {
    * may not suspend any. That our calls pass the filter is the caller's affair then.
    */
   readonly suspendsFilter?: boolean;
+  /** By default the one of this program. */
+  readonly session?: TraceSession;
 }
 
 export interface PausedChild {
@@ -53,7 +45,7 @@ export interface PausedChild {
  * inside the kernel's get_signal(): none runs an instruction before it is resumed, and the kernel
  * restarts an interrupted call when it is.
  *
- * A leader that has exited is left to releaseStrays(), which is to be called when the process ends.
+ * A leader that has exited is left to the session's pendingDetach, which is to be called when the process ends.
  *
  * Detaching is owed on every path: `using tracee = Tracee.seize(...)`.
  */
@@ -71,12 +63,12 @@ export class Tracee implements Disposable {
   #returnsTo: bigint | undefined;
   readonly #running = new Set<number>();
   #sigframePlace: SigframePlace | null | undefined;
-  #callFilter: CallFilter | null | undefined;
-  #isSuspended = false;
+  #filter: ThreadFilter | undefined;
   /** Calls that would undo something if this program were killed, and that the main thread's filter forbids. */
   readonly leftUndone = new Set<SyscallName>();
 
   private constructor(
+    readonly session: TraceSession,
     readonly pid: number,
     tids: readonly number[],
     /** Whether the process was found job-stopped, in state T. */
@@ -94,10 +86,10 @@ export class Tracee implements Disposable {
    *
    * Throws SyscallError when the kernel refuses, StopTimeoutError when a thread does not stop in
    * time, TraceeDiedError when the process is gone, RefusedError for an unknown architecture. After
-   * a throw no thread is left stopped; one that has not stopped yet is kept for releaseStrays().
+   * a throw no thread is left stopped; one that has not stopped yet is kept for the session's pendingDetach.
    */
   static seize(pid: number, options: SeizeOptions): Tracee {
-    findReturnSitesEarly(pid);
+    (options.session ?? TRACE_SESSION).returnSites.findEarly(pid);
     awaitBlockedCalls([pid]);
     return waitOut(Tracee.ask(pid, options).stopping());
   }
@@ -108,13 +100,14 @@ export class Tracee implements Disposable {
    * is over already.
    */
   static ask(pid: number, options: SeizeOptions): AskedThreads {
-    const { timeoutSeconds, deadline, suspendsFilter = !isFiltered() } = options;
-    const threads = new Threads(pid);
+    const { timeoutSeconds, deadline, session = TRACE_SESSION } = options;
+    const { suspendsFilter = !session.isFiltered } = options;
+    const threads = new Threads(session, pid);
     const limit = deadline ?? new Deadline(timeoutSeconds);
     return new AskedThreads(threads, limit, (stops) => {
       const wasJobStopped = stops.some(({ kind }) => kind === "group-stop");
       const { stopped } = threads;
-      return new Tracee(pid, [...stopped], wasJobStopped, timeoutSeconds, suspendsFilter);
+      return new Tracee(session, pid, [...stopped], wasJobStopped, timeoutSeconds, suspendsFilter);
     });
   }
 
@@ -131,14 +124,14 @@ export class Tracee implements Disposable {
     strays: readonly number[],
     deadline: Deadline,
   ): Waits<void> {
-    const threads = new Threads(this.pid, tids, strays);
+    const threads = new Threads(this.session, this.pid, tids, strays);
     try {
       yield* threads.stop(threads.ask(), deadline);
     } finally {
-      leavePendingDetach(this.pid, threads.running);
+      this.session.pendingDetach.add(this.pid, threads.running);
       this.#tids = [...threads.stopped];
       // Found for where the main thread stood.
-      this.#instruction = this.#sigframePlace = this.#callFilter = undefined;
+      this.#instruction = this.#sigframePlace = this.#filter = undefined;
     }
     if (threads.isEmpty) throw new TraceeDiedError(this.pid);
   }
@@ -162,10 +155,15 @@ export class Tracee implements Disposable {
   /** Where a safety net can be spread for the main thread, if it can. */
   get sigframePlace(): SigframePlace | undefined {
     if (this.#sigframePlace === undefined) {
-      const { pid, mainTid, arch, callFilter } = this;
-      this.#sigframePlace = findSigframePlace(pid, mainTid, arch, callFilter) ?? null;
+      this.#sigframePlace = findSigframePlace(this) ?? null;
     }
     return this.#sigframePlace ?? undefined;
+  }
+
+  get #mainFilter(): ThreadFilter {
+    const { pid, mainTid, arch, suspendsFilter } = this;
+    this.#filter ??= new ThreadFilter(pid, mainTid, arch, suspendsFilter);
+    return this.#filter;
   }
 
   /**
@@ -173,21 +171,12 @@ export class Tracee implements Disposable {
    * the filter cannot be suspended: calls of ours might end the process then.
    */
   get callFilter(): CallFilter | undefined {
-    if (this.#callFilter === undefined) {
-      this.setSeccompMode(readStatus(this.pid, this.mainTid)?.seccomp ?? SECCOMP_MODE_DISABLED);
-    }
-    return this.#callFilter ?? undefined;
+    return this.#mainFilter.callFilter;
   }
 
-  /** For who has read already in which mode of seccomp(2) the main thread was stopped. Throws as {@linkcode callFilter}. */
+  /** For a caller that has read already in which mode of seccomp(2) the main thread was stopped. Throws as {@linkcode callFilter}. */
   setSeccompMode(mode: number): void {
-    if (mode === SECCOMP_MODE_DISABLED || !this.suspendsFilter) {
-      this.#callFilter = null;
-      return;
-    }
-    this.suspendFilter(true);
-    this.suspendFilter(false);
-    this.#callFilter = readCallFilter(this.mainTid, this.arch, mode);
+    this.#mainFilter.setMode(mode);
   }
 
   /** Whether the main thread has no safety net because its filter does not allow rt_sigreturn(2). */
@@ -200,13 +189,12 @@ export class Tracee implements Disposable {
 
   /** PTRACE_O_* bits that the main thread has just now. */
   get mainOptions(): number {
-    return PTRACE_O_TRACESYSGOOD | (this.#isSuspended ? PTRACE_O_SUSPEND_SECCOMP : 0);
+    return this.#mainFilter.options;
   }
 
   /** Suspend the filter of the main thread, which is not to make a call of its own meanwhile; or end that. */
   suspendFilter(on: boolean): void {
-    setOptions(this.mainTid, PTRACE_O_TRACESYSGOOD | (on ? PTRACE_O_SUSPEND_SECCOMP : 0));
-    this.#isSuspended = on;
+    this.#mainFilter.suspend(on);
   }
 
   /** Thread `tid` has been resumed. Until it is noted that it stopped, nothing can be asked of it, nor can it be let go. */
@@ -230,9 +218,14 @@ export class Tracee implements Disposable {
     if (!this.#attached) return;
     this.#attached = false;
     using last = new DisposableStack();
-    last.defer(() => leavePendingDetach(this.pid, [...this.#running], true));
-    if (this.#returnsTo === undefined) releaseThreads(this.pid, this.#standing(this.tids));
-    else this.#detachReturning(this.#returnsTo);
+    last.defer(() => this.session.pendingDetach.add(this.pid, [...this.#running], true));
+    const { blockedCalls } = this.session;
+    if (this.#returnsTo === undefined) {
+      releaseThreads(blockedCalls, this.pid, this.#standing(this.tids));
+    } else {
+      const others = this.#standing(this.tids.filter((tid) => tid !== this.mainTid));
+      releaseReturning(blockedCalls, this, others, this.#returnsTo);
+    }
   }
 
   #standing(tids: readonly number[]): number[] {
@@ -252,20 +245,6 @@ export class Tracee implements Disposable {
     this.#returnsTo = mask;
   }
 
-  /** The other threads only once that is done: what is undone on the way is not for them to see. */
-  #detachReturning(mask: bigint): void {
-    using rest = new DisposableStack();
-    const others = this.tids.filter((tid) => tid !== this.mainTid);
-    rest.defer(() => releaseThreads(this.pid, this.#standing(others)));
-    releaseThreads(this.pid, [this.mainTid]);
-    if (readFrozen(this.pid, this.mainTid) !== undefined) return;
-    const deadline = new Deadline(RETURN_SECONDS);
-    while (!deadline.passed) {
-      if ((readStatus(this.pid, this.mainTid)?.sigBlocked ?? mask) === mask) return;
-      usleep(RETURN_PAUSE_US);
-    }
-  }
-
   [Symbol.dispose](): void {
     this.detach();
   }
@@ -278,13 +257,5 @@ function architectureOfThread(pid: number, tid: number): Architecture {
   const why = unsupportedProgram(readWordBytes(pid, tid)) ??
     "it runs in a mode of this processor that is not supported here " +
       `(its register set has ${registers.length} bytes)`;
-  throw new RefusedError(`Cannot move process ${pid}: ${why}`);
-}
-
-let isUnderFilter: boolean | undefined;
-
-/** Whether this program is under a seccomp filter. */
-function isFiltered(): boolean {
-  isUnderFilter ??= readStatus(Deno.pid)?.seccomp !== SECCOMP_MODE_DISABLED;
-  return isUnderFilter;
+  throw new RefusedError(`Process ${pid} cannot be traced: ${why}`);
 }

@@ -1,7 +1,8 @@
 /** Registers that a system call clears: kept before a thread makes calls for us, in whose midst it was not. */
-import { type Architecture, hasVectors, type RegisterSetName } from "../arch/mod.ts";
+import { hasVectors, type RegisterSetName } from "../arch/mod.ts";
+import type { Tracee } from "./tracee.ts";
 import { retrySyscall } from "./retry_syscall.ts";
-import { getFurtherRegisters, setFurtherRegisters } from "./ptrace.ts";
+import { setFurtherRegisters } from "./ptrace.ts";
 
 export class VectorRegisters {
   private constructor(
@@ -11,9 +12,9 @@ export class VectorRegisters {
   ) {}
 
   /** `undefined` when there is nothing to lose. */
-  static save(tid: number, arch: Architecture): VectorRegisters | undefined {
+  static save({ session, mainTid: tid, arch }: Tracee): VectorRegisters | undefined {
     for (const name of arch.discardedByCalls ?? []) {
-      const image = retrySyscall(() => getFurtherRegisters(tid, name));
+      const image = retrySyscall(() => session.furtherRegisters.get(tid, name));
       if (image !== undefined && hasVectors(image)) return new VectorRegisters(tid, name, image);
     }
     return undefined;

@@ -158,11 +158,6 @@ export function endOf(pid: number, tid: number, deadline: Deadline): WaitStatus 
   throw deadline.error(pid, tid, state, readWchan(pid, tid));
 }
 
-/** {@linkcode nextStatus}, waited for synchronously. */
-export function statusBefore(pid: number, tid: number, deadline: Deadline): WaitStatus {
-  return waitOut(nextStatus(pid, tid, deadline));
-}
-
 /** `waiting for thread 431 of 431 (state D, in kernel_clone)`: what a thread does that does not stop. */
 export function waitingText({ pid, tid }: Wait): string {
   const state = readStat(pid, tid)?.state ?? "X";
@@ -200,13 +195,4 @@ export function* untilInterrupted(
         break;
     }
   }
-}
-
-/** {@linkcode untilInterrupted}, waited for synchronously. */
-export function waitUntilInterrupted(
-  pid: number,
-  tid: number,
-  deadline: Deadline,
-): WaitStatus | undefined {
-  return waitOut(untilInterrupted(pid, tid, deadline));
 }

@@ -1,4 +1,5 @@
 /** A pseudoterminal of our own: pty(7), pts(4). */
+import { type FdArgument, type OurFd, ourFd } from "../brands.ts";
 import { RefusedError, SyscallError } from "../errors.ts";
 import {
   F_GETFL,
@@ -29,12 +30,12 @@ function indexOf(master: number): number {
 }
 
 export class Pty implements Disposable {
-  #slave: number | undefined;
+  #slave: OurFd | undefined;
   #closed = false;
 
   private constructor(
     /** The master's descriptor: nonblocking, close-on-exec. */
-    readonly master: number,
+    readonly master: OurFd,
     /** N of `/dev/pts/N`. */
     readonly index: number,
   ) {}
@@ -42,7 +43,7 @@ export class Pty implements Disposable {
   /** Make a new one. Throws RefusedError where the system has none to give. */
   static open(): Pty {
     try {
-      const master = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+      const master = ourFd(open("/dev/ptmx", O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC));
       const call = `ioctl(${master}, TIOCSPTLCK)`;
       orThrow(ioctlStruct(master, TIOCSPTLCK, new Struct(int)), call);
       const index = indexOf(master);
@@ -63,14 +64,14 @@ export class Pty implements Disposable {
    * The pty of a master that somebody else has made: `master` becomes nonblocking, and tells nobody by SIGIO and
    * nothing by packets any more, TIOCPKT in ioctl_tty(2). No slave is held. Throws SyscallError.
    */
-  static adopt(master: number): Pty {
+  static adopt(master: FdArgument): Pty {
     const flags = orThrow(fcntl(master, F_GETFL), `fcntl(${master}, F_GETFL)`);
     orThrow(fcntl(master, F_SETFL, flags & ~O_ASYNC | O_NONBLOCK), `fcntl(${master}, F_SETFL)`);
     orThrow(ioctlStruct(master, TIOCPKT, new Struct(int)), `ioctl(${master}, TIOCPKT)`);
-    return new Pty(master, indexOf(master));
+    return new Pty(ourFd(master), indexOf(master));
   }
 
-  /** Whether the master under our descriptor is another one by now: `reptyr -T` has taken ours. */
+  /** Whether the master under our descriptor is another one by now: another program has taken ours. */
   get isTaken(): boolean {
     return indexOf(this.master) !== this.index;
   }
@@ -84,7 +85,7 @@ export class Pty implements Disposable {
    * TIOCGPTPEER, so that no path is needed and none of another mount namespace is met.
    * Throws SyscallError.
    */
-  openSlave(flags: number): number {
+  openSlave(flags: number): OurFd {
     // With O_CLOEXEC, TIOCGPTPEER would keep that in the description's status flags, where open(2) never
     // does: a process that gets the description would show it in /proc/PID/fdinfo, close-on-exec or not.
     const slave = orThrow(
@@ -92,7 +93,7 @@ export class Pty implements Disposable {
       `ioctl(${this.master}, TIOCGPTPEER)`,
     );
     fcntl(slave, F_SETFD, FD_CLOEXEC);
-    return slave;
+    return ourFd(slave);
   }
 
   /**
@@ -130,7 +131,7 @@ export class Pty implements Disposable {
   }
 
   /** The slave descriptor that is held. Throws RangeError when none is. */
-  get slave(): number {
+  get slave(): OurFd {
     if (this.#slave === undefined) throw new RangeError(`The slave of ${this.name} is not held`);
     return this.#slave;
   }

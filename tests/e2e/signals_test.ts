@@ -133,7 +133,7 @@ describe("an error after the terminal was made raw", () => {
     assertEquals(terminal.expectExit(), { kind: "exited", status: 1 });
     assertEquals(settingsOf(terminal), settings);
     assertEquals(linesOf(terminal.output), [
-      `reptyr: Process ${stopped.pid} ended while it was being moved`,
+      `reptyr: Process ${stopped.pid} ended while it was being worked on`,
     ]);
     assertMatch(linesOf(terminal.output)[0]!, /^reptyr: /);
   });

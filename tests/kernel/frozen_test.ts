@@ -2,7 +2,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { describe } from "@std/testing/bdd";
 import { HeldUpError } from "../../src/errors.ts";
-import { releasePendingDetach } from "../../src/tracee/release.ts";
+import { TRACE_SESSION } from "../../src/tracee/trace_session.ts";
 import { RemoteSyscalls } from "../../src/tracee/remote_syscalls.ts";
 import { Tracee } from "../../src/tracee/tracee.ts";
 import { requiresCapability } from "../support/capabilities.ts";
@@ -50,7 +50,7 @@ for (const version of FREEZERS) {
         {
           using _frozen = injectInFrozen(victim, cgroup, true);
         }
-        waitUntil("it to be let go", () => releasePendingDetach() === 0);
+        waitUntil("it to be let go", () => TRACE_SESSION.pendingDetach.release() === 0);
         assertNothingLeft(before);
         if (program === "command") {
           victim.line("hello");

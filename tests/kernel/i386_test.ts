@@ -1,6 +1,7 @@
 /** 32-bit programs, traced by the 64-bit executable. What is the same for both is tested with both. */
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { describe } from "@std/testing/bdd";
+import { ourFd } from "../../src/brands.ts";
 import { i386, USER_REGS } from "../../src/arch/i386.ts";
 import { RefusedError } from "../../src/errors.ts";
 import {
@@ -182,8 +183,8 @@ describe("a 32-bit process", () => {
       using tracee = Tracee.seize(victim.pid, OPTIONS);
       using remote = RemoteSyscalls.begin(tracee);
       for (const count of [1, 2, 3, 260]) {
-        const sent = Array<number>(count).fill(victim.master);
-        const received = runToCompletion(sendFds(remote, pidfd, sent));
+        const sent = Array(count).fill(ourFd(victim.master));
+        const received = runToCompletion(sendFds(remote, ourFd(pidfd), sent));
         assertEquals(received.length, count);
         const masters = readFds(victim.pid, victim.pid)!.filter(({ fdinfo }) =>
           fdinfo.ttyIndex !== undefined

@@ -9,7 +9,7 @@ import {
 } from "../../src/ffi/constants.ts";
 import { detach, getSyscallInfo, interrupt, resume, seize } from "../../src/tracee/ptrace.ts";
 import { SyscallStop } from "../../src/tracee/syscall_stop.ts";
-import { Deadline, statusBefore, statusNow } from "../../src/tracee/wait.ts";
+import { Deadline, nextStatus, statusNow, waitOut } from "../../src/tracee/wait.ts";
 import { assertNoneLeft } from "../support/e2e_target.ts";
 import { requiresCompiler } from "../support/programs.ts";
 import { startVictim, untilBlocked } from "../support/victim.ts";
@@ -25,14 +25,14 @@ describe("PTRACE_INTERRUPT of a thread that goes from one syscall-stop to the ne
     untilBlocked(pid);
     seize(pid, PTRACE_O_TRACESYSGOOD);
     interrupt(pid);
-    assertEquals(statusBefore(pid, pid, new Deadline(10)).kind, "interrupt-stop");
+    assertEquals(waitOut(nextStatus(pid, pid, new Deadline(10))).kind, "interrupt-stop");
     resume(pid, PTRACE_SYSCALL);
-    assertEquals(statusBefore(pid, pid, new Deadline(10)).kind, "syscall-stop"); // the entry: pause(2) is made again
+    assertEquals(waitOut(nextStatus(pid, pid, new Deadline(10))).kind, "syscall-stop"); // the entry: pause(2) is made again
     resume(pid, PTRACE_SYSCALL);
     untilBlocked(pid);
 
     interrupt(pid);
-    assertEquals(statusBefore(pid, pid, new Deadline(10)).kind, "syscall-stop");
+    assertEquals(waitOut(nextStatus(pid, pid, new Deadline(10))).kind, "syscall-stop");
     assertEquals(getSyscallInfo(pid), { op: PTRACE_SYSCALL_INFO_EXIT, result: -ERESTARTNOHAND });
     const stop = new SyscallStop();
     assertEquals(stop.read(pid), PTRACE_SYSCALL_INFO_EXIT);
@@ -44,7 +44,7 @@ describe("PTRACE_INTERRUPT of a thread that goes from one syscall-stop to the ne
 
     // Asked once more at the exit, it comes to the stop where the kernel decides about the call.
     interrupt(pid);
-    assertEquals(statusBefore(pid, pid, new Deadline(10)).kind, "interrupt-stop");
+    assertEquals(waitOut(nextStatus(pid, pid, new Deadline(10))).kind, "interrupt-stop");
     detach(pid);
     untilBlocked(pid);
     target.child.handle.signal(SIGTERM);

@@ -3,7 +3,7 @@ import { assert, assertEquals } from "@std/assert";
 import { describe } from "@std/testing/bdd";
 import { x86_64 } from "../../src/arch/x86_64.ts";
 import { readExecutableMaps } from "../../src/proc/maps.ts";
-import { findReturnSites, findReturnSitesEarly } from "../../src/tracee/return_sites.ts";
+import { ReturnSiteCache } from "../../src/tracee/return_sites.ts";
 import { isX86_64, requiresCompiler, requiresCompilerAnd } from "../support/programs.ts";
 import { startVictim } from "../support/victim.ts";
 
@@ -17,7 +17,8 @@ describe("the sites of a safety net", () => {
       using terminal = startVictim("command");
       const { pid } = terminal;
       const maps = readExecutableMaps(pid, pid)!;
-      const right = findReturnSites(pid, pid, x86_64, maps);
+      const cache = new ReturnSiteCache();
+      const right = cache.find(pid, pid, x86_64, maps);
       assert(right !== undefined);
       // As of a process that has executed another program since these were read.
       const gone = maps.map((mapping) =>
@@ -25,8 +26,8 @@ describe("the sites of a safety net", () => {
           ? { ...mapping, start: NOWHERE, end: NOWHERE + mapping.end - mapping.start }
           : mapping
       );
-      assertEquals(findReturnSites(pid, pid, x86_64, gone), undefined);
-      assertEquals(findReturnSites(pid, pid, x86_64, maps), right);
+      assertEquals(cache.find(pid, pid, x86_64, gone), undefined);
+      assertEquals(cache.find(pid, pid, x86_64, maps), right);
     },
   );
 
@@ -42,7 +43,7 @@ describe("the sites of a safety net", () => {
           if (path.toString().endsWith("/maps")) readings++;
           return open(path, options);
         };
-        findReturnSitesEarly(pid);
+        new ReturnSiteCache().findEarly(pid);
       } finally {
         Deno.openSync = open;
       }

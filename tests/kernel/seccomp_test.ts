@@ -8,9 +8,9 @@ import { SIGCONT } from "../../src/ffi/constants.ts";
 import { kill } from "../../src/ffi/process.ts";
 import { isLive, readStat } from "../../src/proc/stat.ts";
 import { DATA, RemoteSyscalls } from "../../src/tracee/remote_syscalls.ts";
-import { suspendItself } from "../../src/tracee/suspend.ts";
+import { suspendingItself } from "../../src/tracee/suspend.ts";
 import { Tracee } from "../../src/tracee/tracee.ts";
-import { Deadline, statusBefore } from "../../src/tracee/wait.ts";
+import { Deadline, nextStatus, waitOut } from "../../src/tracee/wait.ts";
 import { requires32, requiresCapability } from "../support/capabilities.ts";
 import { assertNothingLeft, snapshot } from "../support/leftovers.ts";
 import { FLAGS_32, requiresCompiler } from "../support/programs.ts";
@@ -40,7 +40,7 @@ function abandonInCall(pid: number, stops: number): void {
   const steps = remote.call("getsid", 0);
   for (let done = 0; done < stops; done++) assertEquals(steps.next().done, false);
   if (stops > 0) {
-    statusBefore(pid, pid, new Deadline(OPTIONS.timeoutSeconds));
+    waitOut(nextStatus(pid, pid, new Deadline(OPTIONS.timeoutSeconds)));
     tracee.noteStopped(pid);
   }
   remote.leaveToSigframes();
@@ -167,7 +167,7 @@ for (
         remote.syscallOrThrow("getpid");
       }
       // It has a handler, which makes a call that the filter answers, and does not stop.
-      suspendItself(tracee, 0.2, OPTIONS.timeoutSeconds);
+      waitOut(suspendingItself(tracee, 0.2, OPTIONS.timeoutSeconds));
       tracee.detach();
       kill(pid, SIGTSTP);
       victim.expect("getppid EPERM");

@@ -6,7 +6,8 @@ import { kill } from "../../src/ffi/process.ts";
 import { readStat } from "../../src/proc/stat.ts";
 import { listTids } from "../../src/proc/tasks.ts";
 import { RemoteSyscalls } from "../../src/tracee/remote_syscalls.ts";
-import { suspendItself } from "../../src/tracee/suspend.ts";
+import { suspendingItself } from "../../src/tracee/suspend.ts";
+import { waitOut } from "../../src/tracee/wait.ts";
 import { Tracee } from "../../src/tracee/tracee.ts";
 import { assertNothingLeft, snapshot } from "../support/leftovers.ts";
 import { requires, requiresCompiler, victim } from "../support/programs.ts";
@@ -33,7 +34,7 @@ describe("suspendItself", () => {
       for (let times = 0; times < 3; times++) {
         {
           using tracee = Tracee.seize(pid, OPTIONS);
-          assertEquals(suspendItself(tracee, LONG, LONG), true);
+          assertEquals(waitOut(suspendingItself(tracee, LONG, LONG)), true);
           terminal.expect("tidy\r\n");
           for (const tid of listTids(pid)!) assertEquals(readStat(pid, tid)?.state, "t");
           {
@@ -58,7 +59,7 @@ describe("suspendItself", () => {
     {
       using tracee = Tracee.seize(pid, OPTIONS);
       assertEquals(tracee.tids.length, 2);
-      assertEquals(suspendItself(tracee, LONG, LONG), true);
+      assertEquals(waitOut(suspendingItself(tracee, LONG, LONG)), true);
       assertEquals([...tracee.tids].sort(), listTids(pid)!.sort());
       assertEquals(tracee.tids.length, 3);
       for (const tid of tracee.tids) assertEquals(readStat(pid, tid)?.state, "t");
@@ -73,7 +74,7 @@ describe("suspendItself", () => {
     const before = snapshot(terminal.pid);
     {
       using tracee = Tracee.seize(terminal.pid, OPTIONS);
-      assertEquals(suspendItself(tracee, SHORT, LONG), false);
+      assertEquals(waitOut(suspendingItself(tracee, SHORT, LONG)), false);
       terminal.expect("tidy\r\n");
       for (const tid of tracee.tids) assertEquals(readStat(terminal.pid, tid)?.state, "t");
     }
@@ -84,7 +85,7 @@ describe("suspendItself", () => {
   requiresCompiler("says that the program has ended", () => {
     using terminal = start("end");
     using tracee = Tracee.seize(terminal.pid, OPTIONS);
-    assertThrows(() => suspendItself(tracee, LONG, LONG), TraceeDiedError);
+    assertThrows(() => waitOut(suspendingItself(tracee, LONG, LONG)), TraceeDiedError);
     assertEquals(terminal.expectExit(), { kind: "reaped by its tracer" });
   });
 
@@ -96,7 +97,7 @@ describe("suspendItself", () => {
     untilAllBlocked(pid);
     {
       using tracee = Tracee.seize(pid, OPTIONS);
-      assertEquals(suspendItself(tracee, LONG, LONG), true);
+      assertEquals(waitOut(suspendingItself(tracee, LONG, LONG)), true);
     }
     shell.expect("again\r\n");
     assertEquals(readStat(pid)?.tpgid, pid);

@@ -30,7 +30,7 @@ describe("report", () => {
       "reptyr: ptrace(PTRACE_SEIZE, 4242) failed: operation not permitted (EPERM)",
     ]],
     ["a target that ended", new TraceeDiedError(4242), 1, [
-      "reptyr: Process 4242 ended while it was being moved",
+      "reptyr: Process 4242 ended while it was being worked on",
     ]],
     ["a target that does not stop", new StopTimeoutError(4242, 4243, 10, "D", "nfs_wait"), 1, [
       "reptyr: Cannot stop process 4242: thread 4243 is in state D (waiting in nfs_wait) and did " +

@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
+import { remoteFd } from "../../src/brands.ts";
 import { O_ASYNC, O_CLOEXEC, O_NONBLOCK, O_RDWR, O_WRONLY } from "../../src/ffi/constants.ts";
 import { encodeDevice } from "../../src/proc/device.ts";
 import type { EpollEntry } from "../../src/proc/fdinfo.ts";
@@ -181,8 +182,8 @@ describe("planJob: epoll interests", () => {
   const registrations = (epoll: readonly EpollEntry[], more: Readonly<Record<number, Open>> = {}) =>
     plan({ 0: ["tty", O_RDWR], 3: ["epoll", O_RDWR, epoll], ...more }).moves[0]!.registrations;
   const interest = (epollFd: number, fd: number) => ({
-    epollFd,
-    fd,
+    epollFd: remoteFd(epollFd),
+    fd: remoteFd(fd),
     events: 0x80000001,
     data: 0xfedcba9876543210n,
   });

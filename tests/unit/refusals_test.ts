@@ -71,7 +71,7 @@ function facts(changes: Partial<TargetFacts> = {}): TargetFacts {
     hasOtherIds: false,
     label: undefined,
     yama: undefined,
-    self: { status: status(1000), userNamespace: "user:[1]", label: undefined },
+    self: { program: "reptyr", status: status(1000), userNamespace: "user:[1]", label: undefined },
     threadOf: undefined,
     isSelf: false,
     isAncestor: false,
@@ -87,6 +87,7 @@ function facts(changes: Partial<TargetFacts> = {}): TargetFacts {
 }
 
 const self = (uid: number, changes: Partial<Status> = {}) => ({
+  program: "reptyr",
   status: status(uid, changes),
   userNamespace: "user:[1]",
   label: undefined,

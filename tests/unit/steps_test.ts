@@ -1,5 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
+import { firstOf } from "../../src/errors.ts";
 import { interleave, runToCompletion, type Steps } from "../../src/tracee/steps.ts";
 
 function* count(name: string, steps: number, log: string[]): Steps<string> {
@@ -26,11 +27,22 @@ describe("steps", () => {
     assertEquals(log, ["a1", "b1", "c1", "a2", "c2", "a3"]);
   });
 
-  it("are made to the end where others fail, and the first failure is told", () => {
+  it("are made to the end where others fail, and each failure is told, the first one first", () => {
     const log: string[] = [];
     const all = [failing("a", 2, log), failing("b", 1, log), count("c", 3, log)];
-    assertThrows(() => interleave(all), Error, "b");
+    const error = assertThrows(() => interleave(all), AggregateError, "b; a");
+    assertEquals(error.errors.map(({ message }) => message), ["b", "a"]);
+    assertEquals(firstOf(error), error.errors[0]);
+    assertEquals(firstOf(new SuppressedError(new Error("undoing"), error)), error.errors[0]);
     assertEquals(log, ["a1", "b1", "c1", "a2", "c2", "c3"]);
+  });
+
+  it("are made to the end where one fails, whose error is thrown as it is", () => {
+    const log: string[] = [];
+    const error = assertThrows(() => interleave([failing("a", 1, log), count("b", 2, log)]));
+    assertEquals((error as Error).message, "a");
+    assertEquals(error instanceof AggregateError, false);
+    assertEquals(log, ["a1", "b1", "b2"]);
   });
 
   it("of one come to what it returns", () => {

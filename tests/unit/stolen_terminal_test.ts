@@ -67,7 +67,7 @@ function target(
     hasOtherIds: false,
     label: undefined,
     yama: undefined,
-    self: { status: STATUS, userNamespace: "user:[1]", label: undefined },
+    self: { program: "reptyr", status: STATUS, userNamespace: "user:[1]", label: undefined },
     threadOf: undefined,
     isSelf: false,
     isAncestor: false,

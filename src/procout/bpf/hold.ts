@@ -11,9 +11,9 @@ import { verbose } from "../../log.ts";
 import { isEnding } from "../../proc/stat.ts";
 import { readStatus } from "../../proc/status.ts";
 import { readable } from "../../proc/gone.ts";
-import { noteBlockedCall, takeBlockedCall } from "../../tracee/blocked_calls.ts";
 import { detach, interrupt, seize } from "../../tracee/ptrace.ts";
 import { restartOnRelease } from "../../tracee/release.ts";
+import { TRACE_SESSION } from "../../tracee/trace_session.ts";
 import { Deadline, statusNow } from "../../tracee/wait.ts";
 import type { WaitStatus } from "../../tracee/wait_status.ts";
 
@@ -83,8 +83,8 @@ export class HeldThreads {
       seize(tid, 0);
       this.#held.set(tid, { pid, isInside: false });
       this.count++;
-      if (isInside) takeBlockedCall(tid);
-      else noteBlockedCall(pid, tid);
+      if (isInside) TRACE_SESSION.blockedCalls.take(tid);
+      else TRACE_SESSION.blockedCalls.note(pid, tid);
       interrupt(tid);
     } catch (error) {
       if (error instanceof TraceeDiedError) return;
@@ -139,7 +139,7 @@ export class HeldThreads {
 function letGo(tid: number, status: WaitStatus): void {
   const signal = status.kind === "signal-delivery-stop" ? status.signal : 0;
   if (status.kind !== "group-stop" && !STOP_SIGNALS.includes(signal)) {
-    restartOnRelease(tid, signal, takeBlockedCall(tid));
+    restartOnRelease(tid, signal, TRACE_SESSION.blockedCalls.take(tid));
   }
   detach(tid, signal);
 }

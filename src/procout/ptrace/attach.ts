@@ -2,12 +2,9 @@
 import { SyscallError, TraceeDiedError } from "../../errors.ts";
 import { ERRNO } from "../../ffi/errno.ts";
 import { listTids, readChildren } from "../../proc/tasks.ts";
-import {
-  awaitBlockedCalls,
-  awaitBlockedCallsOf,
-  noteBlockedCall,
-} from "../../tracee/blocked_calls.ts";
+import { awaitBlockedCalls, awaitBlockedCallsOf } from "../../tracee/blocked_calls.ts";
 import { interrupt, seize } from "../../tracee/ptrace.ts";
+import { TRACE_SESSION } from "../../tracee/trace_session.ts";
 import { hasExited } from "../../tracee/wait.ts";
 import type { WatchRequest } from "../engine.ts";
 import { attachFailure, isTracedByUs } from "../preflight.ts";
@@ -74,7 +71,7 @@ export function seizeThread(
 
 function askToStop(pid: number, tid: number): void {
   try {
-    noteBlockedCall(pid, tid);
+    TRACE_SESSION.blockedCalls.note(pid, tid);
     interrupt(tid);
   } catch (error) {
     // It ended in between; its end is reported to us.

@@ -1,9 +1,9 @@
 /** Calls that a stop of ours has broken, and nothing else: they are made again. */
 import { architectureOf, ASK_BEFORE_STOP, type BlockedCall } from "../../arch/mod.ts";
 import { SyscallError, TraceeDiedError } from "../../errors.ts";
-import { takeBlockedCall } from "../../tracee/blocked_calls.ts";
 import { getRegisters, interrupt, setRegisters } from "../../tracee/ptrace.ts";
 import { hasSignalToHandle, restartOnRelease } from "../../tracee/release.ts";
+import { TRACE_SESSION } from "../../tracee/trace_session.ts";
 import type { Thread } from "./table.ts";
 import { timeLimit } from "./time_limit.ts";
 
@@ -20,7 +20,7 @@ export function unlessDead<T>(act: () => T): T | undefined {
 /** See `withRestart` of src/arch: a call that only the stop made return EINTR is made again. */
 export function restartCall(thread: Thread, signal = 0): void {
   const { tid } = thread;
-  const blocked = takeBlockedCall(tid) ?? thread.broken;
+  const blocked = TRACE_SESSION.blockedCalls.take(tid) ?? thread.broken;
   thread.broken = undefined;
   unlessDead(() => restartOnRelease(tid, signal, blocked));
   // It returns EINTR then; the same call after that, from the same place, is a new one.

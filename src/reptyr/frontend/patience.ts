@@ -11,7 +11,7 @@ import { getpgrp } from "../../ffi/process.ts";
 import { stopSelf } from "../../ffi/self_stop.ts";
 import { writeStderr } from "../../log.ts";
 import { readLiveStats } from "../../proc/stats.ts";
-import { awaitPendingDetach, livingStrays } from "../../tracee/release.ts";
+import { TRACE_SESSION } from "../../tracee/trace_session.ts";
 import { Pauses, type Wait, waitingText, waitOut, type Waits } from "../../tracee/wait.ts";
 import { isInForeground } from "../../tty/foreground.ts";
 import { isReady } from "../../tty/redirected.ts";
@@ -95,8 +95,9 @@ export class Patience {
    */
   async #suspend(): Promise<void> {
     const { terminal: { keyboard, keyboardIsTerminal }, rawMode } = this.#front;
-    awaitPendingDetach();
-    const [stray] = livingStrays();
+    const { pendingDetach } = TRACE_SESSION;
+    pendingDetach.await();
+    const [stray] = pendingDetach.living();
     if (stray !== undefined) {
       writeStderr(`reptyr: Not stopped: thread ${stray} cannot be let go of now`);
       return;

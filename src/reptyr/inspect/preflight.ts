@@ -182,7 +182,7 @@ export function readSurroundings(
   table = readLiveStats(),
   records: RecordReader = () => [],
 ): Surroundings {
-  const ours = { self: readSelfFacts(), yama: readYamaLevel() };
+  const ours = { self: readSelfFacts("reptyr"), yama: readYamaLevel() };
   const known = new Map<number, (AttachFacts & FilterFacts) | undefined>();
   const attachFacts = (pid: number) => {
     if (!known.has(pid)) known.set(pid, readable(() => readAttachFactsOf(pid, ours)));

@@ -3,6 +3,8 @@ import type { Member } from "./job/member.ts";
 import type { MovePlan } from "./descriptors/plan.ts";
 import { sharesTable } from "./descriptors/kcmp.ts";
 
+export { countOf } from "./descriptors/send_fds.ts";
+
 export interface Wish {
   readonly member: Member;
   readonly plan: MovePlan;
@@ -12,7 +14,7 @@ export interface Wish {
 
 /** Throws RefusedError where there is no room; some of the limits are raised then, until the registers are given back. */
 export function makeRoom(wishes: readonly Wish[]): void {
-  const all = sum(wishes.map(countOf));
+  const all = sum(wishes.map(roomOf));
   for (const wish of wishes) {
     const { member, plan } = wish;
     if (wish.wanted === 0) continue;
@@ -22,11 +24,11 @@ export function makeRoom(wishes: readonly Wish[]): void {
       : wishes.filter((other) =>
         other === wish || sharesTable(member.tracee.mainTid, other.member.tracee.mainTid)
       );
-    member.makeRoom(sum(sharing.map(countOf)), highestOf(plan));
+    member.makeRoom(sum(sharing.map(roomOf)), highestOf(plan));
   }
 }
 
-function countOf({ wanted }: Wish): number {
+function roomOf({ wanted }: Wish): number {
   return wanted === 0 ? 0 : wanted + Math.max(2, wanted);
 }
 

@@ -13,7 +13,7 @@ import type { Status } from "../../proc/status.ts";
 import { deviceFile } from "../../tty/master.ts";
 import type { Pty } from "../../tty/pty.ts";
 import { setTermios } from "../../tty/termios.ts";
-import { scopesSoFar } from "../../tracee/scope_timer.ts";
+import { TRACE_SESSION } from "../../tracee/trace_session.ts";
 import { explainTimeout } from "../../tracee/frozen.ts";
 import { interleave, type Steps } from "../../tracee/steps.ts";
 import { Deadline } from "../../tracee/wait.ts";
@@ -57,6 +57,7 @@ import { plainness } from "../frontend/own_terminal.ts";
 import { setWindowSize } from "../../tty/window_size.ts";
 import { mayBeServed } from "../../proc/file_servers.ts";
 import { refuseOwnServers } from "./served_stdio.ts";
+import { allOf, countOf } from "./descriptors/send_fds.ts";
 
 /** Where to, and how. */
 export interface Course {
@@ -261,7 +262,7 @@ function ownWord(
 
 /** How long the members had our registers. */
 function tellLoans(): void {
-  const { count, bare, longestMs, totalMs } = scopesSoFar();
+  const { count, bare, longestMs, totalMs } = TRACE_SESSION.scopeTimes.soFar;
   const microseconds = (milliseconds: number) => Math.round(milliseconds * 1000);
   verbose(
     `Registers were on loan ${count} times, at most ${microseconds(longestMs)} us, ` +
@@ -351,38 +352,33 @@ function equip(
   const controllingSlave = openSlave(O_RDWR);
   const wishes = job.members.map((member, index) => {
     const plan = moves[index]!;
-    const needed = plan.descriptions.map(({ index }) => slaves[index]!);
+    const replacements = plan.descriptions.map(({ index }) => slaves[index]!);
     const isTarget = member === job.target;
-    const wanted = isTarget ? [...needed, controllingSlave] : needed;
     const oldControlling = isTarget ? descriptorOnControlling(member, terminal) : undefined;
     const isMissing = isTarget && oldControlling === undefined && member.stat.ttyNr !== 0 &&
       (leadsSession(member) || how.alone && isForeground(member.stat) && job.others.length > 0);
     const opened = isMissing ? openControlling(member) : undefined;
-    if (opened !== undefined) {
-      cleanup.defer(() => close(opened));
-      wanted.push(opened);
-    }
-    return { member, plan, wanted, needed: needed.length, oldControlling };
+    if (opened !== undefined) cleanup.defer(() => close(opened));
+    const sent = {
+      replacements,
+      controlling: isTarget ? controllingSlave : undefined,
+      oldControlling: opened,
+    };
+    return { member, plan, sent, oldControlling };
   });
-  makeRoom(wishes.map(({ member, plan, wanted }) => ({ member, plan, wanted: wanted.length })));
-  return interleave(wishes.map(({ member, plan, wanted, needed, oldControlling }) => {
+  makeRoom(wishes.map(({ member, plan, sent }) => ({ member, plan, wanted: countOf(sent) })));
+  return interleave(wishes.map(({ member, plan, sent, oldControlling }) => {
     const receive = function* (): Steps<MemberMove> {
-      const given = yield* member.receiveFdsSteps(wanted);
+      const given = yield* member.receiveFds(sent);
       undo.defer(() => member.closeReceivedFds(given));
-      const old = given.length === 0
+      const old = allOf(given).length === 0
         ? []
-        : yield* member.withRemoteSteps((remote) => member.keepingOld(remote, plan));
-      const opened = given[needed + 1];
+        : yield* member.withRemoteSteps((remote) => member.keepOldFds(remote, plan));
+      const opened = given.oldControlling;
       const isControlled = opened !== undefined &&
         (yield* member.withRemoteSteps((remote) => isControlling(remote, member, opened)));
-      return {
-        member,
-        plan,
-        old,
-        given,
-        controlling: given[needed],
-        oldControlling: oldControlling ?? (isControlled ? opened : undefined),
-      };
+      const found = oldControlling ?? (isControlled ? opened : undefined);
+      return { member, plan, old, given, oldControlling: found };
     };
     return receive();
   }));
@@ -400,7 +396,7 @@ function explained(error: unknown, { pid, stat }: PreflightFacts): unknown {
   if (!(first instanceof SyscallError)) {
     return explainTimeout(first, leftSession(readStat(pid), stat));
   }
-  const remedies = [whatIsLeft(pid, stat, first === error)];
+  const remedies = [whatIsLeft(pid, stat, !(error instanceof SuppressedError))];
   if (first.code === "ENOSYS") {
     remedies.unshift("pidfd_getfd(2) is needed, which Linux has since version 5.6");
   }

@@ -7,7 +7,8 @@
  * terminal that is not the controlling one holds nobody back who reads, writes or sets it:
  * __tty_check_change() in drivers/tty/tty_jobctrl.c.
  */
-import { RefusedError, RemoteSyscallError } from "../../errors.ts";
+import { type Pgrp, type RemoteFd, toPgrp } from "../../brands.ts";
+import { firstOf, RefusedError, RemoteSyscallError } from "../../errors.ts";
 import { SIGCONT, SIGHUP, TIOCNOTTY, TIOCSCTTY, TIOCSPGRP } from "../../ffi/constants.ts";
 import { verbose } from "../../log.ts";
 import type { Stat } from "../../proc/stat.ts";
@@ -16,6 +17,7 @@ import { enterGroupStop } from "../../tracee/group_stop.ts";
 import { retrySyscall } from "../../tracee/retry_syscall.ts";
 import { DATA, isError, type RemoteSyscalls } from "../../tracee/remote_syscalls.ts";
 import { interleave, runToCompletion, type Steps } from "../../tracee/steps.ts";
+import { allOf, type ReceivedFds } from "./descriptors/send_fds.ts";
 import type { SignalSets } from "./session/hangup_signals.ts";
 import type { Job } from "./job/job.ts";
 import type { KnownRecord } from "../record/known_records.ts";
@@ -43,13 +45,12 @@ import { identityOf, isSame, type ProcessIdentity } from "../../proc/process_ide
 export interface MemberMove {
   readonly member: Member;
   readonly plan: MovePlan;
-  /** Descriptors in the member, in the order of `plan.descriptions`; the target has more. */
-  readonly given: readonly number[];
-  /** Of the target: one of those, on the new terminal and readable, and one on the old controlling terminal. */
-  readonly controlling: number | undefined;
-  readonly oldControlling: number | undefined;
-  /** Further ones of what they replace, to undo with; `undefined` where nothing was open. */
-  readonly old: readonly (number | undefined)[];
+  /** Descriptors in the member: `plan` uses up the replacements. */
+  readonly given: ReceivedFds;
+  /** In the target: a descriptor on the controlling terminal that it leaves. */
+  readonly oldControlling: RemoteFd | undefined;
+  /** Further ones, in the member, of what they replace, to undo with; `undefined` where nothing was open. */
+  readonly old: readonly (RemoteFd | undefined)[];
 }
 
 export interface Change {
@@ -100,7 +101,7 @@ export function switchTerminal(
     leaveForeground(mover, group, undo);
   }
   // What can be undone comes first: a new session cannot, and closing its terminal sends SIGHUP.
-  let oldFd: number | undefined;
+  let oldFd: RemoteFd | undefined;
   interleave(movers.map((mover) =>
     mover.member.withRemoteSteps(function* (remote) {
       const { member, oldControlling } = mover;
@@ -115,10 +116,11 @@ export function switchTerminal(
       yield* swap(remote, mover, undo);
     })
   ));
-  mover.given.slice(mover.plan.descriptions.length).forEach((fd) => target.closeLater(fd));
+  const { given } = mover;
+  for (const fd of allOf({ ...given, replacements: [] })) target.closeLater(fd);
   if (!keepsSession) {
     target.withRemote((remote) =>
-      changeSession(remote, job, { oldFd, fd: mover.controlling! }, undo)
+      changeSession(remote, job, { oldFd, fd: given.controlling! }, undo)
     );
   }
   for (const { member } of job.alone || hasBystanders ? [] : movers) {
@@ -154,7 +156,7 @@ function adoptShields(job: Job, known: readonly KnownRecord[]): SighupShield[] {
 function changeSession(
   remote: RemoteSyscalls,
   job: Job,
-  { oldFd, fd }: { readonly oldFd: number | undefined; readonly fd: number },
+  { oldFd, fd }: { readonly oldFd: RemoteFd | undefined; readonly fd: RemoteFd },
   undo: DisposableStack,
 ): void {
   const { target } = job;
@@ -193,8 +195,9 @@ function releaseOld(
       unmute();
     });
   } catch (error) {
-    if (!(error instanceof RefusedError || error instanceof RemoteSyscallError)) throw error;
-    verbose(`Process ${leader.pid} keeps its old terminal: ${error.message}`);
+    const first = firstOf(error);
+    if (!(first instanceof RefusedError || first instanceof RemoteSyscallError)) throw error;
+    verbose(`Process ${leader.pid} keeps its old terminal: ${first.message}`);
   }
 }
 
@@ -255,13 +258,13 @@ function continueJobStopped({ target, members, alone }: Job): void {
 /** Those who stay are in `group` now: the keyboard of the old terminal goes on being theirs. */
 function leaveForeground(
   { member, oldControlling }: MemberMove,
-  group: bigint,
+  group: Pgrp,
   undo: DisposableStack,
 ): void {
   const fd = oldControlling!;
   const before = member.withRemote((remote) => {
-    const before = remote.syscallOrThrow("getpgid", 0);
-    const data = new Uint8Array(new Int32Array([Number(before)]).buffer);
+    const before = toPgrp(remote.syscallOrThrow("getpgid", 0));
+    const data = new Uint8Array(new Int32Array([before]).buffer);
     remote.pushUndoFrame("ioctl", [fd, TIOCSPGRP, DATA], { data });
     setForeground(remote, fd, group);
     return before;
@@ -273,15 +276,15 @@ function leaveForeground(
  * Take the helpers out of the target's group, into one of their own; its number, in the PID namespace of who formed it
  * last: those in another namespace form another. `undefined` when there is no helper.
  */
-function moveToOwnPgrp(relayed: readonly Member[], undo: DisposableStack): bigint | undefined {
+function moveToOwnPgrp(relayed: readonly Member[], undo: DisposableStack): Pgrp | undefined {
   function* leave(
     remote: RemoteSyscalls,
     member: Member,
-    group: bigint | undefined,
+    group: Pgrp | undefined,
   ): Steps<boolean> {
     // In its own PID namespace; kernels without those do not tell.
     const known = member.status.nsPgid.at(-1);
-    const before = known === undefined ? yield* remote.callOrThrow("getpgid", 0) : BigInt(known);
+    const before = toPgrp(known ?? (yield* remote.callOrThrow("getpgid", 0)));
     pushReturnToPgrp(remote, before);
     undo.defer(() => member.undo((remote) => undoByCall(remote, "setpgid", 0, before)));
     return group !== undefined && (yield* joinGroup(remote, group));
@@ -308,8 +311,7 @@ function* swap(
   undo: DisposableStack,
 ): Steps<void> {
   if (plan.descriptions.length === 0) return;
-  const replacements = given.slice(0, plan.descriptions.length);
-  yield* swapDescriptors(remote, plan, replacements, old);
+  yield* swapDescriptors(remote, plan, given.replacements, old);
   undo.defer(() => member.swapBack(plan, old));
   const numbers = plan.descriptions.flatMap(({ descriptors }) => descriptors.map(({ fd }) => fd));
   verbose(`Moved descriptors ${numbers.join(", ")} of process ${member.pid}`);

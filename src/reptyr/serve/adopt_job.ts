@@ -2,6 +2,7 @@
  * A job that another reptyr has moved to the terminal which `-T` takes. Its keys, the SIGHUP of its old shell and its
  * helpers are ours to see to from then on: serve.ts.
  */
+import { Deadline, waitOut } from "../../tracee/wait.ts";
 import { RefusedError, StopTimeoutError, SyscallError, TraceeDiedError } from "../../errors.ts";
 import { verbose } from "../../log.ts";
 import { isInitAbove } from "../../proc/init.ts";
@@ -80,7 +81,7 @@ function adopt(
   const { process } = record;
   if (!gate.admits(process) || !authority.mayTrace(process)) return undefined;
   try {
-    using member = Member.seize(process, ADOPT_SECONDS, gate);
+    using member = waitOut(Member.seizing(process, new Deadline(ADOPT_SECONDS), gate));
     return member.withRemote((remote) => SighupShield.adopt(remote, record, authority));
   } catch (error) {
     const expected = [RefusedError, StopTimeoutError, SyscallError, TraceeDiedError];

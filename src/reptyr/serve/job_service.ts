@@ -3,7 +3,7 @@ import { SIGWINCH } from "../../ffi/constants.ts";
 import { describeErrno, ERRNO } from "../../ffi/errno.ts";
 import { writeStderr } from "../../log.ts";
 import { exitStatus } from "../../proc/exit_status.ts";
-import { releasePendingDetach } from "../../tracee/release.ts";
+import { TRACE_SESSION } from "../../tracee/trace_session.ts";
 import type { KeySource, Watch } from "../../tty/pump.ts";
 import { TextInput } from "../../tty/text_input.ts";
 import { type FrontEnd, type Service } from "../frontend/front_end.ts";
@@ -122,7 +122,7 @@ export class JobService implements Service, Disposable {
   #noteEnd(): void {
     const { pid, pidfd, startTime } = this.#job.target;
     this.#living--;
-    releasePendingDetach();
+    TRACE_SESSION.pendingDetach.release();
     this.#status = exitStatus(pid, pidfd, startTime);
   }
 

@@ -5,6 +5,7 @@
  * them, it would wait for the moved process, which cannot be typed at there. So it is shown a stop of that one then, as
  * in any other move: it takes its terminal back and prompts.
  */
+import { Deadline, waitOut } from "../../tracee/wait.ts";
 import { RefusedError, StopTimeoutError, SyscallError, TraceeDiedError } from "../../errors.ts";
 import { verbose } from "../../log.ts";
 import { isLive, readStat, type Stat } from "../../proc/stat.ts";
@@ -73,7 +74,7 @@ function isUsed(leftInPgrp: readonly Stat[]): boolean {
 }
 
 function showStop({ process, shell, group }: LeftBehind, gate: Gate): void {
-  using member = Member.seize(process, STOP_SECONDS, gate);
+  using member = waitOut(Member.seizing(process, new Deadline(STOP_SECONDS), gate));
   if (member.tracee.wasJobStopped) return;
   const isStopped = enterGroupStop(member.tracee);
   if (isStopped) waitForPrompt(shell, group);

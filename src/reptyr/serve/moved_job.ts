@@ -5,7 +5,7 @@ import { verbose, writeStderr } from "../../log.ts";
 import { encodeDevice, ptsDevice } from "../../proc/device.ts";
 import type { ProcessIdentity } from "../../proc/process_identity.ts";
 import { isEndingProcess, readStat } from "../../proc/stat.ts";
-import { releasePendingDetach } from "../../tracee/release.ts";
+import { TRACE_SESSION } from "../../tracee/trace_session.ts";
 import { foregroundGroup } from "../../tty/foreground.ts";
 import type { Pty } from "../../tty/pty.ts";
 import type { Attachment, Audience } from "../move/attachment.ts";
@@ -91,7 +91,7 @@ const RETRY_MS = 1000;
  * leave the target with what it has; they must not end the pump.
  */
 export function liftShield(shield: SighupShield, onLifted: () => void): void {
-  releasePendingDetach();
+  TRACE_SESSION.pendingDetach.release();
   try {
     shield.lift(LIFT_SECONDS);
     onLifted();

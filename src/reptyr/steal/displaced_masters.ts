@@ -6,6 +6,7 @@
  * reports nothing and swallows every write. docs/kernel-notes.md#what-a-displaced-emulator-should-get says why it is
  * these two.
  */
+import { ourFd } from "../../brands.ts";
 import { SyscallError } from "../../errors.ts";
 import { KCMP_FILE } from "../../ffi/constants.ts";
 import { close } from "../../ffi/descriptor.ts";
@@ -15,7 +16,7 @@ import { verbose } from "../../log.ts";
 import { findMasterHolders } from "../../proc/masters.ts";
 import { haveRun, readRuns, type Runs } from "../../proc/runs.ts";
 import { readStat } from "../../proc/stat.ts";
-import { releasePendingDetach } from "../../tracee/release.ts";
+import { TRACE_SESSION } from "../../tracee/trace_session.ts";
 import { Pty } from "../../tty/pty.ts";
 import { replace, type ReplacedFds } from "./take_master.ts";
 import type { ProcessIdentity } from "../../proc/process_identity.ts";
@@ -83,8 +84,8 @@ export class DisplacedMaster implements Disposable {
 }
 
 function silence(process: ProcessIdentity, { master, index }: Pty): void {
-  releasePendingDetach();
-  const silent = openSilence();
+  TRACE_SESSION.pendingDetach.release();
+  const silent = ourFd(openSilence());
   try {
     const losses = replace({
       holders: [process],

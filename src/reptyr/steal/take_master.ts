@@ -2,6 +2,7 @@
  * Taking a pty's master away from all who hold it, in one synchronous piece: stop them, put another master under
  * their descriptors, let them go.
  */
+import { type OurFd, type RemoteFd } from "../../brands.ts";
 import { firstOf, RefusedError, TraceeDiedError } from "../../errors.ts";
 import { verbose } from "../../log.ts";
 import { servesFiles } from "../../proc/file_servers.ts";
@@ -47,7 +48,7 @@ export interface Held {
  */
 export async function takeMaster(
   facts: StealFacts,
-  replacement: number,
+  replacement: OurFd,
   timeoutSeconds: number,
   patience: Patience,
 ): Promise<ReplacedFds[]> {
@@ -80,7 +81,7 @@ export interface Replacing {
   /** Whether a descriptor on a master of that index is to be replaced. */
   readonly isWanted: (held: Held) => boolean;
   /** What takes its place. */
-  readonly replacement: number;
+  readonly replacement: OurFd;
 }
 
 /** Replace a master in all who hold it; who lost it. After a throw all is as it was. */
@@ -133,9 +134,9 @@ function replaceWith(
     unlessDead(() => {
       // As if all had one table.
       makeRoom([{ member, plan, wanted: movers.length }]);
-      const given = member.receiveFds([what.replacement]);
+      const given = runToCompletion(member.receiveFds({ replacements: [what.replacement] }));
       undo.defer(() => member.closeReceivedFds(given));
-      return given;
+      return given.replacements;
     })
   );
   movers.forEach(({ member, plan }, index) =>
@@ -206,10 +207,14 @@ class Holders implements Disposable {
 }
 
 /** What it has replaced, to undo with. */
-function swap(member: Member, plan: MovePlan, given: readonly number[]): (number | undefined)[] {
+function swap(
+  member: Member,
+  plan: MovePlan,
+  given: readonly RemoteFd[],
+): (RemoteFd | undefined)[] {
   if (given.length === 0) return [];
   return member.withRemote((remote) => {
-    const old = runToCompletion(member.keepingOld(remote, plan));
+    const old = runToCompletion(member.keepOldFds(remote, plan));
     runToCompletion(swapDescriptors(remote, plan, given, old));
     return old;
   });

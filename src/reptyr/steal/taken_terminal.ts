@@ -1,4 +1,5 @@
 /** A terminal that `-T` has taken, with all that has to be seen to from then on. */
+import { ourFd } from "../../brands.ts";
 import { verbose } from "../../log.ts";
 import { readLiveStats } from "../../proc/stats.ts";
 import { slaveOf } from "../../tty/master.ts";
@@ -41,7 +42,7 @@ export async function takeTerminal(
   const published = served && cleanup.use(new PublishedRecord(served.target));
   continueServed(found.holders, stoppedWith(found, served));
   const losses = await patience.repeat(() =>
-    takeMaster(found.look(), displaced.descriptor, timeoutSeconds, patience)
+    takeMaster(found.look(), ourFd(displaced.descriptor), timeoutSeconds, patience)
   );
   displaced.watch(losses);
   for (const { process: { pid }, fds } of losses) {

@@ -3,6 +3,7 @@
  * but it can be tried: a child of ours inherits it, and makes those calls on a terminal of its own. It undoes a step by
  * itself, too, as after a reptyr that is killed.
  */
+import { ourFd } from "../../../brands.ts";
 import { SyscallError, TraceeDiedError } from "../../../errors.ts";
 import {
   __WALL,
@@ -130,7 +131,7 @@ function makeCalls(pid: number, pidfd: number, pty: Pty, note: (call: string) =>
   call("munmap", call("mmap", 0, 4096, access, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), 4096);
 
   note("socketpair");
-  const [slave] = runToCompletion(sendFds(remote, pidfd, [pty.slave]));
+  const [slave] = runToCompletion(sendFds(remote, ourFd(pidfd), [pty.slave]));
   const copy = call("fcntl", slave!, F_DUPFD_CLOEXEC, 3);
   call("dup3", slave!, copy, O_CLOEXEC);
   call("epoll_ctl", -1, EPOLL_CTL_ADD, slave!, remote.scratch);

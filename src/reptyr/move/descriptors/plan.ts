@@ -1,4 +1,5 @@
 /** What to do with the descriptors of a job, decided from what /proc shows of them. Pure. */
+import { type RemoteFd, remoteFd } from "../../../brands.ts";
 import { O_ASYNC, O_CLOEXEC, O_NONBLOCK, O_RDWR } from "../../../ffi/constants.ts";
 import { decodeDevice, decodeKernelDevice } from "../../../proc/device.ts";
 import type { Descriptor } from "../../../proc/fds.ts";
@@ -12,7 +13,7 @@ const NOT_OPENED_WITH = O_CLOEXEC | O_ASYNC;
 
 /** One descriptor that is to stand for the new terminal. */
 export interface MovedDescriptor {
-  readonly fd: number;
+  readonly fd: RemoteFd;
   /** Of the descriptor, not of the description: fcntl(2). */
   readonly closeOnExec: boolean;
 }
@@ -29,8 +30,8 @@ export interface MovedDescription {
 
 /** An interest of an epoll instance in a descriptor of the old terminal: epoll_ctl(2). */
 export interface Registration {
-  readonly epollFd: number;
-  readonly fd: number;
+  readonly epollFd: RemoteFd;
+  readonly fd: RemoteFd;
   readonly events: number;
   readonly data: bigint;
 }
@@ -76,7 +77,7 @@ export function planJob(processes: readonly PlannedProcess[], compare: Compare):
         : O_RDWR | fdinfo.flags & O_NONBLOCK;
       const index = known.get(pid, fd, () => flags.push(open) - 1);
       const descriptors = descriptions.get(index) ?? [];
-      descriptors.push({ fd, closeOnExec: (fdinfo.flags & O_CLOEXEC) !== 0 });
+      descriptors.push({ fd: remoteFd(fd), closeOnExec: (fdinfo.flags & O_CLOEXEC) !== 0 });
       descriptions.set(index, descriptors);
     }
     const replaced = Array.from(descriptions, ([index, descriptors]): MovedDescription => ({
@@ -86,7 +87,7 @@ export function planJob(processes: readonly PlannedProcess[], compare: Compare):
     }));
     const opened = closed.length === 0 ? [] : [{
       index: flags.push(O_RDWR) - 1,
-      descriptors: closed.map((fd) => ({ fd, closeOnExec: false })),
+      descriptors: closed.map((fd) => ({ fd: remoteFd(fd), closeOnExec: false })),
       wasClosed: true,
     }];
     return {
@@ -112,7 +113,12 @@ function registrationsOf(
         const descriptor = byNumber.get(entry.tfd);
         return descriptor !== undefined && isSameFile(entry, descriptor);
       })
-      .map(({ tfd, events, data }) => ({ epollFd: epoll.fd, fd: tfd, events, data }))
+      .map(({ tfd, events, data }) => ({
+        epollFd: remoteFd(epoll.fd),
+        fd: remoteFd(tfd),
+        events,
+        data,
+      }))
   );
 }
 

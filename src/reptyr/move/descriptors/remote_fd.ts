@@ -1,4 +1,5 @@
 /** Descriptors that are in the target for the time of the move. */
+import { type RemoteFd, remoteFd, type RemoteFdArgument } from "../../../brands.ts";
 import { RefusedError } from "../../../errors.ts";
 import { F_DUPFD_CLOEXEC } from "../../../ffi/constants.ts";
 import { ERRNO } from "../../../ffi/errno.ts";
@@ -12,10 +13,10 @@ import type { Steps } from "../../../tracee/steps.ts";
 export const FIRST_FREE = 3;
 
 /** A further descriptor, close-on-exec and not below FIRST_FREE, for the same open file description: fcntl(2). */
-export function* duplicate(remote: RemoteSyscalls, fd: number): Steps<number> {
+export function* duplicate(remote: RemoteSyscalls, fd: RemoteFdArgument): Steps<RemoteFd> {
   const result = yield* remote.call("fcntl", fd, F_DUPFD_CLOEXEC, FIRST_FREE);
   if (result === BigInt(-ERRNO.EMFILE)) throw tooManyFiles(remote.tracee.pid);
-  const copy = Number(remote.check(result, `fcntl(${fd}, F_DUPFD_CLOEXEC)`));
+  const copy = remoteFd(remote.check(result, `fcntl(${fd}, F_DUPFD_CLOEXEC)`));
   try {
     remote.pushUndoFrame("close", [copy]);
   } catch (error) {
@@ -26,7 +27,10 @@ export function* duplicate(remote: RemoteSyscalls, fd: number): Steps<number> {
 }
 
 /** Close `fds`, all of which are ours; those with numbers in a row by one call, where the kernel has close_range(2). */
-export function* closeAll(remote: RemoteSyscalls, fds: readonly number[]): Steps<void> {
+export function* closeAll(
+  remote: RemoteSyscalls,
+  fds: readonly RemoteFdArgument[],
+): Steps<void> {
   for (const run of inARow(fds)) {
     const last = run.at(-1)!;
     if (run.length > 1 && !isError(yield* remote.call("close_range", run[0]!, last, 0))) continue;
@@ -35,8 +39,8 @@ export function* closeAll(remote: RemoteSyscalls, fds: readonly number[]): Steps
 }
 
 /** Ascending, in as few runs as can be. */
-function inARow(fds: readonly number[]): number[][] {
-  const runs: number[][] = [];
+function inARow(fds: readonly RemoteFdArgument[]): RemoteFdArgument[][] {
+  const runs: RemoteFdArgument[][] = [];
   for (const fd of fds.toSorted((a, b) => a - b)) {
     const run = runs.at(-1);
     if (run?.at(-1) === fd - 1) run.push(fd);

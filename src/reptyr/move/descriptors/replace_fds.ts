@@ -6,6 +6,7 @@
  * after. A disarmed EPOLLONESHOT interest stays disarmed, but for EPOLLERR and EPOLLHUP, which epoll_ctl(2) always
  * adds: it is told of the end of the new terminal once.
  */
+import type { RemoteFd } from "../../../brands.ts";
 import { EPOLL_CTL_ADD, EPOLL_CTL_DEL, O_CLOEXEC } from "../../../ffi/constants.ts";
 import { ERRNO } from "../../../ffi/errno.ts";
 import { Struct } from "../../../struct.ts";
@@ -26,9 +27,9 @@ import { closeAll, duplicate } from "./remote_fd.ts";
 export function* copyOldFds(
   remote: RemoteSyscalls,
   { descriptions }: MovePlan,
-  keep: (fd: number) => void,
-): Steps<(number | undefined)[]> {
-  const old: (number | undefined)[] = [];
+  keep: (fd: RemoteFd) => void,
+): Steps<(RemoteFd | undefined)[]> {
+  const old: (RemoteFd | undefined)[] = [];
   for (const { descriptors: [first], wasClosed } of descriptions) {
     const copy = wasClosed ? undefined : yield* duplicate(remote, first!.fd);
     if (copy !== undefined) keep(copy);
@@ -40,14 +41,14 @@ export function* copyOldFds(
 /**
  * Carry out `plan`; `replacements` are the target's descriptors for `plan.descriptions`, in the same
  * order, none of them below FIRST_FREE; `undefined` for those that are to be closed. The others are closed at the end.
- * `old` is what {@linkcode keepOld} has returned. After a throw all is as it was, but for the replacements, which are the
+ * `old` is what {@linkcode copyOldFds} has returned. After a throw all is as it was, but for the replacements, which are the
  * caller's then.
  */
 export function* swapDescriptors(
   remote: RemoteSyscalls,
   plan: MovePlan,
-  replacements: readonly (number | undefined)[],
-  old: readonly (number | undefined)[],
+  replacements: readonly (RemoteFd | undefined)[],
+  old: readonly (RemoteFd | undefined)[],
 ): Steps<void> {
   using undo = new DisposableStack();
 
@@ -97,7 +98,7 @@ export function* swapDescriptors(
 
 function* duplicateOver(
   remote: RemoteSyscalls,
-  from: number,
+  from: RemoteFd,
   descriptor: MovedDescriptor,
 ): Steps<void> {
   yield* remote.callOrThrow("dup3", from, descriptor.fd, dup3Flags(descriptor));

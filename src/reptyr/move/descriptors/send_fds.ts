@@ -3,6 +3,7 @@
  * /dev/pts, its user may not be allowed to open the file. Instead: a socketpair in the target, one
  * end fetched from there by pidfd_getfd(2), the descriptors sent through it by SCM_RIGHTS, unix(7).
  */
+import { type OurFd, ourFd, plus, type RemoteFd, remoteFd } from "../../../brands.ts";
 import {
   AF_UNIX,
   MSG_CMSG_CLOEXEC,
@@ -43,12 +44,12 @@ const CONTROL = 256;
  */
 export function* sendFds(
   remote: RemoteSyscalls,
-  pidfd: number,
-  descriptors: readonly number[],
+  pidfd: OurFd,
+  descriptors: readonly OurFd[],
   known: readonly Descriptor[] = [],
-): Steps<number[]> {
+): Steps<RemoteFd[]> {
   using cleanup = new DisposableStack();
-  const pair = (yield* remote.mapScratch()) + BigInt(PAIR);
+  const pair = plus(yield* remote.mapScratch(), PAIR);
   const made = yield* remote.call("socketpair", AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair);
   if (made === BigInt(-ERRNO.EMFILE)) throw tooManyFiles(remote.tracee.pid);
   remote.check(made, "socketpair(AF_UNIX, SOCK_DGRAM)");
@@ -56,11 +57,11 @@ export function* sendFds(
   const ends = [theirs!, ours!];
   cleanup.defer(() => ends.forEach((end) => remote.syscall("close", end)));
   for (const end of ends) remote.pushUndoFrame("close", [end]);
-  const socket = orThrow(pidfdGetfd(pidfd, ours!), `pidfd_getfd(${pidfd}, ${ours})`);
+  const socket = ourFd(orThrow(pidfdGetfd(pidfd, ours!), `pidfd_getfd(${pidfd}, ${ours})`));
   cleanup.defer(() => close(socket));
 
   using undo = new DisposableStack();
-  const received: number[] = [];
+  const received: RemoteFd[] = [];
   undo.defer(() => received.forEach((fd) => remote.syscall("close", fd)));
   for (let start = 0; start < descriptors.length; start += MOST_AT_ONCE) {
     const some = descriptors.slice(start, start + MOST_AT_ONCE);
@@ -83,13 +84,58 @@ export function* sendFds(
   return received;
 }
 
+/** Descriptors of ours for a process, each by what it is for. */
+export interface FdsToSend {
+  /** One for each description of the process' plan, in that order. */
+  readonly replacements: readonly OurFd[];
+  /** On the new terminal, and readable: to make that the controlling one. */
+  readonly controlling?: OurFd | undefined;
+  /** On the controlling terminal that the process has, where it has no descriptor for that itself. */
+  readonly oldControlling?: OurFd | undefined;
+}
+
+/** Numbers in the process of what it was sent. */
+export interface ReceivedFds {
+  readonly replacements: readonly RemoteFd[];
+  readonly controlling: RemoteFd | undefined;
+  readonly oldControlling: RemoteFd | undefined;
+}
+
+/** How many descriptors that are. */
+export function countOf({ replacements, controlling, oldControlling }: FdsToSend): number {
+  return replacements.length +
+    [controlling, oldControlling].filter((fd) => fd !== undefined).length;
+}
+
+/** All descriptors of `received`. */
+export function allOf({ replacements, controlling, oldControlling }: ReceivedFds): RemoteFd[] {
+  return [...replacements, controlling, oldControlling].filter((fd) => fd !== undefined);
+}
+
+/** {@linkcode sendFds} of what is to be sent for different purposes. */
+export function* sendNamedFds(
+  remote: RemoteSyscalls,
+  pidfd: OurFd,
+  { replacements, controlling, oldControlling }: FdsToSend,
+  known: readonly Descriptor[],
+): Steps<ReceivedFds> {
+  const all = [...replacements, controlling, oldControlling].filter((fd) => fd !== undefined);
+  const received = yield* sendFds(remote, pidfd, all, known);
+  const others = received.slice(replacements.length);
+  return {
+    replacements: received.slice(0, replacements.length),
+    controlling: controlling === undefined ? undefined : others.shift(),
+    oldControlling: oldControlling === undefined ? undefined : others.shift(),
+  };
+}
+
 /**
  * The numbers of the sockets that have just been opened. When they cannot be read, the sockets are closed: they are the
  * two that are not `known`.
  */
-function readPair(remote: RemoteSyscalls, known: readonly Descriptor[]): number[] {
+function readPair(remote: RemoteSyscalls, known: readonly Descriptor[]): RemoteFd[] {
   try {
-    return readInts(retrySyscall(() => remote.read(8, PAIR)));
+    return readFdNumbers(retrySyscall(() => remote.read(8, PAIR)));
   } catch (error) {
     const { pid, mainTid } = remote.tracee;
     const before = new Set(known.map(({ fd }) => fd));
@@ -103,16 +149,16 @@ function readPair(remote: RemoteSyscalls, known: readonly Descriptor[]): number[
 }
 
 /** recvmsg(2) in the target: the descriptors that came, at most `count`. */
-function* receive(remote: RemoteSyscalls, socket: number, count: number): Steps<number[]> {
+function* receive(remote: RemoteSyscalls, socket: RemoteFd, count: number): Steps<RemoteFd[]> {
   const { iovec, msghdr, cmsghdr } = remote.tracee.arch.structs;
   const controlSize = cmsghdr.size + 4 * count;
   const vector = new Struct(iovec)
-    .set("iov_base", remote.scratch + BigInt(PAYLOAD))
+    .set("iov_base", plus(remote.scratch, PAYLOAD))
     .set("iov_len", 1n);
   const message = new Struct(msghdr)
     .set("msg_iov", remote.write(vector.bytes, VECTOR))
     .set("msg_iovlen", 1n)
-    .set("msg_control", remote.scratch + BigInt(CONTROL))
+    .set("msg_control", plus(remote.scratch, CONTROL))
     .set("msg_controllen", BigInt(controlSize));
   const address = remote.write(message.bytes, MESSAGE);
   yield* remote.callOrThrow("recvmsg", socket, address, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
@@ -124,10 +170,13 @@ function* receive(remote: RemoteSyscalls, socket: number, count: number): Steps<
   if (header.get("cmsg_level") !== SOL_SOCKET || header.get("cmsg_type") !== SCM_RIGHTS) return [];
   const truncated = (Number(answer.get("msg_flags")) & MSG_CTRUNC) !== 0;
   const length = truncated ? Number(header.get("cmsg_len")) : controlSize;
-  return readInts(control.subarray(cmsghdr.size, length));
+  return readFdNumbers(control.subarray(cmsghdr.size, length));
 }
 
-function readInts(bytes: Uint8Array): number[] {
+function readFdNumbers(bytes: Uint8Array): RemoteFd[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  return Array.from({ length: bytes.length >> 2 }, (_, index) => view.getInt32(index * 4, true));
+  return Array.from(
+    { length: bytes.length >> 2 },
+    (_, index) => remoteFd(view.getInt32(index * 4, true)),
+  );
 }

@@ -1,5 +1,5 @@
 /** What is done about an error in the middle of a move. */
-import { firstOf, HeldUpError, SyscallError } from "../../../errors.ts";
+import { firstOf, HeldUpError, PtraceError, SyscallError } from "../../../errors.ts";
 import { verbose } from "../../../log.ts";
 import type { Member } from "./member.ts";
 
@@ -12,9 +12,7 @@ export function leaveToSigframesOnFailure<T>(members: readonly Member[], action:
     return action();
   } catch (error) {
     const first = firstOf(error);
-    const isOutOfReach = first instanceof HeldUpError ||
-      first instanceof SyscallError && first.call.startsWith("ptrace(");
-    if (isOutOfReach) {
+    if (first instanceof HeldUpError || first instanceof PtraceError) {
       for (const member of members) member.leaveToSigframes();
       throw first;
     }

@@ -1,5 +1,11 @@
 /** Stopping a whole job: the target, the others that move with it, and the children they just got. */
-import { HeldUpError, RefusedError, SyscallError, TraceeDiedError } from "../../../errors.ts";
+import {
+  firstOf,
+  HeldUpError,
+  RefusedError,
+  SyscallError,
+  TraceeDiedError,
+} from "../../../errors.ts";
 import { verbose } from "../../../log.ts";
 import { servesFiles } from "../../../proc/file_servers.ts";
 import { isLive, readStat, type Stat } from "../../../proc/stat.ts";
@@ -12,7 +18,7 @@ import type { KnownRecord } from "../../record/known_records.ts";
 import { FreezerWatch } from "../../../tracee/frozen.ts";
 import { interleave } from "../../../tracee/steps.ts";
 import { tooMany, untilInterruptible } from "../../../tracee/stop_threads.ts";
-import { findReturnSitesEarly } from "../../../tracee/return_sites.ts";
+import { TRACE_SESSION } from "../../../tracee/trace_session.ts";
 import { Deadline, type Waits } from "../../../tracee/wait.ts";
 import { Member } from "./member.ts";
 import { memberOf } from "./seized.ts";
@@ -56,7 +62,7 @@ export class Job implements Disposable {
 
   /**
    * Stop `target` and `others`. Those that have ended meanwhile are passed over; children that were
-   * born meanwhile are stopped too. Throws as Member.seize() does; nothing is left stopped then.
+   * born meanwhile are stopped too. Throws as Member.seizing() does; nothing is left stopped then.
    */
   static *stopping(options: JobOptions): Waits<Job> {
     const { target, others, deadline } = options;
@@ -103,26 +109,27 @@ export class Job implements Disposable {
     if (refused !== undefined) throw refused;
   }
 
-  /** What has been done to all is to stay: Member.settle(), Member.giveBack(). */
+  /** What has been done to all is to stay: Member.commit(), Member.restoreState(). */
   commit(): void {
     commitAll(this.members);
     try {
       this.restoreState();
     } catch (error) {
-      if (!(error instanceof SyscallError || error instanceof HeldUpError)) throw error;
-      verbose(error.message);
+      const first = firstOf(error);
+      if (!(first instanceof SyscallError || first instanceof HeldUpError)) throw error;
+      verbose((error as Error).message);
       this.leaveToSigframes();
     }
   }
 
-  /** Leave it to the members to come back to themselves: Member.abandon(). */
+  /** Leave it to the members to come back to themselves: Member.leaveToSigframes(). */
   leaveToSigframes(): void {
     for (const member of this.members) member.leaveToSigframes();
   }
 
   /** Give all members their registers back. Every one is tried, whatever goes wrong with others. */
   restoreState(): void {
-    interleave(this.members.toReversed().map((member) => member.restoreStateSteps()));
+    interleave(this.members.toReversed().map((member) => member.restoreState()));
   }
 
   /** The target first: what it undoes by itself, its group and its terminal, is there then for the others. */
@@ -152,7 +159,7 @@ export class Job implements Disposable {
    */
   *#addAll(processes: readonly Admitted[], deadline: Deadline): Waits<void> {
     // While nobody stands still.
-    for (const { pid } of processes) findReturnSitesEarly(pid);
+    for (const { pid } of processes) TRACE_SESSION.returnSites.findEarly(pid);
     const servers: Admitted[] = [];
     let wave = processes;
     for (;;) {

@@ -1,4 +1,5 @@
 /** One process of the job while it is stopped, and what is to be done with it. */
+import { type OurFd, type RemoteFd } from "../../../brands.ts";
 import { GivenUpError, RefusedError } from "../../../errors.ts";
 import { close } from "../../../ffi/descriptor.ts";
 import type { Descriptor } from "../../../proc/fds.ts";
@@ -8,13 +9,19 @@ import type { Status } from "../../../proc/status.ts";
 import { awaitBlockedCalls } from "../../../tracee/blocked_calls.ts";
 import { RemoteSyscalls } from "../../../tracee/remote_syscalls.ts";
 import { FreezerWatch } from "../../../tracee/frozen.ts";
-import { findReturnSitesEarly } from "../../../tracee/return_sites.ts";
+import { TRACE_SESSION } from "../../../tracee/trace_session.ts";
 import { runToCompletion, type Steps } from "../../../tracee/steps.ts";
 import type { Tracee } from "../../../tracee/tracee.ts";
-import { Deadline, waitOut, type Waits } from "../../../tracee/wait.ts";
+import type { Deadline, Waits } from "../../../tracee/wait.ts";
 import { FileRoom } from "../descriptors/file_room.ts";
 import type { AskedProcess, Gate } from "../../gate/gate.ts";
-import { sendFds } from "../descriptors/send_fds.ts";
+import {
+  allOf,
+  countOf,
+  type FdsToSend,
+  type ReceivedFds,
+  sendNamedFds,
+} from "../descriptors/send_fds.ts";
 import { type MemberFacts, openPidfd, readFacts } from "./member_facts.ts";
 import { type OldTerminal, oldTerminal } from "../../inspect/old_terminal.ts";
 import type { MovePlan } from "../descriptors/plan.ts";
@@ -27,14 +34,14 @@ import type { ProcessIdentity } from "../../../proc/process_identity.ts";
 /** A stopped process of the job. Disposing lets it go as it is then. */
 export class Member implements Disposable {
   readonly #cleanup: DisposableStack;
-  readonly #unneeded: number[] = [];
+  readonly #unneeded: RemoteFd[] = [];
   /** To undo with: closed by {@linkcode commit}, by {@linkcode swapBack}, or at the end. */
-  #kept: number[] = [];
+  #kept: RemoteFd[] = [];
   #loan: RemoteSyscalls | undefined;
   #abandoned = false;
   /** What {@linkcode makeRoom} has changed, for as long as there is a loan. */
   #room: FileRoom | undefined;
-  readonly pidfd: number;
+  readonly pidfd: OurFd;
   #facts: MemberFacts;
 
   private constructor(readonly tracee: Tracee) {
@@ -79,11 +86,6 @@ export class Member implements Disposable {
   }
 
   /** Stop `process`, or say why that is not allowed. Throws as Gate.seize() does. */
-  static seize(process: ProcessIdentity, timeoutSeconds: number, gate: Gate): Member {
-    return waitOut(Member.seizing(process, new Deadline(timeoutSeconds), gate));
-  }
-
-  /** {@linkcode seize}, to be waited for. */
   static *seizing(process: ProcessIdentity, deadline: Deadline, gate: Gate): Waits<Member> {
     const [seized] = yield* Member.seizingAll([process], deadline, gate);
     return memberOf(process.pid, seized!);
@@ -100,7 +102,7 @@ export class Member implements Disposable {
     gate: Gate,
   ): Waits<Settled<Member>[]> {
     const pids = processes.map(({ pid }) => pid);
-    for (const pid of pids) findReturnSitesEarly(pid);
+    for (const pid of pids) TRACE_SESSION.returnSites.findEarly(pid);
     const freezers = new FreezerWatch(pids);
     const frozen = freezers.look();
     awaitBlockedCalls(pids);
@@ -160,7 +162,7 @@ export class Member implements Disposable {
     const needed = before && this.#limitFor(before.soft, count, highest);
     if (before === undefined || needed === undefined || needed <= before.soft) return;
     // The first thing to be done in a loan is the last one that is undone.
-    this.restoreState();
+    runToCompletion(this.restoreState());
     this.#room = new FileRoom(before, needed);
     try {
       this.withRemote(() => {});
@@ -172,15 +174,10 @@ export class Member implements Disposable {
 
   /**
    * Do something in the process' name. Where it has a safety net, its registers stay on loan for all that follows, up to
-   * {@linkcode giveBack}: as long as they do, what has been done is undone by the process itself if we are killed.
+   * {@linkcode restoreState}: as long as they do, what has been done is undone by the process itself if we are killed.
    */
   withRemote<T>(action: (remote: RemoteSyscalls) => T): T {
-    if (this.#loan !== undefined) return action(this.#loan);
-    const remote = RemoteSyscalls.begin(this.tracee);
-    if (!remote.hasSigframes) return this.#doAtOnce(remote, action);
-    this.#loan = remote;
-    if (this.#room !== undefined) runToCompletion(this.#room.raise(remote));
-    return action(remote);
+    return runToCompletion(this.withRemoteSteps(inOneStep(action)));
   }
 
   /** {@linkcode withRemote} in steps; without a safety net in one step, for the loan is to be short then. */
@@ -209,7 +206,7 @@ export class Member implements Disposable {
 
   /** As {@linkcode withRemote}, to undo something; not after {@linkcode leaveToSigframes}, when the process does that itself. */
   undo(action: (remote: RemoteSyscalls) => void): void {
-    if (!this.#abandoned) this.withRemote(action);
+    runToCompletion(this.undoSteps(inOneStep(action)));
   }
 
   /** {@linkcode undo} in steps. */
@@ -229,8 +226,8 @@ export class Member implements Disposable {
     this.#kept.length = 0;
   }
 
-  /** Have a descriptor of the process closed by {@linkcode giveBack}. */
-  closeLater(fd: number): void {
+  /** Have a descriptor of the process closed by {@linkcode restoreState}. */
+  closeLater(fd: RemoteFd): void {
     this.#unneeded.push(fd);
   }
 
@@ -241,12 +238,7 @@ export class Member implements Disposable {
   }
 
   /** Give the process its registers back, with nothing left open that it needs no more. */
-  restoreState(): void {
-    runToCompletion(this.restoreStateSteps());
-  }
-
-  /** {@linkcode giveBack} in steps. */
-  *restoreStateSteps(): Steps<void> {
+  *restoreState(): Steps<void> {
     try {
       const unneeded = this.#unneeded.splice(0);
       if (unneeded.length === 0) return;
@@ -266,33 +258,27 @@ export class Member implements Disposable {
     }
   }
 
-  /** {@linkcode handOver}. */
-  receiveFds(descriptors: readonly number[]): number[] {
-    if (descriptors.length === 0) return [];
-    return runToCompletion(this.receiveFdsSteps(descriptors));
-  }
-
-  /** {@linkcode receiveFds} in steps. */
-  *receiveFdsSteps(descriptors: readonly number[]): Steps<number[]> {
-    if (descriptors.length === 0) return [];
+  /** Open in the process what `sent` has. */
+  *receiveFds(sent: FdsToSend): Steps<ReceivedFds> {
+    if (countOf(sent) === 0) return NOTHING;
     return yield* this.withRemoteSteps((remote) =>
-      sendFds(remote, this.pidfd, descriptors, this.fds)
+      sendNamedFds(remote, this.pidfd, sent, this.fds)
     );
   }
 
-  /** Close descriptors that {@linkcode receiveFds} gave. */
-  closeReceivedFds(descriptors: readonly number[]): void {
-    if (descriptors.length === 0) return;
-    this.undo((remote) => runToCompletion(closeAll(remote, descriptors)));
+  /** Close what {@linkcode receiveFds} has opened. */
+  closeReceivedFds(received: ReceivedFds): void {
+    const fds = allOf(received);
+    if (fds.length > 0) this.undo((remote) => runToCompletion(closeAll(remote, fds)));
   }
 
-  /** {@linkcode keepOld}, until what is done is to stay or has been undone. */
-  *keepingOld(remote: RemoteSyscalls, plan: MovePlan): Steps<(number | undefined)[]> {
+  /** {@linkcode copyOldFds}, until what is done is to stay or has been undone. */
+  *keepOldFds(remote: RemoteSyscalls, plan: MovePlan): Steps<(RemoteFd | undefined)[]> {
     return yield* copyOldFds(remote, plan, (fd) => this.#kept.push(fd));
   }
 
-  /** Undo a swap with what {@linkcode keepingOld} kept. */
-  swapBack(plan: MovePlan, old: readonly (number | undefined)[]): void {
+  /** Undo a swap with what {@linkcode keepOldFds} kept. */
+  swapBack(plan: MovePlan, old: readonly (RemoteFd | undefined)[]): void {
     this.undo((remote) => {
       const current = runToCompletion(copyOldFds(remote, plan, (fd) => this.closeLater(fd)));
       runToCompletion(swapDescriptors(remote, plan, old, current));
@@ -300,15 +286,28 @@ export class Member implements Disposable {
     });
   }
 
-  #needNoMore(fds: number[]): void {
+  #needNoMore(fds: RemoteFd[]): void {
     this.#unneeded.push(...fds.splice(0));
   }
 
   [Symbol.dispose](): void {
     using _ = this.#cleanup;
     this.#needNoMore(this.#kept);
-    this.restoreState();
+    runToCompletion(this.restoreState());
   }
+}
+
+const NOTHING: ReceivedFds = {
+  replacements: [],
+  controlling: undefined,
+  oldControlling: undefined,
+};
+
+function inOneStep<T>(action: (remote: RemoteSyscalls) => T): (remote: RemoteSyscalls) => Steps<T> {
+  // deno-lint-ignore require-yield
+  return function* (remote) {
+    return action(remote);
+  };
 }
 
 /** One that is given up is nobody's result: it is thrown. */

@@ -1,4 +1,5 @@
 /** What is known of a stopped process of the job, and the descriptor that stands for it. */
+import { type OurFd, ourFd } from "../../../brands.ts";
 import { RefusedError, TraceeDiedError } from "../../../errors.ts";
 import { pidfdOpen, pidfdOpenThread } from "../../../ffi/process.ts";
 import { orThrow } from "../../../ffi/raw.ts";
@@ -25,10 +26,10 @@ export function readFacts({ pid, mainTid }: Tracee): MemberFacts {
 }
 
 /** The leader's pidfd leads to no descriptors once the leader has exited: then that of another thread. */
-export function openPidfd(pid: number, tid: number): number {
-  if (tid === pid) return orThrow(pidfdOpen(pid), `pidfd_open(${pid})`);
+export function openPidfd(pid: number, tid: number): OurFd {
+  if (tid === pid) return ourFd(orThrow(pidfdOpen(pid), `pidfd_open(${pid})`));
   const pidfd = pidfdOpenThread(tid);
-  if (pidfd >= 0) return pidfd;
+  if (pidfd >= 0) return ourFd(pidfd);
   throw new RefusedError(`Cannot move process ${pid}: its first thread has exited`, [
     "For such a process pidfd_open(PIDFD_THREAD) is needed, which Linux has since version 6.9",
   ]);

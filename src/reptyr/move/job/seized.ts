@@ -1,5 +1,5 @@
 /** Attempts to stop several processes at the same time: what has come of each is asked for later. */
-import { SyscallError } from "../../../errors.ts";
+import { PtraceError } from "../../../errors.ts";
 import { ERRNO } from "../../../ffi/errno.ts";
 import { readCommand } from "../../../proc/command.ts";
 import { livingThread } from "../../../proc/stat.ts";
@@ -35,8 +35,7 @@ export function memberOf<M>(pid: number, seized: Settled<M>): M {
 
 /** Other calls that make a member may be forbidden, too, and for other reasons. */
 function isAttachForbidden(error: unknown): boolean {
-  return error instanceof SyscallError && error.errno === ERRNO.EPERM &&
-    error.call.startsWith("ptrace(");
+  return error instanceof PtraceError && error.errno === ERRNO.EPERM;
 }
 
 /**

@@ -1,4 +1,5 @@
 /** The terminal that controls a member, which it needs a descriptor of to give it up, or to say who is in its foreground. */
+import { type OurFd, ourFd, type RemoteFd, remoteFd } from "../../../brands.ts";
 import { RefusedError, SyscallError } from "../../../errors.ts";
 import { O_CLOEXEC, O_NOCTTY, O_NONBLOCK, O_RDWR, TIOCGPGRP } from "../../../ffi/constants.ts";
 import { close, open } from "../../../ffi/descriptor.ts";
@@ -16,12 +17,13 @@ import { readStat } from "../../../proc/stat.ts";
 export function descriptorOnControlling(
   { stat, fds }: Member,
   terminal: OldTerminal | undefined,
-): number | undefined {
+): RemoteFd | undefined {
   if (stat.ttyNr === 0) return undefined;
   const device = stat.ttyNr >>> 0;
-  return fds.find(({ fd, rdev }) =>
+  const found = fds.find(({ fd, rdev }) =>
     rdev >>> 0 === device || terminal?.fds.includes(fd) && isDevTty(decodeDevice(rdev))
-  )?.fd;
+  );
+  return found && remoteFd(found.fd);
 }
 
 /**
@@ -30,10 +32,10 @@ export function descriptorOnControlling(
  * a program, or under its root, anything may have that name. `undefined` for one that has hung up since the member was
  * stopped. Throws RefusedError when it cannot be opened.
  */
-export function openControlling(member: Member): number | undefined {
+export function openControlling(member: Member): OurFd | undefined {
   const opened = openByMaster(member) ?? openByName(member);
   if (opened === undefined && hasTerminal(member)) throw unavailable(member);
-  return opened;
+  return opened === undefined ? undefined : ourFd(opened);
 }
 
 /** A hang-up takes a terminal from the whole session: __tty_hangup() in drivers/tty/tty_io.c. */
@@ -74,7 +76,7 @@ function openByName({ stat }: Member): number | undefined {
 export function* isControlling(
   remote: RemoteSyscalls,
   member: Member,
-  fd: number,
+  fd: RemoteFd,
 ): Steps<boolean> {
   const answer = yield* remote.call("ioctl", fd, TIOCGPGRP, 0);
   if (answer === BigInt(-ERRNO.EFAULT)) return true;

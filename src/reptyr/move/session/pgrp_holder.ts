@@ -14,7 +14,7 @@ import { setOptions } from "../../../tracee/ptrace.ts";
 import type { RemoteSyscalls } from "../../../tracee/remote_syscalls.ts";
 import { StopTimeoutError } from "../../../errors.ts";
 import { verbose } from "../../../log.ts";
-import { Deadline, statusBefore } from "../../../tracee/wait.ts";
+import { Deadline, nextStatus, waitOut } from "../../../tracee/wait.ts";
 import type { WaitStatus } from "../../../tracee/wait_status.ts";
 import { endTracedChild } from "../../gate/gate.ts";
 
@@ -54,7 +54,7 @@ const END_SECONDS = 1;
 function awaitEnd(pid: number): void {
   const deadline = new Deadline(END_SECONDS);
   try {
-    while (!hasEnded(statusBefore(pid, pid, deadline)));
+    while (!hasEnded(waitOut(nextStatus(pid, pid, deadline))));
   } catch (error) {
     if (!(error instanceof StopTimeoutError)) throw error;
     verbose(error.message);

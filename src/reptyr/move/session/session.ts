@@ -2,6 +2,7 @@
  * Making the target the leader of a session whose controlling terminal is the new one: credentials(7),
  * setsid(2), setpgid(2), ioctl_tty(2).
  */
+import { type Pgrp, type RemoteFd, toPgrp } from "../../../brands.ts";
 import { TIOCGPGRP, TIOCNOTTY, TIOCSCTTY, TIOCSPGRP } from "../../../ffi/constants.ts";
 import { ERRNO } from "../../../ffi/errno.ts";
 import { retrySyscall } from "../../../tracee/retry_syscall.ts";
@@ -22,7 +23,7 @@ export interface SessionRole {
   /** Its process group has its own number. */
   readonly leadsGroup: boolean;
   /** For a session leader, a descriptor of the target on its controlling terminal, if it has one. */
-  readonly oldFd: number | undefined;
+  readonly oldFd: RemoteFd | undefined;
 }
 
 /**
@@ -37,7 +38,7 @@ export interface SessionRole {
  *
  * Throws RemoteSyscallError. Until setsid() has succeeded all is put back then.
  */
-export function takeTerminal(remote: RemoteSyscalls, role: SessionRole, newFd: number): void {
+export function takeTerminal(remote: RemoteSyscalls, role: SessionRole, newFd: RemoteFd): void {
   using undo = new DisposableStack();
   const { oldFd } = role;
   if (!role.leadsSession) {
@@ -79,7 +80,7 @@ function ofOld(remote: RemoteSyscalls, result: bigint, request: string): boolean
 }
 
 /** Argument 0: never take a terminal away from another session, which 1 does for root. */
-function setControlling(remote: RemoteSyscalls, fd: number): void {
+function setControlling(remote: RemoteSyscalls, fd: RemoteFd): void {
   // The hang-up of a terminal that nobody serves any more must not end the target.
   remote.pushUndoFrame("ioctl", [fd, TIOCNOTTY, 0]);
   remote.check(remote.syscall("ioctl", fd, TIOCSCTTY, 0), "ioctl(TIOCSCTTY)");
@@ -89,8 +90,8 @@ function setControlling(remote: RemoteSyscalls, fd: number): void {
  * Make process group `group`, in the process' PID namespace, the foreground one of its controlling terminal, of which
  * `fd` is a descriptor: tcsetpgrp(3). Signals are blocked in our scopes, SIGTTOU too, so it works in the background.
  */
-export function setForeground(remote: RemoteSyscalls, fd: number, group: bigint): void {
-  const bytes = new Uint8Array(new Int32Array([Number(group)]).buffer);
+export function setForeground(remote: RemoteSyscalls, fd: RemoteFd, group: Pgrp): void {
+  const bytes = new Uint8Array(new Int32Array([group]).buffer);
   const address = remote.write(bytes);
   ofOld(remote, remote.syscall("ioctl", fd, TIOCSPGRP, address), "TIOCSPGRP");
 }
@@ -112,21 +113,21 @@ export function* ignoreHangupSignals(
 }
 
 /** Join process group `group`, by its number in the process' PID namespace: whether there is one of that number. */
-export function* joinGroup(remote: RemoteSyscalls, group: bigint): Steps<boolean> {
+export function* joinGroup(remote: RemoteSyscalls, group: Pgrp): Steps<boolean> {
   return !isError(yield* remote.call("setpgid", 0, group));
 }
 
 /** Form a process group of its own; its number in the process' PID namespace. */
-export function* formGroup(remote: RemoteSyscalls): Steps<bigint> {
+export function* formGroup(remote: RemoteSyscalls): Steps<Pgrp> {
   yield* remote.callOrThrow("setpgid", 0, 0);
-  return yield* remote.callOrThrow("getpid");
+  return toPgrp(yield* remote.callOrThrow("getpid"));
 }
 
 /**
  * If this program is killed, have the process return to the target's group `group`. All of a job do so at once, and while
  * nobody is in it there is no such group: a second try follows the first.
  */
-export function pushReturnToPgrp(remote: RemoteSyscalls, group: bigint): void {
+export function pushReturnToPgrp(remote: RemoteSyscalls, group: Pgrp): void {
   remote.pushUndoFrame("setpgid", [0, group]);
   pushPause(remote);
   remote.pushUndoFrame("setpgid", [0, group]);

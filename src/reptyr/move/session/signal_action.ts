@@ -1,4 +1,5 @@
 /** The target's signal dispositions, by rt_sigaction(2) in the kernel's own structure. */
+import { plus } from "../../../brands.ts";
 import { SIG_IGN } from "../../../ffi/constants.ts";
 import { Struct } from "../../../struct.ts";
 import { retrySyscallSteps } from "../../../tracee/retry_syscall.ts";
@@ -16,7 +17,7 @@ const OLD = 256;
 /** What the target does about `signal`. */
 export function* getAction(remote: RemoteSyscalls, signal: number): Steps<SignalAction> {
   const { arch } = remote.tracee;
-  const old = (yield* remote.mapScratch()) + BigInt(OLD);
+  const old = plus(yield* remote.mapScratch(), OLD);
   yield* remote.callOrThrow("rt_sigaction", signal, 0, old, arch.sigsetSize);
   return remote.read(arch.structs.sigaction.size, OLD);
 }
@@ -67,7 +68,7 @@ export function* exchangeAction(
   const address = remote.write(action, NEW);
   // Filled by the very call that makes it needed.
   const kept = remote.pushUndoFrame("rt_sigaction", set, { data: new Uint8Array(size) });
-  const old = kept ?? scratch + BigInt(OLD);
+  const old = kept ?? plus(scratch, OLD);
   try {
     undoMore();
   } catch (error) {

@@ -1,4 +1,5 @@
 /** A call in a process' name that undoes what another one has done. */
+import type { RemoteArgument } from "../../../brands.ts";
 import type { SyscallName } from "../../../arch/mod.ts";
 import { RemoteSyscallError } from "../../../errors.ts";
 import { verbose } from "../../../log.ts";
@@ -12,7 +13,7 @@ import type { RemoteSyscalls } from "../../../tracee/remote_syscalls.ts";
 export function undoByCall(
   remote: RemoteSyscalls,
   name: SyscallName,
-  ...args: readonly (number | bigint)[]
+  ...args: readonly RemoteArgument[]
 ): void {
   try {
     retrySyscall(() => remote.syscallOrThrow(name, ...args));
