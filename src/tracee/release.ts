@@ -4,7 +4,7 @@ import { usleep } from "../ffi/process.ts";
 import { StopTimeoutError, TraceeDiedError } from "../errors.ts";
 import { verbose } from "../log.ts";
 import { readStatus } from "../proc/status.ts";
-import { takeBlockedCall } from "./blocked_calls.ts";
+import { notedBlockedCall, takeBlockedCall } from "./blocked_calls.ts";
 import { withoutForbiddenRestart } from "./call_filter.ts";
 import { detach, getRegisters, setRegisters } from "./ptrace.ts";
 import { insist } from "./insist.ts";
@@ -16,10 +16,16 @@ import { Deadline, hasExited, statusBefore, statusNow } from "./wait.ts";
  * has not ended for anybody, its parent included.
  *
  * All that can be let go are, whatever goes wrong with others; the first error is thrown then.
+ *
+ * Those whose call the stop has broken come last; of these as of the others the first thread comes before the rest. A
+ * signal that a process ignores is queued while the thread that it is sent to is traced, sig_ignored() in kernel/signal.c:
+ * kill(2) sends it to the first thread, the end of a child to the one that begot it. The kernel then wakes any thread that
+ * does not block it. A thread that is let go before, and is in such a call again, would return EINTR for nothing.
  */
 export function releaseThreads(pid: number, tids: readonly number[]): void {
   using errors = new DisposableStack();
-  const dead = tids.filter((tid) => {
+  const rank = (tid: number) => (isBroken(tid) ? 2 : 0) + (tid === pid ? 0 : 1);
+  const dead = tids.toSorted((a, b) => rank(a) - rank(b)).filter((tid) => {
     try {
       return !releaseThread(tid);
     } catch (error) {
@@ -40,6 +46,7 @@ const DETACH_TRIES = 50;
 /** Whether the thread, which is let go, lives. `signal` is one that it is in the signal-delivery-stop of. */
 function releaseThread(tid: number, signal = 0): boolean {
   try {
+    broken.delete(tid);
     const blocked = takeBlockedCall(tid);
     if (blocked !== undefined) restartLate(tid, blocked);
     insist(() => detach(tid, signal), DETACH_TRIES);
@@ -48,6 +55,13 @@ function releaseThread(tid: number, signal = 0): boolean {
     if (error instanceof TraceeDiedError) return false;
     throw error;
   }
+}
+
+/** Threads that stand still in a call which is made again for they have been repaired. */
+const broken = new Set<number>();
+
+function isBroken(tid: number): boolean {
+  return broken.has(tid) || notedBlockedCall(tid) !== undefined;
 }
 
 /**
@@ -59,7 +73,9 @@ export function restart(tid: number): void {
   const arch = architectureOf(registers.length);
   if (arch === undefined || arch.earlyRestart !== undefined) return;
   const restarted = withoutForbiddenRestart(tid, arch, arch.withRestart(registers));
-  if (restarted !== registers) insist(() => setRegisters(tid, restarted));
+  if (restarted === registers) return;
+  insist(() => setRegisters(tid, restarted));
+  broken.add(tid);
 }
 
 /**
