@@ -32,6 +32,8 @@ function awaitThreads(threads: readonly { readonly pid: number; readonly tid: nu
 /** Of threads that were asked to stop, until they are let go. */
 export class BlockedCalls {
   readonly #calls = new Map<number, BlockedCall>();
+  /** Threads whose broken call is made again, for their registers have been set so. */
+  readonly #repaired = new Set<number>();
 
   /** To be called right before a thread is asked to stop. */
   note(pid: number, tid: number): void {
@@ -50,8 +52,18 @@ export class BlockedCalls {
     return this.#calls.get(tid);
   }
 
+  noteRepaired(tid: number): void {
+    this.#repaired.add(tid);
+  }
+
+  /** Whether a stopped thread enters a call again when it is let go. */
+  isBroken(tid: number): boolean {
+    return this.#repaired.has(tid) || this.#calls.has(tid);
+  }
+
   /** What was noted of a thread that is about to be let go. It is forgotten then. */
   take(tid: number): BlockedCall | undefined {
+    this.#repaired.delete(tid);
     const call = this.#calls.get(tid);
     this.#calls.delete(tid);
     return call;

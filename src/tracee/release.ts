@@ -16,6 +16,11 @@ import { Deadline, nextStatus, waitOut } from "./wait.ts";
  * has not ended for anybody, its parent included.
  *
  * All that can be let go are, whatever goes wrong with others; the first error is thrown then.
+ *
+ * Those whose call the stop has broken come last; of these as of the others the first thread comes before the rest. A
+ * signal that a process ignores is queued while the thread that it is sent to is traced, sig_ignored() in kernel/signal.c:
+ * kill(2) sends it to the first thread, the end of a child to the one that forked it. The kernel then wakes any thread that
+ * does not block it. A thread that is let go before, and is in such a call again, would return EINTR for nothing.
  */
 export function releaseThreads(
   blockedCalls: BlockedCalls,
@@ -23,7 +28,8 @@ export function releaseThreads(
   tids: readonly number[],
 ): void {
   using errors = new DisposableStack();
-  const dead = tids.filter((tid) => {
+  const rank = (tid: number) => (blockedCalls.isBroken(tid) ? 2 : 0) + (tid === pid ? 0 : 1);
+  const dead = tids.toSorted((a, b) => rank(a) - rank(b)).filter((tid) => {
     try {
       return !releaseThread(blockedCalls, tid);
     } catch (error) {
@@ -81,14 +87,16 @@ export function releaseThread(blockedCalls: BlockedCalls, tid: number, signal = 
 
 /**
  * Have the kernel make a call again that the stop made return EINTR, or that it would end the process for. Done as soon as a thread has stopped, it also
- * serves if this program is killed.
+ * serves if this program is killed. Whether there was such a call.
  */
-export function restart(tid: number): void {
+export function restart(tid: number): boolean {
   const registers = retrySyscall(() => getRegisters(tid));
   const arch = architectureOf(registers.length);
-  if (arch === undefined || arch.earlyRestart !== undefined) return;
+  if (arch === undefined || arch.earlyRestart !== undefined) return false;
   const restarted = withoutForbiddenRestart(tid, arch, arch.withRestart(registers));
-  if (restarted !== registers) retrySyscall(() => setRegisters(tid, restarted));
+  if (restarted === registers) return false;
+  retrySyscall(() => setRegisters(tid, restarted));
+  return true;
 }
 
 /**

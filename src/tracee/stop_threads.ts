@@ -18,7 +18,7 @@ export class Threads {
   readonly stopped: Set<number>;
   readonly #asked: Set<number>;
   readonly #seen: Set<number>;
-  #last: readonly number[] = [];
+  #breakable: readonly number[] = [];
 
   /** Those of `stopped` stand still already, those of `running` have been asked to. */
   constructor(
@@ -43,18 +43,20 @@ export class Threads {
 
   /**
    * Ask those that have not been seen yet to stop; they are returned. All are asked before the first is waited for, but
-   * for those whose call the stop breaks: {@linkcode stop} asks them.
+   * where there are threads whose call the stop breaks: then {@linkcode stop} asks all.
    */
   ask(isFirst = false): readonly number[] {
     const fresh = (listTids(this.pid) ?? []).filter((tid) => !this.#seen.has(tid));
     if (!isFirst) awaitBlockedCallsOf(this.pid, fresh);
     const breakable = breakableOf(this.pid, fresh);
-    this.#last = fresh.filter((tid) => breakable.has(tid));
-    for (const tid of fresh) {
-      this.#seen.add(tid);
-      if (!breakable.has(tid)) this.#askOne(tid);
-    }
+    this.#breakable = leaderLast(this.pid, fresh.filter((tid) => breakable.has(tid)));
+    for (const tid of fresh) this.#seen.add(tid);
+    if (this.#breakable.length === 0) this.#askAll(fresh);
     return fresh;
+  }
+
+  #askAll(tids: readonly number[]): void {
+    for (const tid of leaderLast(this.pid, tids)) this.#askOne(tid);
   }
 
   #askOne(tid: number): void {
@@ -65,19 +67,22 @@ export class Threads {
    * Wait for the threads of `first`, which {@linkcode ask} has returned. New ones may be born while the others are being
    * stopped: go on until a pass finds none. What they were stopped in is returned.
    *
-   * Threads whose call the stop breaks come last, one at a time: each is asked, waited for and repaired before the next is
-   * asked. So there is one at most that this program leaves broken if it is killed.
+   * Threads whose call the stop breaks come first, one at a time: each is asked, waited for and repaired before the next is
+   * asked. So there is one at most that this program leaves broken if it is killed. First, for a signal that the process
+   * ignores would wake one that is not traced yet: see releaseThreads().
    */
   *stop(first: readonly number[], deadline: Deadline): Waits<WaitStatus[]> {
     const stops: WaitStatus[] = [];
     for (let fresh = first; fresh.length > 0; fresh = this.ask()) {
       if (fresh !== first && deadline.passed) throw tooMany(this.pid, fresh[0]!, deadline);
-      const last = this.#last;
-      for (const tid of fresh) {
+      const breakable = this.#breakable;
+      for (const tid of breakable) {
+        this.#askOne(tid);
         if (this.#asked.has(tid)) yield* this.#await(tid, deadline, stops);
       }
-      for (const tid of last) {
-        this.#askOne(tid);
+      const others = fresh.filter((tid) => !breakable.includes(tid));
+      if (breakable.length > 0) this.#askAll(others);
+      for (const tid of others) {
         if (this.#asked.has(tid)) yield* this.#await(tid, deadline, stops);
       }
     }
@@ -89,9 +94,14 @@ export class Threads {
     if (status === undefined) return;
     this.stopped.add(tid);
     // At once: until then the call returns EINTR if this program is killed.
-    restart(tid);
+    if (restart(tid)) this.session.blockedCalls.noteRepaired(tid);
     stops.push(status);
   }
+}
+
+/** Who is sent the signals for the process is traced when the others are: see releaseThreads(). */
+function leaderLast(pid: number, tids: readonly number[]): number[] {
+  return tids.toSorted((a, b) => Number(a === pid) - Number(b === pid));
 }
 
 /** For a process that bears threads, or children, faster than they can be stopped. */

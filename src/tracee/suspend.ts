@@ -152,7 +152,7 @@ class Suspension {
   }
 
   #stop(tid: number): void {
-    restart(tid);
+    if (restart(tid)) this.#tracee.session.blockedCalls.noteRepaired(tid);
     this.#running.delete(tid);
     this.#stopped.add(tid);
   }
