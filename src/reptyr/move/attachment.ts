@@ -5,6 +5,7 @@ import type { UsesTerminal } from "../inspect/job_members.ts";
 import type { SighupShield } from "./session/sighup_shield.ts";
 import type { WindowSize } from "../../tty/window_size.ts";
 import type { ProcessIdentity } from "../../proc/process_identity.ts";
+
 /** A job on a terminal that a reptyr serves, and which processes may be signalled for it. */
 export interface Audience {
   /** PID of who leads it. */

@@ -1,4 +1,5 @@
 /** What members could not undo by themselves if this program were killed in the middle of a move, because of seccomp(2). */
+import { TRACE_SESSION } from "../../tracee/trace_session.ts";
 import { verbose, writeStderr } from "../../log.ts";
 import type { Member } from "./job/member.ts";
 
@@ -22,4 +23,14 @@ export function tellLeftUndone(members: readonly Member[]): void {
         "a reptyr killed in the middle of the move would have left undone what these undo",
     );
   }
+}
+
+/** How long members ran with our registers. */
+export function tellScopes(): void {
+  const { count, bare, longestMs, totalMs } = TRACE_SESSION.scopeTimes.soFar;
+  const microseconds = (milliseconds: number) => Math.round(milliseconds * 1000);
+  verbose(
+    `Registers were on loan ${count} times, at most ${microseconds(longestMs)} us, ` +
+      `together ${microseconds(totalMs)} us, ${bare} times without a safety net`,
+  );
 }

@@ -17,7 +17,7 @@ export class PublishedRecord implements Disposable {
   /** Negative where there is none: then the next reptyr is told nothing. */
   #fd = -1;
 
-  constructor(target: ProcessIdentity) {
+  constructor(readonly target: ProcessIdentity) {
     this.write({ target, shields: [] });
   }
 

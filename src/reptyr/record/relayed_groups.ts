@@ -4,6 +4,7 @@
  */
 import type { RelayedGroup } from "./job_record.ts";
 import type { ProcessIdentity } from "../../proc/process_identity.ts";
+
 export interface RelayedGroups {
   /** The process groups that they are in now, with the session that they are still in. */
   readonly groups: readonly RelayedGroup[];

@@ -2,6 +2,7 @@
  * A job that another reptyr has moved to the terminal which `-T` takes. Its keys, the SIGHUP of its old shell and its
  * helpers are ours to see to from then on: serve.ts.
  */
+import { seizingMember } from "../move/job/seize_members.ts";
 import { Deadline, waitOut } from "../../tracee/wait.ts";
 import { RefusedError, StopTimeoutError, SyscallError, TraceeDiedError } from "../../errors.ts";
 import { verbose } from "../../log.ts";
@@ -13,7 +14,6 @@ import type { DeviceFile } from "../../tty/master.ts";
 import { Gate } from "../gate/gate.ts";
 import type { ShieldRecord } from "../record/job_record.ts";
 import type { KnownRecord } from "../record/known_records.ts";
-import { Member } from "../move/job/member.ts";
 import type { PublishedRecord } from "../record/published_record.ts";
 import type { Authority } from "../gate/record_holder.ts";
 import { SighupShield } from "../move/session/sighup_shield.ts";
@@ -81,7 +81,7 @@ function adopt(
   const { process } = record;
   if (!gate.admits(process) || !authority.mayTrace(process)) return undefined;
   try {
-    using member = waitOut(Member.seizing(process, new Deadline(ADOPT_SECONDS), gate));
+    using member = waitOut(seizingMember(process, new Deadline(ADOPT_SECONDS), gate));
     return member.withRemote((remote) => SighupShield.adopt(remote, record, authority));
   } catch (error) {
     const expected = [RefusedError, StopTimeoutError, SyscallError, TraceeDiedError];

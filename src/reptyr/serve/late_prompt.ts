@@ -5,18 +5,18 @@
  * them, it would wait for the moved process, which cannot be typed at there. So it is shown a stop of that one then, as
  * in any other move: it takes its terminal back and prompts.
  */
+import { seizingMember } from "../move/job/seize_members.ts";
 import { Deadline, waitOut } from "../../tracee/wait.ts";
 import { RefusedError, StopTimeoutError, SyscallError, TraceeDiedError } from "../../errors.ts";
 import { verbose } from "../../log.ts";
 import { isLive, readStat, type Stat } from "../../proc/stat.ts";
 import { enterGroupStop } from "../../tracee/group_stop.ts";
 import { RemoteSyscalls } from "../../tracee/remote_syscalls.ts";
-import { continueUnseen } from "../move/switch_terminal.ts";
 import type { Gate } from "../gate/gate.ts";
-import { Member } from "../move/job/member.ts";
 import { waitForPrompt } from "../move/session/old_shell.ts";
 import { readStats } from "../../proc/stats.ts";
 import type { LeftBehind } from "../move/attachment.ts";
+import { continueUnseen } from "../move/session/show_stop.ts";
 
 /** How often to look, while the shell waits: people do not notice half a second. */
 const CHECK_MS = 500;
@@ -74,7 +74,7 @@ function isUsed(leftInPgrp: readonly Stat[]): boolean {
 }
 
 function showStop({ process, shell, group }: LeftBehind, gate: Gate): void {
-  using member = waitOut(Member.seizing(process, new Deadline(STOP_SECONDS), gate));
+  using member = waitOut(seizingMember(process, new Deadline(STOP_SECONDS), gate));
   if (member.tracee.wasJobStopped) return;
   const isStopped = enterGroupStop(member.tracee);
   if (isStopped) waitForPrompt(shell, group);

@@ -2,6 +2,8 @@
  * Taking a pty's master away from all who hold it, in one synchronous piece: stop them, put another master under
  * their descriptors, let them go.
  */
+import { closeReceivedFds, keepOldFds, receiveFds, swapBack } from "../move/job/member_fds.ts";
+import { seizingMember } from "../move/job/seize_members.ts";
 import { type OurFd, type RemoteFd } from "../../brands.ts";
 import { firstOf, RefusedError, TraceeDiedError } from "../../errors.ts";
 import { verbose } from "../../log.ts";
@@ -134,15 +136,15 @@ function replaceWith(
     unlessDead(() => {
       // As if all had one table.
       makeRoom([{ member, plan, wanted: movers.length }]);
-      const given = runToCompletion(member.receiveFds({ replacements: [what.replacement] }));
-      undo.defer(() => member.closeReceivedFds(given));
+      const given = runToCompletion(receiveFds(member, { replacements: [what.replacement] }));
+      undo.defer(() => closeReceivedFds(member, given));
       return given.replacements;
     })
   );
   movers.forEach(({ member, plan }, index) =>
     unlessDead(() => {
       const old = swap(member, plan, given[index] ?? []);
-      if (old.length > 0) undo.defer(() => member.swapBack(plan, old));
+      if (old.length > 0) undo.defer(() => swapBack(member, plan, old));
     })
   );
   for (const { member } of movers) unlessDead(() => member.commit());
@@ -190,7 +192,7 @@ class Holders implements Disposable {
   /** One that ends meanwhile holds nothing any more. */
   *#stop(process: ProcessIdentity, deadline: Deadline): Waits<void> {
     try {
-      this.#members.set(process.pid, yield* Member.seizing(process, deadline, this.#gate));
+      this.#members.set(process.pid, yield* seizingMember(process, deadline, this.#gate));
     } catch (error) {
       if (
         !(error instanceof TraceeDiedError || error instanceof RefusedError) || isAlive(process)
@@ -214,7 +216,7 @@ function swap(
 ): (RemoteFd | undefined)[] {
   if (given.length === 0) return [];
   return member.withRemote((remote) => {
-    const old = runToCompletion(member.keepOldFds(remote, plan));
+    const old = runToCompletion(keepOldFds(member, remote, plan));
     runToCompletion(swapDescriptors(remote, plan, given, old));
     return old;
   });

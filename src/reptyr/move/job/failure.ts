@@ -34,3 +34,17 @@ export function commitAll(members: readonly Member[]): void {
     }
   }
 }
+
+/** Give the members of a committed job their registers back. Where that fails they come back to themselves. */
+export function restoreCommitted(
+  job: { restoreState(): void; leaveToSigframes(): void },
+): void {
+  try {
+    job.restoreState();
+  } catch (error) {
+    const first = firstOf(error);
+    if (!(first instanceof SyscallError || first instanceof HeldUpError)) throw error;
+    verbose(first.message);
+    job.leaveToSigframes();
+  }
+}

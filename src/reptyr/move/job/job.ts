@@ -1,24 +1,17 @@
 /** Stopping a whole job: the target, the others that move with it, and the children they just got. */
-import {
-  firstOf,
-  HeldUpError,
-  RefusedError,
-  SyscallError,
-  TraceeDiedError,
-} from "../../../errors.ts";
+import { lookEarly } from "./seize_members.ts";
+import { restoreCommitted } from "./failure.ts";
+import { newbornOf } from "./newborn.ts";
+import { seizingMembers } from "./seize_members.ts";
+import { RefusedError, TraceeDiedError } from "../../../errors.ts";
 import { verbose } from "../../../log.ts";
 import { servesFiles } from "../../../proc/file_servers.ts";
-import { isLive, readStat, type Stat } from "../../../proc/stat.ts";
-import { listTids, readChildren } from "../../../proc/tasks.ts";
 import { commitAll } from "./failure.ts";
 import { Gate } from "../../gate/gate.ts";
-import { evidenceOf } from "../../inspect/job_evidence.ts";
-import { type JobMember, jobMembers, othersInTheWay } from "../../inspect/job_members.ts";
+import { type JobMember } from "../../inspect/job_members.ts";
 import type { KnownRecord } from "../../record/known_records.ts";
-import { FreezerWatch } from "../../../tracee/frozen.ts";
 import { interleave } from "../../../tracee/steps.ts";
 import { tooMany, untilInterruptible } from "../../../tracee/stop_threads.ts";
-import { TRACE_SESSION } from "../../../tracee/trace_session.ts";
 import { Deadline, type Waits } from "../../../tracee/wait.ts";
 import { Member } from "./member.ts";
 import { memberOf } from "./seized.ts";
@@ -62,7 +55,7 @@ export class Job implements Disposable {
 
   /**
    * Stop `target` and `others`. Those that have ended meanwhile are passed over; children that were
-   * born meanwhile are stopped too. Throws as Member.seizing() does; nothing is left stopped then.
+   * born meanwhile are stopped too. Throws as seizingMember() does; nothing is left stopped then.
    */
   static *stopping(options: JobOptions): Waits<Job> {
     const { target, others, deadline } = options;
@@ -89,37 +82,10 @@ export class Job implements Disposable {
     return target === undefined ? others : [target, ...others];
   }
 
-  /**
-   * Processes of the target's group that have ended and have not been waited for: children of members, and of the
-   * shell that has them as a job. They keep the group's number in use, for which setsid(2) fails.
-   */
-  get zombiesInGroup(): readonly Stat[] {
-    const { pgrp } = this.target.stat;
-    const group = this.members.filter(({ stat }) => stat.pgrp === pgrp);
-    const parents = new Set(group.flatMap(({ pid, stat }) => [pid, stat.ppid]));
-    return childrenOf([...parents])
-      .map((pid) => readStat(pid))
-      .filter((stat) => stat !== undefined)
-      .filter((stat) => !isLive(stat) && stat.pgrp === pgrp);
-  }
-
-  /** Throws RefusedError when a member, which ran since it was stopped, is frozen by now. */
-  refuseFrozen(): void {
-    const [refused] = new FreezerWatch(this.members.map(({ pid }) => pid)).look().values();
-    if (refused !== undefined) throw refused;
-  }
-
   /** What has been done to all is to stay: Member.commit(), Member.restoreState(). */
   commit(): void {
     commitAll(this.members);
-    try {
-      this.restoreState();
-    } catch (error) {
-      const first = firstOf(error);
-      if (!(first instanceof SyscallError || first instanceof HeldUpError)) throw error;
-      verbose((error as Error).message);
-      this.leaveToSigframes();
-    }
+    restoreCommitted(this);
   }
 
   /** Leave it to the members to come back to themselves: Member.leaveToSigframes(). */
@@ -150,7 +116,7 @@ export class Job implements Disposable {
         member[Symbol.dispose]();
       }
     }
-    yield* this.#addAll(this.#newborn(), deadline);
+    yield* this.#addAll(this.#findNewborn(), deadline);
   }
 
   /**
@@ -159,7 +125,7 @@ export class Job implements Disposable {
    */
   *#addAll(processes: readonly Admitted[], deadline: Deadline): Waits<void> {
     // While nobody stands still.
-    for (const { pid } of processes) TRACE_SESSION.returnSites.findEarly(pid);
+    lookEarly(processes);
     const servers: Admitted[] = [];
     let wave = processes;
     for (;;) {
@@ -174,7 +140,7 @@ export class Job implements Disposable {
       if (wave !== processes && deadline.passed) throw tooMany(this.#target, first.pid, deadline);
       if (clients.length === 0) this.#servers.set(first.pid, first);
       servers.push(...yield* this.#whileServed(this.#add(turn, deadline)));
-      wave = this.#newborn();
+      wave = this.#findNewborn();
     }
   }
 
@@ -209,12 +175,17 @@ export class Job implements Disposable {
     return stopped;
   }
 
+  /** None as long as the target runs: it serves a file system then, and its turn comes. */
+  #findNewborn(): JobMember[] {
+    return this.#members.has(this.#target) ? newbornOf(this, this.#record) : [];
+  }
+
   /** Stop `processes`, which the rule names. Those that have ended meanwhile are passed over, but not the target. */
   *#add(found: readonly Admitted[], deadline: Deadline): Waits<void> {
     const processes = found.filter(({ byRecord }) => !byRecord || this.#record !== undefined);
     this.gate.admit(processes.filter(({ byRecord }) => !byRecord));
     this.gate.admit(processes.filter(({ byRecord }) => byRecord), this.#record?.authority);
-    const all = yield* Member.seizingAll(processes, deadline, this.gate);
+    const all = yield* seizingMembers(processes, deadline, this.gate);
     all.forEach((seized, index) => {
       if ("value" in seized) this.#members.set(processes[index]!.pid, seized.value);
     });
@@ -228,32 +199,4 @@ export class Job implements Disposable {
       }
     });
   }
-
-  /**
-   * Members that nobody has stopped yet. New members can only be forked by unstopped members. None as long as the
-   * target runs: it serves a file system then, and its turn comes.
-   */
-  #newborn(): JobMember[] {
-    if (!this.#members.has(this.#target)) return [];
-    const table = childrenOf(this.members.map(({ pid }) => pid))
-      .filter((pid) => !this.#members.has(pid))
-      .map((pid) => readStat(pid))
-      .filter((stat): stat is Stat => stat !== undefined && isLive(stat));
-    const stats = [...this.members.map(({ stat }) => stat), ...table];
-    const { stat: target, status: { nsPid }, terminal } = this.target;
-    const evidence = evidenceOf({ nsPid, terminal: terminal?.identity }, this.#record);
-    // What is known of those that stand still already is not read again.
-    const members = jobMembers(target, stats, Deno.pid, {
-      ...evidence,
-      usesTerminal: (pid) => this.#members.has(pid) || evidence.usesTerminal(pid),
-      isInit: (pid) => !this.#members.has(pid) && evidence.isInit(pid),
-    });
-    const stopped = this.alone ? othersInTheWay(target, members) : members;
-    return stopped.filter(({ pid }) => !this.#members.has(pid));
-  }
-}
-
-/** Exact for parents that are stopped: see `readChildren()`. */
-function childrenOf(parents: readonly number[]): number[] {
-  return parents.flatMap((pid) => (listTids(pid) ?? []).flatMap((tid) => readChildren(pid, tid)));
 }
