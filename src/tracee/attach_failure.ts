@@ -92,7 +92,7 @@ export function frozen(
 
 /**
  * Whether PTRACE_SEIZE will almost surely fail for Yama's level 1, which only a target that has let everyone
- * trace it (PR_SET_PTRACER in prctl(2)) is free of. Who means to try had better try; who only looks, says so.
+ * trace it (PR_SET_PTRACER in prctl(2)) is free of. A caller that is about to trace it should try all the same.
  */
 export function isAttachUnlikely(facts: AttachFacts): boolean {
   return yama(facts) !== undefined && inSameNamespace(facts);
@@ -177,7 +177,7 @@ function otherUserNamespace(facts: AttachFacts): Obstacle | undefined {
     `Run ${facts.self.program} as root outside of the container or sandbox that it or the target is in`,
   ];
   if (facts.userNamespace === undefined && !facts.hasOtherIds) {
-    // Unreadable for everyone who may not trace it, so this alone says little without CAP_SYS_PTRACE.
+    // No process that may not trace it can read the link, so this alone says little without CAP_SYS_PTRACE.
     if (!hasCapSysPtrace(facts)) return undefined;
     const why = "it is in another user namespace, or a security module protects it";
     return { why, remedies, certain: false };

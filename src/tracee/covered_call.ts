@@ -34,16 +34,16 @@ export interface MeantCall {
 export function cover(
   call: MeantCall,
   filter: CallFilter | undefined,
-  net: SigframeStack | undefined,
+  sigframes: SigframeStack | undefined,
 ): CoveredCall | undefined {
-  if (filter === undefined || net === undefined) return undefined;
+  if (filter === undefined || sigframes === undefined) return undefined;
   const { tid, arch, number, args, registers } = call;
-  const instructionPointer = net.instruction + BigInt(arch.syscallInstruction.length);
+  const instructionPointer = sigframes.instruction + BigInt(arch.syscallInstruction.length);
   const verdict = (number: number, args: readonly bigint[]) =>
     filter.verdict({ number, args, instructionPointer });
   if (verdict(number, args) !== "forbidden") return undefined;
 
-  const harmless = harmlessCalls(call, net).find(({ number, args, needed }) =>
+  const harmless = harmlessCalls(call, sigframes).find(({ number, args, needed }) =>
     needed.includes(verdict(number, args))
   );
   if (harmless === undefined) return undefined;
@@ -70,12 +70,12 @@ export function cover(
 export function mayMakeAlone(
   { number, args, arch }: Pick<MeantCall, "number" | "args" | "arch">,
   filter: CallFilter | undefined,
-  net: SigframeStack | undefined,
+  sigframes: SigframeStack | undefined,
 ): boolean {
-  if (filter === undefined || net === undefined) return true;
-  const instructionPointer = net.instruction + BigInt(arch.syscallInstruction.length);
+  if (filter === undefined || sigframes === undefined) return true;
+  const instructionPointer = sigframes.instruction + BigInt(arch.syscallInstruction.length);
   return filter.verdict({ number, args, instructionPointer }) === "allowed" &&
-    mayReturn(filter, arch, net.sites, args);
+    mayReturn(filter, arch, sigframes.sites, args);
 }
 
 interface HarmlessCall {
@@ -91,17 +91,17 @@ interface HarmlessCall {
  * The call that the thread would make next, at once; or one that changes nothing, whether it is made or not: one without
  * arguments, or one without a descriptor.
  */
-function harmlessCalls({ arch, args }: MeantCall, net: SigframeStack): HarmlessCall[] {
+function harmlessCalls({ arch, args }: MeantCall, sigframes: SigframeStack): HarmlessCall[] {
   const { rt_sigreturn, getpid } = arch.syscallNumbers;
   const needed: readonly Verdict[] = ["allowed", "refused"];
-  const stack = (registers: Registers) => net.beneath(registers);
+  const stack = (registers: Registers) => sigframes.beneath(registers);
   const { read } = arch.watchedCalls;
   return [
     {
       number: rt_sigreturn,
       args,
       needed: ["allowed"],
-      stack: (registers) => net.itself(registers),
+      stack: (registers) => sigframes.itself(registers),
     },
     { number: getpid, args: [], needed, stack },
     ...read === undefined ? [] : [{ number: read, args: [-1n], needed, stack }],

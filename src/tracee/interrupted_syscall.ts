@@ -48,10 +48,10 @@ export class InterruptedSyscall {
    * Let the thread move on to its call, and make another one in its place, `getpid`, that has no effect: the number that
    * the call has belongs to what the thread is given back in the end.
    */
-  learnNumber(getpid: Registers, net: SigframeStack | undefined): bigint {
+  learnNumber(getpid: Registers, sigframes: SigframeStack | undefined): bigint {
     const number = this.#runToEntry();
     runToCompletion(
-      this.#thread.expectSyscallStop(PTRACE_SYSCALL_INFO_EXIT, this.#instead(getpid, net)),
+      this.#thread.expectSyscallStop(PTRACE_SYSCALL_INFO_EXIT, this.#instead(getpid, sigframes)),
     );
     return number;
   }
@@ -89,16 +89,16 @@ export class InterruptedSyscall {
     return result;
   }
 
-  /** What has, at the entry, `getpid` made instead, and what stands behind it; without a net no call at all. */
-  #instead(getpid: Registers, net: SigframeStack | undefined): (() => void) | undefined {
+  /** What has, at the entry, `getpid` made instead, and what stands behind it; without signal frames no call at all. */
+  #instead(getpid: Registers, sigframes: SigframeStack | undefined): (() => void) | undefined {
     const { tid } = this.#thread;
-    if (net === undefined) {
+    if (sigframes === undefined) {
       retrySyscall(() => replaceSyscall(tid, -1));
       return undefined;
     }
     const { signalFrames, syscallInstruction, syscallNumbers } = this.#arch;
-    const after = net.instruction + BigInt(syscallInstruction.length);
-    const returning = signalFrames!.withInstructionPointer(net.beneath(getpid), after);
+    const after = sigframes.instruction + BigInt(syscallInstruction.length);
+    const returning = signalFrames!.withInstructionPointer(sigframes.beneath(getpid), after);
     return () => enterInstead(tid, returning, syscallNumbers.getpid);
   }
 }

@@ -1,5 +1,5 @@
 /**
- * Where in a tracee the code stands that its safety net needs: a system call instruction that returns, and
+ * Where in a tracee the code stands that its signal frames need: a system call instruction that returns, and
  * a call of rt_sigreturn(2). The C library has both.
  */
 import { type Architecture, ARCHITECTURES } from "../arch/mod.ts";

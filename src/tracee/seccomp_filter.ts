@@ -72,7 +72,7 @@ export type Verdict =
   | "forbidden";
 
 /**
- * The verdict of all of `filters` together on a call in a process that nobody traces: the strictest action counts, which
+ * The verdict of all of `filters` together on a call in a process that is not traced: the strictest action counts, which
  * is the smallest as a signed number. Without a filter every call is allowed.
  */
 export function verdictOf(filters: readonly FilterProgram[], call: FilteredCall): Verdict {
