@@ -1,9 +1,9 @@
 /**
- * A call that the thread's seccomp filter forbids. The filter is suspended for as long as this program lives, and is asked
- * only after the syscall-entry-stop (syscall_trace_enter() in the kernel, since Linux 4.8). So the thread enters the kernel
- * with another call, which does no harm, and gets the one that is meant at its entry-stop, with the very request that lets
- * it run on. Killed at any other moment, this program leaves a thread that makes the harmless one. What is left is the time
- * between two requests, with nothing in between, and the way of the thread from there to its filter.
+ * A call that the thread's seccomp filter forbids. The filter is suspended for as long as this program lives. The kernel asks
+ * it only after the syscall-entry-stop (syscall_trace_enter(), since Linux 4.8). So the thread enters the kernel with a
+ * harmless call. At its entry-stop it gets the meant call, by the request that comes right before the one that lets it run
+ * on. If this program is killed at any other moment, the thread makes the harmless call. The danger that is left lasts from
+ * one request to the next, and until the thread has passed its filter.
  */
 import type { Architecture, Registers } from "../arch/mod.ts";
 import { SyscallError } from "../errors.ts";
@@ -24,13 +24,13 @@ export interface MeantCall {
   readonly arch: Architecture;
   readonly number: number;
   readonly args: readonly bigint[];
-  /** With which it would be made, with what stands behind it. */
+  /** The registers to make it with, and the signal frames behind it. */
   readonly registers: Registers;
   /** Registers of another call, made at the same instruction. */
   other(number: number, args: readonly bigint[]): Registers;
 }
 
-/** `undefined` where the call needs no cover, or where there is none. */
+/** `undefined` where the call needs no cover, or where no harmless call is allowed. */
 export function cover(
   call: MeantCall,
   filter: CallFilter | undefined,
@@ -81,9 +81,9 @@ export function mayMakeAlone(
 interface HarmlessCall {
   readonly number: number;
   readonly args: readonly bigint[];
-  /** What the filter may say of it. */
+  /** What the filter must answer to it. */
   readonly needed: readonly Verdict[];
-  /** Its registers with what stands behind it. */
+  /** Its registers, with the signal frames behind it. */
   stack(registers: Registers): Registers;
 }
 

@@ -120,7 +120,7 @@ const PLACE = {
 const CLASS = 0x07;
 
 /**
- * What `filter` returns for `data`, as an unsigned number. A division by zero ends it with 0, and so does nothing else:
+ * What `filter` returns for `data`, as an unsigned number. A division by zero ends it with 0. Nothing else can go wrong:
  * the kernel installs no filter that might run past its end, jump back, or use memory that it has not set.
  */
 export function runFilter(filter: FilterProgram, data: Uint32Array): number {
