@@ -34,7 +34,7 @@ export type SyscallName =
   | "socketpair"
   | "wait4";
 
-/** Every system call that procout looks at: calls that move bytes, and calls after which a descriptor is another. */
+/** Every system call that is ever watched: calls that move bytes, and calls after which a descriptor is another. */
 export type WatchedCall =
   | "clone"
   | "clone3"

@@ -7,7 +7,7 @@ import { getEventMessage, getSyscallInfo, interrupt, resume } from "./ptrace.ts"
 import type { Steps } from "./steps.ts";
 import type { TraceSession } from "./trace_session.ts";
 import type { Tracee } from "./tracee.ts";
-import { Deadline, LoanDeadline, nextStatus, untilInterrupted, waitOut } from "./wait.ts";
+import { Deadline, nextStatus, ScopeDeadline, untilInterrupted, waitOut } from "./wait.ts";
 import type { WaitStatus } from "./wait_status.ts";
 
 /** A thread that is frozen in its cgroup, version 2, stops for an interrupt all the same, and at once. */
@@ -68,8 +68,8 @@ export class RemoteThread {
    * From when a thread is let run, and not from when it is waited for: those that others have let run meanwhile run at the
    * same time.
    */
-  get deadline(): LoanDeadline {
-    return new LoanDeadline(this.#tracee.timeoutSeconds);
+  get deadline(): ScopeDeadline {
+    return new ScopeDeadline(this.#tracee.timeoutSeconds);
   }
 
   /** Run to the next stop of any kind but the end. `go` lets it run. */
@@ -90,7 +90,7 @@ export class RemoteThread {
    * stand still once more, and then in front of its call: the kernel looks for both in get_signal(), on the way to user
    * mode.
    */
-  #statusBefore(deadline: LoanDeadline): WaitStatus {
+  #statusBefore(deadline: ScopeDeadline): WaitStatus {
     try {
       return this.#noted(waitOut(nextStatus(this.pid, this.tid, deadline)));
     } catch (error) {
@@ -168,7 +168,7 @@ export class RemoteThread {
     retrySyscall(() => interrupt(this.tid));
     if (!this.#tracee.isRunning(this.tid)) retrySyscall(() => resume(this.tid, PTRACE_CONT));
     this.#tracee.noteRunning(this.tid);
-    const deadline = this.#hasSigframes ? this.deadline : LoanDeadline.longest();
+    const deadline = this.#hasSigframes ? this.deadline : ScopeDeadline.longest();
     yield;
     try {
       const status = waitOut(untilInterrupted(this.pid, this.tid, deadline));
