@@ -30,7 +30,7 @@ export class AskedThreads {
     }
   }
 
-  /** Wait for the stops. Throws as {@linkcode Tracee.seize} does; then it is over. */
+  /** Wait for the stops. Throws as Tracee.seize() does; then it is over. */
   *stopping(): Waits<Tracee> {
     const { pid, stopped } = this.#threads;
     try {

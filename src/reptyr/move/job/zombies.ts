@@ -20,7 +20,7 @@ export function blockingZombie(job: Job): Stat | undefined {
 
 /**
  * Have the members put their zombies out of the target's group, each into one of its own. How to undo it is put on
- * `undo`. Throws RemoteSyscallError; not when there is an {@linkcode obstacleInGroup}, which stays.
+ * `undo`. Throws RemoteSyscallError; not when there is an {@linkcode blockingZombie}, which stays.
  */
 export function putZombiesOut(job: Job, undo: DisposableStack): void {
   const { target, members } = job;
