@@ -13,6 +13,16 @@ export const WORDS: readonly { readonly word: RegExp; readonly better: string }[
   { word: /\bso be it\b/i, better: "say what becomes of it" },
 ];
 
+/** Words that the layers below the commands do without: they know no command, and not what it is about to do. */
+export const COMMAND_WORDS: typeof WORDS = [
+  {
+    word: /\b(?:reptyr|procout)\b/i,
+    better: "say what this layer does; the command says what it is for",
+  },
+  { word: /\bcannot move\b/i, better: "say what failed; the command says what that means" },
+];
+const BELOW_COMMANDS = /^src\/(?:tracee|tty|proc|arch|ffi)\//;
+
 const FOLDERS = ["src", "tests", "scripts", "docs"];
 const ENDINGS = [".ts", ".c", ".h", ".sh", ".py", ".md"];
 /** The list itself and its test. */
@@ -20,8 +30,9 @@ const EXCEPT = ["scripts/check_words.ts", "tests/unit/check_words_test.ts"];
 
 /** Each place of `text`, the file at `path`, as `path:line: "word": what to write`. Pure. */
 export function checkWords(path: string, text: string): string[] {
+  const words = BELOW_COMMANDS.test(path) ? [...WORDS, ...COMMAND_WORDS] : WORDS;
   return text.split("\n").flatMap((line, index) =>
-    WORDS.flatMap(({ word, better }) => {
+    words.flatMap(({ word, better }) => {
       const found = line.match(word)?.[0];
       return found === undefined ? [] : [`${path}:${index + 1}: "${found}": ${better}`];
     })

@@ -34,7 +34,7 @@ export type SyscallName =
   | "socketpair"
   | "wait4";
 
-/** Every system call that procout looks at: calls that move bytes, and calls after which a descriptor is another. */
+/** Every system call that is ever watched: calls that move bytes, and calls after which a descriptor is another. */
 export type WatchedCall =
   | "clone"
   | "clone3"
@@ -189,9 +189,9 @@ export interface Architecture {
   /** `SIG_SETMASK`-style sets are 8 bytes on every Linux architecture that has 64 signals. */
   readonly sigsetSize: 8;
   /**
-   * Of processors whose kernel decides about an interrupted call before the stop, and shows only what has come of it:
-   * one that will be made again stands before its instruction, and gets the number of restart_syscall(2) where
-   * that is needed no sooner than it moves on; of one that has failed the first argument is gone.
+   * For processors whose kernel decides about an interrupted call before the stop, and shows only the outcome. A thread
+   * whose call will be made again stands before its instruction, and gets the number of restart_syscall(2), where that is
+   * needed, only when it runs on. After a failed call the first argument is gone.
    */
   readonly earlyRestart?: {
     /** `registers` with another number for the call that comes next. */

@@ -14,7 +14,7 @@ export class RegisterAccess<N extends string> {
     this.#bits = bits;
   }
 
-  /** Where a register stands, for those who copy it as it is. */
+  /** Where a register stands, for a caller that copies it as it is. */
   readonly offsetOf = (name: N): number => this.#fields[name][0];
 
   readonly get = (registers: Registers, name: N): bigint => {

@@ -10,14 +10,14 @@ export function lastStatus(): number {
   return status[0] ?? 0;
 }
 
-/** Who has a status by now: its tid, which is taken with it; 0 when nobody has, -1 when nobody is left to wait for. */
+/** The tid of a tracee or child that has a status by now, and takes the status; 0 when none has, -1 when none is left to wait for. */
 export function waitAnyNow(): number {
   return libc().waitpid(-1, statusBytes, WNOHANG | __WALL);
 }
 
 /**
- * The next one that has a status, this thread waiting for it. -1 when a signal came, whose handler does not restart
- * calls, or when nobody is left; what the error is need not be known, and asking might wait again.
+ * The tid of the next tracee or child that has a status; this thread waits for it. -1 when a signal came whose handler does
+ * not restart calls, or when none is left to wait for. errno is not asked for: that might wait again.
  */
 export function waitAny(): number {
   return libc().waitpid(-1, statusBytes, __WALL);
@@ -28,10 +28,10 @@ export function waitNow(pid: number): number {
   return libc().waitpid(pid, statusBytes, WNOHANG | __WALL);
 }
 
-/** A siginfo_t, which nobody looks at. It must not be collected while another thread waits with it. */
+/** A siginfo_t that is not read. It must not be collected while another thread waits with it. */
 const unread = new Uint8Array(128);
 
-/** Settles when anybody has a status, which is not taken. On another thread: the event loop lives on meanwhile. */
+/** Settles when a tracee or child has a status, which is not taken. Waits on another thread: the event loop runs meanwhile. */
 export async function anyStatus(): Promise<void> {
   const options = WEXITED | WUNTRACED | WNOWAIT | __WALL;
   await libc().waitidAsync(P_ALL, 0, unread, options);

@@ -1,12 +1,12 @@
-/** Whether a file that a process has open is one that nobody serves. */
+/** Whether a file that a process has open is on a file system that no program or other machine serves. */
 import { parseFdinfo } from "./fdinfo.ts";
 import { readable, readProcText } from "./gone.ts";
 import { isOfMemory } from "./memfd.ts";
 import { parseMounts } from "./mounts.ts";
 
 /**
- * Whether descriptor `fd` of process `pid` can be had, read and closed without waiting for anybody: close(2) of a file that
- * is served asks its server, too. Pipes and sockets are on no mount that is told, nor is what was unmounted since.
+ * Whether descriptor `fd` of process `pid` can be fetched, read and closed without waiting for a file server: close(2) of a
+ * served file asks its server, too. False for pipes, sockets and unmounted files, which are on no mount that /proc shows.
  */
 export function isAtHand(pid: number, tid: number, fd: number): boolean {
   const path = `/proc/${pid}/fdinfo/${fd}`;

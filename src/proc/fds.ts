@@ -13,7 +13,7 @@ export interface Descriptor extends Omit<OpenFile, "isFifo" | "isTold"> {
 
 /**
  * Every open descriptor of thread `tid`, in ascending order; undefined when the thread is gone. One that
- * is closed meanwhile is left out. Nothing is opened, and nobody who serves a file system is asked.
+ * is closed meanwhile is left out. Nothing is opened, and no server of a file system is asked.
  * Throws PermissionDenied where the kernel refuses PTRACE_MODE_READ, as for another user's process.
  */
 export function readFds(pid: number, tid: number): Descriptor[] | undefined {

@@ -1,6 +1,6 @@
 /**
- * Frozen processes. A cgroup can hold all that is in it, and in those below it, where it is: then no thread runs, and
- * nothing that is asked of one happens before it is thawed. cgroups(7); cgroup-v2.rst, "cgroup.freeze", and
+ * Frozen processes. A cgroup can freeze all processes in it and in the cgroups below it: then no thread of them runs, and
+ * a request to one has no effect before it is thawed. cgroups(7); cgroup-v2.rst, "cgroup.freeze", and
  * cgroup-v1/freezer-subsystem.rst in Documentation/admin-guide of the kernel.
  */
 import { readable, readProcText } from "./gone.ts";
@@ -86,8 +86,8 @@ export function readFreezers(pid: number, tid?: number): Freezer[] {
 }
 
 /**
- * Whether the cgroup is asked to hold all that is in it. Whether every one of them stands still by now does not matter:
- * those that run on do so in the kernel, and not for long.
+ * Whether the cgroup is to freeze the processes in it. It does not matter whether each of them is frozen by now: a thread
+ * that still runs does so in the kernel, and not for long.
  */
 export function isFreezing({ version, folder }: Freezer): boolean {
   const file = version === 2 ? "cgroup.freeze" : "freezer.self_freezing";
@@ -138,7 +138,7 @@ export function thawing({ version, path, folder }: Freezer, uid: number): string
   ];
 }
 
-/** A word for the shell: who makes a cgroup chooses its name. */
+/** A word for the shell: the name of a cgroup is the choice of the user that made it. */
 function quoted(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }

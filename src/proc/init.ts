@@ -19,8 +19,9 @@ function namespaceOf(pid: number): string | undefined {
 }
 
 /**
- * Whether `pid` is the init of a PID namespace that a process lives in whose numbers are `nsPid`, as in Status: one of a
- * namespace further down, which that process has begun itself, is not. All that we see live in the namespace of number 1.
+ * Whether `pid` is the init of a PID namespace that a certain process lives in: the one with the numbers `nsPid`, as in
+ * Status. The init of a namespace further down, which that process has made itself, is not. All processes that we see live
+ * in the namespace of number 1.
  */
 export function isInitAbove(pid: number, nsPid: readonly number[]): boolean {
   if (pid === 1) return true;

@@ -1,16 +1,16 @@
-/** File systems that somebody has to be asked for: proc_pid_mountinfo(5). */
+/** File systems that a program or another machine serves: proc_pid_mountinfo(5). */
 import { procFolder, readable, readProcText } from "./gone.ts";
 import type { Mapping } from "./maps.ts";
 
-/** Those that a program or another machine serves, which may not answer. */
+/** Types of file systems whose server may not answer. */
 const SERVED = /^(fuse|fuseblk|nfs4?|cifs|smb3|smbfs|9p|afs|ceph|coda|lustre|orangefs)(\.|$)/;
 
 /** The mounts of one namespace, by their devices: `major:minor` in decimal. */
 export interface Mounts {
   readonly devices: ReadonlySet<string>;
-  /** Those of them that are served. */
+  /** The devices among them whose file system is served. */
   readonly served: ReadonlySet<string>;
-  /** The ids of all mounts, and of those of a file system that is served. */
+  /** The ids of all mounts, and of the mounts of served file systems. */
   readonly ids: ReadonlySet<number>;
   readonly servedIds: ReadonlySet<number>;
 }

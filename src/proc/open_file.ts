@@ -1,6 +1,6 @@
 /**
- * What kind of file a descriptor is open on. The file may be anybody's, on a file system that a program serves which
- * stands still, perhaps because we have stopped it: nothing is asked that could wait for that program.
+ * What kind of file a descriptor is open on. The file may be on a file system that a program serves, and we
+ * may have stopped that program: nothing is asked that could wait for it.
  */
 import { S_IFCHR, S_IFIFO, S_IFMT, STATX_TYPE } from "../ffi/constants.ts";
 import { ERRNO } from "../ffi/errno.ts";
@@ -21,7 +21,7 @@ export interface OpenFile {
   readonly isFifo: boolean;
 }
 
-/** It is no terminal: those are on file systems of the kernel's own. */
+/** It is no terminal: a terminal is on a file system of the kernel's own. */
 const UNTOLD: OpenFile = {
   isTold: false,
   dev: 0,

@@ -5,7 +5,7 @@ import { listTids } from "./tasks.ts";
 
 /** Bit of `Stat.flags` set for kernel threads (include/linux/sched.h). */
 export const PF_KTHREAD = 0x00200000;
-/** Bit of `flags`: it has not called execve(2) since it was born. */
+/** Bit of `flags`: it has not called execve(2) since it was forked. */
 export const PF_FORKNOEXEC = 0x00000040;
 /** Bit of `flags`: the thread is ending, and may have closed its files already. */
 export const PF_EXITING = 0x00000004;
@@ -84,8 +84,8 @@ export function parseStat(text: string): Stat {
 /**
  * Stat of a process, or of its thread `tid`; undefined when it is gone.
  *
- * Of a process whose first thread has exited before the others, by pthread_exit(3) in main(), the kernel shows the state
- * and the flags of that thread alone: a zombie. What the process does is told by one that lives, and so are these here.
+ * The first thread of a process may have exited before the others, by pthread_exit(3) in main(). The kernel shows the state
+ * and the flags of that thread then: a zombie. So state and flags are taken from a thread that lives.
  */
 export function readStat(pid: number, tid?: number): Stat | undefined {
   const text = readProcText(pid, tid, "stat");
@@ -97,13 +97,13 @@ export function readStat(pid: number, tid?: number): Stat | undefined {
   return { ...stat, state, flags };
 }
 
-/** How often to look for a thread that lives: of those that are born and end at once, a list is soon out of date. */
+/** How often to look for a thread that lives: a list of threads that end soon after clone(2) is soon out of date. */
 const LOOKS = 20;
 
 /**
  * A thread that tells of its process: the first, `pid`, unless that has ended, or is about to, before the others. It has no
- * descriptors, no memory and no tracer to show any more. Undefined when none lives. A number is no help: a thread that
- * is born after PIDs have wrapped has a lower one than the first.
+ * descriptors, no memory and no tracer to show any more. Undefined when none lives. The number is no help: a
+ * thread that is cloned after PIDs have wrapped has a lower one than the first.
  */
 export function livingThread(pid: number): number | undefined {
   for (let looks = 0; looks < LOOKS; looks++) {

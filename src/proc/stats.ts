@@ -3,7 +3,7 @@ import { readable } from "./gone.ts";
 import { isLive, readStat, type Stat } from "./stat.ts";
 import { listPids } from "./tasks.ts";
 
-/** Every process there is, but those that /proc keeps from us: `hidepid` in proc(5). */
+/** Every process, except those that /proc hides from us: `hidepid` in proc(5). */
 export function readStats(): Stat[] {
   return listPids()
     .map((pid) => readable(() => readStat(pid)))

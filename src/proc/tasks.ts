@@ -15,8 +15,8 @@ export function listTids(pid: number): number[] | undefined {
 }
 
 /**
- * Pids of the children that a thread has forked, zombies among them. Exact only while they are stopped, which
- * proc_pid_tid_children(5) warns of: one that is born or reaped meanwhile may hide another. Empty when the
+ * Pids of the children that a thread has forked, zombies among them. Exact only while they are stopped: a child
+ * that is forked or reaped meanwhile may hide another, as proc_pid_tid_children(5) warns. Empty when the
  * thread is gone.
  */
 export function readChildren(pid: number, tid: number): number[] {

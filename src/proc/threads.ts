@@ -1,7 +1,7 @@
 /** Asking a process for what all its threads share, by one of them: memory, descriptors, credentials. */
 import { isEnding, livingThread } from "./stat.ts";
 
-/** How often another thread is taken. Of those that are born and end at once, some live for less than a look. */
+/** How often another thread is tried. Some threads end before they have been read once. */
 const TRIES = 20;
 
 /**

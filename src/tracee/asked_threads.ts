@@ -30,7 +30,7 @@ export class AskedThreads {
     }
   }
 
-  /** Wait for the stops. Throws as {@linkcode Tracee.seize} does; then it is over. */
+  /** Wait for the stops. Throws as Tracee.seize() does; then it is over. */
   *stopping(): Waits<Tracee> {
     const { pid, stopped } = this.#threads;
     try {
@@ -46,7 +46,7 @@ export class AskedThreads {
     }
   }
 
-  /** Do not wait any more, for `error`: let go of all. Nothing is left to do once {@linkcode stopping} is over. */
+  /** End the wait because of `error`, and let go of all threads. Does nothing once {@linkcode stopping} is over. */
   callOff(error: unknown): void {
     this.#letGo(error);
   }

@@ -27,7 +27,7 @@ export function readSelfFacts(program: string): SelfFacts {
 
 /**
  * The facts about process `pid` with the threads `tids`, of which `tid` still runs, if any does; undefined when it is
- * gone. `command` is left to the caller. A tracer that `letsGo` says yes to stands in nobody's way.
+ * gone. `command` is left to the caller. A tracer that `letsGo` says yes to is no obstacle.
  */
 export function readAttachFacts(
   pid: number,

@@ -28,7 +28,7 @@ export interface AttachFacts {
   readonly hasOtherIds: boolean;
   /** Label of its security module, /proc/PID/attr/current; undefined where there is none. */
   readonly label: string | undefined;
-  /** The cgroup that holds it still, if one does. */
+  /** The cgroup that freezes it, if one does. */
   readonly frozenBy?: Freezer | undefined;
   /** Level of kernel.yama.ptrace_scope; undefined in a kernel without Yama. */
   readonly yama: number | undefined;
@@ -76,7 +76,7 @@ export function explainAttachFailure(facts: AttachFacts): RefusedError {
   );
 }
 
-/** For a process that `freezer` holds still, in words for user `uid`: it may be traced, but does nothing before it goes on. */
+/** The error for a process that `freezer` freezes, in words for user `uid`: it may be traced, but does nothing before it is thawed. */
 export function frozen(
   { pid, command }: Pick<AttachFacts, "pid" | "command">,
   freezer: Freezer,
@@ -91,8 +91,8 @@ export function frozen(
 }
 
 /**
- * Whether PTRACE_SEIZE will almost surely fail for Yama's level 1, which only a target that has let everyone
- * trace it (PR_SET_PTRACER in prctl(2)) is free of. Who means to try had better try; who only looks, says so.
+ * Whether PTRACE_SEIZE will almost surely fail for Yama's level 1, which does not hold for a target that has let
+ * every process trace it (PR_SET_PTRACER in prctl(2)). A caller that is about to trace it should try all the same.
  */
 export function isAttachUnlikely(facts: AttachFacts): boolean {
   return yama(facts) !== undefined && inSameNamespace(facts);
@@ -177,7 +177,7 @@ function otherUserNamespace(facts: AttachFacts): Obstacle | undefined {
     `Run ${facts.self.program} as root outside of the container or sandbox that it or the target is in`,
   ];
   if (facts.userNamespace === undefined && !facts.hasOtherIds) {
-    // Unreadable for everyone who may not trace it, so this alone says little without CAP_SYS_PTRACE.
+    // No process that may not trace it can read the link, so this alone says little without CAP_SYS_PTRACE.
     if (!hasCapSysPtrace(facts)) return undefined;
     const why = "it is in another user namespace, or a security module protects it";
     return { why, remedies, certain: false };

@@ -11,16 +11,16 @@ import { pollUntilNone } from "./poll_until.ts";
 const PAUSE_US = 100;
 
 /**
- * To be called for all processes that are to stop, before the first thread of them is asked: one that runs may be on
- * its way into a call, which its stop would break unnoted. It has a few milliseconds to get there, while nobody stands
- * still.
+ * To be called for all processes that are to stop, before the first thread of them is asked. A running thread may be on
+ * its way into a call, which its stop would break unnoted. The thread has a few milliseconds to get there, and no other
+ * thread is stopped meanwhile.
  */
 export function awaitBlockedCalls(pids: readonly number[]): void {
   if (!ASK_BEFORE_STOP) return;
   awaitThreads(pids.flatMap((pid) => (listTids(pid) ?? []).map((tid) => ({ pid, tid }))));
 }
 
-/** The same for threads that were born while others were being stopped. */
+/** The same for threads that were cloned while others were being stopped. */
 export function awaitBlockedCallsOf(pid: number, tids: readonly number[]): void {
   if (ASK_BEFORE_STOP) awaitThreads(tids.map((tid) => ({ pid, tid })));
 }

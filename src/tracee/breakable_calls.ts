@@ -1,6 +1,6 @@
 /**
- * Calls that a stop breaks: they return EINTR, which is repaired after the stop (release.ts). Killed in between, this
- * program leaves them broken. docs/kill-safety.md has what the kernel makes of each call.
+ * Calls that a stop breaks: they return EINTR, which is repaired after the stop (release.ts). If this program is killed in
+ * between, they stay broken. docs/kill-safety.md has what the kernel makes of each call.
  */
 import { ARCHITECTURES, ASK_BEFORE_STOP } from "../arch/mod.ts";
 import { readWordBytes } from "../proc/auxv.ts";
@@ -9,8 +9,8 @@ import { isSocket } from "../proc/fds.ts";
 import { readable } from "../proc/gone.ts";
 
 /**
- * Transfers of any kind of file, the descriptor first. Only on sockets with a time limit they are broken, and a limit does
- * not show.
+ * Transfers of any kind of file, the descriptor first. A stop breaks them only on sockets with a time limit, and /proc
+ * does not show the limit.
  */
 const OF_ANY_FILE: readonly string[] = [
   "read",
@@ -39,8 +39,8 @@ const numbers = new Map<number, Numbers>(
 );
 
 /**
- * Those of `tids` that sleep in a call which their stop may break. None on processors that repair such a call only when
- * the thread is let go: the order of stops changes nothing there.
+ * The threads of `tids` that sleep in a call which their stop may break. None on processors where such a call is repaired
+ * only when the thread is let go: the order of stops changes nothing there.
  */
 export function breakableOf(pid: number, tids: readonly number[]): ReadonlySet<number> {
   const [first] = tids;

@@ -1,7 +1,7 @@
 /**
- * What seccomp(2) lets a thread do by itself. We suspend its filters while it makes our calls
- * (PTRACE_O_SUSPEND_SECCOMP), but the suspension ends with its tracer: what the thread does when this program has been
- * killed, it does under them.
+ * What seccomp(2) lets a thread do by itself. Its filters are suspended while it makes our calls
+ * (PTRACE_O_SUSPEND_SECCOMP), but the suspension ends with the tracer: once this program has been killed, the filters judge
+ * what the thread does.
  */
 import type { Architecture, Registers } from "../arch/mod.ts";
 import { SyscallError } from "../errors.ts";
@@ -17,7 +17,7 @@ export interface JudgedCall {
 }
 
 export interface CallFilter {
-  /** What becomes of `call` once nobody traces the thread any more. */
+  /** What becomes of `call` once the thread is not traced any more. */
   verdict(call: JudgedCall): Verdict;
 }
 

@@ -1,6 +1,6 @@
 /**
- * Reading a tracee's code, which is mapped from files. A page that is not in memory is read from its file; where a program
- * serves that, it may stand still, perhaps because we have stopped it, and we would wait for it for ever.
+ * Reading a tracee's code, which is mapped from files. A page that is not in memory is read from its file. A program may
+ * serve that file. If we have stopped that program, the read would wait for it for ever.
  */
 import { libc } from "../ffi/libc.ts";
 import { procFolder } from "../proc/gone.ts";

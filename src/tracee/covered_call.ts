@@ -1,9 +1,9 @@
 /**
- * A call that the thread's seccomp filter forbids. The filter is suspended for as long as this program lives, and is asked
- * only after the syscall-entry-stop (syscall_trace_enter() in the kernel, since Linux 4.8). So the thread enters the kernel
- * with another call, which does no harm, and gets the one that is meant at its entry-stop, with the very request that lets
- * it run on. Killed at any other moment, this program leaves a thread that makes the harmless one. What is left is the time
- * between two requests, with nothing in between, and the way of the thread from there to its filter.
+ * A call that the thread's seccomp filter forbids. The filter is suspended for as long as this program lives. The kernel asks
+ * it only after the syscall-entry-stop (syscall_trace_enter(), since Linux 4.8). So the thread enters the kernel with a
+ * harmless call. At its entry-stop it gets the meant call, by the request that comes right before the one that lets it run
+ * on. If this program is killed at any other moment, the thread makes the harmless call. The danger that is left lasts from
+ * one request to the next, and until the thread has passed its filter.
  */
 import type { Architecture, Registers } from "../arch/mod.ts";
 import { SyscallError } from "../errors.ts";
@@ -24,26 +24,26 @@ export interface MeantCall {
   readonly arch: Architecture;
   readonly number: number;
   readonly args: readonly bigint[];
-  /** With which it would be made, with what stands behind it. */
+  /** The registers to make it with, and the signal frames behind it. */
   readonly registers: Registers;
   /** Registers of another call, made at the same instruction. */
   other(number: number, args: readonly bigint[]): Registers;
 }
 
-/** `undefined` where the call needs no cover, or where there is none. */
+/** `undefined` where the call needs no cover, or where no harmless call is allowed. */
 export function cover(
   call: MeantCall,
   filter: CallFilter | undefined,
-  net: SigframeStack | undefined,
+  sigframes: SigframeStack | undefined,
 ): CoveredCall | undefined {
-  if (filter === undefined || net === undefined) return undefined;
+  if (filter === undefined || sigframes === undefined) return undefined;
   const { tid, arch, number, args, registers } = call;
-  const instructionPointer = net.instruction + BigInt(arch.syscallInstruction.length);
+  const instructionPointer = sigframes.instruction + BigInt(arch.syscallInstruction.length);
   const verdict = (number: number, args: readonly bigint[]) =>
     filter.verdict({ number, args, instructionPointer });
   if (verdict(number, args) !== "forbidden") return undefined;
 
-  const harmless = harmlessCalls(call, net).find(({ number, args, needed }) =>
+  const harmless = harmlessCalls(call, sigframes).find(({ number, args, needed }) =>
     needed.includes(verdict(number, args))
   );
   if (harmless === undefined) return undefined;
@@ -70,20 +70,20 @@ export function cover(
 export function mayMakeAlone(
   { number, args, arch }: Pick<MeantCall, "number" | "args" | "arch">,
   filter: CallFilter | undefined,
-  net: SigframeStack | undefined,
+  sigframes: SigframeStack | undefined,
 ): boolean {
-  if (filter === undefined || net === undefined) return true;
-  const instructionPointer = net.instruction + BigInt(arch.syscallInstruction.length);
+  if (filter === undefined || sigframes === undefined) return true;
+  const instructionPointer = sigframes.instruction + BigInt(arch.syscallInstruction.length);
   return filter.verdict({ number, args, instructionPointer }) === "allowed" &&
-    mayReturn(filter, arch, net.sites, args);
+    mayReturn(filter, arch, sigframes.sites, args);
 }
 
 interface HarmlessCall {
   readonly number: number;
   readonly args: readonly bigint[];
-  /** What the filter may say of it. */
+  /** What the filter must answer to it. */
   readonly needed: readonly Verdict[];
-  /** Its registers with what stands behind it. */
+  /** Its registers, with the signal frames behind it. */
   stack(registers: Registers): Registers;
 }
 
@@ -91,17 +91,17 @@ interface HarmlessCall {
  * The call that the thread would make next, at once; or one that changes nothing, whether it is made or not: one without
  * arguments, or one without a descriptor.
  */
-function harmlessCalls({ arch, args }: MeantCall, net: SigframeStack): HarmlessCall[] {
+function harmlessCalls({ arch, args }: MeantCall, sigframes: SigframeStack): HarmlessCall[] {
   const { rt_sigreturn, getpid } = arch.syscallNumbers;
   const needed: readonly Verdict[] = ["allowed", "refused"];
-  const stack = (registers: Registers) => net.beneath(registers);
+  const stack = (registers: Registers) => sigframes.beneath(registers);
   const { read } = arch.watchedCalls;
   return [
     {
       number: rt_sigreturn,
       args,
       needed: ["allowed"],
-      stack: (registers) => net.itself(registers),
+      stack: (registers) => sigframes.itself(registers),
     },
     { number: getpid, args: [], needed, stack },
     ...read === undefined ? [] : [{ number: read, args: [-1n], needed, stack }],

@@ -1,4 +1,4 @@
-/** Processes that are frozen: nothing is asked of them, for nothing comes of it before they are thawed. */
+/** Frozen processes: a request to one has no effect before it is thawed, so none is made. */
 import { HeldUpError, RefusedError, StopTimeoutError } from "../errors.ts";
 import { readCommand } from "../proc/command.ts";
 import { type Freezer, isFreezing, readFreezers, readFrozen, thawing } from "../proc/freezer.ts";
@@ -6,7 +6,7 @@ import { printable } from "../proc/printable.ts";
 import { livingThread } from "../proc/stat.ts";
 import { frozen } from "./attach_failure.ts";
 
-/** The cgroups that may freeze some processes, looked up before these are stopped, and asked as often as need be. */
+/** The cgroups that may freeze some processes: looked up once, before the processes are stopped, and asked as often as needed. */
 export class FreezerWatch {
   readonly #freezers: ReadonlyMap<number, readonly Freezer[]>;
 

@@ -1,6 +1,6 @@
 /**
- * Job control's stop, for a tracee that must not see it. The parent, a shell, does: the kernel tells it of
- * group-stops also when another process traces its child.
+ * Job control's stop, for a tracee that must not see it. Its parent, a shell, sees it: the kernel reports a group-stop to
+ * the parent also when another process traces the child.
  */
 import { PTRACE_CONT } from "../ffi/constants.ts";
 import { interrupt, resume } from "./ptrace.ts";

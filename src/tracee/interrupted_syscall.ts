@@ -1,6 +1,6 @@
 /**
- * Threads that are parked at a call which they will make again, on processors with `earlyRestart` in `arch/`: the kernel
- * shows only as such a thread moves on with which number it will.
+ * Threads that were stopped in a call which they will make again, on processors with `earlyRestart` in `arch/`: the kernel
+ * shows the number of that call only when the thread enters it.
  */
 import type { Architecture, Registers } from "../arch/mod.ts";
 import { PTRACE_SYSCALL_INFO_ENTRY, PTRACE_SYSCALL_INFO_EXIT } from "../ffi/constants.ts";
@@ -29,7 +29,7 @@ export class InterruptedSyscall {
     this.#mask = mask;
   }
 
-  /** Of a thread with `registers` and the signal mask `mask`; `undefined` when it stands somewhere else. */
+  /** Of a thread with `registers` and the signal mask `mask`; `undefined` when it is at no such call. */
   static find(
     thread: RemoteThread,
     arch: Architecture,
@@ -45,34 +45,33 @@ export class InterruptedSyscall {
   }
 
   /**
-   * Let the thread move on to its call, and make another one in its place, `getpid`, that has no effect: the number that
-   * the call has belongs to what the thread is given back in the end.
+   * Let the thread enter its call, and make `getpid`, which has no effect, in its place. The number of the call belongs to
+   * the registers that are restored in the end.
    */
-  learnNumber(getpid: Registers, net: SigframeStack | undefined): bigint {
+  learnNumber(getpid: Registers, sigframes: SigframeStack | undefined): bigint {
     const number = this.#runToEntry();
     runToCompletion(
-      this.#thread.expectSyscallStop(PTRACE_SYSCALL_INFO_EXIT, this.#instead(getpid, net)),
+      this.#thread.expectSyscallStop(PTRACE_SYSCALL_INFO_EXIT, this.#instead(getpid, sigframes)),
     );
     return number;
   }
 
   /**
-   * What a signal that came meanwhile makes of the call only the kernel can decide, and it does so for one that it has
-   * just seen interrupted: with registers and mask of its own the thread enters the call, and is interrupted in it, once
-   * more.
+   * Only the kernel can decide what a signal that came meanwhile makes of the call, and it decides that right after an
+   * interruption. So the thread, with its own registers and mask, enters the call and is interrupted in it once more.
    */
   interruptOnceMore(): void {
     const { tid } = this.#thread;
     this.#runToEntry();
-    // It was not seen in this call before, where it was stopped right on its way there.
+    // A thread that was stopped right on its way to the call was not seen in it before.
     const call = this.#arch.callOf(retrySyscall(() => getRegisters(tid)));
     this.#thread.session.blockedCalls.set(tid, call);
     runToCompletion(this.#thread.stopOnTheWayBack());
   }
 
   /**
-   * Run to the entry of the call; its number. No signal is let in on the way. They are blocked only when one comes:
-   * should this program be killed then, they would stay so.
+   * Run to the entry of the call; its number. No signal is let in on the way. Signals are blocked only when one
+   * comes: they would stay blocked if this program were killed then.
    */
   #runToEntry(): bigint {
     const { tid } = this.#thread;
@@ -89,16 +88,16 @@ export class InterruptedSyscall {
     return result;
   }
 
-  /** What has, at the entry, `getpid` made instead, and what stands behind it; without a net no call at all. */
-  #instead(getpid: Registers, net: SigframeStack | undefined): (() => void) | undefined {
+  /** To be done at the entry: makes `getpid` in place of the call, or no call at all without signal frames. */
+  #instead(getpid: Registers, sigframes: SigframeStack | undefined): (() => void) | undefined {
     const { tid } = this.#thread;
-    if (net === undefined) {
+    if (sigframes === undefined) {
       retrySyscall(() => replaceSyscall(tid, -1));
       return undefined;
     }
     const { signalFrames, syscallInstruction, syscallNumbers } = this.#arch;
-    const after = net.instruction + BigInt(syscallInstruction.length);
-    const returning = signalFrames!.withInstructionPointer(net.beneath(getpid), after);
+    const after = sigframes.instruction + BigInt(syscallInstruction.length);
+    const returning = signalFrames!.withInstructionPointer(sigframes.beneath(getpid), after);
     return () => enterInstead(tid, returning, syscallNumbers.getpid);
   }
 }

@@ -1,6 +1,6 @@
 /**
  * Bytes out of a tracee's memory, gathered from one place or from many into one buffer that is used again and again:
- * process_vm_readv(2), and /proc/PID/mem where that is not to be had.
+ * process_vm_readv(2), or /proc/PID/mem where the kernel refuses that.
  */
 import { libc } from "../ffi/libc.ts";
 import { addressOf } from "../ffi/memory.ts";
@@ -41,7 +41,7 @@ export class IovecReader {
     this.#count = this.#next = 0;
   }
 
-  /** One more segment; one too many is left out, as no call can have had it. */
+  /** One more segment. A segment beyond UIO_MAXIOV is left out, as no call can have had it. */
   add(low: number, high: number, length: number): void {
     if (length === 0 || this.#count === MAX_SEGMENTS) return;
     const at = this.#count++ * WORDS;
@@ -60,7 +60,7 @@ export class IovecReader {
 
   /**
    * The next bytes, at most `wanted`, as seen by thread `tid`: overwritten by the next call. Empty when they cannot be
-   * read: then nothing behind them is to be asked for.
+   * read: then do not ask for what comes behind them.
    */
   take(tid: number, wanted: number): Uint8Array<ArrayBuffer> {
     const length = Math.min(wanted, CAPACITY);

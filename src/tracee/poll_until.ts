@@ -1,4 +1,4 @@
-/** How long to wait for what comes soon or never: by looks, not by time, so that on a slow machine it has its turn, too. */
+/** Bounded polling, by iterations rather than time: so a slow machine has its turn, too. */
 
 /** Rounds of looks at all that are left. */
 const ROUNDS = 30;

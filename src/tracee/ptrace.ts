@@ -74,8 +74,8 @@ const DYING_TRIES = 1000;
 const DYING_PAUSE_US = 1000;
 
 /**
- * ESRCH means that the thread is gone, or that it runs where it should be stopped: a defect of ours that must not be
- * taken for the former, or the thread would be left with what it has on loan.
+ * ESRCH means that the thread is gone, or that it runs where it should be stopped. The latter is a defect of ours. It must
+ * not be taken for the former, or the thread would be left with our registers.
  */
 function isDying(tid: number): boolean {
   for (let tries = 0; tries < DYING_TRIES; tries++) {

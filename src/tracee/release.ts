@@ -11,16 +11,17 @@ import { retrySyscall } from "./retry_syscall.ts";
 import { Deadline, nextStatus, waitOut } from "./wait.ts";
 
 /**
- * Let stopped threads go. One that is dead by now, since SIGKILL came or a thread let go before ended the
- * process, stays a zombie until its tracer waits for it; and as long as one thread does, the process
- * has not ended for anybody, its parent included.
+ * Let stopped threads go. A thread may be dead by now: SIGKILL came, or a thread that was let go before ended the
+ * process. A dead thread stays a zombie until its tracer waits for it. As long as one thread is a zombie, the end of the
+ * process is reported to no other process, its parent included.
  *
- * All that can be let go are, whatever goes wrong with others; the first error is thrown then.
+ * Every thread is tried, whatever goes wrong with others; the first error is thrown then.
  *
- * Those whose call the stop has broken come last; of these as of the others the first thread comes before the rest. A
+ * The threads whose call the stop has broken come last; of these as of the others the first thread comes before the rest. A
  * signal that a process ignores is queued while the thread that it is sent to is traced, sig_ignored() in kernel/signal.c:
- * kill(2) sends it to the first thread, the end of a child to the one that forked it. The kernel then wakes any thread that
- * does not block it. A thread that is let go before, and is in such a call again, would return EINTR for nothing.
+ * kill(2) sends it to the first thread, the end of a child sends SIGCHLD to the thread that forked the child. The kernel
+ * then wakes any thread that does not block it. A thread that is let go before, and is in such a call again, would return
+ * EINTR for nothing.
  */
 export function releaseThreads(
   blockedCalls: BlockedCalls,
@@ -69,7 +70,7 @@ export function releaseReturning(
   }
 }
 
-/** A thread that is not let go stands still until this program ends, and with it the terminal that it is on by then. */
+/** A thread that is not let go stays stopped until this program ends. */
 const DETACH_TRIES = 50;
 
 /** Whether the thread, which is let go, lives. `signal` is one that it is in the signal-delivery-stop of. */
@@ -124,8 +125,9 @@ export function restartAll(tids: readonly number[]): void {
 }
 
 /**
- * The same where the kernel decides before the stop: it cannot be told to look for handlers once more. So it is done as
- * late as can be, and not for a thread in which one is about to run. `signal` is one that it is about to be given.
+ * The same for a processor where the kernel decides before the stop: it cannot be told to look for handlers once more. So
+ * the registers are changed as late as can be, and not in a thread that is about to run a handler. `signal` is one that the
+ * thread is about to be given.
  */
 export function restartLate(tid: number, blocked: BlockedCall, signal = 0): void {
   const registers = retrySyscall(() => getRegisters(tid));

@@ -14,7 +14,7 @@ import { Struct } from "../struct.ts";
 
 type Transfer = "process_vm_readv" | "process_vm_writev";
 
-/** For all transfers, which are made while somebody stands still. */
+/** One pair for all transfers, which are made while a tracee is stopped. They hold nothing from one to the next. */
 const LOCAL = new Struct(iovec);
 const REMOTE = new Struct(iovec);
 

@@ -33,7 +33,7 @@ export class RemoteScope {
     const { general, signalMask, abort } = this.#saved;
     // Signal frames of an inner scope lead no further than to the registers of the outer one.
     const place = tracee.scopesWithoutSigframes > 0 ? undefined : tracee.sigframePlace;
-    this.#sigframes = place && ask(() => SigframeStack.spread(place, general, signalMask, abort));
+    this.#sigframes = place && ask(() => SigframeStack.lay(place, general, signalMask, abort));
     this.#instruction = this.#sigframes?.instruction ?? tracee.syscallInstruction;
     this.thread = new RemoteThread(tracee, this.#tid, this.#sigframes !== undefined);
   }
@@ -140,7 +140,7 @@ export class RemoteScope {
   /** Give the thread all that is its own back. */
   *restore(): Steps<void> {
     if (this.#timer !== undefined) yield* this.#restoreRegisters(this.#timer);
-    this.#sigframes?.takeUp();
+    this.#sigframes?.remove();
     this.#sigframes = undefined;
   }
 

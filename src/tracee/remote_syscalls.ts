@@ -126,7 +126,7 @@ export class RemoteSyscalls implements Disposable {
     return runToCompletion(this.call(name, ...args));
   }
 
-  /** {@linkcode syscall} in steps, for {@linkcode overlap}. */
+  /** {@linkcode syscall} in steps, for interleave() of steps.ts. */
   *call(name: SyscallName, ...args: readonly RemoteArgument[]): Steps<bigint> {
     let covered = this.#prepare(name, args);
     const { thread } = this.#scope;

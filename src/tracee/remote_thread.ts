@@ -7,7 +7,7 @@ import { getEventMessage, getSyscallInfo, interrupt, resume } from "./ptrace.ts"
 import type { Steps } from "./steps.ts";
 import type { TraceSession } from "./trace_session.ts";
 import type { Tracee } from "./tracee.ts";
-import { Deadline, LoanDeadline, nextStatus, untilInterrupted, waitOut } from "./wait.ts";
+import { Deadline, nextStatus, ScopeDeadline, untilInterrupted, waitOut } from "./wait.ts";
 import type { WaitStatus } from "./wait_status.ts";
 
 /** A thread that is frozen in its cgroup, version 2, stops for an interrupt all the same, and at once. */
@@ -20,7 +20,7 @@ export class RemoteThread {
   #mayBeInside = false;
   #failure: unknown;
 
-  /** `hasNet`: whether the thread can bring itself back: see `sigframe_stack.ts`. */
+  /** `hasSigframes`: whether the thread can bring itself back: see `sigframe_stack.ts`. */
   constructor(tracee: Tracee, readonly tid: number, hasSigframes: boolean) {
     this.#tracee = tracee;
     this.#hasSigframes = hasSigframes;
@@ -44,14 +44,14 @@ export class RemoteThread {
     return this.#mayBeInside;
   }
 
-  /** Why nobody but the thread itself can undo any more what has been done: see {@linkcode request}. */
+  /** Why only the thread itself can still undo what has been done: see {@linkcode request}. */
   get failure(): unknown {
     return this.#failure ?? (this.#hasSigframes ? this.#tracee.heldUp?.error : undefined);
   }
 
   /**
-   * A request that fails for good leaves it open whether a call has been made. To undo that step by step might then do
-   * harm; the thread itself, with its safety net, does know. So from then on no call is made any more.
+   * After a request that fails for good it is unknown whether a call has been made. Undoing things step by step might do
+   * harm then. The signal frames of the thread undo what it has really done. So no call is made any more from then on.
    */
   request<T>(action: () => T): T {
     if (this.#failure !== undefined) throw this.#failure;
@@ -68,8 +68,8 @@ export class RemoteThread {
    * From when a thread is let run, and not from when it is waited for: those that others have let run meanwhile run at the
    * same time.
    */
-  get deadline(): LoanDeadline {
-    return new LoanDeadline(this.#tracee.timeoutSeconds);
+  get deadline(): ScopeDeadline {
+    return new ScopeDeadline(this.#tracee.timeoutSeconds);
   }
 
   /** Run to the next stop of any kind but the end. `go` lets it run. */
@@ -90,7 +90,7 @@ export class RemoteThread {
    * stand still once more, and then in front of its call: the kernel looks for both in get_signal(), on the way to user
    * mode.
    */
-  #statusBefore(deadline: LoanDeadline): WaitStatus {
+  #statusBefore(deadline: ScopeDeadline): WaitStatus {
     try {
       return this.#noted(waitOut(nextStatus(this.pid, this.tid, deadline)));
     } catch (error) {
@@ -160,7 +160,7 @@ export class RemoteThread {
   /**
    * Out of a syscall-stop into an interrupt-stop, on the way back to user mode: there alone the kernel looks at what
    * becomes of a call that was interrupted. From an entry-stop the call is made, and interrupted. What fails here does
-   * not keep the registers from being given back: it is no {@linkcode request}. A thread without a safety net is waited
+   * not keep the registers from being given back: it is no {@linkcode request}. A thread without signal frames is waited
    * for longer, as it would be lost.
    */
   *stopOnTheWayBack(): Steps<void> {
@@ -168,7 +168,7 @@ export class RemoteThread {
     retrySyscall(() => interrupt(this.tid));
     if (!this.#tracee.isRunning(this.tid)) retrySyscall(() => resume(this.tid, PTRACE_CONT));
     this.#tracee.noteRunning(this.tid);
-    const deadline = this.#hasSigframes ? this.deadline : LoanDeadline.longest();
+    const deadline = this.#hasSigframes ? this.deadline : ScopeDeadline.longest();
     yield;
     try {
       const status = waitOut(untilInterrupted(this.pid, this.tid, deadline));

@@ -6,9 +6,9 @@ import type { Steps } from "./steps.ts";
 const TRIES = 3;
 
 /**
- * A request to a thread that has our registers, or whose call is to be put right; a call in its name that can neither be
- * done without nor be undone: also when the kernel, or who stands in for it, says no at first. What an injected call has
- * done is known only once its result has been read.
+ * Retries a request, or a call in the name of a thread, that must not fail: giving up would strand the thread on our
+ * registers, with a broken call, or half changed. What an injected call has done is known only once its result has been
+ * read.
  */
 export function retrySyscall<T>(action: () => T, most = TRIES): T {
   for (let tries = 1;; tries++) {

@@ -1,5 +1,5 @@
 /**
- * Where in a tracee the code stands that its safety net needs: a system call instruction that returns, and
+ * Where in a tracee the code stands that its signal frames need: a system call instruction that returns, and
  * a call of rt_sigreturn(2). The C library has both.
  */
 import { type Architecture, ARCHITECTURES } from "../arch/mod.ts";
@@ -34,8 +34,8 @@ export class ReturnSiteCache {
   }
 
   /**
-   * Look for the sites while the process still runs, so that little of the search is left for when it stands still.
-   * Once for each process. What keeps this from being done is told later, if it matters.
+   * Look for the sites while the process still runs, once for each process: little of the search is left for when it is
+   * stopped. An error is ignored, for the search is repeated then.
    */
   findEarly(pid: number): void {
     if (this.#soughtEarly.has(pid)) return;
@@ -93,8 +93,8 @@ function locate(
 }
 
 /**
- * Whether registers of `arch` hold every address of a process. Where 32-bit code runs in a 64-bit one they do not, and
- * a 32-bit signal frame would not give it back what it has beyond them.
+ * Whether registers of `arch` hold every address of a process. Where 32-bit code runs in a 64-bit process they do not,
+ * and a 32-bit signal frame would not restore the upper halves of its registers.
  */
 export function canPointTo(arch: Architecture, maps: readonly Mapping[]): boolean {
   return maps.every(({ path, end }) =>

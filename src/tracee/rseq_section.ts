@@ -10,9 +10,9 @@ const RSEQ_CS_OFFSET = 8n;
 const RSEQ_CS_SIZE = 32;
 
 /**
- * The thread's pointer to its restartable sequence, rseq(2). Running elsewhere makes the kernel clear
- * it; without the pointer a thread that was stopped inside a sequence would finish it as if it had
- * never left its processor.
+ * The thread's pointer to its restartable sequence, rseq(2). The kernel clears
+ * it when the thread runs code outside of the sequence. Without the pointer a thread that was stopped inside a sequence
+ * would finish it as if it had never left its processor.
  */
 export class RseqSection {
   private constructor(

@@ -1,4 +1,4 @@
-/** How long threads have had our registers, in all and at most: for `--verbose`, and for the benchmark. */
+/** How long threads have had our registers, in all and at most: for diagnostics and benchmarks. */
 
 export interface RemoteScopes {
   readonly count: number;

@@ -72,7 +72,7 @@ export type Verdict =
   | "forbidden";
 
 /**
- * The verdict of all of `filters` together on a call in a process that nobody traces: the strictest action counts, which
+ * The verdict of all of `filters` together on a call in a process that is not traced: the strictest action counts, which
  * is the smallest as a signed number. Without a filter every call is allowed.
  */
 export function verdictOf(filters: readonly FilterProgram[], call: FilteredCall): Verdict {
@@ -120,7 +120,7 @@ const PLACE = {
 const CLASS = 0x07;
 
 /**
- * What `filter` returns for `data`, as an unsigned number. A division by zero ends it with 0, and so does nothing else:
+ * What `filter` returns for `data`, as an unsigned number. A division by zero ends it with 0. Nothing else can go wrong:
  * the kernel installs no filter that might run past its end, jump back, or use memory that it has not set.
  */
 export function runFilter(filter: FilterProgram, data: Uint32Array): number {

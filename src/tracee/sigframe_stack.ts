@@ -1,7 +1,7 @@
 /**
- * What becomes of a thread on loan when this program is killed: the kernel lets it go on with our registers.
- * So behind every injected call stands a stack of signal frames. If nobody stops the thread after the call, it
- * returns from there into rt_sigreturn(2), which gives it all of its registers and its signal mask; before the
+ * What becomes of a thread that has registers of ours when this program is killed: the kernel lets it go on with them.
+ * So a stack of signal frames stands behind every injected call. If no tracer stops the thread after the call, it
+ * returns from there into rt_sigreturn(2), which restores all of its registers and its signal mask. Before the
  * last frame there may be others, each of which makes one more call, to undo what has been done so far.
  *
  * The frames lie at the far end of the main thread's stack, which is the last place that a program uses; the
@@ -20,7 +20,7 @@ import { canPointTo, type ReturnSites } from "./return_sites.ts";
 import type { TraceSession } from "./trace_session.ts";
 import type { Tracee } from "./tracee.ts";
 
-/** Where a net can be spread in a process. */
+/** Where signal frames can be laid in a process. */
 export interface SigframePlace {
   readonly session: TraceSession;
   readonly tid: number;
@@ -105,10 +105,10 @@ export class SigframeStack {
   }
 
   /**
-   * Lay the frame that gives the thread `original` and `mask`, of which nothing is changed yet; `undefined` when
+   * Lay the frame that restores `original` and `mask`. The thread itself is not changed yet. `undefined` when
    * the stack is in use down to its end.
    */
-  static spread(
+  static lay(
     place: SigframePlace,
     original: Registers,
     mask: bigint,
@@ -123,18 +123,18 @@ export class SigframeStack {
     const onIt = pointer > stack.start && pointer <= stack.end;
     const room = (onIt ? pointer - frames.redZone : stack.end) - stack.start;
     const size = room < LARGEST ? Number(room & ~0xfffn) : LARGEST;
-    if (size < 2 * state.length + MARGIN) return undefined; // a frame may have it in itself
+    if (size < 2 * state.length + MARGIN) return undefined; // a frame may contain the state
     const scratchSize = room < LARGEST + SCRATCH_SIZE ? 0 : SCRATCH_SIZE;
-    const net = new SigframeStack(place, frames, stack.start, size, scratchSize);
-    const stateAt = alignDown(net.#top - BigInt(state.length), frames.extendedStateAlignment);
+    const laid = new SigframeStack(place, frames, stack.start, size, scratchSize);
+    const stateAt = alignDown(laid.#top - BigInt(state.length), frames.extendedStateAlignment);
     writeMemory(tid, stateAt, state);
     const restarted = frames.resumed(arch.withRestart(original, session.blockedCalls.get(tid)));
     const resumed = abort === undefined
       ? restarted
       : frames.withInstructionPointer(restarted, abort);
     const extendedState = { address: stateAt, bytes: state };
-    net.#lay(frames.frame(resumed, mask, place.sites.sigreturn, extendedState), stateAt);
-    return net;
+    laid.#lay(frames.frame(resumed, mask, place.sites.sigreturn, extendedState), stateAt);
+    return laid;
   }
 
   /** The instruction to make injected calls at. */
@@ -182,7 +182,7 @@ export class SigframeStack {
   }
 
   /**
-   * A stack pointer for a thread that is about to be cloned, and to end by itself if nobody is there any more to do
+   * A stack pointer for a thread that is about to be cloned, and to end by itself if no tracer is left to end
    * it: registers `exit` are those of its last call. `undefined` when there is no room left.
    */
   forChild(exit: Registers): bigint | undefined {
@@ -195,7 +195,7 @@ export class SigframeStack {
   }
 
   /** Put back the bytes that the frames and the scratch lie on. They are of no use any more. */
-  takeUp(): void {
+  remove(): void {
     const used = Number(this.#lowest - this.#bottom);
     writeMemory(this.#tid, this.#lowest, this.#before.slice(used));
   }
@@ -215,7 +215,7 @@ export class SigframeStack {
 export interface PushOptions {
   /** For the call to work on: it is given the address. */
   readonly data?: Uint8Array<ArrayBuffer> | undefined;
-  /** Also after {@linkcode SafetyNet.commit}. For the first ones that are pushed. */
+  /** Also after {@linkcode SigframeStack.commit}. For the first ones that are pushed. */
   readonly always?: boolean;
 }
 

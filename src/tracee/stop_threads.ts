@@ -1,4 +1,4 @@
-/** Stopping every thread of a process, those included that are born meanwhile. */
+/** Stopping every thread of a process, also the threads that it clones meanwhile. */
 import { StopTimeoutError, SyscallError, TraceeDiedError } from "../errors.ts";
 import { PTRACE_O_TRACESYSGOOD } from "../ffi/constants.ts";
 import { ERRNO } from "../ffi/errno.ts";
@@ -13,14 +13,14 @@ import type { TraceSession } from "./trace_session.ts";
 import { type Deadline, hasExited, untilInterrupted, type Waits } from "./wait.ts";
 import type { WaitStatus } from "./wait_status.ts";
 
-/** Threads of a process: which have been looked at, which are ours to trace, which of these have stopped. */
+/** Threads of a process: the ones that have been looked at, those of them that are ours to trace, and those that have stopped. */
 export class Threads {
   readonly stopped: Set<number>;
   readonly #asked: Set<number>;
   readonly #seen: Set<number>;
   #breakable: readonly number[] = [];
 
-  /** Those of `stopped` stand still already, those of `running` have been asked to. */
+  /** The threads of `stopped` are stopped already, the threads of `running` have been asked to stop. */
   constructor(
     readonly session: TraceSession,
     readonly pid: number,
@@ -32,7 +32,7 @@ export class Threads {
     this.#seen = new Set(this.#asked);
   }
 
-  /** Those that are ours and have not stopped. */
+  /** The threads that are ours and have not stopped. */
   get running(): number[] {
     return [...this.#asked].filter((tid) => !this.stopped.has(tid));
   }
@@ -42,8 +42,8 @@ export class Threads {
   }
 
   /**
-   * Ask those that have not been seen yet to stop; they are returned. All are asked before the first is waited for, but
-   * where there are threads whose call the stop breaks: then {@linkcode stop} asks all.
+   * Ask the threads that have not been seen yet to stop; they are returned. All are asked before the first is waited for,
+   * except where threads sleep in a call which the stop breaks: then {@linkcode stop} asks all.
    */
   ask(isFirst = false): readonly number[] {
     const fresh = (listTids(this.pid) ?? []).filter((tid) => !this.#seen.has(tid));
@@ -64,12 +64,12 @@ export class Threads {
   }
 
   /**
-   * Wait for the threads of `first`, which {@linkcode ask} has returned. New ones may be born while the others are being
-   * stopped: go on until a pass finds none. What they were stopped in is returned.
+   * Wait for the threads of `first`, which {@linkcode ask} has returned. Running threads may clone new ones meanwhile: go on
+   * until a pass finds none. The stops are returned.
    *
-   * Threads whose call the stop breaks come first, one at a time: each is asked, waited for and repaired before the next is
-   * asked. So there is one at most that this program leaves broken if it is killed. First, for a signal that the process
-   * ignores would wake one that is not traced yet: see releaseThreads().
+   * Threads that sleep in a call which the stop breaks come first, one at a time: each is asked, waited for and repaired
+   * before the next is asked. So one call at most stays broken if this program is killed. They come first because a signal
+   * that the process ignores would wake a thread that is not traced yet: see releaseThreads().
    */
   *stop(first: readonly number[], deadline: Deadline): Waits<WaitStatus[]> {
     const stops: WaitStatus[] = [];
@@ -99,15 +99,16 @@ export class Threads {
   }
 }
 
-/** Who is sent the signals for the process is traced when the others are: see releaseThreads(). */
+/** The thread that is sent the signals for the process is traced when the others are: see releaseThreads(). */
 function leaderLast(pid: number, tids: readonly number[]): number[] {
   return tids.toSorted((a, b) => Number(a === pid) - Number(b === pid));
 }
 
-/** For a process that bears threads, or children, faster than they can be stopped. */
+/** For a process that makes threads, or children, faster than they can be stopped. */
 export function tooMany(pid: number, latest: number, { seconds }: Deadline): StopTimeoutError {
   const state = readStat(latest)?.state ?? "X";
-  const message = `Cannot stop process ${pid}: it goes on bearing new ones, ${latest} at last, ` +
+  const message =
+    `Cannot stop process ${pid}: it keeps making threads or children, ${latest} last, ` +
     `and did not stop within ${seconds} s`;
   return new StopTimeoutError(pid, latest, seconds, state, "", message);
 }

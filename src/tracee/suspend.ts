@@ -25,7 +25,7 @@ const LONGEST_PAUSE_US = 1000;
  * signal that has no handler at that moment. That signal is taken from it. Whether it came to that within
  * `seconds`; all threads stand still again when this returns, also when it did not.
  *
- * Throws TraceeDiedError, or StopTimeoutError when a thread does not stop in time afterwards: it is a stray then.
+ * Throws TraceeDiedError, or StopTimeoutError when a thread does not stop in time afterwards: its detach is pending then.
  */
 export function* suspendingItself(
   tracee: Tracee,
@@ -49,7 +49,8 @@ class Suspension {
 
   *run(deadline: Deadline, timeoutSeconds: number): Waits<boolean> {
     const { pid, tids } = this.#tracee;
-    // A signal to a process comes to the thread that runs first. To one it is to come, whose call ends by it; the others' go on.
+    // A signal to a process comes to the thread that runs first. One thread is to take it, and its call ends by that; the calls
+    // of the others go on.
     const receiver = tids.find((tid) => !blocksStop(pid, tid));
     const others = tids.filter((tid) => tid !== receiver);
     this.#each(
@@ -75,7 +76,7 @@ class Suspension {
     return this.#suspended;
   }
 
-  /** Threads that were born meanwhile; those that have not stopped are strays then. */
+  /** Stop the threads that were cloned meanwhile. The detach of those that do not stop is pending then. */
   #stopRest(seconds: number): Waits<void> {
     return this.#tracee.stoppingAgain(
       [...this.#stopped],
@@ -122,8 +123,8 @@ class Suspension {
   }
 
   /**
-   * For every thread that runs, or those of `tids`. One that cannot be asked any more has ended, which it is still to
-   * report: as long as nobody has heard of that, the first thread's end is not reported.
+   * For every thread that runs, or those of `tids`. A thread that cannot be asked any more has ended, and its end is
+   * still to be waited for: before that the kernel does not report the end of the first thread.
    */
   #each(action: (tid: number) => void, tids: readonly number[] = [...this.#running]): void {
     for (const tid of tids.filter((tid) => this.#running.has(tid))) {
@@ -135,7 +136,7 @@ class Suspension {
     }
   }
 
-  /** What `wait` tells of `tid`. One that is nobody's to wait for is not among those who run. */
+  /** What `wait` tells of `tid`. A thread that cannot be waited for does not run any more. */
   #reported(tid: number, wait: () => WaitStatus | undefined): WaitStatus | undefined {
     try {
       return wait();
@@ -167,7 +168,7 @@ class Suspension {
         this.#running.delete(tid);
         return;
       case "group-stop":
-        // Somebody else's, begun before.
+        // Of another process, begun before.
         return this.#stop(tid);
       case "signal-delivery-stop":
         this.#asked ||= status.signal === SIGTSTP;

@@ -9,7 +9,7 @@ import { readExecutableMaps } from "../proc/maps.ts";
 import { CodeReader } from "./code_memory.ts";
 
 const CHUNK = 1 << 16;
-/** The process stands still meanwhile, and may have mapped terabytes of nothing. */
+/** The process is stopped during the search, and may have mapped terabytes of nothing. */
 const MOST_BYTES = 1n << 26n;
 
 /**
@@ -79,7 +79,7 @@ export function findInstruction(
   parked: bigint,
 ): bigint | undefined {
   const wanted = arch.syscallInstruction;
-  // The target stands still meanwhile: let the engine's own search skip to the first byte.
+  // The tracee is stopped during the search: let the engine's own search skip to the first byte.
   for (
     let index = bytes.indexOf(wanted[0]!);
     index >= 0;

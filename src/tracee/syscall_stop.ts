@@ -65,7 +65,7 @@ export function resumeToSyscall(tid: number, signal = 0): boolean {
   return libc().ptrace(PTRACE_SYSCALL, tid, 0n, signal === 0 ? 0n : BigInt(signal)) === 0;
 }
 
-/** Leave `tid`, in a group-stop, in it, as if nobody traced it: SIGCONT ends it. False when it is gone. */
+/** Leave `tid` in its group-stop, as if it were not traced: SIGCONT ends the stop. False when the thread is gone. */
 export function listen(tid: number): boolean {
   return libc().ptrace(PTRACE_LISTEN, tid, 0n, 0n) === 0;
 }

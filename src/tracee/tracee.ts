@@ -51,9 +51,9 @@ export interface PausedChild {
  */
 export class Tracee implements Disposable {
   readonly arch: Architecture;
-  /** Scopes in which the main thread has registers that are not its own. */
+  /** Scopes in which the main thread has registers of ours. */
   remoteScopes = 0;
-  /** Of them, those that have no safety net. */
+  /** The scopes among them that have no signal frames. */
   scopesWithoutSigframes = 0;
   /** Set once the main thread has not come back from a call of ours: no other is made then. */
   heldUp: PausedChild | undefined;
@@ -116,15 +116,15 @@ export class Tracee implements Disposable {
   }
 
   /**
-   * After its threads ran for a while: those of `tids` stand still again, those of `strays` do not. Stop the ones that
-   * were born meanwhile, as {@linkcode seize} does.
+   * After its threads ran for a while: the threads of `tids` are stopped again, the threads of `running` are not. Stop the
+   * threads that were cloned meanwhile, as {@linkcode seize} does.
    */
   *stoppingAgain(
     tids: readonly number[],
-    strays: readonly number[],
+    running: readonly number[],
     deadline: Deadline,
   ): Waits<void> {
-    const threads = new Threads(this.session, this.pid, tids, strays);
+    const threads = new Threads(this.session, this.pid, tids, running);
     try {
       yield* threads.stop(threads.ask(), deadline);
     } finally {
@@ -152,7 +152,7 @@ export class Tracee implements Disposable {
     return this.#instruction;
   }
 
-  /** Where a safety net can be spread for the main thread, if it can. */
+  /** Where signal frames can be laid for the main thread, if they can. */
   get sigframePlace(): SigframePlace | undefined {
     if (this.#sigframePlace === undefined) {
       this.#sigframePlace = findSigframePlace(this) ?? null;
@@ -179,7 +179,7 @@ export class Tracee implements Disposable {
     this.#mainFilter.setMode(mode);
   }
 
-  /** Whether the main thread has no safety net because its filter does not allow rt_sigreturn(2). */
+  /** Whether the main thread has no signal frames because its filter does not allow rt_sigreturn(2). */
   get isReturnForbidden(): boolean {
     const { callFilter, arch: { syscallNumbers } } = this;
     const call = { number: syscallNumbers.rt_sigreturn, args: [], instructionPointer: 0n };

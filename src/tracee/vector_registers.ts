@@ -1,4 +1,4 @@
-/** Registers that a system call clears: kept before a thread makes calls for us, in whose midst it was not. */
+/** Registers that a system call clears: saved before a thread that was in no system call makes calls for us. */
 import { hasVectors, type RegisterSetName } from "../arch/mod.ts";
 import type { Tracee } from "./tracee.ts";
 import { retrySyscall } from "./retry_syscall.ts";

@@ -10,10 +10,10 @@ import { resume } from "./ptrace.ts";
 import { decodeWaitStatus, type WaitStatus } from "./wait_status.ts";
 
 /**
- * To give up on a thread that has our registers, and no safety net, is to lose it. So then the user's own limit, which is
+ * To give up on a thread that has our registers, and no signal frames, is to lose it. So then the user's own limit, which is
  * about stopping, does not apply.
  */
-const ON_LOAN_SECONDS = 60;
+const LONGEST_SCOPE_SECONDS = 60;
 
 /** A moment on the monotonic clock after which waiting is given up. */
 export class Deadline {
@@ -39,22 +39,22 @@ export class Deadline {
 }
 
 /** Not less for a thread that has our registers: it may have to wait for a page, or for a processor. */
-const LEAST_LOAN_SECONDS = 1;
+const LEAST_SCOPE_SECONDS = 1;
 
 /**
  * For a thread that has our registers, which stops within microseconds. One that waits for a processor is given more
  * time: that machine stands still itself.
  */
-export class LoanDeadline extends Deadline {
-  readonly #longest = new Deadline(ON_LOAN_SECONDS);
+export class ScopeDeadline extends Deadline {
+  readonly #longest = new Deadline(LONGEST_SCOPE_SECONDS);
 
   constructor(seconds: number) {
-    super(Math.max(seconds, LEAST_LOAN_SECONDS));
+    super(Math.max(seconds, LEAST_SCOPE_SECONDS));
   }
 
   /** For a thread that is lost when it is given up. */
-  static longest(): LoanDeadline {
-    return new LoanDeadline(ON_LOAN_SECONDS);
+  static longest(): ScopeDeadline {
+    return new ScopeDeadline(LONGEST_SCOPE_SECONDS);
   }
 
   override isOver(state: string): boolean {
@@ -73,8 +73,9 @@ export interface Wait {
 }
 
 /**
- * Waiting: yields each time that it has looked in vain, and is continued after a pause, by {@linkcode waitOut} or by who
- * does something else in between. An error that is thrown into it lets go of all that it has asked.
+ * A wait that can be given up: it yields each time that it has looked in vain. {@linkcode waitOut} continues it after a
+ * pause; another caller may do something else in between. An error that is thrown into it lets go of all threads that it
+ * has asked to stop.
  */
 export type Waits<T> = Generator<Wait, T, void>;
 
@@ -130,7 +131,7 @@ export function hasExited(pid: number, tid: number): boolean {
  * The next status of thread `tid` of process `pid`.
  *
  * Throws StopTimeoutError when none came before the deadline, with what the thread is waiting for, and
- * TraceeDiedError when the thread is nobody's to wait for.
+ * TraceeDiedError when the thread is not ours to wait for.
  */
 export function* nextStatus(pid: number, tid: number, deadline: Deadline): Waits<WaitStatus> {
   const wait = { pid, tid };

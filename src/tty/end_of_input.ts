@@ -76,7 +76,7 @@ export class EndOfInput {
     return "patiently";
   }
 
-  /** Someone who waited for it has read it by the first look. Who comes later may find a NUL in its place. */
+  /** A reader that waited for it has read it by the first look. A later reader may find a NUL in its place. */
   #watch({ isRead, isCanonical }: Look): Step {
     if (!isCanonical && (!isRead || this.#wasUnread)) {
       this.#restart();

@@ -19,7 +19,7 @@ export function foregroundGroup(fd: number): number | undefined {
 
 /**
  * Whether we may use the terminal behind `fd` without being stopped for it: SIGTTIN, SIGTTOU. A terminal that is gone, or
- * is not our controlling one, has no foreground that we could be in, and stops nobody.
+ * is not our controlling one, has no foreground that we could be in, and stops no process.
  */
 export function isInForeground(fd: number): boolean {
   const group = foregroundGroup(fd);

@@ -16,8 +16,8 @@ import { layout, Struct } from "../struct.ts";
 const pidT = layout("pid_t", 4, { value: [0, "i32"] });
 
 /**
- * The session whose controlling terminal the slave is, as we number processes; undefined when it is nobody's, or
- * that of a session in a PID namespace that we do not see. Unlike a device number, no two terminals share one.
+ * The session that has the slave as its controlling terminal, as we number processes; undefined when no session has, or
+ * only one in a PID namespace that we do not see. Unlike a device number, no two terminals share one.
  */
 export function sessionOn(master: number): number | undefined {
   const session = new Struct(pidT);

@@ -61,8 +61,8 @@ export class Pty implements Disposable {
   }
 
   /**
-   * The pty of a master that somebody else has made: `master` becomes nonblocking, and tells nobody by SIGIO and
-   * nothing by packets any more, TIOCPKT in ioctl_tty(2). No slave is held. Throws SyscallError.
+   * The pty of a master that another program has made: `master` becomes nonblocking, and sends no SIGIO and no packets
+   * any more, TIOCPKT in ioctl_tty(2). No slave is held. Throws SyscallError.
    */
   static adopt(master: FdArgument): Pty {
     const flags = orThrow(fcntl(master, F_GETFL), `fcntl(${master}, F_GETFL)`);

@@ -33,7 +33,7 @@ export interface PumpOptions<Ending extends Deno.Signal> {
   readonly onResize: () => void;
   readonly watches: readonly Watch[];
   /**
-   * Called when nobody has the slave open any more. Whether to go on: then the slave must have been opened
+   * Called when no process has the slave open any more. Whether to go on: then the slave must have been opened
    * again, or a reader of the master would be woken without end.
    */
   readonly onAbandoned: () => boolean;
@@ -57,7 +57,7 @@ export interface Turn {
   readonly isOurs: boolean;
   /** Whether it is, asked before each read(2). */
   checkForeground(): boolean;
-  /** Called after SIGCONT: while we were stopped the keyboard was somebody else's, and may be still. */
+  /** Called after SIGCONT: while we were stopped the keyboard was another program's, and may be still. */
   onContinued(): void;
 }
 
@@ -160,7 +160,7 @@ class Pump<Ending extends Deno.Signal> {
     const { master, signals, turn, keySource } = this.#options;
     const { keyboard, keyboardIsTerminal, screen, screenHasReader } = this.#options.terminal;
     const poll = this.#poll;
-    // Also without POLLIN: a terminal that hangs up is to be noticed while nobody reads it. A pipe that has come to
+    // Also without POLLIN: a terminal that hangs up is to be noticed while it is not read. A pipe that has come to
     // its end says so for ever.
     const reading = turn.isOurs && keySource.listening && this.#typed.pending === 0;
     poll.watch(KEYBOARD, reading || keyboardIsTerminal ? keyboard : -1, reading ? POLLIN : 0);

@@ -29,7 +29,7 @@ export class RawMode implements Disposable {
     return mode;
   }
 
-  /** Where nobody types: never raw. */
+  /** For input that is no terminal: never raw. */
   static none(): RawMode {
     const mode = new RawMode(-1, saneTermios(), true);
     mode.#disposed = true;

@@ -332,8 +332,8 @@ function pushed([first, ...others]: KeyboardFlags): string {
 }
 
 /**
- * For a terminal that a program in raw mode has just left, of which nothing is known: what puts right most of what
- * such a program may have set, and is harmless where it had not. Nothing is erased.
+ * For a terminal that a program in raw mode has just left, when nothing is known of its state: resets most modes that such
+ * a program may have set, and is harmless where they were not set. Nothing is erased.
  */
 export const BLIND_RESET: string = [
   // Before CSI m: a terminal that does not know the marker takes this for underlining.

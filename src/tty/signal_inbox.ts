@@ -14,8 +14,8 @@ export class SignalInbox {
   #woken = false;
 
   /**
-   * The runtime starts a thread at the first listener, and aborts the program where it cannot: this is for those that
-   * cannot listen yet. Throws RefusedError.
+   * The runtime starts a thread at the first listener, and aborts the program where it cannot: this is for a
+   * program that cannot listen yet. Throws RefusedError.
    */
   static startThread(): void {
     if (SignalInbox.#hasThread) return;
@@ -97,7 +97,7 @@ export class SignalInbox {
     this.#sleeper = undefined;
   }
 
-  /** End what {@linkcode arrivalOr} waits for, if anybody waits. */
+  /** End the wait of {@linkcode arrivalOr}, if there is one. */
   wakeSleeper(): void {
     this.#sleeper?.();
   }

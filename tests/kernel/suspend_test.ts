@@ -25,7 +25,7 @@ function start(how: string): Terminal {
   return terminal;
 }
 
-describe("suspendItself", () => {
+describe("suspendingItself", () => {
   for (const how of ["raise", "stop"]) {
     requiresCompiler(`holds a program where it stops: ${how}`, () => {
       using terminal = start(how);

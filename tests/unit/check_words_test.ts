@@ -17,6 +17,15 @@ describe("checkWords", () => {
     );
   });
 
+  it("finds the names of commands in the layers below them, and nowhere else", () => {
+    const text = "Ends this reptyr.\nCannot move process 1\nwatched by Procout\nmoves a byte\n";
+    assertEquals(
+      checkWords("src/tracee/a.ts", text).map((line) => /"(.*?)"/.exec(line)?.[1]),
+      ["reptyr", "Cannot move", "Procout"],
+    );
+    assertEquals(checkWords("src/reptyr/a.ts", text), []);
+  });
+
   it("leaves words that only hold one of them", () => {
     assertEquals(checkWords("a.ts", "whomping celestial begotto forgets\n"), []);
   });

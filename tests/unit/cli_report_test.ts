@@ -2,6 +2,7 @@ import { assertEquals, assertMatch } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { report, wantsColor } from "../../src/cli/report.ts";
 import {
+  PtraceError,
   RefusedError,
   StopTimeoutError,
   SyscallError,
@@ -26,7 +27,10 @@ describe("report", () => {
       "  Do this",
       "  Or that",
     ]],
-    ["a failed system call", new SyscallError("ptrace(PTRACE_SEIZE, 4242)", EPERM), 1, [
+    ["a failed system call", new SyscallError("pidfd_open(4242)", EPERM), 1, [
+      "reptyr: pidfd_open(4242) failed: operation not permitted (EPERM)",
+    ]],
+    ["a failed request of ptrace(2)", new PtraceError("PTRACE_SEIZE", 4242, EPERM), 1, [
       "reptyr: ptrace(PTRACE_SEIZE, 4242) failed: operation not permitted (EPERM)",
     ]],
     ["a target that ended", new TraceeDiedError(4242), 1, [

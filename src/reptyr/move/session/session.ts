@@ -32,7 +32,7 @@ export interface SessionRole {
  * in the foreground; for others that is the target's own group.
  *
  * TIOCNOTTY by a session leader sends SIGHUP and SIGCONT to the foreground process group,
- * disassociate_ctty(): the caller keeps them from it, see {@linkcode muteHangup}.
+ * disassociate_ctty(): the caller keeps them from it, see {@linkcode ignoreHangupSignals}.
  *
  * An old terminal that hangs up meanwhile has been taken from the whole session by that: nothing is left to be given up.
  *

@@ -44,7 +44,7 @@ export function* setHandler(
   yield* setAction(remote, signal, new Struct(sigaction).set("sa_handler", handler).bytes);
 }
 
-/** If this program is killed, set `action` again; see `RemoteSyscalls.undoIfKilled()`. */
+/** If this program is killed, set `action` again; see `RemoteSyscalls.pushUndoFrame()`. */
 function setActionIfKilled(remote: RemoteSyscalls, signal: number, action: SignalAction): void {
   const { sigsetSize } = remote.tracee.arch;
   remote.pushUndoFrame("rt_sigaction", [signal, DATA, 0, sigsetSize], { data: action });
