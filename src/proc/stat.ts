@@ -88,13 +88,25 @@ export function parseStat(text: string): Stat {
  * and the flags of that thread alone: a zombie. What the process does is told by one that lives, and so are these here.
  */
 export function readStat(pid: number, tid?: number): Stat | undefined {
-  const text = readProcText(pid, tid, "stat");
-  if (text === undefined) return undefined;
-  const stat = parseStat(text);
+  const stat = readOwnStat(pid, tid);
+  if (stat === undefined) return undefined;
   if (tid !== undefined || !isDeadState(stat.state) || stat.numThreads <= 1) return stat;
   const living = livingThread(pid);
   const { state, flags } = (living === undefined ? undefined : readStat(pid, living)) ?? stat;
   return { ...stat, state, flags };
+}
+
+/**
+ * A thread that executes a program takes the number of the first, which is reaped then. Who opened the file before, and
+ * reads it after, sees that one: dead, in a process without threads. So does who looks at one that has just been reaped.
+ */
+function readOwnStat(pid: number, tid: number | undefined): Stat | undefined {
+  for (let looks = 1;; looks++) {
+    const text = readProcText(pid, tid, "stat");
+    if (text === undefined) return undefined;
+    const stat = parseStat(text);
+    if (stat.numThreads > 0 || looks === LOOKS) return stat;
+  }
 }
 
 /** How often to look for a thread that lives: of those that are born and end at once, a list is soon out of date. */
@@ -109,7 +121,8 @@ export function livingThread(pid: number): number | undefined {
   for (let looks = 0; looks < LOOKS; looks++) {
     if (!isEnding(pid, pid)) return pid;
     const others = (listTids(pid) ?? []).filter((tid) => tid !== pid);
-    if (others.length === 0) return undefined;
+    // One that executes a program may have taken that number since.
+    if (others.length === 0 && isEnding(pid, pid)) return undefined;
     const found = others.find((tid) => !isEnding(pid, tid));
     if (found !== undefined) return found;
   }

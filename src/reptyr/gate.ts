@@ -12,6 +12,8 @@ import { close } from "../ffi/descriptor.ts";
 import { kill, pidfdOpen, pidfdSendSignal } from "../ffi/process.ts";
 import { verbose } from "../log.ts";
 import { isMachineInit } from "../proc/init.ts";
+import { lookAgain } from "../proc/look_again.ts";
+import { hasEnded } from "../proc/second_look.ts";
 import { readStat } from "../proc/stat.ts";
 import type { AskedThreads } from "../tracee/asked_threads.ts";
 import { type SeizeOptions, Tracee } from "../tracee/tracee.ts";
@@ -122,7 +124,10 @@ export class Gate {
   }
 
   #requireAuthority(process: ProcessName): void {
-    if (this.#authorityFor(process)?.mayTrace(process) ?? true) return;
+    const authority = this.#authorityFor(process);
+    const isForbidden = (may: boolean) => !may && !hasEnded(process);
+    if (authority === undefined) return;
+    if (lookAgain(() => authority.mayTrace(process), isForbidden)) return;
     throw new RefusedError(
       `Process ${process.pid} is named by another reptyr, which may not trace it`,
     );

@@ -2,6 +2,7 @@
 import { HeldUpError, RefusedError, SyscallError, TraceeDiedError } from "../errors.ts";
 import { verbose } from "../log.ts";
 import { servesFiles } from "../proc/file_servers.ts";
+import { hasEnded } from "../proc/second_look.ts";
 import { isLive, readStat, type Stat } from "../proc/stat.ts";
 import { listTids, readChildren } from "../proc/tasks.ts";
 import { settleAll } from "./failure.ts";
@@ -217,7 +218,7 @@ export class Job implements Disposable {
         memberOf(pid, seized);
       } catch (error) {
         const ended = error instanceof TraceeDiedError || error instanceof RefusedError;
-        if (pid === this.#target || !ended || isThere(processes[index]!)) throw error;
+        if (pid === this.#target || !ended || !hasEnded(processes[index]!)) throw error;
       }
     });
   }
@@ -244,11 +245,6 @@ export class Job implements Disposable {
     const stopped = this.alone ? othersInTheWay(target, members) : members;
     return stopped.filter(({ pid }) => !this.#members.has(pid));
   }
-}
-
-function isThere({ pid, startTime }: ProcessName): boolean {
-  const stat = readStat(pid);
-  return stat !== undefined && isLive(stat) && stat.startTime === startTime;
 }
 
 /** Exact for parents that are stopped: see `readChildren()`. */

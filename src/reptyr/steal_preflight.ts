@@ -8,6 +8,7 @@ import { terminalName } from "../proc/device.ts";
 import { decodeDevice, ptsDevice, ptsIndex } from "../proc/device.ts";
 import { readFds } from "../proc/fds.ts";
 import { readable } from "../proc/gone.ts";
+import { lookAgain } from "../proc/look_again.ts";
 import { readStat, type Stat } from "../proc/stat.ts";
 import { throughThread } from "../proc/threads.ts";
 import { type DeviceFile, deviceFile, slaveOf } from "../tty/master.ts";
@@ -15,6 +16,7 @@ import {
   canSuspendSeccomp,
   explainAttachFailure,
   isAttachForbidden,
+  mayBePassing,
 } from "../tracee/attach_failure.ts";
 import { isOnTerminal } from "./old_terminal.ts";
 import { nameOf } from "./gate.ts";
@@ -44,7 +46,8 @@ export interface StealFacts {
 export function stealPreflight(pid: number): StealFacts {
   const target = look(pid);
   const wanted = wantedTerminal(target);
-  const found = search(wanted, target);
+  // A holder that executes another program is hidden for a moment.
+  const found = lookAgain(() => search(wanted, target), isHidden);
   using undo = new DisposableStack();
   undo.defer(() => found.copy !== undefined && close(found.copy));
   // Before who holds it: that may be somebody whom we may not ask.
@@ -54,6 +57,10 @@ export function stealPreflight(pid: number): StealFacts {
   refuseShowing(target, found.copy);
   undo.move();
   return { target, wanted, master: found.copy, holders: found.pids.map(nameOf) };
+}
+
+function isHidden({ copy, pids, hidden }: FoundMaster): boolean {
+  return copy === undefined && pids.length === 0 && hidden > 0;
 }
 
 function search(wanted: WantedTerminal, target: TargetFacts): FoundMaster {
@@ -73,12 +80,19 @@ function look(pid: number): TargetFacts {
 }
 
 function seen(pid: number): { target: TargetFacts | undefined; isHidden: boolean } {
-  try {
-    return { target: gather(pid), isHidden: false };
-  } catch (error) {
-    if (!(error instanceof Deno.errors.PermissionDenied)) throw error;
-    return { target: undefined, isHidden: true };
-  }
+  return lookAgain(() => {
+    try {
+      return { target: gather(pid), isHidden: false };
+    } catch (error) {
+      if (!(error instanceof Deno.errors.PermissionDenied)) throw error;
+      return { target: undefined, isHidden: true };
+    }
+  }, ({ target, isHidden }) => isHidden || target !== undefined && isUnclear(target));
+}
+
+/** Whether less is seen of it than its terminal has to be told by. */
+function isUnclear(facts: TargetFacts): boolean {
+  return facts.fds === undefined && mayBePassing(facts);
 }
 
 /** The terminal that we run on, or are used from: we would show it in itself. */
@@ -103,7 +117,10 @@ function ownFiles(): DeviceFile[] {
 
 /** Whoever holds the master will be traced for a moment: say now why that is not possible. */
 function refuseHolder(pid: number, { forbidden }: FoundMaster, target: TargetFacts): void {
-  const facts = readable(() => gather(pid));
+  const facts = lookAgain(
+    () => readable(() => gather(pid)),
+    (facts) => facts !== undefined && mayBePassing(facts) && !isReady(facts),
+  );
   if (facts === undefined || facts.tid === undefined) return;
   if (facts.isMachineInit) {
     throw new RefusedError(
@@ -122,6 +139,11 @@ function refuseHolder(pid: number, { forbidden }: FoundMaster, target: TargetFac
   }
   const refused = frozenRefusal(facts);
   if (refused !== undefined) throw refused;
+}
+
+function isReady(holder: TargetFacts): boolean {
+  return !isAttachForbidden(holder) &&
+    (holder.status.seccomp === 0 || canSuspendSeccomp(holder) || holder.sharedFilter !== undefined);
 }
 
 function throwIfFiltered(facts: TargetFacts, target: TargetFacts, again: string): void {

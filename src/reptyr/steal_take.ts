@@ -6,7 +6,8 @@ import { RefusedError, TraceeDiedError } from "../errors.ts";
 import { verbose } from "../log.ts";
 import { servesFiles } from "../proc/file_servers.ts";
 import { findMasterHolders } from "../proc/masters.ts";
-import { isLive, readStat } from "../proc/stat.ts";
+import { hasEnded } from "../proc/second_look.ts";
+import { readStat } from "../proc/stat.ts";
 import { readRuns, type Runs } from "../proc/runs.ts";
 import { explainTimeout } from "../tracee/frozen.ts";
 import { abandonOnFailure, firstOf } from "./failure.ts";
@@ -188,15 +189,11 @@ class Holders implements Disposable {
 
   /** One that ends meanwhile holds nothing any more. */
   *#stop(process: ProcessName, deadline: Deadline): Waits<void> {
-    const { pid, startTime } = process;
     try {
-      this.#members.set(pid, yield* Member.seizing(process, deadline, this.#gate));
+      this.#members.set(process.pid, yield* Member.seizing(process, deadline, this.#gate));
     } catch (error) {
-      const stat = readStat(pid);
-      const ended = stat === undefined || !isLive(stat) || stat.startTime !== startTime;
-      if (!(error instanceof TraceeDiedError || error instanceof RefusedError) || !ended) {
-        throw error;
-      }
+      const mayBeEnded = error instanceof TraceeDiedError || error instanceof RefusedError;
+      if (!mayBeEnded || !hasEnded(process)) throw error;
     }
   }
 

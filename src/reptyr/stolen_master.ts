@@ -6,6 +6,7 @@ import { ERRNO } from "../ffi/errno.ts";
 import { kcmp, pidfdGetfd, pidfdOpen, pidfdOpenThread } from "../ffi/process.ts";
 import { orThrow } from "../ffi/raw.ts";
 import { findMasterHolders, type MasterHolder } from "../proc/masters.ts";
+import { lookAgain } from "../proc/look_again.ts";
 import { sessionOn, slaveOf } from "../tty/master.ts";
 import { isMasterOf, type MasterFacts, type WantedTerminal } from "./stolen_terminal.ts";
 
@@ -56,7 +57,7 @@ function fetch(holder: MasterHolder, wanted: WantedTerminal): number | "other" |
   if (pidfd < 0) return "other"; // it has ended
   try {
     for (const fd of holder.fds) {
-      const copy = pidfdGetfd(pidfd, fd);
+      const copy = lookAgain(() => pidfdGetfd(pidfd, fd), (copy) => copy === -ERRNO.EPERM);
       if (copy === -ERRNO.EPERM) return "forbidden";
       if (copy === -ERRNO.ENOSYS) throw tooOld();
       if (copy === -ERRNO.EBADF || copy === -ERRNO.ESRCH) continue; // closed, or ended, meanwhile
