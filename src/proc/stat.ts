@@ -88,13 +88,26 @@ export function parseStat(text: string): Stat {
  * and the flags of that thread then: a zombie. So state and flags are taken from a thread that lives.
  */
 export function readStat(pid: number, tid?: number): Stat | undefined {
-  const text = readProcText(pid, tid, "stat");
-  if (text === undefined) return undefined;
-  const stat = parseStat(text);
+  const stat = readOwnStat(pid, tid);
+  if (stat === undefined) return undefined;
   if (tid !== undefined || !isDeadState(stat.state) || stat.numThreads <= 1) return stat;
   const living = livingThread(pid);
   const { state, flags } = (living === undefined ? undefined : readStat(pid, living)) ?? stat;
   return { ...stat, state, flags };
+}
+
+/**
+ * A thread that executes a program takes the number of the first thread, which is reaped then. A reader that opened the file
+ * before, and reads it after, sees that first thread: dead, in a process without threads. So does a reader of a thread that
+ * has just been reaped.
+ */
+function readOwnStat(pid: number, tid: number | undefined): Stat | undefined {
+  for (let looks = 1;; looks++) {
+    const text = readProcText(pid, tid, "stat");
+    if (text === undefined) return undefined;
+    const stat = parseStat(text);
+    if (stat.numThreads > 0 || looks === LOOKS) return stat;
+  }
 }
 
 /** How often to look for a thread that lives: a list of threads that end soon after clone(2) is soon out of date. */
@@ -109,7 +122,8 @@ export function livingThread(pid: number): number | undefined {
   for (let looks = 0; looks < LOOKS; looks++) {
     if (!isEnding(pid, pid)) return pid;
     const others = (listTids(pid) ?? []).filter((tid) => tid !== pid);
-    if (others.length === 0) return undefined;
+    // One that executes a program may have taken that number since.
+    if (others.length === 0 && isEnding(pid, pid)) return undefined;
     const found = others.find((tid) => !isEnding(pid, tid));
     if (found !== undefined) return found;
   }

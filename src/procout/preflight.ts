@@ -3,10 +3,9 @@ import { unsupportedProgram } from "../arch/mod.ts";
 import { RefusedError } from "../errors.ts";
 import { readWordBytes } from "../proc/auxv.ts";
 import { readCommand } from "../proc/command.ts";
-import { readable } from "../proc/gone.ts";
 import { shorten } from "../proc/printable.ts";
+import { lookAgain } from "../proc/look_again.ts";
 import { isDeadState, isKernelThread, readStat } from "../proc/stat.ts";
-import { readStatus } from "../proc/status.ts";
 import { listTids } from "../proc/tasks.ts";
 import { throughThread } from "../proc/threads.ts";
 import {
@@ -20,6 +19,7 @@ import {
   explainAttachFailure,
   frozen,
   isAttachForbidden,
+  mayBePassing,
 } from "../tracee/attach_failure.ts";
 
 /**
@@ -49,7 +49,15 @@ interface Inspection {
   readonly needsPtrace?: boolean;
 }
 
+/** A reason to refuse it is one only if it is found again and again. */
 function inspect(pid: number): Inspection {
+  return lookAgain(
+    () => inspectOnce(pid),
+    ({ refused, facts }) => refused !== undefined && (facts === undefined || mayBePassing(facts)),
+  );
+}
+
+function inspectOnce(pid: number): Inspection {
   try {
     return inspectVisible(pid);
   } catch (error) {
@@ -107,11 +115,6 @@ function inspectThrough(pid: number, tid: number | undefined): Inspection {
   const { frozenBy, self } = facts;
   if (frozenBy === undefined) return { facts };
   return { refused: frozen(facts, frozenBy, self.status.uids[1]), facts, needsPtrace: true };
-}
-
-/** Whether this program traces thread `tid` already: a new thread of a traced one is from its first moment. */
-export function isTracedByUs(tid: number): boolean {
-  return readable(() => readStatus(tid))?.tracerPid === Deno.pid;
 }
 
 function noSuchProcess(pid: number): RefusedError {

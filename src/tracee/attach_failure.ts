@@ -98,6 +98,14 @@ export function isAttachUnlikely(facts: AttachFacts): boolean {
   return yama(facts) !== undefined && inSameNamespace(facts);
 }
 
+/**
+ * Whether it is worth a second look when something forbids to trace it. Not for another user's: whatever else ends, or is
+ * another after execve(2), for a moment, ids are not.
+ */
+export function mayBePassing(facts: AttachFacts): boolean {
+  return facts.tid !== undefined && (hasCapSysPtrace(facts) || isOwnUser(facts));
+}
+
 /** Whether PTRACE_O_SUSPEND_SECCOMP is allowed: a capability, and no filter on the tracer; ptrace(2). */
 export function canSuspendSeccomp({ self }: AttachFacts): boolean {
   return (self.status.capEffective >> CAP_SYS_ADMIN & 1n) === 1n && self.status.seccomp === 0;

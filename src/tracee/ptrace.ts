@@ -38,9 +38,7 @@ import { describeErrno, ERRNO } from "../ffi/errno.ts";
 import { enterKernelInARow } from "../ffi/kernel_entry.ts";
 import { libc } from "../ffi/libc.ts";
 import { addressOf } from "../ffi/memory.ts";
-import { usleep } from "../ffi/process.ts";
 import { raw } from "../ffi/raw.ts";
-import { isDeadState, readStat } from "../proc/stat.ts";
 import {
   iovec,
   ptracePeeksiginfoArgs,
@@ -51,6 +49,7 @@ import {
 } from "../ffi/structs.ts";
 import { OWN_NUMBERS } from "../ffi/syscall_numbers.ts";
 import { Struct } from "../struct.ts";
+import { isDying } from "./dying.ts";
 
 const REQUEST_NAMES: Readonly<Record<number, string>> = {
   [PTRACE_CONT]: "PTRACE_CONT",
@@ -69,24 +68,12 @@ const REQUEST_NAMES: Readonly<Record<number, string>> = {
   [PTRACE_SYSCALL]: "PTRACE_SYSCALL",
 };
 
-/** How long a thread that SIGKILL has reached may take to show it. */
-const DYING_TRIES = 1000;
-const DYING_PAUSE_US = 1000;
-
-/**
- * ESRCH means that the thread is gone, or that it runs where it should be stopped. The latter is a defect of ours. It must
- * not be taken for the former, or the thread would be left with our registers.
- */
-function isDying(tid: number): boolean {
-  for (let tries = 0; tries < DYING_TRIES; tries++) {
-    if (isDeadState(readStat(tid, tid)?.state ?? "X")) return true;
-    usleep(DYING_PAUSE_US);
-  }
-  return false;
-}
+/** These need no stop: for them ESRCH means that the thread is gone, or that another has its number now. */
+const NEED_NO_STOP: readonly number[] = [PTRACE_SEIZE, PTRACE_INTERRUPT];
 
 function orDied(value: number, request: number, tid: number): number {
-  if (value === -ERRNO.ESRCH && isDying(tid)) throw new TraceeDiedError(tid);
+  const isGone = value === -ERRNO.ESRCH && (NEED_NO_STOP.includes(request) || isDying(tid));
+  if (isGone) throw new TraceeDiedError(tid);
   if (value < 0) {
     throw new PtraceError(REQUEST_NAMES[request] ?? `${request}`, tid, describeErrno(-value));
   }

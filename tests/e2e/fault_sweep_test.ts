@@ -2,10 +2,11 @@
  * Calls of a move that fail, or that reptyr is killed at, all along the way: a sample of scripts/fault_sweep.ts, which goes
  * through all of them.
  */
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { afterEach, describe } from "@std/testing/bdd";
 import { assertNoneLeft } from "../support/e2e_target.ts";
 import { DESPITE_INSISTING, type Fault, FOR_GOOD } from "../support/fault_injection.ts";
+import { Moments } from "../support/fault_moments.ts";
 import { failing, killed, type SubjectName } from "../support/fault_trial.ts";
 import { isX86_64, requires, requiresThat } from "../support/programs.ts";
 
@@ -34,28 +35,56 @@ describe("a call of a move that fails", () => {
 
   onX86_64("is tried again, or told while all is as before: ptrace(2)", () => {
     // While other threads are still about to stop; with a shell that has been shown a stop.
-    const sample = faults("own", "ptrace", "EIO", FOR_GOOD, [8, 60]);
+    const leader = Moments.of("leader");
+    const asking = leader.request(/PTRACE_SEIZE/, 1);
+    const sample = faults("own", "ptrace", "EIO", FOR_GOOD, [asking, leader.injected("dup3")]);
     assertEquals(outcomes("leader", sample), ["refused", "moved"]);
-    const forGood = faults("own", "ptrace", "EIO", DESPITE_INSISTING, [9, 56, 80]);
+    const job = Moments.of("job");
+    const stopped = [
+      job.request(/PTRACE_SETREGSET/),
+      job.injected("dup3"),
+      job.injected("setpgid"),
+    ];
+    const forGood = faults("own", "ptrace", "EIO", DESPITE_INSISTING, stopped);
     assertEquals(outcomes("job", forGood), ["refused", "refused", "refused"]);
-    assertEquals(outcomes("family", faults("own", "ptrace", "EIO", DESPITE_INSISTING, [150])), [
+    const swapping = [Moments.of("family").injected("dup3", 4)];
+    assertEquals(outcomes("family", faults("own", "ptrace", "EIO", DESPITE_INSISTING, swapping)), [
       "refused",
     ]);
     // After the first interest of an epoll instance has been put back; the move is done in the last one.
-    const late = faults("own", "ptrace", "EIO", DESPITE_INSISTING, [52, 62]);
+    const steal = Moments.of("steal");
+    const ends = [steal.injected("epoll_ctl", -1) + 5, steal.request(/PTRACE_CONT/, -1)];
+    const late = faults("own", "ptrace", "EIO", DESPITE_INSISTING, ends);
     assertEquals(outcomes("steal", late), ["refused", "moved"]);
   });
 
   onX86_64("is made in another way: process_vm_readv(2), process_vm_writev(2)", () => {
-    const readings = faults("own", "process_vm_readv", "EIO", FOR_GOOD, [9, 10]);
+    const job = Moments.of("job");
+    const two = (numbers: readonly number[]) => [numbers.at(0)!, numbers.at(-1)!];
+    const readings = faults(
+      "own",
+      "process_vm_readv",
+      "EIO",
+      FOR_GOOD,
+      two(job.onLoan("process_vm_readv")),
+    );
     assertEquals(outcomes("job", readings), ["moved", "moved"]);
-    const writings = faults("own", "process_vm_writev", "EIO", FOR_GOOD, [5, 9]);
+    const writings = faults(
+      "own",
+      "process_vm_writev",
+      "EIO",
+      FOR_GOOD,
+      two(job.onLoan("process_vm_writev")),
+    );
     assertEquals(outcomes("job", writings), ["moved", "moved"]);
   });
 
   onX86_64("is no reason to let a finished move go: ioctl(2)", () => {
-    const sizes = faults("own", "ioctl", "EIO", FOR_GOOD, [35, 36, 37, 38]);
-    assertEquals(outcomes("job", sizes), ["moved", "moved", "moved", "moved"]);
+    // How many come before differs by a few with how long the stops were waited for. One refused would be as before.
+    const [end] = Moments.of("job").afterwards("ioctl");
+    const numbers = [-4, -2, -1, 0, 1].map((more) => end! + more);
+    const found = outcomes("job", faults("own", "ioctl", "EIO", FOR_GOOD, numbers));
+    assert(found.includes("moved"), found.join());
   });
 
   onX86_64("is one in a target's name, and all is as before: dup3, setsid, epoll_ctl", () => {
@@ -95,13 +124,22 @@ describe("reptyr is killed while it moves", () => {
   afterEach(assertNoneLeft);
 
   /** Not more than a few: the exhaustive sweep takes many minutes. */
-  const MOMENTS: readonly (readonly [SubjectName, readonly number[]])[] = [
-    ["family", [40, 110, 146, 164, 190]],
-    ["steal", [30, 50, 56]],
-    ["leader", [92, 128]],
+  const MOMENTS: readonly (readonly [SubjectName, (moments: Moments) => readonly number[]])[] = [
+    [
+      "family",
+      (moments) =>
+        Moments.spread(moments.request(/PTRACE_SETREGSET/), moments.injected("setsid"), 5),
+    ],
+    [
+      "steal",
+      (moments) =>
+        Moments.spread(moments.injected("epoll_ctl"), moments.injected("epoll_ctl", -1) + 8, 3),
+    ],
+    ["leader", (moments) => [moments.injected("dup3", -1), moments.injected("ioctl", -1) + 2]],
   ];
-  for (const [subject, numbers] of MOMENTS) {
+  for (const [subject, find] of MOMENTS) {
     onX86_64(`all become what they were: ${subject}`, () => {
+      const numbers = find(Moments.of(subject));
       for (const fault of faults("own", "ptrace", "SIGKILL", 1, numbers)) {
         assertEquals(killed(subject, fault).outcome, "as before", `${fault.first}`);
       }

@@ -1,13 +1,14 @@
 /** Becoming the tracer of every thread of every process that is to be watched. */
+import { isOtherFirst, seizeLiving, type Seizure } from "../../tracee/seize_living.ts";
 import { SyscallError, TraceeDiedError } from "../../errors.ts";
 import { ERRNO } from "../../ffi/errno.ts";
+import { readStat } from "../../proc/stat.ts";
 import { listTids, readChildren } from "../../proc/tasks.ts";
 import { awaitBlockedCalls, awaitBlockedCallsOf } from "../../tracee/blocked_calls.ts";
-import { interrupt, seize } from "../../tracee/ptrace.ts";
+import { interrupt } from "../../tracee/ptrace.ts";
 import { TRACE_SESSION } from "../../tracee/trace_session.ts";
-import { hasExited } from "../../tracee/wait.ts";
 import type { WatchRequest } from "../engine.ts";
-import { attachFailure, isTracedByUs } from "../preflight.ts";
+import { attachFailure } from "../preflight.ts";
 import type { Stops } from "./stops.ts";
 
 /**
@@ -24,22 +25,27 @@ export function attachAll(
   const seen = new Set<number>();
   const asked = new Set(request.pids);
   const pids = new Set(known);
+  const refused = new Set<number>();
   awaitBlockedCalls(known);
   for (let found = true, passes = 0; found; passes++) {
     found = false;
     for (const pid of pids) {
       const tids = listTids(pid) ?? [];
-      const fresh = tids.filter((tid) => !seen.has(tid));
       const isExcluded = request.excludedPids?.has(pid) === true;
+      const isKnown = seen.has(pid) && !isExcluded && !refused.has(pid);
+      if (isKnown && isOtherFirst(pid)) seen.delete(pid);
+      const fresh = tids.filter((tid) => !seen.has(tid));
       if (!isExcluded && (passes > 0 || !asked.has(pid))) awaitBlockedCallsOf(pid, fresh);
       for (const tid of fresh) {
         seen.add(tid);
         found = true;
         if (isExcluded) continue;
-        if (seizeThread(pid, tid, options, asked.has(pid))) {
-          stops.add(pid, tid).interrupted = true;
-          askToStop(pid, tid);
-        }
+        const seizure = trySeize(pid, tid, options, asked.has(pid));
+        if (seizure === "refused") refused.add(pid);
+        if (seizure !== "seized") continue;
+        const now = isThere(pid, tid) ? tid : pid;
+        stops.add(pid, now).interrupted = true;
+        askToStop(pid, now);
       }
       if (request.follow) {
         for (const child of tids.flatMap((tid) => readChildren(pid, tid))) {
@@ -50,23 +56,30 @@ export function attachAll(
   }
 }
 
-/** Whether it is ours now. A descendant that nobody asked for by its number may be kept from us. */
-export function seizeThread(
+/** Whether it is ours now. Throws RefusedError when the kernel keeps it from us. */
+export function seizeThread(pid: number, tid: number, options: number): boolean {
+  return trySeize(pid, tid, options, true) === "seized";
+}
+
+/** A descendant that nobody asked for by its number may be kept from us. */
+function trySeize(
   pid: number,
   tid: number,
   options: number,
-  mustSucceed = true,
-): boolean {
+  mustSucceed: boolean,
+): Seizure | "refused" {
   try {
-    seize(tid, options);
-    return true;
+    return seizeLiving(pid, tid, options);
   } catch (error) {
-    if (error instanceof TraceeDiedError) return false;
-    if (!(error instanceof SyscallError)) throw error;
-    const isEperm = error.errno === ERRNO.EPERM;
-    if (isEperm && (hasExited(pid, tid) || isTracedByUs(tid) || !mustSucceed)) return false;
-    throw isEperm ? attachFailure(pid) : error;
+    if (!(error instanceof SyscallError) || error.errno !== ERRNO.EPERM) throw error;
+    if (!mustSucceed) return "refused";
+    throw attachFailure(pid);
   }
+}
+
+/** PTRACE_SEIZE waits for an execve(2) to end: the thread that made it has the number of the first since. */
+function isThere(pid: number, tid: number): boolean {
+  return tid === pid || readStat(pid, tid) !== undefined;
 }
 
 function askToStop(pid: number, tid: number): void {

@@ -6,6 +6,8 @@
  * Who is admitted is decided elsewhere: jobMembers() for a job, the holders of a master for -T, a record for a job that
  * another reptyr served.
  */
+import { lookAgain } from "../../proc/look_again.ts";
+import { hasEnded } from "../../proc/second_look.ts";
 import { RefusedError, TraceeDiedError } from "../../errors.ts";
 import { SIGCONT, SIGKILL } from "../../ffi/constants.ts";
 import { close } from "../../ffi/descriptor.ts";
@@ -121,7 +123,10 @@ export class Gate {
   }
 
   #requireAuthority(process: ProcessIdentity): void {
-    if (this.#authorityFor(process)?.mayTrace(process) ?? true) return;
+    const authority = this.#authorityFor(process);
+    const isForbidden = (may: boolean) => !may && !hasEnded(process);
+    if (authority === undefined) return;
+    if (lookAgain(() => authority.mayTrace(process), isForbidden)) return;
     throw new RefusedError(
       `Process ${process.pid} is named by another reptyr, which may not trace it`,
     );

@@ -1,4 +1,5 @@
 /** Finding the master of a terminal, and all who hold it. They are neither stopped nor changed here. */
+import { lookAgain } from "../../proc/look_again.ts";
 import { RefusedError } from "../../errors.ts";
 import { KCMP_FILE } from "../../ffi/constants.ts";
 import { close } from "../../ffi/descriptor.ts";
@@ -56,7 +57,7 @@ function fetch(holder: MasterHolder, wanted: WantedTerminal): number | "other" |
   if (pidfd < 0) return "other"; // it has ended
   try {
     for (const fd of holder.fds) {
-      const copy = pidfdGetfd(pidfd, fd);
+      const copy = lookAgain(() => pidfdGetfd(pidfd, fd), (copy) => copy === -ERRNO.EPERM);
       if (copy === -ERRNO.EPERM) return "forbidden";
       if (copy === -ERRNO.ENOSYS) throw tooOld();
       if (copy === -ERRNO.EBADF || copy === -ERRNO.ESRCH) continue; // closed, or ended, meanwhile

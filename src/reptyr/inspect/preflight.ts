@@ -2,6 +2,8 @@
  * Looks at the target before anything is done to it: what the move has to know, or why it cannot be moved.
  * Only files in /proc are read; the target is neither stopped nor otherwise disturbed.
  */
+import { lookAgain } from "../../proc/look_again.ts";
+import { hasEnded } from "../../proc/second_look.ts";
 
 import type { RefusedError } from "../../errors.ts";
 import { readWordBytes } from "../../proc/auxv.ts";
@@ -17,6 +19,7 @@ import { throughThread } from "../../proc/threads.ts";
 import {
   type AttachFacts,
   explainAttachFailure,
+  mayBePassing,
   type SelfFacts,
 } from "../../tracee/attach_failure.ts";
 import {
@@ -112,19 +115,33 @@ export function preflight(
   };
 }
 
+interface Inspection {
+  readonly target: TargetFacts | undefined;
+  readonly members: readonly JobMember[];
+  readonly refused: RefusedError | undefined;
+}
+
 /**
  * What is known of process `pid`, undefined when there is none; the others that are stopped with it; and why it cannot be
- * moved, if it cannot: one of those others may be the reason.
+ * moved, if it cannot: one of those others may be the reason. It is a reason only if it is found again and again.
  */
 export function inspect(
   pid: number,
   around: Surroundings,
-  { forceStdio, alone }: MoveMode = { forceStdio: false, alone: false },
-): {
-  readonly target: TargetFacts | undefined;
-  readonly members: readonly JobMember[];
-  readonly refused: RefusedError | undefined;
-} {
+  mode: MoveMode = { forceStdio: false, alone: false },
+): Inspection {
+  return lookAgain(
+    () => inspectOnce(pid, around, mode),
+    ({ target, refused }) =>
+      refused !== undefined && (target === undefined || mayBePassing(target)),
+  );
+}
+
+function inspectOnce(
+  pid: number,
+  around: Surroundings,
+  { forceStdio, alone }: MoveMode,
+): Inspection {
   try {
     const target = gather(pid, around);
     const why = refusal({ pid, target, needsNoTerminal: forceStdio });
@@ -143,11 +160,18 @@ export function inspect(
 function refusedMember(
   members: readonly ProcessIdentity[],
   target: number,
-  { attachFacts }: Surroundings,
+  around: Surroundings,
 ): RefusedError | undefined {
-  for (const { pid } of members) {
-    const member = attachFacts(pid);
-    const refused = member && memberRefusal({ ...member, again: `reptyr ${target}` });
+  for (const member of members) {
+    const again = `reptyr ${target}`;
+    const known = around.attachFacts(member.pid);
+    if (known === undefined || memberRefusal({ ...known, again }) === undefined) continue;
+    const refused = lookAgain(() => {
+      const now = readable(() => readAttachFactsOf(member.pid, around));
+      return now?.tid === undefined || hasEnded(member)
+        ? undefined
+        : memberRefusal({ ...now, again });
+    }, (found) => found !== undefined && mayBePassing(known));
     if (refused !== undefined) return refused;
   }
   return undefined;
@@ -155,11 +179,18 @@ function refusedMember(
 
 /** The error to throw after PTRACE_SEIZE failed with EPERM. Reads everything anew. */
 export function attachFailure(pid: number): Error {
+  const around = readSurroundings();
   // A target that ended meanwhile, or that the checks before would now refuse, is best explained by them; but to be frozen
   // is no reason for it.
-  const found = gather(pid);
-  const target = found && { ...found, frozenBy: undefined };
-  return refusal({ pid, target, needsNoTerminal: true }) ?? explainAttachFailure(target!);
+  const explain = () => {
+    const found = gather(pid, around);
+    const target = found && { ...found, frozenBy: undefined };
+    return { target, refused: refusal({ pid, target, needsNoTerminal: true }) };
+  };
+  const isRefusal = ({ target, refused }: ReturnType<typeof explain>) =>
+    refused !== undefined && target !== undefined && mayBePassing(target);
+  const { target, refused } = lookAgain(explain, isRefusal);
+  return refused ?? explainAttachFailure(target!);
 }
 
 /** What is the same for every target, for one who looks at many. */

@@ -1,4 +1,6 @@
 /** What other reptyrs say of jobs that they serve, as far as they may be believed. */
+import { lookAgain } from "../../proc/look_again.ts";
+import { hasEnded } from "../../proc/second_look.ts";
 import { verbose } from "../../log.ts";
 import { readable } from "../../proc/gone.ts";
 import { type Memfd, readMemfd } from "../../proc/memfd.ts";
@@ -66,7 +68,9 @@ function recordOf(holder: RecordHolder, scan: Scan): KnownRecord | undefined {
   scan.note(file);
   if (!speaksForItself(holder.credentials, file)) return undefined;
   const record = parseRecord(new TextDecoder().decode(file.bytes));
-  if (record === undefined || !holder.mayTrace(record.target)) return undefined;
+  if (record === undefined) return undefined;
+  const isForbidden = (may: boolean) => !may && !hasEnded(record.target);
+  if (!lookAgain(() => holder.mayTrace(record.target), isForbidden)) return undefined;
   const { groups, members, shields } = record;
   return {
     ...record,

@@ -2,6 +2,8 @@
  * Looks for the terminal that `reptyr -T PID` is to take: whose it is, and what speaks against taking it. Nobody is
  * stopped or changed.
  */
+import { lookAgain } from "../../proc/look_again.ts";
+import { mayBePassing } from "../../tracee/attach_failure.ts";
 import { RefusedError } from "../../errors.ts";
 import { close } from "../../ffi/descriptor.ts";
 import { terminalName } from "../../proc/device.ts";
@@ -43,7 +45,8 @@ export interface StealFacts {
 export function stealPreflight(pid: number): StealFacts {
   const target = look(pid);
   const wanted = wantedTerminal(target);
-  const found = search(wanted, target);
+  // A holder that executes another program is hidden for a moment.
+  const found = lookAgain(() => search(wanted, target), isHidden);
   using undo = new DisposableStack();
   undo.defer(() => found.copy !== undefined && close(found.copy));
   // Before the holders are looked at: a holder may be a process that we may not ask about.
@@ -53,6 +56,10 @@ export function stealPreflight(pid: number): StealFacts {
   refuseShowing(target, found.copy);
   undo.move();
   return { target, wanted, master: found.copy, holders: found.pids.map(identityOf) };
+}
+
+function isHidden({ copy, pids, hidden }: FoundMaster): boolean {
+  return copy === undefined && pids.length === 0 && hidden > 0;
 }
 
 function search(wanted: WantedTerminal, target: TargetFacts): FoundMaster {
@@ -72,12 +79,19 @@ function look(pid: number): TargetFacts {
 }
 
 function seen(pid: number): { target: TargetFacts | undefined; isHidden: boolean } {
-  try {
-    return { target: gather(pid), isHidden: false };
-  } catch (error) {
-    if (!(error instanceof Deno.errors.PermissionDenied)) throw error;
-    return { target: undefined, isHidden: true };
-  }
+  return lookAgain(() => {
+    try {
+      return { target: gather(pid), isHidden: false };
+    } catch (error) {
+      if (!(error instanceof Deno.errors.PermissionDenied)) throw error;
+      return { target: undefined, isHidden: true };
+    }
+  }, ({ target, isHidden }) => isHidden || target !== undefined && isUnclear(target));
+}
+
+/** Whether less is seen of it than its terminal has to be told by. */
+function isUnclear(facts: TargetFacts): boolean {
+  return facts.fds === undefined && mayBePassing(facts);
 }
 
 /** The terminal that we run on, or are used from: we would show it in itself. */
@@ -102,7 +116,10 @@ function ownFiles(): DeviceFile[] {
 
 /** Each holder of the master will be traced for a moment: say now why that is not possible. */
 function refuseHolder(pid: number, { forbidden }: FoundMaster, target: TargetFacts): void {
-  const facts = readable(() => gather(pid));
+  const facts = lookAgain(
+    () => readable(() => gather(pid)),
+    (facts) => facts !== undefined && mayBePassing(facts) && !isReady(facts),
+  );
   if (facts === undefined || facts.tid === undefined) return;
   if (facts.isMachineInit) {
     throw new RefusedError(
@@ -121,6 +138,11 @@ function refuseHolder(pid: number, { forbidden }: FoundMaster, target: TargetFac
   }
   const refused = frozenRefusal(facts);
   if (refused !== undefined) throw refused;
+}
+
+function isReady(holder: TargetFacts): boolean {
+  return !isAttachForbidden(holder) &&
+    (holder.status.seccomp === 0 || canSuspendSeccomp(holder) || holder.sharedFilter !== undefined);
 }
 
 function throwIfFiltered(facts: TargetFacts, target: TargetFacts, again: string): void {

@@ -2,6 +2,7 @@
  * Taking a pty's master away from all who hold it, in one synchronous piece: stop them, put another master under
  * their descriptors, let them go.
  */
+import { hasEnded } from "../../proc/second_look.ts";
 import { closeReceivedFds, keepOldFds, receiveFds, swapBack } from "../move/job/member_fds.ts";
 import { seizingMember } from "../move/job/seize_members.ts";
 import { type OurFd, type RemoteFd } from "../../brands.ts";
@@ -26,7 +27,7 @@ import { runToCompletion } from "../../tracee/steps.ts";
 import { tooMany, untilInterruptible } from "../../tracee/stop_threads.ts";
 import { Deadline, waitOut, type Waits } from "../../tracee/wait.ts";
 import { swapDescriptors } from "../move/descriptors/replace_fds.ts";
-import { identityOf, isAlive, type ProcessIdentity } from "../../proc/process_identity.ts";
+import { identityOf, type ProcessIdentity } from "../../proc/process_identity.ts";
 
 /** Who was made to give up what. */
 export interface ReplacedFds {
@@ -194,11 +195,8 @@ class Holders implements Disposable {
     try {
       this.#members.set(process.pid, yield* seizingMember(process, deadline, this.#gate));
     } catch (error) {
-      if (
-        !(error instanceof TraceeDiedError || error instanceof RefusedError) || isAlive(process)
-      ) {
-        throw error;
-      }
+      const mayBeEnded = error instanceof TraceeDiedError || error instanceof RefusedError;
+      if (!mayBeEnded || !hasEnded(process)) throw error;
     }
   }
 

@@ -1,4 +1,5 @@
 /** Stopping a whole job: the target, the others that move with it, and the children they just got. */
+import { hasEnded } from "../../../proc/second_look.ts";
 import { lookEarly } from "./seize_members.ts";
 import { restoreCommitted } from "./failure.ts";
 import { newbornOf } from "./newborn.ts";
@@ -15,7 +16,7 @@ import { tooMany, untilInterruptible } from "../../../tracee/stop_threads.ts";
 import { Deadline, type Waits } from "../../../tracee/wait.ts";
 import { Member } from "./member.ts";
 import { memberOf } from "./seized.ts";
-import { isAlive, type ProcessIdentity } from "../../../proc/process_identity.ts";
+import { type ProcessIdentity } from "../../../proc/process_identity.ts";
 
 export interface JobOptions {
   readonly target: ProcessIdentity;
@@ -195,7 +196,7 @@ export class Job implements Disposable {
         memberOf(pid, seized);
       } catch (error) {
         const ended = error instanceof TraceeDiedError || error instanceof RefusedError;
-        if (pid === this.#target || !ended || isAlive(processes[index]!)) throw error;
+        if (pid === this.#target || !ended || !hasEnded(processes[index]!)) throw error;
       }
     });
   }
