@@ -1,8 +1,6 @@
 /** `reptyr PID`: moves a process with its job to the user's terminal, and serves them there until they end. */
-import { reserveThreads } from "../ffi/threads.ts";
 import { verbose } from "../log.ts";
 import { Pty } from "../tty/pty.ts";
-import { PUMP_THREADS } from "../tty/pump.ts";
 import { UserTerminal } from "../tty/user_terminal.ts";
 import { FrontEnd } from "./frontend/front_end.ts";
 import { OwnSignals } from "./frontend/own_signals.ts";
@@ -10,9 +8,9 @@ import { Patience } from "./frontend/patience.ts";
 import type { MoveOptions } from "./inspect/move_options.ts";
 import { InspectedTarget } from "./inspect/inspected_target.ts";
 import { moveJob } from "./move/move_job.ts";
+import { requireAnswers } from "./move/served_stdio.ts";
 import { releaseHeld } from "./serve/hold.ts";
 import { JobService } from "./serve/job_service.ts";
-import { requireAnswers } from "./move/served_stdio.ts";
 
 /**
  * Move process `pid` to the terminal of standard input and output, or to one that reads and writes them where they are
@@ -28,7 +26,6 @@ export async function move(options: MoveOptions): Promise<number> {
   // Before the first stop: from here on a signal waits until the target is whole, and ^C is a key. It stays so to the end
   // of the program: a second SIGHUP of a closing terminal would end it before its exit status is out.
   const signals = new OwnSignals();
-  reserveThreads(PUMP_THREADS);
   using front = new FrontEnd(new UserTerminal(), signals.inbox);
   const patience = new Patience(front, signals);
 

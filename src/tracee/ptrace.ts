@@ -25,28 +25,19 @@ import {
   PTRACE_GETSIGMASK,
   PTRACE_INTERRUPT,
   PTRACE_PEEKSIGINFO,
-  PTRACE_PEEKSIGINFO_SHARED,
   PTRACE_SECCOMP_GET_FILTER,
   PTRACE_SEIZE,
   PTRACE_SETOPTIONS,
   PTRACE_SETREGSET,
   PTRACE_SETSIGMASK,
   PTRACE_SYSCALL,
-  SI_USER,
 } from "../ffi/constants.ts";
 import { describeErrno, ERRNO } from "../ffi/errno.ts";
 import { enterKernelInARow } from "../ffi/kernel_entry.ts";
 import { libc } from "../ffi/libc.ts";
 import { addressOf } from "../ffi/memory.ts";
 import { raw } from "../ffi/raw.ts";
-import {
-  iovec,
-  ptracePeeksiginfoArgs,
-  ptraceRseqConfiguration,
-  ptraceSyscallInfo,
-  siginfo,
-  sockFilter,
-} from "../ffi/structs.ts";
+import { iovec, ptraceRseqConfiguration, ptraceSyscallInfo, sockFilter } from "../ffi/structs.ts";
 import { OWN_NUMBERS } from "../ffi/syscall_numbers.ts";
 import { Struct } from "../struct.ts";
 import { isDying } from "./dying.ts";
@@ -88,7 +79,7 @@ function request(op: number, tid: number, addr = 0, data = 0): number {
   );
 }
 
-function requestBuffer(
+export function requestBuffer(
   op: number,
   tid: number,
   addr: number,
@@ -293,26 +284,4 @@ export function getRseqAddress(tid: number): bigint | undefined {
   );
   const address = configuration.get("rseq_abi_pointer");
   return answer < 0 || address === 0n ? undefined : address;
-}
-
-/** So many pending signals are looked at. */
-const MOST_PENDING = 64;
-const PEEK_ALL = new Struct(ptracePeeksiginfoArgs)
-  .set("flags", PTRACE_PEEKSIGINFO_SHARED)
-  .set("nr", MOST_PENDING);
-
-/**
- * Who has sent `signal`, where it is pending in the process as a whole, and was sent by kill(2): PIDs as that process
- * numbers others, 0 for one that it cannot see.
- */
-export function peekSenders(tid: number, signal: number): number[] {
-  const bytes = new Uint8Array(siginfo.size * MOST_PENDING);
-  const address = Number(addressOf(PEEK_ALL.bytes));
-  const count = requestBuffer(PTRACE_PEEKSIGINFO, tid, address, bytes);
-  return Array.from(
-    { length: count },
-    (_, index) =>
-      new Struct(siginfo, bytes.slice(index * siginfo.size, (index + 1) * siginfo.size)),
-  ).filter((info) => info.get("si_signo") === signal && info.get("si_code") === SI_USER)
-    .map((info) => info.get("si_pid"));
 }

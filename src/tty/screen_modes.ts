@@ -2,6 +2,8 @@
  * What the bytes that go to a terminal have set there and not taken back: ECMA-48, xterm's control sequences,
  * ctlseqs(7). Pure: bytes in, sequences out.
  */
+import { ALL_FLAGS, HIGHEST_STACK, type KeyboardFlags, popped, pushed } from "./keyboard_flags.ts";
+import { ALTERNATE_SCREENS, PRIVATE_MODES, privateMode } from "./private_modes.ts";
 
 import { rendered, type Rendition } from "./rendition.ts";
 
@@ -24,50 +26,6 @@ function nextEscape(bytes: Uint8Array, from: number): number {
   }
   return near === bytes.length ? -1 : bytes.indexOf(ESC, near);
 }
-
-/** DEC private modes, `CSI ? N h` and `CSI ? N l`: the state that a shell's prompt expects. */
-const PRIVATE_MODES: ReadonlyMap<number, boolean> = new Map([
-  [1, false], // DECCKM, cursor keys as ESC O A
-  [5, false], // DECSCNM, reverse video
-  [7, true], // DECAWM, automatic wrap
-  [9, false], // mouse: presses
-  [25, true], // DECTCEM, the cursor is shown
-  [47, false], // alternate screen
-  [66, false], // DECNKM, keypad
-  [1000, false], // mouse: presses and releases
-  [1001, false], // mouse: highlighting
-  [1002, false], // mouse: dragging
-  [1003, false], // mouse: all motion
-  [1004, false], // reports of focus
-  [1005, false], // mouse coordinates in UTF-8
-  [1006, false], // mouse coordinates in decimal
-  [1015, false], // mouse coordinates as urxvt has them
-  [1016, false], // mouse coordinates in pixels
-  [1047, false], // alternate screen
-  [1049, false], // alternate screen, with the cursor saved
-  [2004, false], // bracketed paste
-  [2026, false], // synchronized output
-  [2031, false], // reports of the colour scheme
-  [2048, false], // reports of the size
-]);
-
-const ALTERNATE_SCREENS: readonly number[] = [47, 1047, 1049];
-
-/** One of xterm's switches by number, on or off. */
-function privateMode(number: number, on: boolean): string {
-  return `\x1b[?${number}${on ? "h" : "l"}`;
-}
-
-/**
- * kitty's keyboard protocol: each screen has a stack of flags above a first entry. Terminals limit its height, and throw
- * away the lowest; to pop more than there is does no harm.
- */
-type KeyboardFlags = number[];
-
-const HIGHEST_STACK = 128;
-
-/** Five flags so far; a number that is none would not be printed as one. */
-const ALL_FLAGS = 0xff;
 
 export class ScreenModes {
   /** A sequence that the last bytes began. */
@@ -320,30 +278,3 @@ function text(bytes: Uint8Array, start: number, end: number): string {
   for (let at = start; at < end; at++) text += String.fromCharCode(bytes[at]!);
   return text;
 }
-
-function popped(stack: KeyboardFlags): string {
-  const pop = stack.length > 1 ? `\x1b[<${stack.length - 1}u` : "";
-  return pop + (stack[0] === 0 ? "" : "\x1b[=0u");
-}
-
-function pushed([first, ...others]: KeyboardFlags): string {
-  const push = others.map((flags) => `\x1b[>${flags}u`).join("");
-  return (first === 0 ? "" : `\x1b[=${first}u`) + push;
-}
-
-/**
- * For a terminal that a program in raw mode has just left, when nothing is known of its state: resets most modes that such
- * a program may have set, and is harmless where they were not set. Nothing is erased.
- */
-export const BLIND_RESET: string = [
-  // Before CSI m: a terminal that does not know the marker takes this for underlining.
-  "\x1b[>4m",
-  "\x1b[?1000;1002;1003;1004;1005;1006;1015;1016;2004;2026l",
-  // DECSTBM moves the cursor.
-  "\x1b7\x1b[r\x1b8",
-  // Where the main screen is shown this puts the cursor back to where it just was saved, and nowhere else. Where the
-  // alternate one is, that has a place of its own for the saved cursor.
-  "\x1b7\x1b[?1049l",
-  "\x1b[?1l\x1b>\x1b[4l\x1b[?7h\x1b[?25h",
-  "\x1b(B\x0f\x1b[m",
-].join("");

@@ -1,7 +1,8 @@
 import { assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { BLIND_RESET, ScreenModes } from "../../src/tty/screen_modes.ts";
+import { ScreenModes } from "../../src/tty/screen_modes.ts";
 import { Screen } from "../support/screen.ts";
+import { BLIND_RESET } from "../../src/tty/blind_reset.ts";
 
 const encode = (text: string) => new TextEncoder().encode(text);
 

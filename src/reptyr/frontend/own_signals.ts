@@ -40,7 +40,10 @@ export function sortSignals<S extends Deno.Signal>(
   return { handled, ignored };
 }
 
-/** The signals to this program, from before the first stop to its end. */
+/**
+ * The signals to this program, from before the first stop to its end. The threads of its service are started with them: none
+ * may be had once a process stands still.
+ */
 export class OwnSignals {
   readonly inbox: SignalInbox;
   readonly handled: readonly Deno.Signal[];
@@ -52,6 +55,7 @@ export class OwnSignals {
     const { handled, ignored } = sortSignals(ENDING_SIGNALS);
     const more = maySuspend ? ["SIGTSTP"] as const : [];
     this.inbox = new SignalInbox([...handled, "SIGWINCH", "SIGCONT", ...more], ignored);
+    reserveThreads(PUMP_THREADS);
     this.handled = handled;
     this.suspension = maySuspend ? new SwitchedHandler(SIGTSTP) : undefined;
   }

@@ -1,6 +1,4 @@
 /** `reptyr -T PID`: takes over the whole terminal that a process runs on, and serves it until all have left it. */
-import { reserveThreads } from "../../ffi/threads.ts";
-import { PUMP_THREADS } from "../../tty/pump.ts";
 import { UserTerminal } from "../../tty/user_terminal.ts";
 import { FrontEnd } from "../frontend/front_end.ts";
 import { OwnSignals } from "../frontend/own_signals.ts";
@@ -20,7 +18,6 @@ export async function steal({ pid, timeoutSeconds, redraw }: MoveOptions): Promi
   const found = cleanup.use(FoundTerminal.of(pid));
   // Before the first stop, as in move().
   const signals = new OwnSignals();
-  reserveThreads(PUMP_THREADS);
   const front = cleanup.use(new FrontEnd(new UserTerminal(), signals.inbox));
   const patience = new Patience(front, signals);
 

@@ -6,9 +6,9 @@ import { SyscallError } from "../../../errors.ts";
 import { verbose } from "../../../log.ts";
 import { decodeDevice, isDevTty } from "../../../proc/device.ts";
 import { readProcStart } from "../../../proc/gone.ts";
-import { BLIND_RESET } from "../../../tty/screen_modes.ts";
 import type { Member } from "../job/member.ts";
 import type { OldTerminal } from "../../inspect/old_terminal.ts";
+import { BLIND_RESET } from "../../../tty/blind_reset.ts";
 
 /** TERM stands among the first, where it matters at all. */
 const LONGEST_ENVIRONMENT = 1 << 18;
