@@ -1,4 +1,5 @@
 /** Stopping a whole job: the target, the others that move with it, and the children they just got. */
+import { stopInWaves } from "./stop_in_waves.ts";
 import { hasEnded } from "../../../proc/second_look.ts";
 import { lookEarly } from "./seize_members.ts";
 import { restoreCommitted } from "./failure.ts";
@@ -6,13 +7,12 @@ import { newbornOf } from "./newborn.ts";
 import { seizingMembers } from "./seize_members.ts";
 import { RefusedError, TraceeDiedError } from "../../../errors.ts";
 import { verbose } from "../../../log.ts";
-import { servesFiles } from "../../../proc/file_servers.ts";
 import { commitAll } from "./failure.ts";
 import { Gate } from "../../gate/gate.ts";
 import { type JobMember } from "../../inspect/job_members.ts";
 import type { KnownRecord } from "../../record/known_records.ts";
 import { interleave } from "../../../tracee/steps.ts";
-import { tooMany, untilInterruptible } from "../../../tracee/stop_threads.ts";
+import { untilInterruptible } from "../../../tracee/stop_threads.ts";
 import { Deadline, type Waits } from "../../../tracee/wait.ts";
 import { Member } from "./member.ts";
 import { memberOf } from "./seized.ts";
@@ -120,29 +120,20 @@ export class Job implements Disposable {
     yield* this.#addAll(this.#findNewborn(), deadline);
   }
 
-  /**
-   * Stop `processes`, and the children that they get meanwhile, until there are no more. Servers of file systems come last,
-   * one after another, when no one else is left: a process that waits for one stops only when it has its answer.
-   */
+  /** Stop `processes`, and the children that they get meanwhile, until there are no more. */
   *#addAll(processes: readonly Admitted[], deadline: Deadline): Waits<void> {
     // While nobody stands still.
     lookEarly(processes);
-    const servers: Admitted[] = [];
-    let wave = processes;
-    for (;;) {
-      const known = new Set(servers.map(({ pid }) => pid));
-      const fresh = wave.filter(({ pid }) => !known.has(pid));
-      const serving = new Set(fresh.filter(({ pid }) => servesFiles(pid)));
-      servers.push(...serving);
-      const clients = fresh.filter((one) => !serving.has(one));
-      const turn = clients.length > 0 ? clients : servers.splice(0, 1);
-      const [first] = turn;
-      if (first === undefined) return;
-      if (wave !== processes && deadline.passed) throw tooMany(this.#target, first.pid, deadline);
-      if (clients.length === 0) this.#servers.set(first.pid, first);
-      servers.push(...yield* this.#whileServed(this.#add(turn, deadline)));
-      wave = this.#findNewborn();
-    }
+    yield* stopInWaves<Admitted>({
+      first: processes,
+      stop: (turn, areServers) => {
+        for (const server of areServers ? turn : []) this.#servers.set(server.pid, server);
+        return this.#whileServed(this.#add(turn, deadline));
+      },
+      findNew: () => this.#findNewborn(),
+      deadline,
+      leader: this.#target,
+    });
   }
 
   /**
