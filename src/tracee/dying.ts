@@ -8,7 +8,7 @@ const DYING_PAUSE_US = 1000;
 
 /**
  * ESRCH means that the thread is gone, or that it runs where it should be stopped: a defect of ours that must not be
- * taken for the former, or the thread would be left with what it has on loan.
+ * taken for the former, or the thread would be left with our registers.
  */
 export function isDying(tid: number): boolean {
   for (let tries = 0; tries < DYING_TRIES; tries++) {

@@ -3,7 +3,7 @@ import { TRACE_SESSION } from "../../tracee/trace_session.ts";
 import { verbose, writeStderr } from "../../log.ts";
 import type { Member } from "./job/member.ts";
 
-/** To be called before the first change: a process without a safety net ends if we are killed in the wrong millisecond. */
+/** To be called before the first change: a process without a sigframe stack ends if we are killed in the wrong millisecond. */
 export function warnOfForbiddenReturns(members: readonly Member[]): void {
   for (const { pid, tracee } of members) {
     if (!tracee.isReturnForbidden) continue;
@@ -30,7 +30,7 @@ export function tellScopes(): void {
   const { count, bare, longestMs, totalMs } = TRACE_SESSION.scopeTimes.soFar;
   const microseconds = (milliseconds: number) => Math.round(milliseconds * 1000);
   verbose(
-    `Registers were on loan ${count} times, at most ${microseconds(longestMs)} us, ` +
-      `together ${microseconds(totalMs)} us, ${bare} times without a safety net`,
+    `Remote scopes: ${count}, at most ${microseconds(longestMs)} us, ` +
+      `together ${microseconds(totalMs)} us, ${bare} without a sigframe stack`,
   );
 }

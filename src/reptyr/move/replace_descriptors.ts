@@ -6,7 +6,7 @@ import { duplicate } from "./descriptors/remote_fd.ts";
 import { swapDescriptors } from "./descriptors/replace_fds.ts";
 import type { MemberMove } from "./equip.ts";
 import type { Job } from "./job/job.ts";
-import { isHelper, leadsGroup } from "./job/roles.ts";
+import { isRelayed, leadsGroup } from "./job/roles.ts";
 import type { Shields } from "./session/shields.ts";
 import type { RemoteSyscalls } from "../../tracee/remote_syscalls.ts";
 import { interleave, type Steps } from "../../tracee/steps.ts";
@@ -31,7 +31,7 @@ export function replaceDescriptors(
       }
       const isShielded = member === target
         ? leadsGroup(target)
-        : !alone && isHelper(member, target);
+        : !alone && isRelayed(member, target);
       if (isShielded) yield* shields.raise(remote, member);
       yield* swap(remote, move, undo);
     })

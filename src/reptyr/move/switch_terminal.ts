@@ -17,7 +17,7 @@ import { allOf } from "./descriptors/send_fds.ts";
 import type { MemberMove } from "./equip.ts";
 import type { Job } from "./job/job.ts";
 import type { Member } from "./job/member.ts";
-import { isHelper, leadsSession } from "./job/roles.ts";
+import { isRelayed, leadsSession } from "./job/roles.ts";
 import { changeSession, releaseOld } from "./session/change_session.ts";
 import { controllingShell, isForeground } from "./session/old_shell.ts";
 import { adoptShields, Shields } from "./session/shields.ts";
@@ -66,7 +66,7 @@ export function switchTerminal(
     changeSession(job, { oldFd: oldControlling, fd: given.controlling }, undo);
   }
   for (const { member, old } of job.alone || facts.bystanders.length > 0 ? [] : moves) {
-    if (isHelper(member, target) && leadsSession(member)) releaseOld(job, member, old, undo);
+    if (isRelayed(member, target) && leadsSession(member)) releaseOld(job, member, old, undo);
   }
   forgetShellsEnd(job, shellsEnd);
   job.commit();

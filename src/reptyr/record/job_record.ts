@@ -26,7 +26,7 @@ export interface JobRecord {
   readonly target: ProcessIdentity;
   /** The shell that has the target as a job. */
   readonly shell?: ProcessIdentity;
-  /** Those of the helpers; undefined until they are known. */
+  /** The relayed groups; undefined until they are known. */
   readonly groups?: readonly RelayedGroup[];
   /** The processes that moved with the target; undefined until they have. */
   readonly members?: readonly ProcessIdentity[];

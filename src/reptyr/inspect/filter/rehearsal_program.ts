@@ -1,5 +1,5 @@
 /**
- * The program of a rehearsal: it waits, and has in its code what a safety net needs. An executable of one page, elf(5),
+ * The program of a rehearsal: it waits, and has in its code what a sigframe stack needs. An executable of one page, elf(5),
  * that takes nothing from the file system, which in a container may hold next to nothing. Pure.
  */
 import { ARCHITECTURES } from "../../../arch/mod.ts";

@@ -1,6 +1,6 @@
 /**
  * Room for the descriptors of a move in a process that has as many as it may: RLIMIT_NOFILE, prlimit(2). It is raised for
- * as long as the registers are on loan, and has its old value back with them, also if this program is killed.
+ * as long as the remote scope is open, and has its old value back with them, also if this program is killed.
  */
 import { RefusedError } from "../../../errors.ts";
 import { RLIMIT_NOFILE } from "../../../ffi/constants.ts";
@@ -38,7 +38,7 @@ export class FileRoom {
       data: bytesOf(this.before),
       always: true,
     });
-    // Without a safety net, or where a seccomp filter forbids the call, nobody would put the limit back.
+    // Without a sigframe stack, or where a seccomp filter forbids the call, nobody would put the limit back.
     if (undo === undefined && !this.#wasRaised) throw tooManyFiles(pid, this.needed - soft);
     const within = Math.min(Math.max(this.needed, soft), hard);
     remote.write(bytesOf({ soft: within, hard }));

@@ -15,9 +15,9 @@ export class MemberScope {
   readonly #unneeded: RemoteFd[] = [];
   /** To undo with: closed by {@linkcode commit}, by {@linkcode stopKeeping}, or at the end. */
   #kept: RemoteFd[] = [];
-  #loan: RemoteSyscalls | undefined;
+  #scope: RemoteSyscalls | undefined;
   #abandoned = false;
-  /** What {@linkcode useRoom} has set, raised for as long as there is a loan. */
+  /** What {@linkcode useRoom} has set, raised for as long as there is a scope. */
   #room: FileRoom | undefined;
 
   constructor(tracee: Tracee) {
@@ -25,21 +25,21 @@ export class MemberScope {
   }
 
   /**
-   * Do something in the process' name. Where it has a safety net, its registers stay on loan for all that follows, up to
+   * Do something in the process' name. Where it has a sigframe stack, the scope stays open for all that follows, up to
    * {@linkcode restoreState}: as long as they do, what has been done is undone by the process itself if we are killed.
    */
   withRemote<T>(action: (remote: RemoteSyscalls) => T): T {
     return runToCompletion(this.withRemoteSteps(inOneStep(action)));
   }
 
-  /** {@linkcode withRemote} in steps; without a safety net in one step, for the loan is to be short then. */
+  /** {@linkcode withRemote} in steps; without a sigframe stack in one step, because the scope is to be short then. */
   *withRemoteSteps<T>(action: (remote: RemoteSyscalls) => Steps<T>): Steps<T> {
-    if (this.#loan !== undefined) return yield* action(this.#loan);
+    if (this.#scope !== undefined) return yield* action(this.#scope);
     const remote = RemoteSyscalls.begin(this.#tracee);
     if (!remote.hasSigframes) {
       return this.#doAtOnce(remote, (remote) => runToCompletion(action(remote)));
     }
-    this.#loan = remote;
+    this.#scope = remote;
     if (this.#room !== undefined) yield* this.#room.raise(remote);
     return yield* action(remote);
   }
@@ -68,12 +68,12 @@ export class MemberScope {
 
   /**
    * Leave it to the process to undo what has been done, which it does when it is let go. For when requests of ours to it
-   * fail: then we do not know how far it is. It takes the registers to be on loan, and a safety net.
+   * fail: then we do not know how far it is. It takes an open scope with a sigframe stack.
    */
   leaveToSigframes(): void {
-    this.#abandoned = this.#loan !== undefined;
-    this.#loan?.leaveToSigframes();
-    this.#loan = undefined;
+    this.#abandoned = this.#scope !== undefined;
+    this.#scope?.leaveToSigframes();
+    this.#scope = undefined;
     this.#unneeded.length = 0;
     this.#kept.length = 0;
   }
@@ -85,7 +85,7 @@ export class MemberScope {
 
   /** What has been done is to stay, also if we are killed. */
   commit(): void {
-    this.#loan?.commit([...this.#unneeded, ...this.#kept]);
+    this.#scope?.commit([...this.#unneeded, ...this.#kept]);
     this.#needNoMore(this.#kept);
   }
 
@@ -96,23 +96,23 @@ export class MemberScope {
       if (unneeded.length === 0) return;
       yield* this.withRemoteSteps((remote) => closeAll(remote, unneeded));
     } finally {
-      const loan = this.#loan;
-      this.#loan = undefined;
-      if (loan !== undefined) yield* this.#ending(loan);
+      const scope = this.#scope;
+      this.#scope = undefined;
+      if (scope !== undefined) yield* this.#ending(scope);
     }
   }
 
-  *#ending(loan: RemoteSyscalls): Steps<void> {
+  *#ending(scope: RemoteSyscalls): Steps<void> {
     try {
-      if (this.#room !== undefined) yield* this.#room.lower(loan);
+      if (this.#room !== undefined) yield* this.#room.lower(scope);
     } finally {
-      yield* loan.restoreState();
+      yield* scope.restoreState();
     }
   }
 
   /** Raise the limit of open files as `room` says, from now on. Throws when that fails; the limit is as before then. */
   useRoom(room: FileRoom): void {
-    // The first thing to be done in a loan is the last one that is undone.
+    // The first thing that is done in a scope is the last one that is undone.
     runToCompletion(this.restoreState());
     this.#room = room;
     try {

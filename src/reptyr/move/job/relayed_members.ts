@@ -1,4 +1,4 @@
-/** Which members of a job that has been moved are helpers: signal_relay.ts. */
+/** Which members of a job that has been moved are relayed, and in which groups: signal_relay.ts. */
 import { readStat } from "../../../proc/stat.ts";
 import type { Job } from "./job.ts";
 import { leftInOldSession } from "../../inspect/job_members.ts";

@@ -10,6 +10,6 @@ export function leadsGroup({ pid, stat }: Member): boolean {
 }
 
 /** Whether the member is left behind by the target's setsid() though it is in its group. */
-export function isHelper({ stat }: Member, target: Member): boolean {
+export function isRelayed({ stat }: Member, target: Member): boolean {
   return !leadsSession(target) && stat.pgrp === target.stat.pgrp;
 }

@@ -27,7 +27,7 @@ export function changeSession(
 }
 
 /**
- * Take the terminal that the job has left from a helper that leads the session there: it would be hung up with that.
+ * Take the terminal that the job has left from a relayed member that leads the session there: it would be hung up with that.
  * `old` are its descriptors for it. Not where the terminal still has another foreground group to serve: TIOCNOTTY would
  * hang that up; and not where others are in the leader's group, which is the target's, too. The target is on its new terminal by now: what goes wrong here is no reason to fail.
  */
@@ -77,7 +77,7 @@ function ignoreHangups({ members }: Job, leader: Member, undo: DisposableStack):
  * What a stopped member does about signals: a shield may have been lifted or raised since it was stopped. A signal counts
  * as ignored only if it was before, too. While a process is traced, an ignored signal is queued, sig_ignored() in
  * kernel/signal.c: the hang-up of the new terminal, if this program is killed, would be there when the shield is undone.
- * The mask is the one that it had then, for all signals are blocked while its registers are on loan.
+ * The mask is the one that it had then, for all signals are blocked in a remote scope.
  */
 function signalsNow({ pid, tracee, status }: Member): SignalSets {
   const now = readStatus(pid, tracee.mainTid) ?? status;

@@ -1,6 +1,6 @@
 /** The processes that a target leaves behind in its session: a group of their own, and their terminal. */
 import type { Job } from "../job/job.ts";
-import { isHelper, leadsGroup } from "../job/roles.ts";
+import { isRelayed, leadsGroup } from "../job/roles.ts";
 import { putZombiesOut } from "../job/zombies.ts";
 import { isForeground } from "./old_shell.ts";
 import { type Pgrp, type RemoteFd, toPgrp } from "../../../brands.ts";
@@ -13,8 +13,8 @@ import { retrySyscall } from "../../../tracee/retry_syscall.ts";
 import { interleave, runToCompletion, type Steps } from "../../../tracee/steps.ts";
 
 /**
- * Take the helpers out of the target's group, into one of their own; its number, in the PID namespace of who formed it
- * last: those in another namespace form another. `undefined` when there is no helper.
+ * Take the relayed members out of the target's group, into one of their own. Returns its number, in the PID namespace of the
+ * member that formed it last: members in another namespace form another. `undefined` when there is no relayed member.
  */
 function moveToOwnPgrp(relayed: readonly Member[], undo: DisposableStack): Pgrp | undefined {
   function* leave(
@@ -69,7 +69,7 @@ export function leaveOldGroup(
   undo: DisposableStack,
 ): void {
   const { target } = job;
-  const relayed = job.others.filter((member) => isHelper(member, target));
+  const relayed = job.others.filter((member) => isRelayed(member, target));
   const group = leadsGroup(target) ? moveToOwnPgrp(relayed, undo) : undefined;
   putZombiesOut(job, undo);
   const isLeaving = job.alone && group !== undefined && isForeground(target.stat);
