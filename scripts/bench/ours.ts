@@ -70,7 +70,7 @@ function reportLoans({ command, victim, rounds }: OurBench): string[] {
       const { pid } = start(shape, [victim, "lines"], owner);
       const terminal = owner.use(Terminal.start([command, "--verbose", `${pid}`]));
       const told = terminal.expect(
-        /on loan (\d+) times, at most (\d+) us, together (\d+) us, (\d+) times/,
+        /Remote scopes: (\d+), at most (\d+) us, together (\d+) us, (\d+) without/,
       );
       return told.slice(1).map(Number);
     });
@@ -79,7 +79,7 @@ function reportLoans({ command, victim, rounds }: OurBench): string[] {
       `registers on loan, ${shape}`,
       `${column(1)} us`,
       {
-        text: `${column(0)} windows, together ${column(2)} us; goal: none without a safety net, ${
+        text: `${column(0)} windows, together ${column(2)} us; goal: none without a sigframe stack, ${
           column(3)
         }`,
         met: samples.every((sample) => sample[3] === 0),

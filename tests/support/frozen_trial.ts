@@ -30,7 +30,7 @@ export interface FrozenTrial {
 }
 
 /** What --verbose says when the move is done; the lines that are no message. */
-const SERVING = /\[\+\] (Registers were on loan|Serving)/;
+const SERVING = /\[\+\] (Remote scopes|Serving)/;
 const ASIDE = /^reptyr: warning: |^\[\+\] /;
 
 /** Freeze at ptrace(2) number `call` of reptyr. `cgroup` is empty, and disposed of later. */
