@@ -74,7 +74,7 @@ export class InspectedTarget implements Disposable {
 }
 
 function warnAbout(
-  { pid, members, inGroup, oldTerminal, status, targetSeccomp, sharedFilter }: PreflightFacts,
+  { pid, members, inGroup, oldTerminal, status, sharedFilter }: PreflightFacts,
   { alone }: MoveOptions,
 ): void {
   const limit = cpuWarning();
@@ -84,7 +84,7 @@ function warnAbout(
     pid,
     uid: status.uids[0],
     job,
-    seccomp: targetSeccomp,
+    seccomp: status.seccomp,
     sharedFilter,
     inGroup: alone ? [] : inGroup,
     terminal: alone ? undefined : oldTerminal?.identity,

@@ -17,7 +17,7 @@ import {
   isAttachForbidden,
 } from "../../tracee/attach_failure.ts";
 import { isOnTerminal } from "../inspect/old_terminal.ts";
-import { gather } from "../inspect/preflight.ts";
+import { gather } from "../inspect/target_facts.ts";
 import { frozenRefusal, named, noProcess, type TargetFacts } from "../inspect/refusals.ts";
 import { filterRefusal, OUTSIDE } from "../inspect/filter/shared_filter.ts";
 import { findMaster, type FoundMaster } from "../inspect/find_master.ts";
