@@ -4,7 +4,7 @@ import { writeStderr } from "../../log.ts";
 import { exitStatus } from "../../proc/exit_status.ts";
 import { TRACE_SESSION } from "../../tracee/trace_session.ts";
 import type { FrontEnd, Service } from "../frontend/front_end.ts";
-import { ENDING_SIGNALS, type EndingSignal } from "../frontend/own_signals.ts";
+import { type EndingSignal, statusOf } from "../frontend/own_signals.ts";
 import { Redrawer } from "../frontend/redraw.ts";
 import type { MoveOptions } from "../inspect/move_options.ts";
 import { endService, liftShield, type MovedJob, staysOn, tellLeft } from "./moved_job.ts";
@@ -93,7 +93,7 @@ export class JobService implements Service, Disposable {
   readonly onScreenGone = (): number => {
     const { terminal } = this.#front;
     const { status, message } = terminal.screenIsTerminal
-      ? { status: ENDING_SIGNALS.get("SIGHUP") ?? 1, message: undefined }
+      ? { status: statusOf("SIGHUP"), message: undefined }
       : lostOutput(terminal.screenErrno);
     if (message !== undefined) writeStderr(`reptyr: ${message}: ${this.#hangUpText()}`);
     return status;
