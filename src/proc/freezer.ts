@@ -1,6 +1,6 @@
 /**
- * Frozen processes. A cgroup can hold all that is in it, and in those below it, where it is: then no thread runs, and
- * nothing that is asked of one happens before it is thawed. cgroups(7); cgroup-v2.rst, "cgroup.freeze", and
+ * Frozen processes. A cgroup can hold all that is in it, and in the cgroups below it: then no thread runs, and a request to
+ * a thread takes effect only after the cgroup is thawed. cgroups(7); cgroup-v2.rst, "cgroup.freeze", and
  * cgroup-v1/freezer-subsystem.rst in Documentation/admin-guide of the kernel.
  */
 import { readable, readProcText } from "./gone.ts";
@@ -24,9 +24,9 @@ export interface Freezer {
 /** The mounts of such hierarchies, from /proc/self/mountinfo: proc_pid_mountinfo(5). */
 export function freezerMounts(mountinfo: string): FreezerMount[] {
   return mountinfo.split("\n").flatMap((line): FreezerMount[] => {
-    const [mount, more] = line.split(" - ");
-    const [, , , root, folder] = mount!.split(" ").map(unescaped);
-    const [type, , options] = (more ?? "").split(" ");
+    const [mount = "", more = ""] = line.split(" - ");
+    const [, , , root, folder] = mount.split(" ").map(unescaped);
+    const [type, , options] = more.split(" ");
     if (root === undefined || folder === undefined) return [];
     if (type === "cgroup2") return [{ version: 2, root, folder }];
     const isV1 = type === "cgroup" && options?.split(",").includes("freezer");
@@ -86,8 +86,8 @@ export function readFreezers(pid: number, tid?: number): Freezer[] {
 }
 
 /**
- * Whether the cgroup is asked to hold all that is in it. Whether every one of them stands still by now does not matter:
- * those that run on do so in the kernel, and not for long.
+ * Whether the cgroup is asked to hold all that is in it. Whether every thread stands still by now does not matter: a thread
+ * that still runs does so in the kernel, and not for long.
  */
 export function isFreezing({ version, folder }: Freezer): boolean {
   const file = version === 2 ? "cgroup.freeze" : "freezer.self_freezing";
@@ -138,7 +138,7 @@ export function thawing({ version, path, folder }: Freezer, uid: number): string
   ];
 }
 
-/** A word for the shell: who makes a cgroup chooses its name. */
+/** A word for the shell: the maker of a cgroup chooses its name. */
 function quoted(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
