@@ -46,7 +46,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   "mod.ts": ["gate", "record", "frontend", "inspect", "move", "serve"],
 };
 /** How many modules a file of src may import. The root of a command may import more. */
-const MAX_IMPORTS = 26;
+const MAX_IMPORTS = 15;
 /** Files that every layer may import: they know nothing of processes and terminals. */
 const COMMON = ["brands.ts", "errors.ts", "log.ts", "struct.ts"];
 /** Who stands in front of every signal and ptrace request of src/reptyr, and how these are made. */

@@ -13,6 +13,7 @@ import * as armFrames from "../src/arch/aarch64_signal_frames.ts";
 import * as signalFrames from "../src/arch/x86_64_signal_frames.ts";
 import * as extendedState from "../src/arch/x86_extended_state.ts";
 import type { Architecture, SyscallName } from "../src/arch/arch.ts";
+import { LP64_STRUCTS } from "../src/arch/lp64.ts";
 import { PT_REGS_X86_64 } from "../src/arch/pt_regs.ts";
 import * as bpfConstants from "../src/ffi/bpf_constants.ts";
 import * as bpfStructs from "../src/ffi/bpf_structs.ts";
@@ -94,7 +95,14 @@ export const TABLE: readonly { on: readonly TargetName[]; facts: () => Fact[] }[
   },
   { on: ["x86_64"], facts: () => ownCallFacts("x86_64") },
   { on: ["aarch64"], facts: () => ownCallFacts("aarch64") },
-  // Each file of src/arch describes its own processor.
+  {
+    on: ["x86_64", "aarch64"],
+    facts: () =>
+      Object.entries(LP64_STRUCTS).flatMap(([name, one]) =>
+        layoutFacts("src/arch/lp64.ts", name, one)
+      ),
+  },
+  // Each other file of src/arch describes its own processor.
   {
     on: ["aarch64"],
     facts: () => [

@@ -139,3 +139,12 @@ export function firstOf(error: unknown): unknown {
   if (error instanceof SuppressedError) return firstOf(error.suppressed);
   return error instanceof AggregateError ? firstOf(error.errors[0]) : error;
 }
+
+/**
+ * Whether `error` is one that stopping another process, or changing it, can end in at any time: the process has ended, does
+ * not stop, or may not be traced. What a service does beside showing a terminal is then left undone, and the service goes on.
+ */
+export function isExpected(error: unknown): boolean {
+  const expected = [RefusedError, StopTimeoutError, SyscallError, TraceeDiedError];
+  return expected.some((one) => error instanceof one);
+}

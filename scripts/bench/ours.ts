@@ -79,9 +79,9 @@ function reportLoans({ command, victim, rounds }: OurBench): string[] {
       `registers on loan, ${shape}`,
       `${column(1)} us`,
       {
-        text: `${column(0)} windows, together ${column(2)} us; goal: none without a sigframe stack, ${
-          column(3)
-        }`,
+        text: `${column(0)} windows, together ${
+          column(2)
+        } us; goal: none without a sigframe stack, ${column(3)}`,
         met: samples.every((sample) => sample[3] === 0),
       },
     );

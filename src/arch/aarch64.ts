@@ -3,6 +3,7 @@ import { layout } from "../struct.ts";
 import { get, set, USER_REGS } from "./aarch64_registers.ts";
 import { signalFrames } from "./aarch64_signal_frames.ts";
 import type { AbiStructs, Architecture, BlockedCall, Registers } from "./arch.ts";
+import { LP64_STRUCTS } from "./lp64.ts";
 
 export { USER_REGS };
 
@@ -62,21 +63,7 @@ export const EINTR_AFTER_STOP = {
 const EINTR_NUMBERS: ReadonlySet<bigint> = new Set(Object.values(EINTR_AFTER_STOP).map(BigInt));
 
 const structs: AbiStructs = {
-  iovec: layout("struct iovec", 16, { iov_base: [0, "u64"], iov_len: [8, "u64"] }),
-  msghdr: layout("struct msghdr", 56, {
-    msg_iov: [16, "u64"],
-    msg_iovlen: [24, "u64"],
-    msg_control: [32, "u64"],
-    msg_controllen: [40, "u64"],
-    msg_flags: [48, "i32"],
-  }),
-  cmsghdr: layout("struct cmsghdr", 16, {
-    cmsg_len: [0, "u64"],
-    cmsg_level: [8, "i32"],
-    cmsg_type: [12, "i32"],
-  }),
-  // struct { void (*handler)(int); unsigned long flags; void (*restorer)(void); sigset_t mask; }
-  sigaction: layout("struct kernel_sigaction", 32, { sa_handler: [0, "u64"] }),
+  ...LP64_STRUCTS,
   epollEvent: layout("struct epoll_event", 16, { events: [0, "u32"], data: [8, "u64"] }),
 };
 

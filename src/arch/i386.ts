@@ -1,20 +1,20 @@
 /** i386, as a 64-bit kernel runs it beside x86_64: the 32-bit register set and INT 0x80. */
 import { layout } from "../struct.ts";
 import type { AbiStructs, Architecture, SyscallName } from "./arch.ts";
-import { get, getSigned, set, USER_REGS } from "./i386_registers.ts";
+import { get, getSigned, type RegisterName, set, USER_REGS } from "./i386_registers.ts";
 import { signalFrames } from "./i386_signal_frames.ts";
-import {
-  EFLAGS_CLEARED,
-  hasRestartBlock,
-  RESTARTED_UNLESS_HANDLED,
-  restartingResult,
-  SYSCALL_LENGTH,
-} from "./x86.ts";
+import { type CallRegisters, x86Calls } from "./x86.ts";
 
 export { USER_REGS };
 
-/** In the order in which INT 0x80 takes them: syscall(2), "Architecture calling conventions". */
-const ARGUMENT_REGISTERS = ["ebx", "ecx", "edx", "esi", "edi", "ebp"] as const;
+const CALL_REGISTERS: CallRegisters<RegisterName> = {
+  number: "orig_eax",
+  result: "eax",
+  instruction: "eip",
+  stack: "esp",
+  flags: "eflags",
+  args: ["ebx", "ecx", "edx", "esi", "edi", "ebp"],
+};
 
 /**
  * Calls whose number stands under a second name: mmap2(2) counts the offset in pages, and of ours it is
@@ -63,8 +63,6 @@ export const EINTR_AFTER_STOP = {
   io_uring_enter: 426,
   epoll_pwait2: 441,
 } as const;
-
-const EINTR_NUMBERS: ReadonlySet<bigint> = new Set(Object.values(EINTR_AFTER_STOP).map(BigInt));
 
 const structs: AbiStructs = {
   iovec: layout("struct iovec", 8, { iov_base: [0, "u32"], iov_len: [4, "u32"] }),
@@ -157,61 +155,6 @@ export const i386: Architecture = {
   },
   structs,
 
-  instructionPointer: (registers) => get(registers, "eip"),
-
-  withSyscall(registers, instruction, number, args) {
-    const call = registers.slice();
-    // As on x86_64. The kernel takes this -1 for a 32-bit debugger's, and extends its sign.
-    set(call, "orig_eax", -1n);
-    set(call, "eax", BigInt(number));
-    set(call, "eip", instruction);
-    set(call, "eflags", get(registers, "eflags") & ~EFLAGS_CLEARED);
-    ARGUMENT_REGISTERS.forEach((name, index) => set(call, name, args[index] ?? 0n));
-    return call;
-  },
-
-  entered(registers) {
-    const entered = registers.slice();
-    set(entered, "orig_eax", get(registers, "eax"));
-    set(entered, "eip", get(registers, "eip") + SYSCALL_LENGTH);
-    return entered;
-  },
-
-  hasNumberSet: false,
-
-  withRestart(registers) {
-    const number = getSigned(registers, "orig_eax");
-    const result = restartingResult(number, getSigned(registers, "eax"), EINTR_NUMBERS);
-    if (result === undefined) return registers;
-    const restarted = registers.slice();
-    set(restarted, "eax", result);
-    return restarted;
-  },
-
-  restartBlock: {
-    isPending: (registers) =>
-      hasRestartBlock(getSigned(registers, "orig_eax"), getSigned(registers, "eax")),
-    withoutIt(registers) {
-      const changed = registers.slice();
-      set(changed, "eax", RESTARTED_UNLESS_HANDLED);
-      return changed;
-    },
-  },
-
-  eintrAfterStop: EINTR_AFTER_STOP,
-
-  callOf: (registers) => ({
-    number: getSigned(registers, "orig_eax"),
-    args: ARGUMENT_REGISTERS.map((name) => get(registers, name)),
-    stackPointer: get(registers, "esp"),
-    instructionPointer: get(registers, "eip"),
-  }),
-
-  withResult(registers, result) {
-    const changed = registers.slice();
-    set(changed, "eax", result);
-    return changed;
-  },
-
+  ...x86Calls({ get, getSigned, set }, CALL_REGISTERS, EINTR_AFTER_STOP),
   signalFrames,
 };

@@ -1,20 +1,21 @@
 /** x86_64: the 64-bit register set of <sys/user.h> and the SYSCALL instruction. */
 import { layout } from "../struct.ts";
 import type { AbiStructs, Architecture } from "./arch.ts";
-import {
-  EFLAGS_CLEARED,
-  hasRestartBlock,
-  RESTARTED_UNLESS_HANDLED,
-  restartingResult,
-  SYSCALL_LENGTH,
-} from "./x86.ts";
+import { LP64_STRUCTS } from "./lp64.ts";
+import { type CallRegisters, x86Calls } from "./x86.ts";
 import { signalFrames } from "./x86_64_signal_frames.ts";
-import { get, getSigned, set, USER_REGS } from "./x86_64_registers.ts";
+import { get, getSigned, type RegisterName, set, USER_REGS } from "./x86_64_registers.ts";
 
 export { USER_REGS } from "./x86_64_registers.ts";
 
-/** In the order in which the kernel takes them: syscall(2), "Architecture calling conventions". */
-const ARGUMENT_REGISTERS = ["rdi", "rsi", "rdx", "r10", "r8", "r9"] as const;
+const CALL_REGISTERS: CallRegisters<RegisterName> = {
+  number: "orig_rax",
+  result: "rax",
+  instruction: "rip",
+  stack: "rsp",
+  flags: "eflags",
+  args: ["rdi", "rsi", "rdx", "r10", "r8", "r9"],
+};
 
 /** x32 programs set this bit in every call number: <asm/unistd.h>. */
 const __X32_SYSCALL_BIT = 0x40000000n;
@@ -54,24 +55,8 @@ export const EINTR_AFTER_STOP = {
   epoll_pwait2: 441,
 } as const;
 
-const EINTR_NUMBERS: ReadonlySet<bigint> = new Set(Object.values(EINTR_AFTER_STOP).map(BigInt));
-
 const structs: AbiStructs = {
-  iovec: layout("struct iovec", 16, { iov_base: [0, "u64"], iov_len: [8, "u64"] }),
-  msghdr: layout("struct msghdr", 56, {
-    msg_iov: [16, "u64"],
-    msg_iovlen: [24, "u64"],
-    msg_control: [32, "u64"],
-    msg_controllen: [40, "u64"],
-    msg_flags: [48, "i32"],
-  }),
-  cmsghdr: layout("struct cmsghdr", 16, {
-    cmsg_len: [0, "u64"],
-    cmsg_level: [8, "i32"],
-    cmsg_type: [12, "i32"],
-  }),
-  // struct { void (*handler)(int); unsigned long flags; void (*restorer)(void); sigset_t mask; }
-  sigaction: layout("struct kernel_sigaction", 32, { sa_handler: [0, "u64"] }),
+  ...LP64_STRUCTS,
   // Packed on x86 only: epoll_ctl(2) in <sys/epoll.h>
   epollEvent: layout("struct epoll_event", 12, { events: [0, "u32"], data: [4, "u64"] }),
 };
@@ -144,62 +129,6 @@ export const x86_64: Architecture = {
   },
   structs,
 
-  instructionPointer: (registers) => get(registers, "rip"),
-
-  withSyscall(registers, instruction, number, args) {
-    const call = registers.slice();
-    // orig_rax >= 0 would make the kernel take the stop for one inside a system call, see -ERESTART*
-    // in rax, and move rip: arch_do_signal_or_restart().
-    set(call, "orig_rax", -1n);
-    set(call, "rax", BigInt(number));
-    set(call, "rip", instruction);
-    set(call, "eflags", get(registers, "eflags") & ~EFLAGS_CLEARED);
-    ARGUMENT_REGISTERS.forEach((name, index) => set(call, name, args[index] ?? 0n));
-    return call;
-  },
-
-  entered(registers) {
-    const entered = registers.slice();
-    set(entered, "orig_rax", get(registers, "rax"));
-    set(entered, "rip", get(registers, "rip") + SYSCALL_LENGTH);
-    return entered;
-  },
-
-  hasNumberSet: false,
-
-  withRestart(registers) {
-    const number = getSigned(registers, "orig_rax") & ~__X32_SYSCALL_BIT;
-    const result = restartingResult(number, getSigned(registers, "rax"), EINTR_NUMBERS);
-    if (result === undefined) return registers;
-    const restarted = registers.slice();
-    set(restarted, "rax", result);
-    return restarted;
-  },
-
-  restartBlock: {
-    isPending: (registers) =>
-      hasRestartBlock(getSigned(registers, "orig_rax"), getSigned(registers, "rax")),
-    withoutIt(registers) {
-      const changed = registers.slice();
-      set(changed, "rax", RESTARTED_UNLESS_HANDLED);
-      return changed;
-    },
-  },
-
-  eintrAfterStop: EINTR_AFTER_STOP,
-
-  callOf: (registers) => ({
-    number: getSigned(registers, "orig_rax") & ~__X32_SYSCALL_BIT,
-    args: ARGUMENT_REGISTERS.map((name) => get(registers, name)),
-    stackPointer: get(registers, "rsp"),
-    instructionPointer: get(registers, "rip"),
-  }),
-
-  withResult(registers, result) {
-    const changed = registers.slice();
-    set(changed, "rax", result);
-    return changed;
-  },
-
+  ...x86Calls({ get, getSigned, set }, CALL_REGISTERS, EINTR_AFTER_STOP, __X32_SYSCALL_BIT),
   signalFrames,
 };

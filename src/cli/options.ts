@@ -66,8 +66,8 @@ export function parseReptyr(args: readonly string[]): Request {
 /** -l and -L, which make a terminal and move nothing; undefined without either. */
 function parseNewTerminal(args: readonly string[]): Request | undefined {
   const found = newTerminalWords(args, REPTYR_OPTIONS);
-  if (found === undefined) return undefined;
-  const option: NewTerminalOption = found.asked[0]!;
+  const option: NewTerminalOption | undefined = found?.asked[0];
+  if (found === undefined || option === undefined) return undefined;
   const { flags, values } = parseOptions(found.options, REPTYR_OPTIONS);
   if (flags.has("help")) return { kind: "help" };
   if (flags.has("version")) return { kind: "version" };

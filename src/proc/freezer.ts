@@ -24,9 +24,9 @@ export interface Freezer {
 /** The mounts of such hierarchies, from /proc/self/mountinfo: proc_pid_mountinfo(5). */
 export function freezerMounts(mountinfo: string): FreezerMount[] {
   return mountinfo.split("\n").flatMap((line): FreezerMount[] => {
-    const [mount, more] = line.split(" - ");
-    const [, , , root, folder] = mount!.split(" ").map(unescaped);
-    const [type, , options] = (more ?? "").split(" ");
+    const [mount = "", more = ""] = line.split(" - ");
+    const [, , , root, folder] = mount.split(" ").map(unescaped);
+    const [type, , options] = more.split(" ");
     if (root === undefined || folder === undefined) return [];
     if (type === "cgroup2") return [{ version: 2, root, folder }];
     const isV1 = type === "cgroup" && options?.split(",").includes("freezer");
@@ -138,7 +138,7 @@ export function thawing({ version, path, folder }: Freezer, uid: number): string
   ];
 }
 
-/** A word for the shell: the name of a cgroup is the choice of the user that made it. */
+/** A word for the shell: the maker of a cgroup chooses its name. */
 function quoted(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }

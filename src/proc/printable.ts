@@ -18,7 +18,7 @@ const SHORT: Readonly<Record<string, string>> = { "\n": "\\n", "\r": "\\r", "\t"
 /** `text` with every control character written out: `\n`, `\x1b`, `\u202e`, `\u{e0041}`. */
 export function printable(text: string): string {
   return text.replace(UNSAFE, (char) => {
-    const code = char.codePointAt(0)!;
+    const code = char.codePointAt(0) ?? 0;
     if (code > 0xffff) return `\\u{${code.toString(16)}}`;
     return SHORT[char] ?? (code < 0x100 ? `\\x${hex(code, 2)}` : `\\u${hex(code, 4)}`);
   });

@@ -2,7 +2,6 @@
 import type { RefusedError } from "../errors.ts";
 import { SIGHUP, SIGTERM } from "../ffi/constants.ts";
 import { kill } from "../ffi/process.ts";
-import { ignoreAgain } from "../ffi/own_limits.ts";
 import { reserveThreads } from "../ffi/threads.ts";
 import { writeStderr } from "../log.ts";
 import { inheritedIgnored } from "../proc/inherited_signals.ts";
@@ -44,11 +43,8 @@ export async function mirrorCommand(
   // A file that cannot be written is to be known before there is a child.
   const terminal = new TargetTerminal([Deno.pid]);
   using session = new Session(request, terminal, { onUnread, onFailure });
-  // The command may be the last process that this user can have.
-  // COMMAND inherits what is ignored: asked before the first listener, which the thread for signals begins with.
-  const ignoredBefore = inheritedIgnored();
-  SignalInbox.startThread();
-  ignoreAgain(ignoredBefore);
+  // The command may be the last process that this user can have: all threads start before it.
+  SignalInbox.startThread(inheritedIgnored());
   reserveThreads(WATCH_THREADS);
   using child = await startPaused(argv, outputSink?.files ?? []);
   const { pid } = child;

@@ -48,14 +48,15 @@ export class OutputSink implements Disposable {
     this.files = [{ fd: 1, dup: this.stdout }, { fd: 2, dup: this.stderr }];
   }
 
-  /** The terminal is a well that somebody has to empty; undefined where there is none. */
+  /** Empties the terminal, which takes no more once it is full; undefined where there is none. */
   get drainOnce(): (() => void) | undefined {
-    return this.#pty === undefined ? undefined : () => this.#empty(NAP_MS);
+    const pty = this.#pty;
+    return pty === undefined ? undefined : () => this.#empty(pty, NAP_MS);
   }
 
   /** Throw away what has been written to the terminal by now. */
   empty(): void {
-    if (this.#pty !== undefined) this.#empty(0);
+    if (this.#pty !== undefined) this.#empty(this.#pty, 0);
   }
 
   /** Settles when there is something to be thrown away; undefined without a terminal. */
@@ -79,10 +80,10 @@ export class OutputSink implements Disposable {
     this.#pty?.[Symbol.dispose]();
   }
 
-  #empty(milliseconds: number): void {
-    this.#set.watch(0, this.#pty!.master, POLLIN);
+  #empty({ master }: Pty, milliseconds: number): void {
+    this.#set.watch(0, master, POLLIN);
     if (this.#set.poll(milliseconds) <= 0) return;
-    while (read(this.#pty!.master, this.#buffer) > 0);
+    while (read(master, this.#buffer) > 0);
   }
 }
 

@@ -7,7 +7,7 @@
  * has lasted; and once more if the mark has become a NUL.
  */
 
-/** What there is to be seen on the pty. */
+/** What a look at the pty shows. */
 export interface Look {
   /** Whether the programs there have read all that was typed, but for the beginning of a line. */
   readonly isRead: boolean;
@@ -68,7 +68,7 @@ export class EndOfInput {
 
   /** The kernel takes what is typed a moment later: the mode may have changed by then. */
   #confirm({ isCanonical }: Look): Step {
-    const { isCanonical: wasCanonical } = this.#last!;
+    const wasCanonical = this.#last?.isCanonical ?? false;
     if (!isCanonical && !wasCanonical) return "done";
     if (isCanonical) this.#phase = "marked";
     else this.#restart();
@@ -76,7 +76,7 @@ export class EndOfInput {
     return "patiently";
   }
 
-  /** A reader that waited for it has read it by the first look. A later reader may find a NUL in its place. */
+  /** A program that waited for VEOF has read it by the first look. A later reader may find a NUL in its place. */
   #watch({ isRead, isCanonical }: Look): Step {
     if (!isCanonical && (!isRead || this.#wasUnread)) {
       this.#restart();

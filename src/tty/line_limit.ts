@@ -66,8 +66,8 @@ export class LineLimit {
     const effectOf = effects(settings);
     const pieces: Uint8Array[] = [];
     let start = 0;
-    for (let index = 0; index < text.length; index++) {
-      const effect = this.#literal ? "add" : effectOf[text[index]!];
+    for (const [index, byte] of text.entries()) {
+      const effect = this.#literal ? "add" : effectOf[byte];
       this.#literal = effect === "quote";
       if (effect === "end") this.#length = 0;
       else if (effect === "erase") this.#length = Math.max(0, this.#length - 1);

@@ -60,7 +60,7 @@ export function rendered(
     if (colour < 0) colour = COLOUR_LENGTHS.get(number) ?? 1;
     if (colour > 0) colour--;
     else {
-      if (number < SET.length) after = after & ~CLEARED[number]! | SET[number]!;
+      after = after & ~(CLEARED[number] ?? 0) | (SET[number] ?? 0);
       if (!inSubparameters && (number === 38 || number === 48 || number === 58)) colour = -1;
     }
     number = 0;

@@ -125,13 +125,13 @@ export class ScreenModes {
 
   /** Act upon the sequence at `at`. Where it ends; {@linkcode CUT} when more has to come. */
   #sequence(bytes: Uint8Array, at: number): number {
-    if (at + 1 >= bytes.length) return CUT;
+    const kind = bytes[at + 1];
+    if (kind === undefined) return CUT;
     const end = at + 2;
-    const kind = bytes[at + 1]!;
     if (kind === 0x28 || kind === 0x29) { // ( and )
-      if (end >= bytes.length) return CUT;
+      const charset = bytes[end];
+      if (charset === undefined) return CUT;
       this.#inString = false;
-      const charset = bytes[end]!;
       if (charset < 0x30 || charset > 0x7e) return end; // it breaks off, or takes more than one character
       this.#charsets[kind - 0x28] = String.fromCharCode(charset);
       return end + 1;
@@ -166,18 +166,19 @@ export class ScreenModes {
   /** `CSI`, parameters and intermediates (0x20 to 0x3f), final byte: ECMA-48, 5.4. */
   #controlSequence(bytes: Uint8Array, start: number): number {
     let end = start;
-    while (end < bytes.length && bytes[end]! >= 0x20 && bytes[end]! < 0x40) end++;
+    let final = bytes[end];
+    while (final !== undefined && final >= 0x20 && final < 0x40) final = bytes[++end];
     if (end - start > LONGEST_SEQUENCE) return end;
-    if (end === bytes.length) return CUT;
+    if (final === undefined) return CUT;
     // The next sequence begins where one breaks off.
-    if (bytes[end]! < 0x40) return end;
-    switch (bytes[end]) {
+    if (final < 0x40) return end;
+    switch (final) {
       case 0x6d: // m
         this.#select(bytes, start, end);
         break;
       case 0x68: // h
       case 0x6c: // l
-        this.#switch(text(bytes, start, end), bytes[end] === 0x68);
+        this.#switch(text(bytes, start, end), final === 0x68);
         break;
       case 0x70: // p
         if (text(bytes, start, end) === "!") this.#softReset();
@@ -199,7 +200,7 @@ export class ScreenModes {
 
   /** SGR, and xterm's resources for keys. */
   #select(bytes: Uint8Array, start: number, end: number): void {
-    const marker = bytes[start]!;
+    const marker = bytes[start] ?? 0;
     if (marker === 0x3e) { // >
       const [resource, ...value] = text(bytes, start + 1, end).split(";");
       const keys = value.join(";");
@@ -248,8 +249,8 @@ export class ScreenModes {
         stack.splice(Math.max(1, stack.length - Math.max(1, count)));
         break;
       case "=":
-        if (second === "2") stack[top]! |= flags;
-        else if (second === "3") stack[top]! &= ~flags;
+        if (second === "2") stack[top] = (stack[top] ?? 0) | flags;
+        else if (second === "3") stack[top] = (stack[top] ?? 0) & ~flags;
         else stack[top] = flags;
         break;
     }
@@ -275,6 +276,6 @@ export class ScreenModes {
 
 function text(bytes: Uint8Array, start: number, end: number): string {
   let text = "";
-  for (let at = start; at < end; at++) text += String.fromCharCode(bytes[at]!);
+  for (const byte of bytes.subarray(start, end)) text += String.fromCharCode(byte);
   return text;
 }

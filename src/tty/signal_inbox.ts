@@ -4,6 +4,7 @@
  * whole whenever one is.
  */
 import { pipe, read, write } from "../ffi/descriptor.ts";
+import { ignoreAgain } from "../ffi/own_limits.ts";
 import { requireThread } from "../ffi/threads.ts";
 
 export class SignalInbox {
@@ -14,15 +15,18 @@ export class SignalInbox {
   #woken = false;
 
   /**
-   * The runtime starts a thread at the first listener, and aborts the program where it cannot: this is for a
-   * program that cannot listen yet. Throws RefusedError.
+   * Start the runtime's thread for signals before there is anything to listen for: the runtime starts it at the first
+   * listener, and aborts the program where it cannot. The first listener also takes some signals over: those of `ignored`,
+   * bit N - 1 for signal N, stay ignored, as a program that inherits them expects. Throws RefusedError.
    */
-  static startThread(): void {
-    if (SignalInbox.#hasThread) return;
-    requireThread();
-    // Nothing sends it, so nothing changes by a listener.
-    Deno.addSignalListener("SIGSTKFLT", () => {});
-    SignalInbox.#hasThread = true;
+  static startThread(ignored = 0n): void {
+    if (!SignalInbox.#hasThread) {
+      requireThread();
+      // Nothing sends it, so nothing changes by a listener.
+      Deno.addSignalListener("SIGSTKFLT", () => {});
+      SignalInbox.#hasThread = true;
+    }
+    if (ignored !== 0n) ignoreAgain(ignored);
   }
 
   static #hasThread = false;

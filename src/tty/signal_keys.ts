@@ -19,9 +19,10 @@ import {
 } from "../ffi/constants.ts";
 import { controlCharacter, type Termios } from "./settings.ts";
 
-/** A key that means a signal: its place among the bytes. */
+/** A key that means a signal: its byte, and the place of that among the bytes. */
 export interface SignalKey {
   readonly index: number;
+  readonly key: number;
   readonly signal: number;
 }
 
@@ -72,10 +73,10 @@ export class SignalKeys {
    * for, where not all were.
    */
   *find(bytes: Uint8Array): Generator<SignalKey, undefined> {
-    for (let index = 0; index < bytes.length; index++) {
-      const meaning = this.#isLiteral ? 0 : this.#meanings[bytes[index]!]!;
+    for (const [index, key] of bytes.entries()) {
+      const meaning = this.#isLiteral ? 0 : this.#meanings[key] ?? 0;
       this.#isLiteral = meaning === LITERAL_NEXT;
-      if (meaning > 0) yield { index, signal: meaning };
+      if (meaning > 0) yield { index, key, signal: meaning };
     }
   }
 }

@@ -112,7 +112,7 @@ describe("SignalKeys", () => {
     const keys = new SignalKeys();
     assertEquals([...keys.find(bytes(SUSP))], []);
     keys.learn(settings());
-    assertEquals([...keys.find(bytes(SUSP))], [{ index: 0, signal: SIGTSTP }]);
+    assertEquals([...keys.find(bytes(SUSP))], [{ index: 0, key: 0x1a, signal: SIGTSTP }]);
     keys.learn(settings(ISIG));
     assertEquals([...keys.find(bytes(SUSP))], []);
   });
@@ -121,8 +121,12 @@ describe("SignalKeys", () => {
     const keys = new SignalKeys();
     keys.learn(settings());
     const [first] = keys.find(bytes(INT + LNEXT));
-    assertEquals(first, { index: 0, signal: SIGINT });
-    assertEquals([...keys.find(bytes(LNEXT + INT + SUSP))], [{ index: 2, signal: SIGTSTP }]);
+    assertEquals(first, { index: 0, key: 0x03, signal: SIGINT });
+    assertEquals([...keys.find(bytes(LNEXT + INT + SUSP))], [{
+      index: 2,
+      key: 0x1a,
+      signal: SIGTSTP,
+    }]);
   });
 });
 

@@ -208,13 +208,19 @@ export function assemble(text: string, maps: Maps = {}): Uint8Array<ArrayBuffer>
     return index;
   };
   const places = placesOf(instructions, goal);
+  const placeOf = (label: string) => {
+    const place = places.get(goal(label));
+    if (place === undefined) throw new SyntaxError(`nothing reaches label ${label}`);
+    return place;
+  };
   const bytes = new Uint8Array(places.size * 8);
   const view = new DataView(bytes.buffer);
-  for (const [index, place] of places) {
-    const instruction = instructions[index]!;
+  for (const [index, instruction] of instructions.entries()) {
+    const place = places.get(index);
+    if (place === undefined) continue;
     const offset = instruction.target === undefined
       ? instruction.offset ?? 0
-      : places.get(goal(instruction.target))! - place - 1;
+      : placeOf(instruction.target) - place - 1;
     encode(view, place * 8, instruction, offset);
   }
   return bytes;

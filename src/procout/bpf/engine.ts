@@ -181,7 +181,7 @@ export class BpfEngine implements Engine {
       if (ring.unreleased >= BATCH_BYTES || this.#receiver.blocked) break;
     }
     ring.release();
-    if (this.#held.any && ring.waiting < mark! / 4) this.#held.release(ring);
+    if (mark !== undefined && this.#held.any && ring.waiting < mark / 4) this.#held.release(ring);
     return true;
   }
 

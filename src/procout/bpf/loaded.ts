@@ -82,7 +82,8 @@ export class LoadedPrograms implements Disposable {
     this.alarms = new Ring(mapRing(maps.alarms, alarmBytes), alarmBytes);
     this.mark = lossy ? undefined : Math.min(ringBytes / 4, MOST_WAITING);
     for (const [index, call] of this.calls) {
-      updateElement(maps.calls, word(index), encodeCall(call)!);
+      const element = encodeCall(call);
+      if (element !== undefined) updateElement(maps.calls, word(index), element);
     }
     for (const fd of numbers ?? []) updateElement(maps.fds, word(fd), word(fd === 2 ? 2 : 1));
 

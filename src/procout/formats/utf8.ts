@@ -3,7 +3,7 @@
 /** How many bytes at the end of `bytes` begin a character of UTF-8 that may go on in the next piece, 0 to 3. */
 export function unfinishedBytes(bytes: Uint8Array): number {
   for (let back = 1; back <= Math.min(3, bytes.length); back++) {
-    const byte = bytes[bytes.length - back]!;
+    const byte = bytes.at(-back) ?? 0;
     if ((byte & 0xc0) === 0x80) continue; // inside of a character
     const wanted = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : byte >= 0xc0 ? 2 : 1;
     return wanted > back ? back : 0;

@@ -9,7 +9,7 @@ import type { RawMode } from "../../tty/raw_mode.ts";
 import type { SignalInbox } from "../../tty/signal_inbox.ts";
 import type { UserTerminal } from "../../tty/user_terminal.ts";
 import { type WindowSize } from "../../tty/window_size.ts";
-import { ENDING_SIGNALS, type EndingSignal } from "./own_signals.ts";
+import { ENDING_SIGNALS, type EndingSignal, statusOf } from "./own_signals.ts";
 import { enterRawMode, restoreAtExit, sizeOf } from "./own_terminal.ts";
 import type { Redrawer } from "./redraw.ts";
 import { ScreenKeeper } from "./screen_keeper.ts";
@@ -126,9 +126,4 @@ export class FrontEnd implements Disposable {
   [Symbol.dispose](): void {
     this.#cleanup[Symbol.dispose]();
   }
-}
-
-/** As a shell reports it: 128 + N. */
-function statusOf(signal: EndingSignal): number {
-  return ENDING_SIGNALS.get(signal) ?? 1;
 }

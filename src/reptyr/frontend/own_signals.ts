@@ -1,10 +1,9 @@
-/** Which of the signals that would end this program it has to heed. */
+/** Which of the signals that would end this program it has to handle. */
 import { inheritedIgnored } from "../../proc/inherited_signals.ts";
 import { hasSignal } from "../../proc/status.ts";
 import { SignalInbox } from "../../tty/signal_inbox.ts";
 import { SwitchedHandler } from "../../ffi/self_stop.ts";
 import { SIGTSTP } from "../../ffi/constants.ts";
-import { ignoreAgain } from "../../ffi/own_limits.ts";
 import { reserveThreads } from "../../ffi/threads.ts";
 import { PUMP_THREADS } from "../../tty/pump.ts";
 
@@ -22,6 +21,11 @@ export const ENDING_SIGNALS = new Map(
 );
 
 export type EndingSignal = Parameters<typeof ENDING_SIGNALS.get>[0];
+
+/** The exit status of a program that `signal` ends, as a shell reports it: 128 + N. */
+export function statusOf(signal: EndingSignal): number {
+  return ENDING_SIGNALS.get(signal) ?? 1;
+}
 
 /**
  * `signals`, each with the exit status for it, by whether they were ignored when this program was started. nohup(1)
@@ -46,8 +50,8 @@ export function sortSignals<S extends Deno.Signal>(
  */
 export class OwnSignals {
   readonly inbox: SignalInbox;
-  readonly handled: readonly Deno.Signal[];
-  /** Undefined for one who started us with it ignored: we are not to stop. */
+  readonly handled: readonly EndingSignal[];
+  /** Undefined where this program was started with SIGTSTP ignored: it must not stop then. */
   readonly suspension: SwitchedHandler | undefined;
 
   constructor() {
@@ -61,18 +65,13 @@ export class OwnSignals {
   }
 }
 
-/**
- * Start all threads of a service: what is started later may be the last process that this user can have. What is ignored
- * stays ignored, for a program that inherits it, though the thread for signals begins with a listener.
- */
+/** Start all threads of a service: a program that is started later may be the last process that this user can have. */
 export function startSignals(): void {
-  const ignored = inheritedIgnored();
-  SignalInbox.startThread();
-  ignoreAgain(ignored);
+  SignalInbox.startThread(inheritedIgnored());
   reserveThreads(PUMP_THREADS);
 }
 
-/** The signals to a program that stops nobody: see {@linkcode OwnSignals}. */
+/** The signals to a program that stops no other process: see {@linkcode OwnSignals}. */
 export function takeSignals(): SignalInbox {
   const { handled, ignored } = sortSignals(ENDING_SIGNALS);
   return new SignalInbox([...handled, "SIGWINCH", "SIGCONT"], ignored);

@@ -16,7 +16,7 @@ import { Pauses, type Wait, waitingText, waitOut, type Waits } from "../../trace
 import { isInForeground } from "../../tty/foreground.ts";
 import { isReady } from "../../tty/redirected.ts";
 import { isOrphaned } from "./orphans.ts";
-import { ENDING_SIGNALS, type OwnSignals } from "./own_signals.ts";
+import { type OwnSignals, statusOf } from "./own_signals.ts";
 import type { FrontEnd } from "./front_end.ts";
 
 /** Threads stop within microseconds: for so long nobody needs to be heard. */
@@ -29,8 +29,6 @@ const LOOK_MS = 10;
 const LISTENER_MS = 50;
 /** In the background: how often to look whether the shell has put us in the foreground again. No signal tells. */
 const FOREGROUND_CHECK_MS = 200;
-
-const STATUSES: ReadonlyMap<Deno.Signal, number> = ENDING_SIGNALS;
 
 export class Patience {
   readonly #front: Pick<FrontEnd, "terminal" | "rawMode">;
@@ -131,7 +129,7 @@ export class Patience {
   #throwIfGivenUp(): void {
     const { inbox, handled } = this.#signals;
     const signal = inbox.takeAny(handled);
-    if (signal !== undefined) throw new GivenUpError(signal, STATUSES.get(signal)!);
+    if (signal !== undefined) throw new GivenUpError(signal, statusOf(signal));
     // Nobody would continue us in an orphaned group.
     if (inbox.take("SIGTSTP") && !isOrphaned(getpgrp(), readLiveStats())) {
       throw new GivenUpError("SIGTSTP", 128 + SIGTSTP);

@@ -8,9 +8,10 @@ import { isSame, type ProcessIdentity } from "../../proc/process_identity.ts";
 import { cpuWarning, requireFilesFor } from "../../proc/require_room.ts";
 import { readRecords } from "../record/known_records.ts";
 import type { MoveOptions } from "./move_options.ts";
-import { preflight, type PreflightFacts } from "./preflight.ts";
+import { preflight } from "./preflight.ts";
 import { readWarningFacts } from "./warning_facts.ts";
 import { warnings } from "./warnings.ts";
+import type { PreflightFacts } from "./preflight_facts.ts";
 
 export class InspectedTarget implements Disposable {
   readonly #first: PreflightFacts;
@@ -74,7 +75,7 @@ export class InspectedTarget implements Disposable {
 }
 
 function warnAbout(
-  { pid, members, inGroup, oldTerminal, status, targetSeccomp, sharedFilter }: PreflightFacts,
+  { pid, members, inGroup, oldTerminal, status, sharedFilter }: PreflightFacts,
   { alone }: MoveOptions,
 ): void {
   const limit = cpuWarning();
@@ -84,7 +85,7 @@ function warnAbout(
     pid,
     uid: status.uids[0],
     job,
-    seccomp: targetSeccomp,
+    seccomp: status.seccomp,
     sharedFilter,
     inGroup: alone ? [] : inGroup,
     terminal: alone ? undefined : oldTerminal?.identity,

@@ -8,7 +8,8 @@ import { explainAttachFailure, isAttachUnlikely } from "../../tracee/attach_fail
 import { oldTerminal, type TerminalIdentity } from "./old_terminal.ts";
 import { readLiveStats, readStats } from "../../proc/stats.ts";
 import { byTerminal, type ProcessReport } from "./process_report.ts";
-import { inspect, readSurroundings, type RecordReader, type Surroundings } from "./preflight.ts";
+import { inspect } from "./preflight.ts";
+import { readSurroundings, type RecordReader, type Surroundings } from "./surroundings.ts";
 import type { TargetFacts } from "./refusals.ts";
 import { standardTerminals } from "./terminal_users.ts";
 import { type LoginFacts, readLoginFacts, readWarningFacts } from "./warning_facts.ts";

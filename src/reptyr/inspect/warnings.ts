@@ -121,13 +121,14 @@ function bystanders({ pid, inGroup }: WarningFacts): string | undefined {
     `left nor below process ${pid}`;
 }
 
-/** Of a job whose reptyr was killed nobody knows any more what belonged to it. */
+/** Once a reptyr was killed, nothing records any more which processes belonged to its job. */
 function left({ left }: WarningFacts): string | undefined {
   const [subject, stay] = subjectOf(left, ["stays", "stay"]);
-  if (subject === undefined) return undefined;
+  const [first] = left;
+  if (subject === undefined || first === undefined) return undefined;
   const it = left.length === 1 ? "it" : "the first of them";
   return `${subject}, on the same terminal, which has hung up, ${stay} there; to move ${it}, too, ` +
-    `run: reptyr ${left[0]!.pid}`;
+    `run: reptyr ${first.pid}`;
 }
 
 function subjectOf(

@@ -2,9 +2,9 @@
 import type { FrontEnd } from "../frontend/front_end.ts";
 import type { Patience } from "../frontend/patience.ts";
 import type { MoveOptions } from "../inspect/move_options.ts";
-import type { PreflightFacts } from "../inspect/preflight.ts";
 import type { KnownRecord } from "../record/known_records.ts";
 import type { Pty } from "../../tty/pty.ts";
+import type { PreflightFacts } from "../inspect/preflight_facts.ts";
 
 /** Where a job is moved to, and how. */
 export interface Course {

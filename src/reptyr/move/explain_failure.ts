@@ -1,8 +1,8 @@
 /** A move that failed, in words for the user: what went wrong, what has become of the process, and what to do. */
 import { firstOf, RefusedError, RemoteSyscallError, SyscallError } from "../../errors.ts";
 import { isLive, readStat, type Stat } from "../../proc/stat.ts";
-import type { PreflightFacts } from "../inspect/preflight.ts";
 import { explainTimeout } from "../../tracee/frozen.ts";
+import type { PreflightFacts } from "../inspect/preflight_facts.ts";
 
 /**
  * A system call that failed where none should, in words for the user. Putting things back has failed too when the

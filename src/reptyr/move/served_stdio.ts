@@ -13,8 +13,8 @@ import { printable, shorten } from "../../proc/printable.ts";
 import { Deadline, statusNow } from "../../tracee/wait.ts";
 import { signalOwnChild } from "../gate/gate.ts";
 import type { Job } from "./job/job.ts";
-import type { PreflightFacts } from "../inspect/preflight.ts";
 import { settled } from "./job/seized.ts";
+import type { PreflightFacts } from "../inspect/preflight_facts.ts";
 
 const LINK_WIDTH = 60;
 

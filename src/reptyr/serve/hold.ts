@@ -1,12 +1,12 @@
 /**
- * A stop that the old shell does not hear of.
+ * A stop that the kernel does not report to the old shell.
  *
  * A shell that ends also ends the jobs that it knows to be stopped: docs/kernel-notes.md#bash-ends-stopped-jobs-when-it-ends.
- * So while ^Z holds the job in the new shell, children of the old shell are not in a group-stop, which the kernel tells a
- * parent of. They are in a ptrace-stop of ours, which lasts while we are stopped ourselves. If we are killed meanwhile the
+ * So while ^Z holds the job in the new shell, children of the old shell are not in a group-stop, which the kernel reports to
+ * the parent. They are in a ptrace-stop of ours, which lasts while we are stopped ourselves. If we are killed meanwhile the
  * kernel lets them go.
  */
-import { RefusedError, StopTimeoutError, SyscallError, TraceeDiedError } from "../../errors.ts";
+import { isExpected } from "../../errors.ts";
 import { usleep } from "../../ffi/process.ts";
 import { verbose } from "../../log.ts";
 import { readable } from "../../proc/gone.ts";
@@ -16,10 +16,10 @@ import { Deadline } from "../../tracee/wait.ts";
 import { continueHolder, type Gate } from "../gate/gate.ts";
 import { isAlive, type ProcessIdentity } from "../../proc/process_identity.ts";
 
-/** How long each may take to stop. One that does not is left to SIGSTOP. */
+/** How long each process may take to stop. A process that does not stop in time is left to SIGSTOP. */
 const HOLD_SECONDS = 0.5;
 
-/** Hold those of `processes` that are children of `shell`, until the result is disposed of. */
+/** Hold the processes that are children of `shell` until the result is disposed of. */
 export function holdChildren(
   shell: ProcessIdentity | undefined,
   processes: readonly ProcessIdentity[],
@@ -33,8 +33,7 @@ export function holdChildren(
     try {
       held.use(gate.seize(process, { timeoutSeconds: HOLD_SECONDS }));
     } catch (error) {
-      const expected = [RefusedError, StopTimeoutError, SyscallError, TraceeDiedError];
-      if (!expected.some((one) => error instanceof one)) throw error;
+      if (!isExpected(error)) throw error;
       verbose(`Process ${pid} is stopped by SIGSTOP alone: ${error}`);
     }
   }
@@ -45,7 +44,7 @@ export function holdChildren(
 const RELEASE_SECONDS = 2;
 const PAUSE_US = 2000;
 
-/** Continue the reptyrs that hold any of `pids`, which are to be moved on, and wait until they have let go. */
+/** Continue the reptyrs that hold any process of `pids`, which are to be moved on, and wait until they have let go. */
 export function releaseHeld(pids: readonly number[]): void {
   const deadline = new Deadline(RELEASE_SECONDS);
   for (const pid of pids) {
@@ -58,9 +57,8 @@ export function releaseHeld(pids: readonly number[]): void {
 }
 
 /**
- * Continue those of `holders` that are reptyrs which ^Z has stopped, with what they serve on the terminal that is to be
- * taken from them, and wait until all of `served` go on. Else these would stand still there, for a reptyr that has nothing
- * left to serve.
+ * Continue each of `holders` that is a reptyr which ^Z has stopped, and wait until all of `served` go on. The terminal that
+ * these reptyrs serve is to be taken from them: a stopped job would otherwise stay stopped, with no reptyr left to serve it.
  */
 export function continueServed(
   holders: readonly ProcessIdentity[],

@@ -1,18 +1,14 @@
 /** The time after a move: what `reptyr PID` does for the job until it has ended, or we must. */
 import { SIGWINCH } from "../../ffi/constants.ts";
-import { describeErrno, ERRNO } from "../../ffi/errno.ts";
 import { writeStderr } from "../../log.ts";
 import { exitStatus } from "../../proc/exit_status.ts";
 import { TRACE_SESSION } from "../../tracee/trace_session.ts";
-import type { KeySource, Watch } from "../../tty/pump.ts";
-import { TextInput } from "../../tty/text_input.ts";
-import { type FrontEnd, type Service } from "../frontend/front_end.ts";
-import { ENDING_SIGNALS, type EndingSignal } from "../frontend/own_signals.ts";
+import type { FrontEnd, Service } from "../frontend/front_end.ts";
+import { type EndingSignal, statusOf } from "../frontend/own_signals.ts";
 import { Redrawer } from "../frontend/redraw.ts";
-import type { TtyForeground } from "../frontend/tty_foreground.ts";
 import type { MoveOptions } from "../inspect/move_options.ts";
 import { endService, liftShield, type MovedJob, staysOn, tellLeft } from "./moved_job.ts";
-import { JobControl } from "./job_control.ts";
+import { jobKeys } from "./job_keys.ts";
 import { LatePrompt } from "./late_prompt.ts";
 import { DroppedOutput, lostOutput } from "./lost_output.ts";
 import { signalRelayed, tellSize, watchRelayed } from "./signal_relay.ts";
@@ -20,7 +16,7 @@ import { signalRelayed, tellSize, watchRelayed } from "./signal_relay.ts";
 export class JobService implements Service, Disposable {
   readonly pty;
   readonly redrawer: Redrawer;
-  readonly watches: readonly Watch[];
+  readonly watches: Service["watches"];
   readonly #job: MovedJob;
   readonly #front: FrontEnd;
   readonly #options: Pick<MoveOptions, "redraw" | "hangup">;
@@ -72,14 +68,8 @@ export class JobService implements Service, Disposable {
     if (!paintsItself || this.#options.redraw !== "winch") this.redrawer.request(oldSize);
   }
 
-  readonly keySource = (turn: TtyForeground): KeySource =>
-    new JobControl({
-      source: this.#typed(),
-      pty: this.pty,
-      terminal: this.#front.terminal,
-      turn,
-      job: this.#job.attachment,
-    });
+  readonly keySource: Service["keySource"] = (turn) =>
+    jobKeys(this.#job, this.#front, turn, this.#cleanup);
 
   readonly isOver = (): boolean => this.#living === 0;
   readonly holdsOn = (): boolean => staysOn(this.#job);
@@ -103,7 +93,7 @@ export class JobService implements Service, Disposable {
   readonly onScreenGone = (): number => {
     const { terminal } = this.#front;
     const { status, message } = terminal.screenIsTerminal
-      ? { status: ENDING_SIGNALS.get("SIGHUP") ?? 1, message: undefined }
+      ? { status: statusOf("SIGHUP"), message: undefined }
       : lostOutput(terminal.screenErrno);
     if (message !== undefined) writeStderr(`reptyr: ${message}: ${this.#hangUpText()}`);
     return status;
@@ -125,22 +115,4 @@ export class JobService implements Service, Disposable {
     TRACE_SESSION.pendingDetach.release();
     this.#status = exitStatus(pid, pidfd, startTime);
   }
-
-  /** Where what is typed comes from: the keyboard, or a text. */
-  #typed(): KeySource {
-    const { terminal: { keyboardIsTerminal, readFrom }, wake } = this.#front;
-    if (keyboardIsTerminal) {
-      return { listening: true, hasHeld: false, read: readFrom, beforeWait: () => {} };
-    }
-    return this.#cleanup.use(
-      new TextInput({ pty: this.pty, readFrom, wake, onError: tellUnreadable }),
-    );
-  }
-}
-
-function tellUnreadable(errno: number): void {
-  // Open for writing only: nohup(1) gives its command such an input, to say that there is none.
-  if (errno === ERRNO.EBADF) return;
-  const { reason, code } = describeErrno(errno);
-  writeStderr(`reptyr: cannot read standard input, as if it ended here: ${reason} (${code})`);
 }

@@ -1,13 +1,13 @@
 /**
  * The prompt of a shell out of whose foreground job one process was moved alone.
  *
- * The shell goes on waiting, and its terminal is that of the others of the job. Once they have ended, or ^Z has stopped
- * them, it would wait for the moved process, which cannot be typed at there. So it is shown a stop of that one then, as
- * in any other move: it takes its terminal back and prompts.
+ * The shell goes on waiting, and the rest of the job keeps its terminal. Once the rest has ended, or ^Z has stopped it, the
+ * shell would wait for the moved process, which no longer reads that terminal. So reptyr shows the shell a stop of the moved
+ * process then, as in any other move: the shell takes its terminal back and prompts.
  */
 import { seizingMember } from "../move/job/seize_members.ts";
 import { Deadline, waitOut } from "../../tracee/wait.ts";
-import { RefusedError, StopTimeoutError, SyscallError, TraceeDiedError } from "../../errors.ts";
+import { isExpected } from "../../errors.ts";
 import { verbose } from "../../log.ts";
 import { isLive, readStat, type Stat } from "../../proc/stat.ts";
 import { enterGroupStop } from "../../tracee/group_stop.ts";
@@ -46,17 +46,18 @@ export class LatePrompt implements Disposable {
     const waiting = readStat(shell);
     if (waiting === undefined || !isLive(waiting)) return this[Symbol.dispose]();
     // It has its terminal, or has given it to another job.
-    if (waiting.tpgid !== group || isUsed(this.#whoStays())) return;
+    if (waiting.tpgid !== group || isUsed(this.#stillInGroup())) return;
     try {
-      showStop(this.#left, this.#gate);
+      showStopLate(this.#left, this.#gate);
     } catch (error) {
-      if (!isPassing(error)) throw error;
+      // It may succeed the next time, or the shell has ended by then.
+      if (!isExpected(error)) throw error;
       verbose(`The shell, process ${shell}, is not shown a stop: ${error}`);
     }
   }
 
-  /** All processes are looked at only when those known have ended: others may have been born in the group. */
-  #whoStays(): readonly Stat[] {
+  /** All processes are looked at only when the known ones have ended: others may have been forked into the group. */
+  #stillInGroup(): readonly Stat[] {
     const { group } = this.#left;
     const inGroup = (stat: Stat | undefined): stat is Stat =>
       stat !== undefined && stat.pgrp === group && isLive(stat);
@@ -68,12 +69,16 @@ export class LatePrompt implements Disposable {
   }
 }
 
-/** Whether the keyboard of the old terminal is anybody's. */
+/** Whether a process that runs has the keyboard of the old terminal. */
 function isUsed(leftInPgrp: readonly Stat[]): boolean {
   return leftInPgrp.some(({ state }) => state !== "T");
 }
 
-function showStop({ process, shell, group }: LeftBehind, gate: Gate): void {
+/**
+ * The stop of one process, long after its move: nothing has to be undone, and the shell needs no SIGTERM discarded. The move
+ * itself stops all children of the shell at once: showStop() in switch_terminal.ts.
+ */
+function showStopLate({ process, shell, group }: LeftBehind, gate: Gate): void {
   using member = waitOut(seizingMember(process, new Deadline(STOP_SECONDS), gate));
   if (member.tracee.wasJobStopped) return;
   const isStopped = enterGroupStop(member.tracee);
@@ -81,10 +86,4 @@ function showStop({ process, shell, group }: LeftBehind, gate: Gate): void {
   using remote = RemoteSyscalls.begin(member.tracee);
   continueUnseen(remote);
   verbose(`The shell, process ${shell}, has its terminal back`);
-}
-
-/** What may be otherwise the next time, or does not matter any more. */
-function isPassing(error: unknown): boolean {
-  return error instanceof StopTimeoutError || error instanceof TraceeDiedError ||
-    error instanceof RefusedError || error instanceof SyscallError;
 }

@@ -18,7 +18,7 @@ import { haveRun, readRuns, type Runs } from "../../proc/runs.ts";
 import { readStat } from "../../proc/stat.ts";
 import { TRACE_SESSION } from "../../tracee/trace_session.ts";
 import { Pty } from "../../tty/pty.ts";
-import { replace, type ReplacedFds } from "./take_master.ts";
+import { replace, type ReplacedFds } from "./replace_master.ts";
 import type { ProcessIdentity } from "../../proc/process_identity.ts";
 
 /** Time to close a window; then again and again for those that have not run yet, being stopped. */
@@ -32,7 +32,7 @@ const STOP_SECONDS = 0.2;
 export class DisplacedMaster implements Disposable {
   readonly #pty: Pty;
   #timer: number | undefined;
-  /** Who holds it, with how often they had run when they got it. */
+  /** The processes that hold it, by PID, each with how often it had run when it got it. */
   #losses = new Map<number, ReplacedFds>();
 
   /** Throws RefusedError where the system has no more terminals to give. */
@@ -45,7 +45,7 @@ export class DisplacedMaster implements Disposable {
     return this.#pty.master;
   }
 
-  /** Look after those who have it now. */
+  /** Watch the processes that have it now. */
   watch(losses: readonly ReplacedFds[]): void {
     this.#losses = new Map(losses.map((loss) => [loss.process.pid, loss]));
     this.#lookIn(FIRST_LOOK_MS);
@@ -62,18 +62,19 @@ export class DisplacedMaster implements Disposable {
     }, milliseconds);
   }
 
-  /** Silence it for those who have run since; whether others still hold it. */
+  /** Silence it for the processes that have run since; returns whether others still hold it. */
   #silence(): boolean {
-    const held = findMasterHolders(this.#pty.index).holders.map(({ pid }) => pid)
-      .filter((pid) => this.#losses.has(pid));
-    const pids = held.filter((pid) => hasRun(pid, this.#losses.get(pid)!.runs));
-    let waiting = held.length > pids.length;
-    for (const pid of pids) {
+    const held = findMasterHolders(this.#pty.index).holders
+      .map(({ pid }) => this.#losses.get(pid)).filter((loss) => loss !== undefined);
+    const ready = held.filter(({ process, runs }) => hasRun(process.pid, runs));
+    let waiting = held.length > ready.length;
+    for (const { process } of ready) {
+      const { pid } = process;
       try {
-        silence(this.#losses.get(pid)!.process, this.#pty);
+        silence(process, this.#pty);
         this.#losses.delete(pid);
       } catch (error) {
-        // They must not end what we serve. A thread in uninterruptible sleep can be stopped later.
+        // No error here may end the service. A thread in uninterruptible sleep can be stopped later.
         verbose(`Process ${pid} keeps its hung-up terminal: ${error}`);
         if (error instanceof SyscallError) this.#losses.delete(pid);
         else waiting = true;

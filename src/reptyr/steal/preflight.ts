@@ -1,43 +1,37 @@
 /**
- * Looks for the terminal that `reptyr -T PID` is to take: whose it is, and what speaks against taking it. Nobody is
- * stopped or changed.
+ * Looks for the terminal that `reptyr -T PID` is to take: which processes hold its master, and what speaks against taking
+ * it. No process is stopped or changed.
  */
 import { lookAgain } from "../../proc/look_again.ts";
 import { mayBePassing } from "../../tracee/attach_failure.ts";
 import { RefusedError } from "../../errors.ts";
 import { close } from "../../ffi/descriptor.ts";
-import { terminalName } from "../../proc/device.ts";
-import { decodeDevice, ptsDevice, ptsIndex } from "../../proc/device.ts";
-import { readFds } from "../../proc/fds.ts";
+import { ptsDevice, terminalName } from "../../proc/device.ts";
 import { readable } from "../../proc/gone.ts";
-import { readStat, type Stat } from "../../proc/stat.ts";
-import { throughThread } from "../../proc/threads.ts";
-import { type DeviceFile, deviceFile, slaveOf } from "../../tty/master.ts";
+import { identityOf, type ProcessIdentity } from "../../proc/process_identity.ts";
 import {
   canSuspendSeccomp,
   explainAttachFailure,
   isAttachForbidden,
 } from "../../tracee/attach_failure.ts";
-import { isOnTerminal } from "../inspect/old_terminal.ts";
-import { gather } from "../inspect/preflight.ts";
+import { gather } from "../inspect/target_facts.ts";
 import { frozenRefusal, named, noProcess, type TargetFacts } from "../inspect/refusals.ts";
 import { filterRefusal, OUTSIDE } from "../inspect/filter/shared_filter.ts";
 import { findMaster, type FoundMaster } from "../inspect/find_master.ts";
 import {
-  sameFile,
   stealFailure,
   subject,
   type WantedTerminal,
   wantedTerminal,
 } from "../inspect/stolen_terminal.ts";
-import { identityOf, type ProcessIdentity } from "../../proc/process_identity.ts";
+import { refuseOwn, refuseShowing } from "./shown_terminal.ts";
 
 export interface StealFacts {
   readonly target: TargetFacts;
   readonly wanted: WantedTerminal;
   /** Our own descriptor of the master, close-on-exec; the caller closes it. */
   readonly master: number;
-  /** All who hold it. */
+  /** All processes that hold it. */
   readonly holders: readonly ProcessIdentity[];
 }
 
@@ -49,7 +43,7 @@ export function stealPreflight(pid: number): StealFacts {
   const found = lookAgain(() => search(wanted, target), isHidden);
   using undo = new DisposableStack();
   undo.defer(() => found.copy !== undefined && close(found.copy));
-  // Before the holders are looked at: a holder may be a process that we may not ask about.
+  // Before the holders are looked at: a holder may be a process that this reptyr may not look into.
   refuseOwn(target, found);
   for (const holder of found.pids) refuseHolder(holder, found, target);
   if (found.copy === undefined) throw notFound(target, wanted, found.hidden);
@@ -94,27 +88,7 @@ function isUnclear(facts: TargetFacts): boolean {
   return facts.fds === undefined && mayBePassing(facts);
 }
 
-/** The terminal that we run on, or are used from: we would show it in itself. */
-function refuseOwn(target: TargetFacts, { copy }: FoundMaster): void {
-  const self = readStat(Deno.pid);
-  const file = copy === undefined ? undefined : slaveOf(copy);
-  const isOwn = self !== undefined && self.ttyNr !== 0 && isControlledBy(self, target.stat) ||
-    ownFiles().some((own) => sameFile(own, file));
-  if (!isOwn) return;
-  throw new RefusedError(`${subject(target)}: it is the terminal this reptyr runs on`, [
-    "Run reptyr in another terminal",
-  ]);
-}
-
-function isControlledBy(self: Stat, { session, ttyNr }: Stat): boolean {
-  return session === self.session && ttyNr === self.ttyNr;
-}
-
-function ownFiles(): DeviceFile[] {
-  return [0, 1].map(deviceFile);
-}
-
-/** Each holder of the master will be traced for a moment: say now why that is not possible. */
+/** Each holder of the master is to be traced for a moment: throws RefusedError where that is not possible. */
 function refuseHolder(pid: number, { forbidden }: FoundMaster, target: TargetFacts): void {
   const facts = lookAgain(
     () => readable(() => gather(pid)),
@@ -181,40 +155,4 @@ function notFound(target: TargetFacts, { index }: WantedTerminal, hidden: number
         : `Run: sudo reptyr -T ${target.pid}`,
     ],
   );
-}
-
-/**
- * A terminal that ours is shown on, as that which script(1) or a client of tmux(1) runs on: what we write would come
- * back to us through it, without end.
- */
-function refuseShowing(target: TargetFacts, master: number): void {
-  const wanted = slaveOf(master);
-  if (wanted === undefined) return;
-  const open = ownFiles();
-  const known: DeviceFile[] = [];
-  for (let file = open.pop(); file !== undefined; file = open.pop()) {
-    const shown = file;
-    const index = ptsIndex(decodeDevice(shown.rdev));
-    if (index === undefined || known.some((one) => sameFile(one, shown))) continue;
-    known.push(shown);
-    const { copy, pids } = findMaster({ index, session: undefined, file: shown });
-    if (copy !== undefined) close(copy);
-    for (const pid of pids) {
-      const terminals = terminalsOf(pid);
-      if (terminals.some((terminal) => sameFile(terminal, wanted))) {
-        const holder = named({ pid, command: readable(() => gather(pid))?.command ?? "" });
-        throw new RefusedError(
-          `${subject(target)}: this reptyr's own terminal is shown on it, by process ${holder}`,
-          ["Run reptyr in a terminal that is not inside of it"],
-        );
-      }
-      open.push(...terminals);
-    }
-  }
-}
-
-/** The terminals that a process writes to. */
-function terminalsOf(pid: number): DeviceFile[] {
-  const fds = readable(() => throughThread(pid, (tid) => readFds(pid, tid))) ?? [];
-  return fds.filter((descriptor) => isOnTerminal(descriptor));
 }

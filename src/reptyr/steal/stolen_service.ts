@@ -1,6 +1,7 @@
 /**
- * The time after `reptyr -T`: keys and output pass as they are, for job control is that of the shell on the stolen
- * terminal; until everyone has left it, or we must. A job that another reptyr had moved there is served as one of ours.
+ * The time after `reptyr -T`, until all programs have left the terminal or this reptyr must end. Keys and output pass as they
+ * are, because job control is that of the shell on the stolen terminal. A job that another reptyr had moved there is served
+ * as one of ours.
  */
 import { POLLHUP, POLLIN, SIGWINCH } from "../../ffi/constants.ts";
 import { close, PollSet } from "../../ffi/descriptor.ts";
@@ -9,12 +10,9 @@ import { writeStderr } from "../../log.ts";
 import { encodeDevice, ptsDevice } from "../../proc/device.ts";
 import { exitStatus } from "../../proc/exit_status.ts";
 import { isEndingProcess, readStat } from "../../proc/stat.ts";
-import type { KeySource, Watch } from "../../tty/pump.ts";
 import type { FrontEnd, Service } from "../frontend/front_end.ts";
 import { IdleKeys } from "../frontend/idle_keys.ts";
-import type { EndingSignal } from "../frontend/own_signals.ts";
 import { type Redraw, Redrawer } from "../frontend/redraw.ts";
-import type { TtyForeground } from "../frontend/tty_foreground.ts";
 import { JobControl } from "../serve/job_control.ts";
 import { endService, liftShield } from "../serve/moved_job.ts";
 import { signalRelayed } from "../serve/signal_relay.ts";
@@ -24,7 +22,7 @@ import type { TakenTerminal } from "./taken_terminal.ts";
 export class StolenService implements Service, Disposable {
   readonly pty;
   readonly redrawer: Redrawer;
-  readonly watches: readonly Watch[];
+  readonly watches: Service["watches"];
   readonly #found: FoundTerminal;
   readonly #taken: TakenTerminal;
   readonly #front: FrontEnd;
@@ -61,8 +59,8 @@ export class StolenService implements Service, Disposable {
     this.redrawer.repaint();
   }
 
-  /** The keyboard, without the keys that mean a signal which the kernel would keep from the job, or would send to none. */
-  readonly keySource = (turn: TtyForeground): KeySource => {
+  /** The keyboard, without the signal keys that the kernel would keep from the job or would send to no process. */
+  readonly keySource: Service["keySource"] = (turn) => {
     const { pty } = this;
     const { guard, job } = this.#taken;
     const { terminal } = this.#front;
@@ -112,7 +110,7 @@ export class StolenService implements Service, Disposable {
     if (job !== undefined) endService({ attachment: job, pty });
   };
 
-  readonly farewell = (signal: EndingSignal): string =>
+  readonly farewell: Service["farewell"] = (signal) =>
     `ended by ${signal}: the programs on ${this.pty.name} are told that it hangs up`;
 
   [Symbol.dispose](): void {
@@ -130,9 +128,8 @@ export class StolenService implements Service, Disposable {
   }
 
   /**
-   * A pty that other programs have open is not hung up when the session's leader ends, but is in nobody's foreground any
-   * more, disassociate_ctty(): so the user is told what the keys are good for. False as long as something is to be shown
-   * first.
+   * A pty that other programs have open is not hung up when the session's leader ends, but has no foreground group any more,
+   * disassociate_ctty(): so the user is told what the keys still do. False while output is to be shown first.
    */
   #tellLeaderless(): boolean {
     const { pty } = this;
@@ -149,7 +146,7 @@ export class StolenService implements Service, Disposable {
     return true;
   }
 
-  /** Whether the target has ended; one that is about to is waited for. */
+  /** Whether the target has ended; a target that is about to end is waited for. */
   #hasEnded(): boolean {
     const { pid, pidfd } = this.#found.target;
     const set = new PollSet(1);

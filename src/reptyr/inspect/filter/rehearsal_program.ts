@@ -32,8 +32,11 @@ const SEGMENT_SIZE = 56;
 const CODE_AT = HEADER_SIZE + 2 * SEGMENT_SIZE;
 const BASE = 0x400000n;
 const PAGE = 0x10000n;
-const [PT_LOAD, PT_GNU_STACK] = [1, 0x6474e551];
-const [PF_X, PF_W, PF_R] = [1, 2, 4];
+const PT_LOAD = 1;
+const PT_GNU_STACK = 0x6474e551;
+const PF_X = 1;
+const PF_W = 2;
+const PF_R = 4;
 
 export function rehearsalProgram(machine: Machine): Uint8Array<ArrayBuffer> {
   const frames = ARCHITECTURES.find(({ name }) => name === machine)?.signalFrames;
@@ -69,8 +72,8 @@ export function rehearsalProgram(machine: Machine): Uint8Array<ArrayBuffer> {
     long(at + 40, size); // p_memsz
     long(at + 48, PAGE); // p_align
   };
-  segment(HEADER_SIZE, PT_LOAD!, PF_R! | PF_X!, BASE, size);
-  segment(HEADER_SIZE + SEGMENT_SIZE, PT_GNU_STACK!, PF_R! | PF_W!, 0n, 0n);
+  segment(HEADER_SIZE, PT_LOAD, PF_R | PF_X, BASE, size);
+  segment(HEADER_SIZE + SEGMENT_SIZE, PT_GNU_STACK, PF_R | PF_W, 0n, 0n);
   file.set(code, CODE_AT);
   return file;
 }

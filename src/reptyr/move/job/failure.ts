@@ -1,4 +1,5 @@
 /** What is done about an error in the middle of a move. */
+import { interleave } from "../../../tracee/steps.ts";
 import { firstOf, HeldUpError, PtraceError, SyscallError } from "../../../errors.ts";
 import { verbose } from "../../../log.ts";
 import type { Member } from "./member.ts";
@@ -47,4 +48,9 @@ export function restoreCommitted(
     verbose(first.message);
     job.leaveToSigframes();
   }
+}
+
+/** Give all members their registers back, the target last. Every one is tried, whatever goes wrong with others. */
+export function restoreAll(members: readonly Member[]): void {
+  interleave(members.toReversed().map((member) => member.restoreState()));
 }

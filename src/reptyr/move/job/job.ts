@@ -1,4 +1,5 @@
 /** Stopping a whole job: the target, the others that move with it, and the children they just got. */
+import { restoreAll } from "./failure.ts";
 import { stopInWaves } from "./stop_in_waves.ts";
 import { hasEnded } from "../../../proc/second_look.ts";
 import { lookEarly } from "./seize_members.ts";
@@ -11,7 +12,6 @@ import { commitAll } from "./failure.ts";
 import { Gate } from "../../gate/gate.ts";
 import { type JobMember } from "../../inspect/job_members.ts";
 import type { KnownRecord } from "../../record/known_records.ts";
-import { interleave } from "../../../tracee/steps.ts";
 import { untilInterruptible } from "../../../tracee/stop_threads.ts";
 import { Deadline, type Waits } from "../../../tracee/wait.ts";
 import { Member } from "./member.ts";
@@ -96,7 +96,7 @@ export class Job implements Disposable {
 
   /** Give all members their registers back. Every one is tried, whatever goes wrong with others. */
   restoreState(): void {
-    interleave(this.members.toReversed().map((member) => member.restoreState()));
+    restoreAll(this.members);
   }
 
   /** The target first: what it undoes by itself, its group and its terminal, is there then for the others. */

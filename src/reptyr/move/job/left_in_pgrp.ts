@@ -7,9 +7,9 @@ import { readLiveStats } from "../../../proc/stats.ts";
 import { refuseAlone } from "../../inspect/alone.ts";
 import { othersInTheWay, othersOfGroup } from "../../inspect/job_members.ts";
 import type { MoveMode } from "../../inspect/move_options.ts";
-import type { PreflightFacts } from "../../inspect/preflight.ts";
 import { inTheWay } from "../../inspect/refusals.ts";
 import type { Job } from "./job.ts";
+import type { PreflightFacts } from "../../inspect/preflight_facts.ts";
 
 /** Throws RefusedError for a target that goes alone: the keys could not be kept from the others of its group. */
 export function warnOfKeptSession(pid: number, zombie: Stat, { alone }: MoveMode): void {
