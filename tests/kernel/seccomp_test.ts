@@ -33,7 +33,7 @@ const LENIENT = ["errno", "trace", "log"];
 const STOPS = 2;
 
 /** Let process `pid` go after `stops` stops of a call that its filter does not allow. */
-function abandonInCall(pid: number, stops: number): void {
+function leaveInCall(pid: number, stops: number): void {
   using tracee = Tracee.seize(pid, OPTIONS);
   const remote = RemoteSyscalls.begin(tracee);
   assert(remote.hasSigframes, "no safety net");
@@ -66,7 +66,7 @@ for (
         untilAllBlocked(pid);
         const before = snapshot(pid);
         for (let stops = 0; stops <= STOPS; stops++) {
-          abandonInCall(pid, stops);
+          leaveInCall(pid, stops);
           assertNothingLeft(before);
           assertAnswers(victim, `stop${stops}`);
           untilAllBlocked(pid);

@@ -25,7 +25,7 @@ const SIGUSR1 = 10;
 const HIGH_FD = 20;
 
 /** Let something happen in the name of process `pid` and leave all the rest to it. */
-function abandonAfter(
+function leaveToSigframesAfter(
   pid: number,
   action: (remote: RemoteSyscalls) => void,
   first: () => void = () => {},
@@ -96,7 +96,7 @@ for (
       const { pid } = victim;
       const before = snapshot(pid);
       for (let i = 0; i < 30; i++) {
-        abandonAfter(pid, (remote) => {
+        leaveToSigframesAfter(pid, (remote) => {
           openOne(remote);
           assert(hasHighFd(pid));
         });
@@ -118,8 +118,8 @@ for (
       untilAllBlocked(pid);
       const before = snapshot(pid);
       const set = vectorRegisters(pid);
-      abandonAfter(pid, () => {}, () => setFurtherRegisters(pid, "NT_X86_XSTATE", set));
-      abandonAfter(pid, openOne, () => {
+      leaveToSigframesAfter(pid, () => {}, () => setFurtherRegisters(pid, "NT_X86_XSTATE", set));
+      leaveToSigframesAfter(pid, openOne, () => {
         assertEquals(getFurtherRegisters(pid, "NT_X86_XSTATE"), set);
       });
       {
@@ -137,7 +137,7 @@ for (
         const { pid } = victim;
         untilAllBlocked(pid);
         const before = snapshot(pid);
-        abandonAfter(pid, openOne);
+        leaveToSigframesAfter(pid, openOne);
         assertNothingLeft(before);
         if (time.length === 0) victim.line("go");
         victim.expect(/result=[01] errno=0 handled=0/);
@@ -150,7 +150,7 @@ for (
       untilAllBlocked(pid);
       const before = snapshot(pid);
       const isIgnored = () => (readStatus(pid)!.sigIgnored & 1n << BigInt(SIGHUP - 1)) !== 0n;
-      abandonAfter(pid, (remote) => {
+      leaveToSigframesAfter(pid, (remote) => {
         openOne(remote);
         runToCompletion(exchangeAction(remote, SIGHUP, ignoring(remote)));
         assert(isIgnored());
@@ -195,7 +195,7 @@ describe("a 32-bit process that is let go with registers of ours", () => {
       using victim = startVictim("entry_i386", [way], { flags: FLAGS_32 });
       untilAllBlocked(victim.pid);
       const before = snapshot(victim.pid);
-      for (let i = 0; i < 3; i++) abandonAfter(victim.pid, openOne);
+      for (let i = 0; i < 3; i++) leaveToSigframesAfter(victim.pid, openOne);
       assertNothingLeft(before);
       for (const text of ["12345", "123"]) {
         victim.line(text);
