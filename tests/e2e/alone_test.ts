@@ -14,6 +14,7 @@ import {
   untilForeground,
   untilRunning,
 } from "../support/jobs_moved.ts";
+import { orDispose } from "../support/or_dispose.ts";
 import { requires, requiresCompiler, victim } from "../support/programs.ts";
 import { Terminal, waitUntil } from "../support/terminal.ts";
 import { untilState } from "../support/victim.ts";
@@ -22,16 +23,13 @@ import { untilState } from "../support/victim.ts";
 function moveAlone(pid: number): Terminal {
   const tty = statOf(pid).ttyNr;
   const { terminal } = startOn(["-1", pid]);
-  try {
+  return orDispose(terminal, () => {
     waitUntil(`process ${pid} to be moved`, () => {
       assert(terminal.child.status === undefined, terminal.describe());
       return isMoved(pid, tty);
     });
     return terminal;
-  } catch (error) {
-    terminal[Symbol.dispose]();
-    throw error;
-  }
+  });
 }
 
 /** Where it is, but for the terminal's own number. */

@@ -14,6 +14,7 @@ import {
   untilForeground,
   untilRunning,
 } from "../support/jobs_moved.ts";
+import { orDispose } from "../support/or_dispose.ts";
 import { requires } from "../support/programs.ts";
 import { startReptyr } from "../support/reptyr.ts";
 import { type Terminal, waitUntil } from "../support/terminal.ts";
@@ -56,16 +57,13 @@ class Witnesses implements Disposable {
 
   start(): { old: Terminal; pids: number[] } {
     const old = startOnTerminal("foreground job", this.argv);
-    try {
+    return orDispose(old, () => {
       old.expect("ready\r\n");
       const pids = descendantsOf(old.pid);
       untilForeground(pids[0]!);
       pids.forEach((pid) => untilBlocked(pid));
       return { old, pids };
-    } catch (error) {
-      old[Symbol.dispose]();
-      throw error;
-    }
+    });
   }
 
   [Symbol.dispose](): void {

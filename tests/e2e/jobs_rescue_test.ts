@@ -7,6 +7,7 @@ import { requiresCapability } from "../support/capabilities.ts";
 import { descendantsOf } from "../support/child.ts";
 import { assertNoneLeft, RESTLESS, type Shape, SHAPES, Target } from "../support/e2e_target.ts";
 import { MovedJob, startOnTerminal, statOf, untilForeground } from "../support/jobs_moved.ts";
+import { orDispose } from "../support/or_dispose.ts";
 import { requires } from "../support/programs.ts";
 import { type Terminal, waitUntil } from "../support/terminal.ts";
 import { untilBlocked } from "../support/victim.ts";
@@ -141,7 +142,7 @@ const NAMES = ["member", "group", "session"];
 
 function startFamily(shape: Shape): { old: Terminal; parent: number; pids: number[] } {
   const old = startOnTerminal(shape, ["python3", "-c", FAMILY]);
-  try {
+  return orDispose(old, () => {
     for (const name of ["parent", ...NAMES]) {
       waitUntil(name, () => old.output.includes(`${name} ready`));
     }
@@ -151,10 +152,7 @@ function startFamily(shape: Shape): { old: Terminal; parent: number; pids: numbe
     assertEquals(pids.length, 4);
     pids.forEach((pid) => untilBlocked(pid));
     return { old, parent, pids };
-  } catch (error) {
-    old[Symbol.dispose]();
-    throw error;
-  }
+  });
 }
 
 describe("a job of several whose terminal is gone", () => {

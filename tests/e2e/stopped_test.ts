@@ -8,6 +8,7 @@ import { ProcessHandle } from "../support/child.ts";
 import { assertNoneLeft, PROMPT, SHELL } from "../support/e2e_target.ts";
 import { MovedJob, startOnTerminal, untilRunning } from "../support/jobs_moved.ts";
 import { moveInShell, reptyrOf, SHELLS, stopByKey, untilRaw } from "../support/jobs_shell.ts";
+import { orDispose } from "../support/or_dispose.ts";
 import { requires, victim } from "../support/programs.ts";
 import { reptyrPath } from "../support/reptyr.ts";
 import { Emulator } from "../support/steal.ts";
@@ -17,15 +18,12 @@ import { untilBlocked } from "../support/victim.ts";
 /** A shell in which reptyr has its terminal. */
 function inShell(words: string): Terminal {
   const shell = Terminal.start(SHELL);
-  try {
+  return orDispose(shell, () => {
     shell.expect(PROMPT);
     shell.line(`${reptyrPath} ${words}`);
     untilRaw(shell);
     return shell;
-  } catch (error) {
-    shell[Symbol.dispose]();
-    throw error;
-  }
+  });
 }
 
 /** `bg`, and `fg` some time after. */

@@ -10,6 +10,7 @@ import { readStatus } from "../../src/proc/status.ts";
 import { getTermios } from "../../src/tty/termios.ts";
 import { type Child, childrenOf, ProcessHandle } from "./child.ts";
 import { assertNothingLeft, type Snapshot, snapshot, type SnapshotOptions } from "./leftovers.ts";
+import { orDispose } from "./or_dispose.ts";
 import { reptyrPath } from "./reptyr.ts";
 import { Terminal, type TerminalOptions, waitUntil } from "./terminal.ts";
 
@@ -213,15 +214,6 @@ function expected(before: Snapshot, reptyr: Child | undefined, isShielded: boole
       ourChildren: [...facts.ourChildren, ...reptyr === undefined ? [] : [reptyr.pid]].sort(),
     },
   };
-}
-
-/** The result of `use`; when it throws, `resource` is disposed of first. */
-function orDispose<T>(resource: Disposable, use: () => T): T {
-  using stack = new DisposableStack();
-  stack.use(resource);
-  const result = use();
-  stack.move();
-  return result;
 }
 
 /** A word for the shell. */

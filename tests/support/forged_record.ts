@@ -7,6 +7,7 @@ import {
 } from "../../src/reptyr/record/job_record.ts";
 import { AS_NOBODY } from "./input_run.ts";
 import { publicVictim } from "./input_victims.ts";
+import { orDispose } from "./or_dispose.ts";
 import { Terminal } from "./terminal.ts";
 import type { ProcessIdentity } from "../../src/proc/process_identity.ts";
 
@@ -33,13 +34,10 @@ export function startHolder(
   const terminal = Terminal.start([...prefix, publicVictim("record"), ...args], {
     label: "holder",
   });
-  try {
+  return orDispose(terminal, () => {
     terminal.expect(`ready ${terminal.pid}`);
     return terminal;
-  } catch (error) {
-    terminal[Symbol.dispose]();
-    throw error;
-  }
+  });
 }
 
 export interface ForgerOptions {

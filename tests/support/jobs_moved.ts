@@ -8,6 +8,7 @@ import { getTermios } from "../../src/tty/termios.ts";
 import { type Child, childrenOf, descendantsOf, ProcessHandle } from "./child.ts";
 import { PROMPT, type Shape, SHELL } from "./e2e_target.ts";
 import { assertNothingLeft, type Snapshot, snapshot, type SnapshotOptions } from "./leftovers.ts";
+import { orDispose } from "./or_dispose.ts";
 import { reptyrPath } from "./reptyr.ts";
 import { Terminal, type TerminalOptions, waitUntil } from "./terminal.ts";
 
@@ -21,14 +22,11 @@ export function startOnTerminal(shape: Shape, argv: readonly string[]): Terminal
 /** A new terminal with an interactive shell that was told `line`. */
 export function typeInShell(line: string): Terminal {
   const terminal = Terminal.start(SHELL, { label: "old" });
-  try {
+  return orDispose(terminal, () => {
     terminal.expect(PROMPT);
     terminal.line(line);
     return terminal;
-  } catch (error) {
-    terminal[Symbol.dispose]();
-    throw error;
-  }
+  });
 }
 
 /**
@@ -94,14 +92,11 @@ export class MovedJob implements Disposable {
     } = {},
   ) {
     const moved = new Terminal({ label: "reptyr", ...options });
-    try {
+    return orDispose(moved, () => {
       const argv = [...prefix, reptyrPath, ...args, String(target)];
       this.moveBy(target, moved, () => moved.spawn(argv), stays);
       return moved;
-    } catch (error) {
-      moved[Symbol.dispose]();
-      throw error;
-    }
+    });
   }
 
   /**

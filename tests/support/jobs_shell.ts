@@ -7,6 +7,7 @@ import { PROMPT, SHELL } from "./e2e_target.ts";
 import type { MovedJob } from "./jobs_moved.ts";
 import { reptyrPath } from "./reptyr.ts";
 import { descendantsOf } from "./child.ts";
+import { orDispose } from "./or_dispose.ts";
 import { Terminal, type TerminalOptions, waitUntil } from "./terminal.ts";
 
 /** Interactive shells without any settings of a user. */
@@ -25,17 +26,14 @@ export function moveInShell(
   stays = false,
 ): Terminal {
   const shell = Terminal.start(SHELL, { label: "new shell", ...options });
-  try {
+  return orDispose(shell, () => {
     shell.expect(PROMPT);
     job.moveBy(target, shell, () => {
       shell.line(`${reptyrPath} ${target}`);
       return undefined;
     }, stays);
     return shell;
-  } catch (error) {
-    shell[Symbol.dispose]();
-    throw error;
-  }
+  });
 }
 
 /** The reptyr that is a job of `shell`. */
