@@ -58,9 +58,9 @@ for (
   const filters = [...STRICT, ...LENIENT].filter((filter) =>
     bits === 64 || !["strict", "pointer"].includes(filter)
   );
-  describe(`a process of ${bits} bits under a seccomp filter`, () => {
+  describe(`a ${bits}-bit process under a seccomp filter`, () => {
     for (const filter of filters) {
-      test(`makes calls of ours, and is let go at any stop: ${filter}`, () => {
+      test(`makes our calls, and can be released at any stop: ${filter}`, () => {
         using victim = startVictim("sandboxed", [filter], { flags });
         const { pid } = victim;
         untilAllBlocked(pid);
@@ -82,7 +82,7 @@ for (
       });
     }
 
-    test("undoes by itself what the filter lets it undo, and nothing else", () => {
+    test("undoes by itself the changes that the filter lets it undo, and no others", () => {
       for (
         const [filter, undone] of [
           ["kill", []],
@@ -119,7 +119,7 @@ for (
       }
     });
 
-    test("that does not allow rt_sigreturn(2): it has no safety net", () => {
+    test("that forbids rt_sigreturn(2): it has no sigframe stack", () => {
       for (const filter of ["no-sigreturn", ...bits === 32 ? ["strict"] : []]) {
         using victim = startVictim("sandboxed", [filter], { flags });
         const { pid } = victim;
@@ -137,7 +137,7 @@ for (
       }
     });
 
-    test("is undisturbed though the filter allows no restart_syscall(2)", () => {
+    test("is undisturbed although the filter forbids restart_syscall(2)", () => {
       using victim = startVictim("sandboxed", ["no-restart"], { flags });
       const { pid } = victim;
       untilAllBlocked(pid);
@@ -157,7 +157,7 @@ for (
       assert(!victim.output.includes("poll:"), victim.output);
     });
 
-    test("is under it while it runs: the filter is suspended for our calls only", () => {
+    test("is under its filter while it runs, because only our calls suspend it", () => {
       using victim = startVictim("sandboxed", ["errno"], { flags });
       const { pid } = victim;
       untilAllBlocked(pid);

@@ -90,8 +90,8 @@ for (
   ] as const
 ) {
   const test = bits === 32 ? requires32() : onX86_64;
-  describe(`a process of ${bits} bits that is let go with registers of ours`, () => {
-    test("has all of its own again, and what was done is undone", () => {
+  describe(`a ${bits}-bit process that is released with our registers`, () => {
+    test("has its own registers again, and undoes our changes", () => {
       using victim = startVictim(registers, [], { flags });
       const { pid } = victim;
       const before = snapshot(pid);
@@ -112,7 +112,7 @@ for (
       });
     });
 
-    test("has all of its vector registers again", () => {
+    test("has its own vector registers again", () => {
       using victim = startVictim("command", [], { flags });
       const { pid } = victim;
       untilAllBlocked(pid);
@@ -131,7 +131,7 @@ for (
       victim.expect("line: hello");
     });
 
-    test("goes on in its call", () => {
+    test("continues its call", () => {
       for (const [call, ...time] of [["read"], ["poll"], ["futex"], ["nanosleep", 200]] as const) {
         using victim = startVictim("blocked", [call, ...time], { flags });
         const { pid } = victim;
@@ -144,7 +144,7 @@ for (
       }
     });
 
-    test("handles a signal as before, in the order of what was done", () => {
+    test("handles a signal as before, in the order of the undo frames", () => {
       using victim = startVictim("command", [], { flags });
       const { pid } = victim;
       untilAllBlocked(pid);
@@ -164,9 +164,9 @@ for (
 }
 
 for (const [bits, flags] of [[64, []], [32, FLAGS_32]] as const) {
-  describe(`a process of ${bits} bits that has no safety net`, () => {
+  describe(`a ${bits}-bit process without a sigframe stack`, () => {
     const test = bits === 32 ? requires32() : onX86_64;
-    test("for it has left its stack: calls are made, and nothing stays", () => {
+    test("because it has left its stack: calls are made, and nothing stays", () => {
       using victim = startVictim("stackless", [], { flags });
       const { pid } = victim;
       untilAllBlocked(pid);
@@ -188,7 +188,7 @@ for (const [bits, flags] of [[64, []], [32, FLAGS_32]] as const) {
   });
 }
 
-describe("a 32-bit process that is let go with registers of ours", () => {
+describe("a 32-bit process that is released with our registers", () => {
   const test = requires32();
   for (const way of ["int80", "vdso"]) {
     test(`is in its call again, with all registers: entered by ${way}`, () => {
@@ -204,7 +204,7 @@ describe("a 32-bit process that is let go with registers of ours", () => {
     });
   }
 
-  test("is one whose addresses its registers can hold, all of them", () => {
+  test("uses only addresses that its registers can hold", () => {
     using wide = startVictim("command");
     using narrow = startVictim("command", [], { flags: FLAGS_32 });
     const [wideMaps, narrowMaps] = [readMaps(wide.pid)!, readMaps(narrow.pid)!];
