@@ -32,7 +32,7 @@ function outcomes(subject: SubjectName, all: readonly Fault[]): string[] {
 describe("a call of a move that fails", () => {
   afterEach(assertNoneLeft);
 
-  onX86_64("is tried again, or told while all is as before: ptrace(2)", () => {
+  onX86_64("is retried, or reported with everything as before: ptrace(2)", () => {
     // While other threads are still about to stop; with a shell that has been shown a stop.
     const sample = faults("own", "ptrace", "EIO", FOR_GOOD, [8, 60]);
     assertEquals(outcomes("leader", sample), ["refused", "moved"]);
@@ -46,19 +46,19 @@ describe("a call of a move that fails", () => {
     assertEquals(outcomes("steal", late), ["refused", "moved"]);
   });
 
-  onX86_64("is made in another way: process_vm_readv(2), process_vm_writev(2)", () => {
+  onX86_64("is replaced by another way: process_vm_readv(2), process_vm_writev(2)", () => {
     const readings = faults("own", "process_vm_readv", "EIO", FOR_GOOD, [9, 10]);
     assertEquals(outcomes("job", readings), ["moved", "moved"]);
     const writings = faults("own", "process_vm_writev", "EIO", FOR_GOOD, [5, 9]);
     assertEquals(outcomes("job", writings), ["moved", "moved"]);
   });
 
-  onX86_64("is no reason to let a finished move go: ioctl(2)", () => {
+  onX86_64("does not end a finished move: ioctl(2)", () => {
     const sizes = faults("own", "ioctl", "EIO", FOR_GOOD, [35, 36, 37, 38]);
     assertEquals(outcomes("job", sizes), ["moved", "moved", "moved", "moved"]);
   });
 
-  onX86_64("is one in a target's name, and all is as before: dup3, setsid, epoll_ctl", () => {
+  onX86_64("in a target's name leaves everything as before: dup3, setsid, epoll_ctl", () => {
     for (
       const [subject, call, first] of [
         ["leader", "dup3", 2],
@@ -75,13 +75,13 @@ describe("a call of a move that fails", () => {
     }
   });
 
-  onX86_64("is followed by one that undoes and fails, too: that is made again", () => {
+  onX86_64("is undone by a call that fails, too, and is retried", () => {
     // Out of its group, setsid(2), back into it: else it would be left in the group of its shell.
     const group = faults("injected", "setsid|setpgid", "EPERM", 2, [2]);
     assertEquals(outcomes("job", group), ["refused"]);
   });
 
-  onX86_64("is one in a target's name that cannot be undone: it is made again", () => {
+  onX86_64("in a target's name is retried, when it cannot be undone", () => {
     // SIGCONT is to be handled as before; the new session is to have its terminal.
     const put = [
       ...faults("injected", "rt_sigaction", "EPERM", 1, [3]),

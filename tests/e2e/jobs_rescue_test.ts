@@ -98,14 +98,14 @@ describe("a target whose terminal is gone", () => {
   };
 
   for (const shape of SHAPES) {
-    requires("python3")(`keeps files, sockets, pipes, and another terminal: ${shape}`, () => {
+    requires("python3")(`keeps its files, sockets, pipes and another terminal: ${shape}`, () => {
       holds(shape);
     });
 
     // While anybody has the slave of a gone terminal open its number is not given away: pty_unix98_remove() in
     // drivers/tty/pty.c. Each devpts has numbers of its own, though.
     requiresCapability(["mountns", "devpts"], requires("python3"))(
-      `keeps a terminal of the same number, in another devpts: ${shape}`,
+      `keeps a terminal of the same number in another devpts: ${shape}`,
       () => {
         const folder = Deno.makeTempDirSync({ prefix: "holder-" });
         using cleanup = new DisposableStack();
@@ -170,7 +170,7 @@ describe("a job of several whose terminal is gone", () => {
   }
 
   for (const shape of SHAPES) {
-    requires("python3")(`comes as a whole, whatever groups and sessions it has: ${shape}`, () => {
+    requires("python3")(`moves as a whole, whatever groups and sessions it has: ${shape}`, () => {
       const { old, parent, pids } = startFamily(shape);
       using _ = old;
       using job = new MovedJob(old, pids, RESTLESS);
@@ -182,7 +182,7 @@ describe("a job of several whose terminal is gone", () => {
       useThere(job, parent, moved, /(group|session) SIGINT/);
     });
 
-    requires("python3")(`comes so, too, when its reptyr was killed: ${shape}`, () => {
+    requires("python3")(`moves as a whole, too, when its reptyr was killed: ${shape}`, () => {
       const { old, parent, pids } = startFamily(shape);
       using _ = old;
       using job = new MovedJob(old, pids, RESTLESS);

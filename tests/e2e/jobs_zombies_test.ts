@@ -77,7 +77,7 @@ function useThere(moved: Terminal): void {
 describe("a job of a shell with a zombie", () => {
   afterEach(assertNoneLeft);
 
-  requires("python3")("that never called execve: it is moved as any other", () => {
+  requires("python3")("that never called execve: the job is moved like any other", () => {
     using cleanup = new DisposableStack();
     const { parent, zombie, job } = start("that never called execve", cleanup);
     using moved = job.move(parent, { args: ["--redraw=none"] });
@@ -88,7 +88,7 @@ describe("a job of a shell with a zombie", () => {
     job.expectEnd(moved, 0);
   });
 
-  requires("python3")("that had called execve: it stays in its session, and is told to", () => {
+  requires("python3")("that had called execve: the job stays, with a warning", () => {
     using cleanup = new DisposableStack();
     const { old, parent, zombie, job } = start("that had called execve", cleanup);
     const { session, pgrp, ttyNr } = statOf(parent);

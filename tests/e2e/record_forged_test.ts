@@ -109,10 +109,10 @@ function assertUnsignalled(terminal: Terminal): void {
   assert(!terminal.output.includes("signal "), terminal.output);
 }
 
-describe("a forged job record, believed by root's reptyr -T as far as its holder's own power goes", () => {
+describe("a forged job record, which root's reptyr -T uses with no more than its holder's authority", () => {
   afterEach(assertNoneLeft);
 
-  asRoot("signals and changes nothing of root", () => {
+  asRoot("does not signal or change a process of root", () => {
     using bystander = startBystander([]);
     using shielded = startShielded([]);
     using users = new UsersTerminal();
@@ -124,7 +124,7 @@ describe("a forged job record, believed by root's reptyr -T as far as its holder
     assertUnsignalled(shielded);
   });
 
-  asRoot("signals and changes what is the holder's user's", () => {
+  asRoot("signals and changes processes of the holder's user", () => {
     using bystander = startBystander(AS_NOBODY);
     using shielded = startShielded(AS_NOBODY);
     using users = new UsersTerminal();
@@ -138,7 +138,7 @@ describe("a forged job record, believed by root's reptyr -T as far as its holder
     assert(!ignoresHangup(shielded.pid));
   });
 
-  asRoot("signals nobody in a group with a process of root in it", () => {
+  asRoot("does not signal a group with a process of root in it", () => {
     const pair = `exec 3<&0; "$0" <&3 & exec setpriv ${AS_NOBODY.slice(1).join(" ")} "$0"`;
     using bystanders = Terminal.start(["sh", "-c", pair, publicVictim("signals")]);
     for (const _ of [1, 2]) bystanders.expect(/ready \d+/);
@@ -152,7 +152,7 @@ describe("a forged job record, believed by root's reptyr -T as far as its holder
     assert(!bystanders.output.includes("signal "), bystanders.output);
   });
 
-  asRoot("traces nothing that has another start time, or is not dumpable", () => {
+  asRoot("does not trace a process with another start time, or one that is not dumpable", () => {
     using shielded = startShielded(AS_NOBODY);
     using secret = Terminal.start(
       [...AS_NOBODY, "sh", "-c", `trap '' HUP; exec "$0" nondumpable`, publicVictim("command")],
@@ -169,7 +169,7 @@ describe("a forged job record, believed by root's reptyr -T as far as its holder
     for (const one of before) one.assert();
   });
 
-  withNamespaces("does nothing for a root of another user namespace", () => {
+  withNamespaces("has no effect for a root of another user namespace", () => {
     using bystander = startBystander([]);
     using shielded = startShielded(AS_NOBODY);
     using users = new UsersTerminal();
@@ -182,7 +182,7 @@ describe("a forged job record, believed by root's reptyr -T as far as its holder
     assertUnsignalled(bystander);
   });
 
-  asRoot("is not passed on as a word of root's own, which the next one would believe", () => {
+  asRoot("is not published again as root's own record, which the next reptyr would believe", () => {
     const cases = [{ prefix: AS_NOBODY, told: [0, 0, 0] }, { prefix: [], told: [1, 2, 1] }];
     for (const { prefix, told } of cases) {
       using bystander = startBystander(AS_NOBODY);
@@ -208,7 +208,7 @@ describe("a forged job record, believed by root's reptyr -T as far as its holder
     }
   });
 
-  asRoot("does nothing for a file that another user has made", () => {
+  asRoot("has no effect when another user has made the file", () => {
     using bystander = startBystander([]);
     using users = new UsersTerminal();
     const before = new Untouched(bystander.pid);
@@ -222,7 +222,7 @@ describe("a forged job record, believed by root's reptyr -T as far as its holder
 describe("a forged job record, and root's reptyr PID", () => {
   afterEach(assertNoneLeft);
 
-  asRoot("changes nothing of a member that is root's, and what is the holder's user's", () => {
+  asRoot("changes no member of root, and members of the holder's user", () => {
     const line = `trap '' HUP; setpriv ${AS_NOBODY.slice(1).join(" ")} cat | cat`;
     using old = Terminal.start(["sh", "-c", line], { label: "old" });
     const pids = waitUntil("two cats", () => {

@@ -27,11 +27,11 @@ function recordOf(pid: number): string {
   return formatRecord({ target: nameOf(pid), groups: [], shields: [] });
 }
 
-describe("reptyr, and a process with what is called as its record", () => {
+describe("reptyr and a process with a file that has the name of a record", () => {
   afterEach(assertNoneLeft);
 
   for (const [what, args] of Object.entries(LIES)) {
-    asRoot(`moves the program beside ${what}`, () => {
+    asRoot(`moves the program in spite of ${what}`, () => {
       using target = Target.start(
         "foreground job",
         [...AS_NOBODY, publicVictim("command")],
