@@ -17,7 +17,7 @@ import {
 import { RECORD_NAME } from "../../src/reptyr/record/published_record.ts";
 import { requiresCapability } from "../support/capabilities.ts";
 import { assertNoneLeft } from "../support/e2e_target.ts";
-import { type ForgerOptions, nameOf, shieldOf, startForger } from "../support/forged_record.ts";
+import { type ForgerOptions, identityOf, shieldOf, startForger } from "../support/forged_record.ts";
 import { AS_NOBODY, isMoved, NOBODY, startOn, Untouched } from "../support/input_run.ts";
 import { publicVictim } from "../support/input_victims.ts";
 import { descendantsOf } from "../support/child.ts";
@@ -51,7 +51,7 @@ class UsersTerminal implements Disposable {
       ),
       ...shields.map(({ process }) => process),
     ];
-    using _forger = startForger({ target: nameOf(this.shell), groups, members, shields }, how);
+    using _forger = startForger({ target: identityOf(this.shell), groups, members, shields }, how);
     using stolen = Stolen.from(this.shell);
     stolen.terminal.resize(31, 91);
     const device = /Serving (\S+)/.exec(stolen.terminal.output)![1]!;
@@ -189,10 +189,10 @@ describe("a forged job record, which root's reptyr -T uses with no more than its
       using shielded = startShielded(AS_NOBODY);
       using users = new UsersTerminal();
       using _forger = startForger({
-        target: nameOf(users.shell),
+        target: identityOf(users.shell),
         groups: [groupOf(bystander.pid)],
-        members: [bystander.pid, shielded.pid].map(nameOf),
-        shields: [{ ...shieldOf(shielded.pid), shell: nameOf(bystander.pid) }],
+        members: [bystander.pid, shielded.pid].map(identityOf),
+        shields: [{ ...shieldOf(shielded.pid), shell: identityOf(bystander.pid) }],
       }, { prefix });
       using stolen = Stolen.from(users.shell);
       const record = waitUntil("its record", () => {
@@ -200,7 +200,7 @@ describe("a forged job record, which root's reptyr -T uses with no more than its
         const found = file && parseRecord(new TextDecoder().decode(file.bytes));
         return found?.groups && found;
       });
-      assertEquals(record.target, nameOf(users.shell));
+      assertEquals(record.target, identityOf(users.shell));
       const { groups = [], members = [], shields } = record;
       assertEquals([groups, members, shields].map(({ length }) => length), told);
       Deno.kill(stolen.pid, "SIGTERM");
@@ -234,7 +234,7 @@ describe("a forged job record, and root's reptyr PID", () => {
     );
     assert([users!, roots!].every(ignoresHangup));
     const shields = [shieldOf(roots!), shieldOf(users!)];
-    using _forger = startForger({ target: nameOf(users!), groups: [], shields });
+    using _forger = startForger({ target: identityOf(users!), groups: [], shields });
     const { ttyNr } = statOf(old.pid);
     using moved = startOn([old.pid]).terminal;
     waitUntil("the move", () => isMoved(old.pid, ttyNr));

@@ -65,8 +65,8 @@ export class MovedJob extends MovedProcesses {
     const now = terminalsOf(target);
     assert(now.every((name) => !old.includes(name)), `${target} is still on ${old}`);
     for (const pid of this.pids) {
-      const strays = terminalsOf(pid).filter((name) => !now.includes(name));
-      assertEquals(strays, [], `process ${pid} is on another terminal than ${target}`);
+      const elsewhere = terminalsOf(pid).filter((name) => !now.includes(name));
+      assertEquals(elsewhere, [], `process ${pid} is on another terminal than ${target}`);
     }
   }
 

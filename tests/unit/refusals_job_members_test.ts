@@ -194,13 +194,13 @@ describe("a job that was moved before", () => {
   // The shell 100 on pts/3 had 200 | 201 | 202 as a job, with 203 below; now 200 leads a session on pts/4.
   const PTS4 = PTS3 + 1;
   const target = entry(200, 100, 200, 200, PTS4);
-  const helpers = [entry(201, 100, 201, 100), entry(202, 100, 201, 100), entry(203, 200, 201, 100)];
+  const relayed = [entry(201, 100, 201, 100), entry(202, 100, 201, 100), entry(203, 200, 201, 100)];
   const later = entry(204, 200, 200, 200, PTS4);
   const server = entry(300, 400, 300, 400, 9);
-  const table = [INIT, SHELL, target, ...helpers, later, server];
+  const table = [INIT, SHELL, target, ...relayed, later, server];
   const earlier = {
     groups: [{ session: 100, pgrp: 201 }],
-    members: helpers.map(({ pid, startTime }) => ({ pid, startTime })),
+    members: relayed.map(({ pid, startTime }) => ({ pid, startTime })),
     bystanders: [],
   };
   const known = (...pids: number[]) => ({ ...users(...pids), earlier });
@@ -212,7 +212,7 @@ describe("a job that was moved before", () => {
     assertEquals(members(target, table, known(200, 202)), [201, 202, 203, 204]);
   });
   it("is still a job when the shell has ended", () => {
-    const orphans = [target, ...helpers, later].map((one) => (
+    const orphans = [target, ...relayed, later].map((one) => (
       { ...one, ppid: one.ppid === 100 ? 1 : one.ppid, ttyNr: one.session === 100 ? 0 : one.ttyNr }
     ));
     assertEquals(members(orphans[0]!, [INIT, ...orphans], known(200, 201, 202)), [
@@ -234,8 +234,8 @@ describe("a job that was moved before", () => {
     assertEquals(members(command, [INIT, script, command], users(100, 200)), []);
   });
   it("includes a process that has left its group since, as long as it is on the terminal", () => {
-    const apart = { ...helpers[0]!, pgrp: 210 };
-    const changed = [target, apart, helpers[1]!];
+    const apart = { ...relayed[0]!, pgrp: 210 };
+    const changed = [target, apart, relayed[1]!];
     assertEquals(members(target, changed, known(201)), [201, 202]);
     assertEquals(members(target, changed, known()), [202]);
   });
@@ -261,7 +261,7 @@ describe("a job that was moved before", () => {
   });
   it("leaves out a process that has got the PID of an earlier member", () => {
     const stranger = { ...entry(202, 1, 700, 700, 0), startTime: 9000n };
-    assertEquals(members(target, [target, helpers[0]!, stranger], known(202)), [201]);
+    assertEquals(members(target, [target, relayed[0]!, stranger], known(202)), [201]);
   });
   it("leaves out the shell, its other jobs and the terminal's server", () => {
     const other = entry(250, 100, 250, 100);
@@ -275,7 +275,7 @@ describe("a job that was moved before", () => {
     assertEquals(members(target, [INIT, target], { ...ALL, earlier: named }), []);
   });
   it("uses a record only for a target that leads a session", () => {
-    assertEquals(members({ ...target, session: 100 }, [target, helpers[0]!], known(201)), []);
+    assertEquals(members({ ...target, session: 100 }, [target, relayed[0]!], known(201)), []);
   });
 });
 
