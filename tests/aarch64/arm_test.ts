@@ -23,7 +23,7 @@ const WHY = "it is a 32-bit arm program, and only 64-bit ones are supported";
 describe("a 32-bit arm program", () => {
   afterEach(assertNoneLeft);
 
-  requiresCapability("arm32")("is refused, and why is said", () => {
+  requiresCapability("arm32")("is refused with the reason", () => {
     const folder = Deno.makeTempDirSync({ prefix: "e2e-" });
     try {
       const path = join(folder, "waits");

@@ -5,7 +5,7 @@ import { IN_DELETED, said } from "../support/deleted_directory.ts";
 import { reptyrPath } from "../support/reptyr.ts";
 
 describe("in a deleted working directory", () => {
-  it("reptyr starts, and is there", () => {
+  it("reptyr starts, and stays in the directory", () => {
     assertEquals(
       said([...IN_DELETED, reptyrPath, "procout", "-o", "file", "--", "true"]),
       {

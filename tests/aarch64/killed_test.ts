@@ -40,7 +40,7 @@ function signalsOf(pid: number) {
 describe("reptyr is killed while it moves", () => {
   afterEach(assertNoneLeft);
 
-  requiresCompiler("a program that waits: it is what it was", () => {
+  requiresCompiler("a program that waits becomes what it was", () => {
     for (const number of moments()) {
       using target = Target.start("session leader", [victim("command")], (terminal) => {
         terminal.expect("ready");
@@ -62,7 +62,7 @@ describe("reptyr is killed while it moves", () => {
     }
   });
 
-  requiresCompiler("a program that computes: all registers are its own", () => {
+  requiresCompiler("a program that computes keeps all its registers", () => {
     for (const number of moments()) {
       using target = Target.start("session leader", [victim(REGISTERS_VICTIM)], (terminal) => {
         terminal.expect("ready");

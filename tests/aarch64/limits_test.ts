@@ -44,7 +44,7 @@ function start(): Target {
 describe("reptyr PID above the hard limit of open files, as root", () => {
   afterEach(assertNoneLeft);
 
-  raisingHard("moves it, and both limits are as before", () => {
+  raisingHard("moves the process, and restores both limits", () => {
     using target = start();
     const limit = fill(target.pid);
     using moved = target.move();
@@ -53,7 +53,7 @@ describe("reptyr PID above the hard limit of open files, as root", () => {
     moved.expect("line: hello");
   });
 
-  raisingHard("is killed meanwhile: the program puts both back by itself", () => {
+  raisingHard("lets the process restore both limits by itself, when reptyr is killed", () => {
     using target = start();
     const limit = fill(target.pid);
     const { ttyNr } = target.stat;

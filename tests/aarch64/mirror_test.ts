@@ -55,7 +55,7 @@ describeEngines("procout is exact", (engine) => {
     assertEquals(target.expectExit(), { kind: "exited", status: 0 });
   });
 
-  requiresCompiler("about children of every making, with --follow", () => {
+  requiresCompiler("about children of every kind of fork, with --follow", () => {
     using target = startVictim("mirror_threads", ["children"]);
     using procout = Procout.watch(target.pid, ["-f"]);
     target.line("go");
@@ -66,7 +66,7 @@ describeEngines("procout is exact", (engine) => {
   });
 });
 
-describe("a call that is broken by procout alone", () => {
+describe("a call that only procout interrupts", () => {
   beforeEach(() => {
     Procout.engine = "ptrace";
   });

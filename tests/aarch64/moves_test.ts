@@ -45,7 +45,7 @@ function moveBeforeItEnds(target: Target): Terminal | undefined {
 describe("reptyr moves", () => {
   afterEach(assertNoneLeft);
 
-  requires("cat")("cat: what is typed comes back, and ^C ends it with status 130", () => {
+  requires("cat")("cat: its echo arrives, and ^C ends it with status 130", () => {
     using cat = Target.start("foreground job", ["cat"], (terminal) => {
       terminal.line("before");
       terminal.expect("before\r\nbefore\r\n");
@@ -119,7 +119,7 @@ describe("reptyr moves", () => {
     }
   });
 
-  requiresCompiler("threads, each in its call", () => {
+  requiresCompiler("a program with threads, each of them in its call", () => {
     using target = Target.start(
       "session leader",
       [victim("threads"), "blocked", "5"],
@@ -163,7 +163,7 @@ describe("reptyr moves", () => {
     assertEnd(moved, 7);
   });
 
-  requiresCompiler("a program that sleeps, which wakes no sooner", () => {
+  requiresCompiler("a sleeping program, which wakes no sooner", () => {
     for (let milliseconds = 2000 * PATIENCE;; milliseconds *= 3) {
       using target = Target.start(
         "session leader",

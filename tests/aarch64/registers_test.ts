@@ -36,7 +36,7 @@ function testMove(args: readonly string[]): void {
 describe("all registers of a program that computes", () => {
   afterEach(assertNoneLeft);
 
-  requiresCompiler("are its own after calls that it made for us", () => {
+  requiresCompiler("are unchanged after calls that we had it make", () => {
     using target = startVictim(REGISTERS_VICTIM);
     for (let times = 0; times < 20; times++) {
       using tracee = Tracee.seize(target.pid, { timeoutSeconds: 10 });
@@ -46,11 +46,11 @@ describe("all registers of a program that computes", () => {
     assertSound(target.pid, target);
   });
 
-  requiresCompiler("are its own after it was moved", () => testMove([]));
+  requiresCompiler("are unchanged after a move", () => testMove([]));
 
   const requiresSve = requiresCapability("sve", requiresCompiler);
-  requiresSve("are its own after it was moved: vectors of 256 bytes", () => testMove(["256"]));
+  requiresSve("are unchanged after a move: vectors of 256 bytes", () => testMove(["256"]));
 
   const requiresSme = requiresCapability("sme", requiresCompiler);
-  requiresSme("are its own after it was moved: streaming mode", () => testMove(["streaming"]));
+  requiresSme("are unchanged after a move: streaming mode", () => testMove(["streaming"]));
 });

@@ -14,6 +14,7 @@ import {
   untilForeground,
   untilRunning,
 } from "../support/jobs_moved.ts";
+import { orDispose } from "../support/or_dispose.ts";
 import { requires, requiresCompiler, victim } from "../support/programs.ts";
 import { Terminal, waitUntil } from "../support/terminal.ts";
 import { untilState } from "../support/victim.ts";
@@ -22,16 +23,13 @@ import { untilState } from "../support/victim.ts";
 function moveAlone(pid: number): Terminal {
   const tty = statOf(pid).ttyNr;
   const { terminal } = startOn(["-1", pid]);
-  try {
+  return orDispose(terminal, () => {
     waitUntil(`process ${pid} to be moved`, () => {
       assert(terminal.child.status === undefined, terminal.describe());
       return isMoved(pid, tty);
     });
     return terminal;
-  } catch (error) {
-    terminal[Symbol.dispose]();
-    throw error;
-  }
+  });
 }
 
 /** Where it is, but for the terminal's own number. */
@@ -45,7 +43,7 @@ const SCRIPT = ["bash", "--norc", "-c", 'cat; read -r x; echo "script: $x"; exit
 describe("reptyr -1", () => {
   afterEach(assertNoneLeft);
 
-  requires("bash", "cat")("of a pipeline its end, and the shell waits for the rest", () => {
+  requires("bash", "cat")("moves the end of a pipeline: the shell waits for the rest", () => {
     using old = typeInShell("cat | tr a-z A-Z");
     const [cat, tr] = untilRunning(old, ["cat", "tr"]);
     untilForeground(cat!);
@@ -63,7 +61,7 @@ describe("reptyr -1", () => {
   });
 
   requiresCompiler(
-    "out of a script, a program whose ^Z stops all of its group: the script does not stop",
+    "moves a program that stops its group at ^Z out of a script, which does not stop",
     () => {
       const script = `stty -icanon; ${victim("suspends")} stop; read -r x; echo "script: $x"`;
       using old = startOnTerminal("foreground job", ["bash", "--norc", "-c", script]);
@@ -83,7 +81,7 @@ describe("reptyr -1", () => {
   );
 
   requires("bash", "cat", "tr")(
-    "of a pipeline, and leaves the screen to who drives it and stays",
+    "moves one process of a pipeline, and leaves the screen to the process that drives it",
     () => {
       using old = typeInShell("stty -icanon; cat | tr a-z A-Z");
       const [cat, tr] = untilRunning(old, ["cat", "tr"]);
@@ -100,7 +98,7 @@ describe("reptyr -1", () => {
     },
   );
 
-  requires("bash", "sleep")("the shell prompts when the rest has ended before it", () => {
+  requires("bash", "sleep")("lets the shell prompt when the rest ends first", () => {
     using old = typeInShell("sleep 1000 | sleep 1001");
     const [first, last] = untilRunning(old, ["sleep", "sleep"]);
     untilForeground(first!);
@@ -118,7 +116,7 @@ describe("reptyr -1", () => {
     assert(handle.ended);
   });
 
-  requires("bash", "sleep")("the shell prompts when ^Z has stopped the rest", () => {
+  requires("bash", "sleep")("lets the shell prompt when ^Z has stopped the rest of the job", () => {
     using old = typeInShell("sleep 1000 | sleep 1001");
     const [first, last] = untilRunning(old, ["sleep", "sleep"]);
     untilForeground(first!);
@@ -137,7 +135,7 @@ describe("reptyr -1", () => {
     assert(handle.ended);
   });
 
-  requires("bash", "cat")("a script moves, and its child stays to be typed at", () => {
+  requires("bash", "cat")("moves a script, and its child keeps the old keyboard", () => {
     using old = startOnTerminal("foreground job", SCRIPT);
     const [script, cat] = untilRunning(old, ["bash", "cat"]);
     untilForeground(script!);
@@ -162,7 +160,7 @@ describe("reptyr -1", () => {
     old.expect("still here");
   });
 
-  requires("bash", "cat")("the keys of the old terminal reach the child of a moved script", () => {
+  requires("bash", "cat")("passes the old keys to the child of a moved script", () => {
     using old = startOnTerminal("foreground job", SCRIPT);
     const [script, cat] = untilRunning(old, ["bash", "cat"]);
     untilForeground(script!);
@@ -177,7 +175,7 @@ describe("reptyr -1", () => {
   });
 
   for (const shape of ["session leader", "foreground job"] as const) {
-    requires("bash", "cat")(`a child moves, and its script stays: ${shape}`, () => {
+    requires("bash", "cat")(`moves a child, and its script stays: ${shape}`, () => {
       const script = ["bash", "--norc", "-c", 'cat; echo "status $?"; read -r x; exit 5'];
       using old = startOnTerminal(shape, script);
       const [bash, cat] = untilRunning(old, ["bash", "cat"]);
@@ -194,7 +192,7 @@ describe("reptyr -1", () => {
     });
   }
 
-  requires("cat")("a session leader that is alone on its terminal", () => {
+  requires("cat")("moves a session leader that is alone on its terminal", () => {
     using old = Terminal.start(["cat"], { label: "old" });
     old.line("before");
     old.expect("before\r\nbefore\r\n");
@@ -206,7 +204,7 @@ describe("reptyr -1", () => {
     assertEquals(moved.expectExit(), { kind: "exited", status: 0 }, moved.describe());
   });
 
-  requires("bash", "cat")("a session leader with others is refused, with what can be done", () => {
+  requires("bash", "cat")("refuses a session leader with others, with the remedy", () => {
     using old = startOnTerminal("session leader", SCRIPT);
     const pids = untilRunning(old, ["bash", "cat"]);
     const before = pids.map((pid) => new Untouched(pid));
@@ -229,7 +227,7 @@ describe("reptyr -1", () => {
     old.expect("after\r\nafter\r\n");
   });
 
-  requires("bash", "sleep")("a job that ^Z has stopped: the rest stays stopped", () => {
+  requires("bash", "sleep")("moves one process of a stopped job: the rest stays stopped", () => {
     using old = typeInShell("bash --norc -c 'sleep 1000; exit 5'");
     const [script, sleep] = untilRunning(old, ["bash", "sleep"]);
     untilForeground(script!);
@@ -251,7 +249,7 @@ describe("reptyr -1", () => {
     ["ptrace", "EIO", "6..7"],
   ];
   for (const [call, error, when] of faults) {
-    requires("strace", "bash", "cat")(`all stay as they were when ${call} ${when} fails`, () => {
+    requires("strace", "bash", "cat")(`changes no process when ${call} ${when} fails`, () => {
       using old = startOnTerminal("foreground job", SCRIPT);
       const pids = untilRunning(old, ["bash", "cat"]);
       untilForeground(pids[0]!);

@@ -48,7 +48,7 @@ function isAtRest(pid: number): boolean {
   return true;
 }
 
-describe("bytes through reptyr", () => {
+describe("reptyr between keyboard and screen", () => {
   afterEach(assertNoneLeft);
 
   for (const shape of SHAPES) {

@@ -74,7 +74,7 @@ describe("a target whose threads and children come and go", () => {
   afterEach(assertNoneLeft);
 
   for (const who of [...WHO, "headless"]) {
-    wrapping(`is looked at as often as one likes, ${LOWER}: ${who}`, () => {
+    wrapping(`can be listed again and again, ${LOWER}: ${who}`, () => {
       using wrapped = new Wrapped(who);
       const refused = Array.from({ length: LOOKS }, () => wrapped.why())
         .filter(({ code }) => code !== 0).map(({ text }) => text);
@@ -83,7 +83,7 @@ describe("a target whose threads and children come and go", () => {
   }
 
   for (const who of WHO) {
-    wrapping(`is moved as often as one likes, ${LOWER}: ${who}`, () => {
+    wrapping(`can be moved again and again, ${LOWER}: ${who}`, () => {
       using wrapped = new Wrapped(who);
       using terminals = new DisposableStack();
       let before: Terminal | undefined;
@@ -106,7 +106,7 @@ describe("a target whose threads and children come and go", () => {
       assertEquals(before!.expectExit(), { kind: "exited", status: 9 }, before!.describe());
     });
 
-    wrapping(`is mirrored as often as one likes, ${LOWER}: ${who}`, () => {
+    wrapping(`can be mirrored again and again, ${LOWER}: ${who}`, () => {
       using wrapped = new Wrapped(who);
       for (let count = 1; count <= MIRRORS; count++) {
         using mirror = Terminal.start(wrapped.command(procoutPath, "--engine=ptrace", "-V"));

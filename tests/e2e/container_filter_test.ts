@@ -71,7 +71,7 @@ class Container implements Disposable {
 describe("reptyr in a container", () => {
   afterEach(assertNoneLeft);
 
-  inNamespace("moves a program that is under the same filter, and says how that is known", () => {
+  inNamespace("moves a program under the same filter as reptyr, and says how it knows", () => {
     using inside = Container.start("podman");
     const { shell, pidInside: pid } = inside;
     assertEquals(readStatus(inside.pid)?.seccompFilters, 1);
@@ -90,7 +90,7 @@ describe("reptyr in a container", () => {
     shell.expect("status 130");
   });
 
-  inNamespace("says what is assumed of one that came into the container in another way", () => {
+  inNamespace("says what it assumes of a program that entered the container in another way", () => {
     using inside = Container.start("podman");
     // As `podman exec`: no ancestor in there, and a filter of its own of the same kind.
     const enter = ["nsenter", "--all", `--target=${inside.pid}`, victim("under_filter"), "podman"];
@@ -100,7 +100,7 @@ describe("reptyr in a container", () => {
     assertStringIncludes(other.output, "is taken to be under the same seccomp filters");
   });
 
-  inNamespace("names what Docker needs, where the filter forbids pidfd_getfd(2)", () => {
+  inNamespace("names the option that Docker needs, when the filter forbids pidfd_getfd(2)", () => {
     using inside = Container.start("docker");
     const untouched = new Untouched(inside.pid);
     inside.shell.line(`${reptyrPath} ${inside.pidInside}; echo status $?`);
@@ -111,7 +111,7 @@ describe("reptyr in a container", () => {
     untouched.assert();
   });
 
-  inNamespace("refuses where a call would end the program, found out by a child", () => {
+  inNamespace("refuses when a call would end the program, as a child finds out", () => {
     using inside = Container.start("kill");
     const untouched = new Untouched(inside.pid);
     inside.shell.line(`${reptyrPath} --why ${inside.pidInside}; echo status $?`);
@@ -121,7 +121,7 @@ describe("reptyr in a container", () => {
     assert(!inside.handle.ended);
   });
 
-  inNamespace("refuses one that has a further filter of its own", () => {
+  inNamespace("refuses a program with a further filter of its own", () => {
     using shell = Terminal.start(
       [...container("podman"), "bash", "--norc", "--noprofile", "-i"],
       WIDE,
@@ -146,7 +146,7 @@ describe("reptyr outside of a container", () => {
   afterEach(assertNoneLeft);
 
   requiresCapability("devpts", requires("unshare", "bash"))(
-    "--list tells a terminal of another devpts from its own of that number",
+    "distinguishes, in --list, a terminal of another devpts from its own of that number",
     () => {
       const mounted = "mount -t devpts -o newinstance,ptmxmode=666 devpts /dev/pts && " +
         "mount --bind /dev/pts/ptmx /dev/ptmx && exec script -qc 'sleep 1000' /dev/null";

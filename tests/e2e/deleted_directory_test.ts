@@ -13,7 +13,7 @@ import { start } from "../support/scripts_run.ts";
 describe("in a deleted working directory", () => {
   afterEach(assertNoneLeft);
 
-  it("both programs tell what they tell elsewhere", () => {
+  it("both programs answer as they do elsewhere", () => {
     for (const program of [reptyrPath, procoutPath]) {
       for (const option of ["--version", "--help"]) {
         assertEquals(said([...IN_DELETED, program, option]), said([program, option]));
@@ -22,7 +22,7 @@ describe("in a deleted working directory", () => {
     assertEquals(said([...IN_DELETED, reptyrPath, "--list", "--json"]).code, 0);
   });
 
-  it("they do so with descriptors closed, too", () => {
+  it("both programs answer with closed descriptors, too", () => {
     for (const closed of ["<&-", ">&-", "<&- 2>&-"]) {
       const line = `"$0" --version ${closed}; echo "status $?"`;
       const { stdout } = said([...IN_DELETED, "sh", "-c", line, reptyrPath]);
@@ -39,7 +39,7 @@ describe("in a deleted working directory", () => {
     moved.expectEnd(0);
   });
 
-  it("a relative name is refused in words, and leads to no other directory", () => {
+  it("a relative name is refused with the reason, and leads to no other directory", () => {
     assertEquals(said([...IN_DELETED, procoutPath, "-o", "mirror", "--", "true"]), {
       code: 1,
       stdout: "",
@@ -47,7 +47,7 @@ describe("in a deleted working directory", () => {
     });
   });
 
-  it("a command runs there, and nothing of the way there is left open in it", () => {
+  it("procout runs a command, without further open descriptors", () => {
     const line = "readlink /proc/self/cwd; ls /proc/self/fd";
     const { code, stdout } = said([...IN_DELETED, procoutPath, "--", "sh", "-c", line]);
     const [directory, ...fds] = stdout.trim().split("\n");
@@ -71,10 +71,10 @@ describe("in a working directory on a file system that has been unmounted", () =
   });
 });
 
-describe("elsewhere", () => {
+describe("in a working directory that is there", () => {
   afterEach(assertNoneLeft);
 
-  it("a command runs where procout is started, / included", () => {
+  it("procout runs a command in the same directory, / included", () => {
     for (const folder of ["/", "/usr"]) {
       const script = `cd ${folder} && exec "$0" -- sh -c pwd`;
       assertEquals(said(["sh", "-c", script, procoutPath]).stdout, `${folder}\n`);

@@ -33,7 +33,7 @@ function outcomes(subject: SubjectName, all: readonly Fault[]): string[] {
 describe("a call of a move that fails", () => {
   afterEach(assertNoneLeft);
 
-  onX86_64("is tried again, or told while all is as before: ptrace(2)", () => {
+  onX86_64("is retried, or reported with everything as before: ptrace(2)", () => {
     // While other threads are still about to stop; with a shell that has been shown a stop.
     const leader = Moments.of("leader");
     const asking = leader.request(/PTRACE_SEIZE/, 1);
@@ -58,7 +58,7 @@ describe("a call of a move that fails", () => {
     assertEquals(outcomes("steal", late), ["refused", "moved"]);
   });
 
-  onX86_64("is made in another way: process_vm_readv(2), process_vm_writev(2)", () => {
+  onX86_64("is replaced by another way: process_vm_readv(2), process_vm_writev(2)", () => {
     const job = Moments.of("job");
     const two = (numbers: readonly number[]) => [numbers.at(0)!, numbers.at(-1)!];
     const readings = faults(
@@ -79,7 +79,7 @@ describe("a call of a move that fails", () => {
     assertEquals(outcomes("job", writings), ["moved", "moved"]);
   });
 
-  onX86_64("is no reason to let a finished move go: ioctl(2)", () => {
+  onX86_64("does not end a finished move: ioctl(2)", () => {
     // How many come before differs by a few with how long the stops were waited for. One refused would be as before.
     const [end] = Moments.of("job").afterwards("ioctl");
     const numbers = [-4, -2, -1, 0, 1].map((more) => end! + more);
@@ -87,7 +87,7 @@ describe("a call of a move that fails", () => {
     assert(found.includes("moved"), found.join());
   });
 
-  onX86_64("is one in a target's name, and all is as before: dup3, setsid, epoll_ctl", () => {
+  onX86_64("in a target's name leaves everything as before: dup3, setsid, epoll_ctl", () => {
     for (
       const [subject, call, first] of [
         ["leader", "dup3", 2],
@@ -104,13 +104,13 @@ describe("a call of a move that fails", () => {
     }
   });
 
-  onX86_64("is followed by one that undoes and fails, too: that is made again", () => {
+  onX86_64("is undone by a call that fails, too, and is retried", () => {
     // Out of its group, setsid(2), back into it: else it would be left in the group of its shell.
     const group = faults("injected", "setsid|setpgid", "EPERM", 2, [2]);
     assertEquals(outcomes("job", group), ["refused"]);
   });
 
-  onX86_64("is one in a target's name that cannot be undone: it is made again", () => {
+  onX86_64("in a target's name is retried, when it cannot be undone", () => {
     // SIGCONT is to be handled as before; the new session is to have its terminal.
     const put = [
       ...faults("injected", "rt_sigaction", "EPERM", 1, [3]),

@@ -60,44 +60,44 @@ describe("reptyr PID at the limit of its open files", () => {
   afterEach(assertNoneLeft);
 
   for (const shape of SHAPES) {
-    withPrlimit(`is moved, and has its limit back: ${shape}`, () => {
+    withPrlimit(`moves the process, and its limit is restored: ${shape}`, () => {
       using target = startCommand(shape);
       fill(target.pid, 4096);
       moveAndAsk(target.pid);
     });
 
-    raisingHard(`root moves it above its hard limit, and that is as before: ${shape}`, () => {
+    raisingHard(`moves it above its hard limit as root, and restores that: ${shape}`, () => {
       using target = startCommand(shape);
       fill(target.pid);
       moveAndAsk(target.pid);
     });
   }
 
-  requires32()("is moved as a 32-bit program", () => {
+  requires32()("moves a 32-bit program", () => {
     using target = startCommand("foreground job", [victim("command", FLAGS_32)]);
     fill(target.pid, 4096);
     moveAndAsk(target.pid);
   });
 
-  withPrlimit("is moved alone, with --alone", () => {
+  withPrlimit("moves it with --alone", () => {
     using target = startCommand("foreground job");
     fill(target.pid, 4096);
     moveAndAsk(target.pid, { args: ["--alone"] });
   });
 
-  withPrlimit("is moved with --force-stdio", () => {
+  withPrlimit("moves it with --force-stdio", () => {
     using target = startCommand("session leader");
     fill(target.pid, 4096);
     moveAndAsk(target.pid, { args: ["--force-stdio"] });
   });
 
-  asOther("is moved by its user, as far as its hard limit allows", () => {
+  asOther("moves it without privilege, up to its hard limit", () => {
     using target = startCommand("session leader", [...AS_NOBODY, publicVictim("command")]);
     fill(target.pid, 64, AS_NOBODY);
     moveAndAsk(target.pid, { prefix: AS_NOBODY, owner: NOBODY });
   });
 
-  asOther("is refused beyond that, with the numbers, and is what it was", () => {
+  asOther("refuses above the hard limit, with the numbers, and changes nothing", () => {
     using target = startCommand("foreground job", [...AS_NOBODY, publicVictim("command")]);
     const soft = fill(target.pid, undefined, AS_NOBODY);
     const before = limitsOf(target.pid);
@@ -115,7 +115,7 @@ describe("reptyr PID at the limit of its open files", () => {
     target.terminal.expect("line: hello");
   });
 
-  withPrlimit("is refused where nobody could put the limit back, if reptyr were killed", () => {
+  withPrlimit("refuses when nothing would restore the limit, if reptyr were killed", () => {
     // Without a stack there is no place for a safety net.
     using target = startCommand("session leader", [victim("stackless")]);
     const soft = fill(target.pid, 4096);
@@ -130,7 +130,7 @@ describe("reptyr PID at the limit of its open files", () => {
     assertEquals(limitsOf(target.pid), before);
   });
 
-  withPrlimit("is moved with a member that has reached it, too", () => {
+  withPrlimit("moves it with a member that has reached its limit, too", () => {
     using target = start("session leader", "cat & read x; echo got $x; wait");
     const [child] = waitUntil("the child", () => {
       const children = childrenOf(target.pid);
@@ -144,7 +144,7 @@ describe("reptyr PID at the limit of its open files", () => {
     moved.terminal.expect("got hello");
   });
 
-  withPrlimit("is moved where two processes share the table", () => {
+  withPrlimit("moves it when two processes share the descriptor table", () => {
     using target = Target.start(
       "session leader",
       [victim("shares_files")],
@@ -159,7 +159,7 @@ describe("reptyr PID at the limit of its open files", () => {
     moved.terminal.expect("line: hello");
   });
 
-  requires("prlimit", "python3")("is moved with a terminal above its limit", () => {
+  requires("prlimit", "python3")("moves it with a terminal above its limit", () => {
     const program = "import os, resource as r; os.dup2(0, 60); os.close(0)\n" +
       "r.setrlimit(r.RLIMIT_NOFILE, (20, 400)); print('re' + 'ady', flush=True)\n" +
       "while line := os.read(60, 100): os.write(60, b'line: ' + line)";
@@ -176,7 +176,7 @@ describe("reptyr PID at the limit of its open files", () => {
     moved.terminal.expect("line: hello");
   });
 
-  requires("prlimit", "python3")("is moved with 400 descriptions of its terminal", () => {
+  requires("prlimit", "python3")("moves it with 400 descriptions of its terminal", () => {
     const count = 400;
     const program = "import os, resource as r; r.setrlimit(r.RLIMIT_NOFILE, (4096, 16384))\n" +
       `fds = [os.open('/dev/tty', os.O_RDWR) for _ in range(${count})]\n` +
@@ -222,7 +222,7 @@ describe("reptyr -T with an emulator at the limit of its open files", () => {
   }
 });
 
-describe("reptyr is killed while the limit is raised", () => {
+describe("a process whose limit is raised when reptyr is killed", () => {
   afterEach(assertNoneLeft);
 
   /** From the first injected call on, up to shortly before the end. */
@@ -231,7 +231,7 @@ describe("reptyr is killed while the limit is raised", () => {
   for (const hard of [undefined, 4096]) {
     const where = hard === undefined ? "above its hard limit" : "up to its hard limit";
     (hard === undefined ? requiresCapability("sys_resource", withStrace) : withStrace)(
-      `it is what it was: ${where}`,
+      `becomes what it was: ${where}`,
       () => {
         let isUndone = 0;
         for (const moment of MOMENTS) {

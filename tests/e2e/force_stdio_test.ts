@@ -118,7 +118,7 @@ describe("reptyr -s", () => {
     old.expectEof();
   });
 
-  inMountNamespace("the same, where its mount namespace has another terminal of that name", () => {
+  inMountNamespace("a session leader with another terminal of that name in /dev", () => {
     const log = join(folder, "log");
     using other = new Terminal();
     const script = `mount --bind ${other.device} "$2" && exec python3 "$0" <"$0" >>"$1" 2>>"$1"`;
@@ -129,7 +129,7 @@ describe("reptyr -s", () => {
     old.expectEof();
   });
 
-  asNobody("the same, where its user cannot ask the terminal's other end", () => {
+  asNobody("a session leader whose user cannot open the terminal's other end", () => {
     Deno.chmodSync(folder, 0o777);
     const victim = join(folder, "stdio.py");
     Deno.copyFileSync(VICTIM, victim);
@@ -169,7 +169,7 @@ describe("reptyr -s", () => {
     moved.expect("ready");
   });
 
-  withPython("one that is no leader of anything, of a session without terminal, as of cron", () => {
+  withPython("a mere member of a session without terminal, as of cron", () => {
     const script = `cat <"$1" | python3 "$0"; exit 3`;
     using shell = startDetached(["bash", "-c", script, VICTIM, "/dev/zero"]);
     const python = waitUntil(
@@ -209,7 +209,7 @@ describe("reptyr -s", () => {
     assertEquals(Deno.readTextFileSync(log), "");
   });
 
-  withPython("of a pipeline only the one that is named", () => {
+  withPython("only the named process of a pipeline", () => {
     using old = Terminal.start(SHELL, { label: "old" });
     old.expect(PROMPT);
     old.line(`sleep 1000 | python3 ${VICTIM} | cat`);
@@ -236,7 +236,7 @@ describe("reptyr -s", () => {
     assertEquals(moved.expectExit(), { kind: "exited", status: 130 }, moved.describe());
   });
 
-  withPython("with -1 the others of the pipeline keep the terminal, too", () => {
+  withPython("with -1, the other processes of the pipeline keep the terminal", () => {
     using old = Terminal.start(SHELL, { label: "old" });
     old.expect(PROMPT);
     old.line(`sleep 1000 | python3 ${VICTIM} </dev/null`);
@@ -273,7 +273,7 @@ while True:
         os.write(1, f"from {fd}: {line}\\n".encode())
         if line == "exit": os._exit(4)
 `;
-  withPython("interests of epoll in a pipe go with its number", () => {
+  withPython("epoll interests in a replaced pipe go with its number", () => {
     using old = Terminal.start(["python3", "-c", EPOLL], { label: "old" });
     old.expect("go");
     untilReady(old.pid);
@@ -286,7 +286,7 @@ while True:
     assertEquals(moved.expectExit(), { kind: "exited", status: 4 }, moved.describe());
   });
 
-  withPython("one that may open hardly any more files is moved, or left as it was", () => {
+  withPython("a process near its limit of open files is moved, or left as it was", () => {
     const outcomes: string[] = [];
     for (let limit = 4; limit <= 16; limit++) {
       using daemon = startDetached(["python3", VICTIM, "1"]);

@@ -42,7 +42,7 @@ for (const version of FREEZERS) {
     afterEach(assertNoneLeft);
 
     for (const shape of SHAPES) {
-      test(`is refused with what thaws it, and moves then, ${shape}`, () => {
+      test(`is refused with the command that thaws it, and can be moved then, ${shape}`, () => {
         using cgroup = new Cgroup(version);
         using target = start(shape);
         cgroup.add(target.pid);
@@ -71,7 +71,7 @@ for (const version of FREEZERS) {
       });
     }
 
-    test("is refused where a cgroup above is the frozen one", () => {
+    test("is refused when a cgroup above its own is frozen", () => {
       using above = new Cgroup(version);
       using cgroup = new Cgroup(version, above);
       using target = start("session leader");
@@ -81,7 +81,7 @@ for (const version of FREEZERS) {
       assert(remedy!.endsWith(above.file), remedy);
     });
 
-    test("is refused as a member of a job, and nobody is stopped", () => {
+    test("is refused as a member of a job, and no member is stopped", () => {
       using cgroup = new Cgroup(version);
       using old = startOnTerminal("foreground job", ["bash", "--norc", "-c", "cat; exit 7"]);
       const pids = untilRunning(old, ["bash", "cat"]);
@@ -101,7 +101,7 @@ for (const version of FREEZERS) {
       job.expectEnd(moved, 7);
     });
 
-    test("is refused as the program behind a terminal that is to be taken", () => {
+    test("is refused as the emulator of the terminal that -T would take", () => {
       using cgroup = new Cgroup(version);
       // The freezer itself makes epoll_wait(2) return EINTR.
       using emulator = Emulator.start("poll");
@@ -118,7 +118,7 @@ for (const version of FREEZERS) {
       taken.expect("42");
     });
 
-    test("is refused by procout, where that would stop it", () => {
+    test("is refused by procout with the engine that would stop it", () => {
       using cgroup = new Cgroup(version);
       using target = start("session leader");
       cgroup.add(target.pid);
@@ -141,11 +141,11 @@ const MOMENTS = {
 for (const version of FREEZERS) {
   const test = requiresCapability(`freezer_v${version}`, requires("strace", "cc"));
 
-  describe(`a move in the middle of which all are frozen by cgroups of version ${version}`, () => {
+  describe(`a move in the middle of which cgroups of version ${version} freeze all processes`, () => {
     afterEach(assertNoneLeft);
 
     for (const [name, calls] of Object.entries(MOMENTS)) {
-      test(`comes to its end, and nothing is lost: ${name}`, () => {
+      test(`finishes, and nothing is lost: ${name}`, () => {
         const outcomes = calls.map((call) => {
           using cgroup = new Cgroup(version);
           return frozenAt(name as keyof typeof MOMENTS, cgroup, call).outcome;
@@ -166,7 +166,7 @@ describe("a move that waits for one member, while others stand still", () => {
   afterEach(assertNoneLeft);
 
   requiresCapability("freezer_v1", requires("strace", "bash", "cat"))(
-    "lets all go when it is given up",
+    "releases all members when it is given up",
     () => {
       using cgroup = new Cgroup(1);
       using log = new LogFile();

@@ -55,7 +55,7 @@ describe("a job with the server of a file system in it", () => {
 
   for (const shape of SHAPES) {
     for (const options of OF_THE_JOB) {
-      requiresFuse(`is moved, and goes on to use that: ${options}, ${shape}`, () => {
+      requiresFuse(`is moved, and goes on using the file system: ${options}, ${shape}`, () => {
         using job = new Served(options, shape);
         using moved = Moved.to(job.pid);
         const terminal = readStat(job.pid)!.ttyNr;
@@ -74,7 +74,7 @@ describe("a job with the server of a file system in it", () => {
 describeEngines("a job with the server of a file system in it", () => {
   afterEach(assertNoneLeft);
 
-  requiresFuse("is mirrored, server and all", () => {
+  requiresFuse("is mirrored, server included", () => {
     using job = new Served("member,busy");
     using procout = Procout.watch(job.pid, ["-f"]);
     job.terminal.line("hello");
@@ -84,7 +84,7 @@ describeEngines("a job with the server of a file system in it", () => {
     procout.expectEnd(0);
   });
 
-  withPython("is mirrored when it copies from that by sendfile(2), but for what it copies", () => {
+  withPython("is mirrored when it calls sendfile(2) from there, except the copy", () => {
     using folder = new MountPoint();
     const source = Deno.makeTempFileSync();
     using _source = { [Symbol.dispose]: () => Deno.removeSync(source) };
@@ -139,7 +139,7 @@ for (const [which, options, prepare] of UNTOLD) {
       assertServed(moved, () => served.server.end());
     });
 
-    requiresFuse("is moved when its C library is there, too, in part", () => {
+    requiresFuse("is moved when a part of its C library is on that file system, too", () => {
       using served = new Served(options, "session leader", LARGE);
       // What it runs for that is in memory from now on.
       served.terminal.line("hello");

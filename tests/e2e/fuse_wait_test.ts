@@ -90,7 +90,7 @@ describe("reptyr -s, where standard input is on a file system that a program ser
     });
   }
 
-  withPython("a server that is a member is named, and without -s the job is moved", () => {
+  withPython("a server that is a member is named, and the job can be moved without -s", () => {
     using reading = new Reading("member");
     const all = [reading.pid, reading.server.pid].map((pid) => new Untouched(pid));
     const [what, remedy] = refused(["-s", reading.pid]);
@@ -107,7 +107,7 @@ describe("reptyr -s, where standard input is on a file system that a program ser
     moved.terminal.expect(/ready|end of file|Error/);
   });
 
-  withPython("a server that never answers is told within --timeout", () => {
+  withPython("a server that never answers is reported within --timeout", () => {
     using reading = new Reading("none");
     const before = new Untouched(reading.pid);
     reading.server.silence();
@@ -138,7 +138,7 @@ describe("reptyr -s, where standard input is on a file system that a program ser
 describe("reptyr whose messages go to a file that a member of the job serves", () => {
   afterEach(assertNoneLeft);
 
-  requiresFuse("moves the job, and writes them when all have been let go", () => {
+  requiresFuse("moves the job, and writes its messages after releasing all members", () => {
     using folder = new MountPoint();
     const words = served(folder.path, "member", [victim("command")]);
     using job = Terminal.start(words, { label: "old" });
@@ -175,7 +175,7 @@ describe("a job with a member that waits for a server which never answers", () =
     served.terminal.expect("line: hello");
   }
 
-  requiresFuse("is let go at ^C", () => {
+  requiresFuse("is released at ^C", () => {
     using served = start();
     const before = new Untouched(served.pid);
     const { terminal, settings } = startOn([PATIENT, served.pid]);
@@ -189,7 +189,7 @@ describe("a job with a member that waits for a server which never answers", () =
     assertGoesOn(served);
   });
 
-  requiresFuse("is let go after --timeout", () => {
+  requiresFuse("is released after --timeout", () => {
     using served = start();
     const before = new Untouched(served.pid);
     const { terminal, settings } = startOn(["--timeout=1", served.pid]);
@@ -219,7 +219,7 @@ describeEngines("procout whose file is on the file system of a process that it w
     readonly file = `/proc/${this.pid}/root${this.#folder.path}/file`;
   }
 
-  requiresFuse("is refused in words", () => {
+  requiresFuse("is refused with the reason", () => {
     using job = new Served();
     job.terminal.expect("ready");
     using procout = Procout.start(["-o", job.file, job.server]);

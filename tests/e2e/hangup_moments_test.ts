@@ -28,7 +28,7 @@ describe("a terminal that hangs up in the middle of the move", () => {
   afterEach(assertNoneLeft);
 
   for (const shape of HANGUP_SHAPES) {
-    requires("strace", "python3", "bash")(`is a dead one from then on: ${shape}`, () => {
+    requires("strace", "python3", "bash")(`counts as dead from then on: ${shape}`, () => {
       const found = outcomes(shape, "ptrace", STEP);
       assert(found.length >= 5, `${found.length} moments`);
       const looks = shape === "alone" ? LOOKS : [];
@@ -39,7 +39,7 @@ describe("a terminal that hangs up in the middle of the move", () => {
   }
 
   requires("strace", "python3", "bash")(
-    "while its shell takes the job for stopped: no SIGTERM for that",
+    "sends no SIGTERM to a job that its shell takes for stopped",
     () => {
       // SIGSTOP is the first that reptyr sends, SIGCONT the second; until the target goes on its shell knows of the first alone.
       assertEquals(hungUpAfter("foreground job", "kill", 2).outcome, "moved");

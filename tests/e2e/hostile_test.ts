@@ -50,7 +50,7 @@ describe("reptyr and a program that is hard to look at", () => {
     ["thousands of mappings with long names", true, "maps", 2_000],
   ];
   for (const [what, condition, kind, count] of cases) {
-    requiresCompilerAnd(condition, "not possible here")(`moves one with ${what}`, () => {
+    requiresCompilerAnd(condition, "not possible here")(`moves a program with ${what}`, () => {
       using target = Target.start(
         "session leader",
         [victim("hostile"), kind, `${count}`],
@@ -64,7 +64,7 @@ describe("reptyr and a program that is hard to look at", () => {
     });
   }
 
-  requiresCompiler("moves one with a terabyte of code, in which nothing is", () => {
+  requiresCompiler("moves a program with a terabyte of empty code", () => {
     using target = Target.start(
       "session leader",
       [victim("hostile"), "code", `${1 << 20}`],
@@ -91,11 +91,11 @@ const WORDS = [
 // deno-lint-ignore no-control-regex
 const UNSAFE = /[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]|\u{e0041}/u;
 
-describe("what a program calls itself", () => {
+describe("the name that a program gives itself", () => {
   afterEach(assertNoneLeft);
 
   requiresCompiler(
-    "comes to no terminal as it is: --list, --why, --json, messages, --verbose",
+    "reaches no terminal unescaped: --list, --why, --json, messages, --verbose",
     () => {
       using terminal = startVictim("command", ["name", "\x1b[31m\r\u009b", ...WORDS]);
       const { pid } = terminal;
@@ -119,7 +119,7 @@ describe("what a program calls itself", () => {
   );
 });
 
-describe("what a program writes", () => {
+describe("the output of a program", () => {
   afterEach(assertNoneLeft);
 
   for (const format of ["line", "json", "hex", "cast"]) {

@@ -73,7 +73,7 @@ describe("reptyr is killed while it moves 32-bit programs", () => {
     ["family32", [40, 99, 141, 176]],
   ];
   for (const [subject, numbers] of MOMENTS) {
-    test(`all become what they were, and answer on the old terminal: ${subject}`, () => {
+    test(`all processes become what they were, and answer on the old terminal: ${subject}`, () => {
       for (const number of numbers) {
         const { outcome } = killed(subject, atRequest(number));
         assertEquals(outcome, "as before", `${subject}: request ${number}`);
@@ -82,7 +82,7 @@ describe("reptyr is killed while it moves 32-bit programs", () => {
   }
 
   for (const shape of ["session leader", "foreground job"] as const satisfies readonly Shape[]) {
-    test(`a program that computes has all its registers: ${shape}`, () => {
+    test(`a program that computes keeps all its registers: ${shape}`, () => {
       for (const number of [9, 20, 26, 35, 44, 60, 72]) {
         using target = Target.start(
           shape,
@@ -98,7 +98,7 @@ describe("reptyr is killed while it moves 32-bit programs", () => {
     });
   }
 
-  test("a member of a 64-bit shell's job has all its registers", () => {
+  test("a member of a 64-bit shell's job keeps all its registers", () => {
     const path = victim("registers_i386", FLAGS_32);
     for (const number of [30, 52, 75, 98]) {
       using stack = new DisposableStack();
@@ -119,7 +119,7 @@ describe("reptyr is killed while it moves 32-bit programs", () => {
     }
   });
 
-  test("a call that one was in is made to its end", () => {
+  test("an interrupted call is made to its end", () => {
     for (const call of ["poll", "futex", "epoll_wait", "read"]) {
       // Its other thread runs at once: it is to find its own terminal.
       for (const number of [24, 32]) {

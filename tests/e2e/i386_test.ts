@@ -17,7 +17,7 @@ describe("reptyr moves 32-bit programs", () => {
   const test = requires32();
 
   for (const shape of SHAPES) {
-    test(`one that reads lines, ${shape}`, () => {
+    test(`a program that reads lines, ${shape}`, () => {
       using target = Target.start(shape, [victim("command", FLAGS_32)], (terminal) => {
         terminal.expect("ready");
         echoes(terminal, "before");
@@ -39,7 +39,7 @@ describe("reptyr moves 32-bit programs", () => {
     });
 
     for (const way of ["level", "edge", "oneshot"]) {
-      test(`one that waits in epoll_wait(), ${way}, ${shape}`, () => {
+      test(`a program that waits in epoll_wait(), ${way}, ${shape}`, () => {
         const argv = [victim("epoll", FLAGS_32), way];
         using target = Target.start(shape, argv, (terminal) => {
           terminal.expect("ready");
@@ -57,7 +57,7 @@ describe("reptyr moves 32-bit programs", () => {
       });
     }
 
-    test(`one that has left its stack, where its safety net would be, ${shape}`, () => {
+    test(`a program that has left its stack, where its safety net would be, ${shape}`, () => {
       using target = Target.start(shape, [victim("stackless", FLAGS_32)], (terminal) => {
         terminal.expect("ready");
         echoes(terminal, "before");
@@ -69,7 +69,7 @@ describe("reptyr moves 32-bit programs", () => {
       target.expectEnd(moved, 0);
     });
 
-    test(`one whose threads compute, ${shape}`, () => {
+    test(`a program with threads that compute, ${shape}`, () => {
       using target = Target.start(
         shape,
         [victim("threads", FLAGS_32), "busy", "2"],
@@ -83,7 +83,7 @@ describe("reptyr moves 32-bit programs", () => {
     });
   }
 
-  test("one that a 64-bit shell script waits for, and the shell with it", () => {
+  test("a program that a 64-bit shell script waits for, with the script", () => {
     const script = `${victim("command", FLAGS_32)}; echo "ended with $?"; exit 5`;
     using target = Target.start("foreground job", ["sh", "-c", script], (terminal) => {
       terminal.expect("ready");

@@ -248,7 +248,7 @@ describe("scripts/install.sh", () => {
   });
 
   requires("openssl")(
-    "needs something that makes a SHA-256, and takes openssl for it",
+    "needs a program that computes SHA-256, and accepts openssl",
     async () => {
       const without = TOOLS.indexOf("sha256sum");
       TOOLS.splice(without, 1);
@@ -292,7 +292,7 @@ describe("scripts/install.sh", () => {
     });
   }
 
-  it("says what it needs when it knows no address, or no folder", async () => {
+  it("says what is missing when it knows no address, or no folder", async () => {
     assertEquals(
       await install({}, { env: { REPTYR_URL: "" } }),
       refused("say where the archives are: REPTYR_URL=https://..."),

@@ -66,7 +66,7 @@ describe("reptyr --install", () => {
     assertInstalled(folder);
   });
 
-  it("does nothing to itself in its own place, but puts the link right", () => {
+  it("leaves itself alone in its own place, and repairs the link", () => {
     run([reptyrPath, `--install=${folder}`]);
     Deno.removeSync(join(folder, "procout"));
     const before = Deno.statSync(join(folder, "reptyr")).ino;
@@ -77,7 +77,7 @@ describe("reptyr --install", () => {
     assertInstalled(folder);
   });
 
-  it("is called by its link, and replaces a link that leads elsewhere, not what that leads to", () => {
+  it("can be called by its link, and replaces a link that leads elsewhere, not the file it leads to", () => {
     run([reptyrPath, `--install=${folder}`]);
     const other = join(folder, "other");
     Deno.mkdirSync(other);
@@ -113,7 +113,7 @@ describe("reptyr --install", () => {
     );
   });
 
-  it("says what becomes of ~ after =", () => {
+  it("explains why ~ is not expanded after =", () => {
     const { code, stderr } = run([reptyrPath, "--install=~/bin"], {}, folder);
     assertEquals(code, 1);
     assertStringIncludes(stderr, 'Write: --install="$HOME/bin"');
@@ -182,7 +182,7 @@ describe("reptyr --install", () => {
     });
   }
 
-  requires("strace")("takes back what it wrote when it is interrupted", async () => {
+  requires("strace")("removes its files when it is interrupted", async () => {
     // Held back in fsync(2), with all that it copied written.
     const held = ["strace", "-f", "-qq", "-e", "trace=fsync", "-e", "inject=fsync:delay_enter=2s"];
     const process = new Deno.Command(held[0]!, {

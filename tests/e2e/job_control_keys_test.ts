@@ -113,7 +113,7 @@ describe("^Z in the new shell", () => {
     });
   }
 
-  requires("cat")("typed at once with what stands before and behind it", () => {
+  requires("cat")("typed at once with text before and after it", () => {
     using old = startOnTerminal("foreground job", ["cat"]);
     const pids = untilRunning(old, ["cat"]);
     untilBlocked(pids[0]!);
@@ -130,7 +130,7 @@ describe("^Z in the new shell", () => {
     expectStatus(shell, 0);
   });
 
-  requires("cat")("behind ^V is a character", () => {
+  requires("cat")("after ^V is a character", () => {
     using old = startOnTerminal("foreground job", ["cat"]);
     const pids = untilRunning(old, ["cat"]);
     untilBlocked(pids[0]!);
@@ -190,7 +190,7 @@ describe("bg in the new shell", () => {
     expectStatus(shell, 130);
   });
 
-  requires("cat")("and the end of the target: the shell shows it, and works", () => {
+  requires("cat")("followed by the end of the target: the shell reports it, and works", () => {
     using old = startOnTerminal("foreground job", ["cat"]);
     const pids = untilRunning(old, ["cat"]);
     untilBlocked(pids[0]!);
@@ -212,7 +212,7 @@ describe("a stopped reptyr", () => {
   afterEach(assertNoneLeft);
 
   for (const [signal, status] of [["TERM", 143], ["HUP", 129], ["INT", 130]] as const) {
-    requires("cat")(`is ended by kill -${signal} %1, and hangs up the target`, () => {
+    requires("cat")(`ends at kill -${signal} %1, and hangs up the target`, () => {
       using old = startOnTerminal("foreground job", ["cat"]);
       const pids = untilRunning(old, ["cat"]);
       untilBlocked(pids[0]!);
@@ -228,7 +228,7 @@ describe("a stopped reptyr", () => {
     });
   }
 
-  requires("cat")("is ended by kill %1 alone", () => {
+  requires("cat")("ends at kill %1 alone", () => {
     using old = startOnTerminal("foreground job", ["cat"]);
     const pids = untilRunning(old, ["cat"]);
     untilBlocked(pids[0]!);
@@ -255,7 +255,7 @@ describe("a stopped reptyr", () => {
     expectStatus(shell, 137);
   });
 
-  requires("cat")("and its old shell killed meanwhile: nobody dies", () => {
+  requires("cat")("whose old shell is killed meanwhile: no process dies", () => {
     for (const index of [0, 2]) {
       using old = typeInShell("cat | cat | cat");
       const pids = untilRunning(old, ["cat", "cat", "cat"]);
@@ -277,11 +277,11 @@ describe("a stopped reptyr", () => {
   });
 });
 
-describe("a ^Z that is not reptyr's to act upon", () => {
+describe("a ^Z that reptyr leaves to the line discipline", () => {
   afterEach(assertNoneLeft);
 
   for (const shape of SHAPES) {
-    requires("cat")(`reptyr leads its session, no shell could continue it: ${shape}`, () => {
+    requires("cat")(`typed at a session leader, without a shell above: ${shape}`, () => {
       using old = startOnTerminal(shape, ["cat"]);
       const pids = untilRunning(old, ["cat"]);
       untilBlocked(pids[0]!);
@@ -295,7 +295,7 @@ describe("a ^Z that is not reptyr's to act upon", () => {
     });
   }
 
-  requires("bash")("a moved shell at its prompt ignores it", () => {
+  requires("bash")("typed at the prompt of a moved shell, which ignores it", () => {
     using old = startOnTerminal("session leader", ["bash", "--norc", "--noprofile"]);
     old.expect(PROMPT);
     untilBlocked(old.pid);

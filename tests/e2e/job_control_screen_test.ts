@@ -49,7 +49,7 @@ describe("full-screen programs and ^Z", () => {
       });
     }
 
-    requires("vim")(`vim, which takes ^Z itself, stays as it is: ${shape}`, () => {
+    requires("vim")(`vim, which handles ^Z itself, stays as it is: ${shape}`, () => {
       using old = startOnTerminal(shape, ["vim", "--clean", "-n", ...VIM_ASKS_NOTHING]);
       old.expectScreen(/~\n~\n/);
       old.type("ia word");

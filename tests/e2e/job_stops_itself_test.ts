@@ -65,7 +65,7 @@ describe("a moved job that stops itself", () => {
     shell.expect("status 9\r\n");
   });
 
-  requires("bash")("in a script: what it wrote before stands above the prompt", () => {
+  requires("bash")("in a script: its earlier output stands above the prompt", () => {
     const script = 'read -r line; echo "got $line"; kill -STOP $$; read -r line; exit 4';
     using old = startOnTerminal("foreground job", ["bash", "--norc", "-c", script]);
     const pids = untilRunning(old, ["bash"]);
@@ -106,7 +106,7 @@ describe("a moved job that stops itself", () => {
     shell.expect(PROMPT);
   });
 
-  requires("bash")("unseen, while nothing is written: a key finds it", () => {
+  requires("bash")("without any output: the next key reveals the stop", () => {
     const { old, inner } = startInner();
     using _ = old;
     using job = new MovedJob(old, [inner]);
@@ -138,7 +138,7 @@ function waitsWithoutEnd(pid: number): boolean {
 describe("a stop that is not the job's own", () => {
   afterEach(assertNoneLeft);
 
-  requires("bash", "cat")("of a job of a moved shell is that shell's", () => {
+  requires("bash", "cat")("of a job of a moved shell is left to that shell", () => {
     const { old, inner } = startInner();
     using _ = old;
     using job = new MovedJob(old, [inner]);
@@ -166,7 +166,7 @@ describe("a stop that is not the job's own", () => {
     assert(!/Stopped +\S*reptyr/.test(shell.output));
   });
 
-  requires("bash", "cat")("of the command of a script that runs: it has the terminal", () => {
+  requires("bash", "cat")("of a command leaves the terminal with its script", () => {
     const script = "cat; read -r line; exit 7";
     using old = startOnTerminal("foreground job", ["bash", "--norc", "-c", script]);
     const pids = untilRunning(old, ["bash", "cat"]);

@@ -36,7 +36,7 @@ describe("jobs that are hard to catch", () => {
     third.expect("third\r\nthird\r\n");
   });
 
-  it("a script of a shell that forks short-lived children, some of them zombies just then", () => {
+  it("a script that forks short-lived children, some of them zombies at that moment", () => {
     const script = "i=0; while :; do i=$((i+1)); /bin/echo child $i; done";
     using old = startOnTerminal("foreground job", ["bash", "--norc", "-c", script]);
     old.expect(/child 3\r\n/);

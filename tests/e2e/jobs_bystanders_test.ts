@@ -40,10 +40,10 @@ function unsharing(): typeof withPython {
     : requiresThat(success, "unshare --pid is not permitted");
 }
 
-describe("a program that has the terminal of the target open, and is no part of its job", () => {
+describe("a program outside of the job that has its terminal open", () => {
   afterEach(assertNoneLeft);
 
-  withPython("a supervisor that opened it for its child, an agetty and a sibling", () => {
+  withPython("a supervisor that opened the terminal for its child, an agetty and a sibling", () => {
     using old = new Terminal({ label: "old" });
     using scene = new Scene({
       bystanders: ["supervisor", "getty", "sibling"],
@@ -52,7 +52,7 @@ describe("a program that has the terminal of the target open, and is no part of 
     scene.moveAndUse();
   });
 
-  withPython("a login(1), which waits for the shell that it started", () => {
+  withPython("a login(1) that waits for its shell", () => {
     using scene = new Scene({
       bystanders: ["login"],
       start: (folder) => Terminal.start(playing("login", folder), { label: "old" }),
@@ -61,7 +61,7 @@ describe("a program that has the terminal of the target open, and is no part of 
   });
 
   for (const keeps of ["master", "slave"]) {
-    withPython(`an sshd, which holds the ${keeps}`, () => {
+    withPython(`an sshd that holds the ${keeps}`, () => {
       using scene = new Scene({ bystanders: ["sshd"], start: detached("sshd", keeps) });
       scene.moveAndUse();
     });
@@ -89,7 +89,7 @@ describe("a program that has the terminal of the target open, and is no part of 
   }
 
   unsharing()(
-    "the init of a PID namespace that shares the target's group; what it shares that with comes",
+    "the init of a PID namespace in the target's group: the other processes of the group come along",
     () => {
       using scene = new Scene({
         bystanders: ["init"],
@@ -117,7 +117,7 @@ describe("a program that has the terminal of the target open, and is no part of 
 describe("a daemon in the process group of the target", () => {
   afterEach(assertNoneLeft);
 
-  withPython("as atd stays, is named, and no key reaches it", () => {
+  withPython("such as atd stays and is named, and no key reaches it", () => {
     using scene = new Scene({ bystanders: ["atd", "sh"], start: detached("atd") });
     const { warnings, members } = why(scene.target);
     const [atd, sh] = scene.bystanders.map(({ pid }) => pid);
@@ -129,7 +129,7 @@ describe("a daemon in the process group of the target", () => {
   });
 
   requiresCompilerAnd(which("python3") !== undefined, "not installed: python3")(
-    "is not stopped by a program that would stop its whole group for ^Z: that is not asked to",
+    "is not stopped: a program that would stop its whole group at ^Z is not asked to",
     () => {
       using scene = new Scene({
         bystanders: ["daemon"],
@@ -154,7 +154,7 @@ describe("a daemon in the process group of the target", () => {
   );
 
   requiresThat(isRoot, "only root can be another user")(
-    "that is another user's does not keep a user from moving his own program out of it",
+    "of another user does not prevent a user from moving a program of their own out of the group",
     () => {
       // As a job of at(1): a shell of root's, and a program of nobody's in its group.
       using daemon = startDetached(["sh", "-c", `${AS_NOBODY.join(" ")} sleep 1000; exit 3`]);
@@ -179,7 +179,7 @@ describe("a daemon in the process group of the target", () => {
   );
 
   for (const args of [[], ["-1"], ["-s"]]) {
-    withPython(`keeps the group's leader from being moved, in words: ${args.join(" ")}`, () => {
+    withPython(`prevents a move of the group's leader, with the reason: ${args.join(" ")}`, () => {
       using scene = new Scene({
         bystanders: ["daemon"],
         start: (folder) =>
@@ -200,10 +200,10 @@ describe("a daemon in the process group of the target", () => {
   }
 });
 
-describe("what reptyr --list shows of a daemon that has a terminal open", () => {
+describe("a daemon that has a terminal open, in reptyr --list", () => {
   afterEach(assertNoneLeft);
 
-  withPython("is nothing: that alone does not make it the daemon's", () => {
+  withPython("is not shown as a process on that terminal", () => {
     using old = new Terminal({ label: "old" });
     using scene = new Scene({
       bystanders: ["supervisor", "sibling", "getty"],
@@ -227,7 +227,7 @@ describe("the init of this machine", () => {
   const isSeen = isRoot && Deno.readLinkSync("/proc/self/ns/pid") === "pid:[4026531836]";
   const asRoot = requiresThat(isSeen, "only root might move it, and not out of a container");
 
-  asRoot("is refused in words, whatever is asked", () => {
+  asRoot("is refused with the reason, by every command", () => {
     for (const args of [[], ["-s"], ["-1"], ["-T"]]) {
       const lines = refused([...args, 1]);
       assertMatch(

@@ -72,7 +72,7 @@ describe("a member that has no room for descriptors", () => {
   // keep the old ones: so with 5 the handing over succeeds, and the first thing after it that fails is the swap.
   for (const room of [0, 1, 2, 4, 5]) {
     for (const kinds of [[`full=${room}`, "opened"], ["opened", "plain", `full=${room}`]]) {
-      bounded(`named, and all are as before: ${kinds.join(", ")}`, () => {
+      bounded(`is named, and all members are as before: ${kinds.join(", ")}`, () => {
         using old = startOnTerminal("session leader", family(kinds));
         const pids = untilReady(old, kinds.length);
         const before = pids.map((pid) => new Untouched(pid));
@@ -101,7 +101,7 @@ describe("a member that has no room for descriptors", () => {
     }
   }
 
-  bounded("just enough room is enough", () => {
+  bounded("is moved with just enough room", () => {
     const kinds = ["full=6", "self=8"];
     using old = startOnTerminal("foreground job", family(kinds));
     const pids = untilReady(old, 1);
@@ -114,7 +114,7 @@ describe("a member that has no room for descriptors", () => {
 
   // The target gets one more, to be its controlling terminal, and duplicates the old one: with 6 and 7 the swap fails.
   for (const room of [3, 5, 6, 7]) {
-    bounded(`the target itself, in a job of a shell, with room for ${room}`, () => {
+    bounded(`is named when it is the target, in a job of a shell, with room for ${room}`, () => {
       const kinds = ["opened", "plain", `self=${room}`];
       using old = startOnTerminal("foreground job", family(kinds));
       const pids = untilReady(old, 2);
@@ -144,7 +144,7 @@ describe("a member that may not be traced", () => {
   afterEach(assertNoneLeft);
 
   for (const shape of SHAPES) {
-    requires("bash", "strace", "cat")(`because it is traced already: ${shape}`, () => {
+    requires("bash", "strace", "cat")(`is named because it is traced already: ${shape}`, () => {
       const script = ["bash", "--norc", "-c", "strace -o /dev/null cat; exit 3"];
       using old = startOnTerminal(shape, script);
       const pids = untilRunning(old, ["bash", "strace", "cat"]);
@@ -206,7 +206,7 @@ describe("a member that does not stop", () => {
   afterEach(assertNoneLeft);
 
   for (const shape of SHAPES) {
-    requiresCompiler(`is named after --timeout, and all go on: ${shape}`, () => {
+    requiresCompiler(`is named after --timeout, and all members go on: ${shape}`, () => {
       const kinds = ["plain", "vfork", "plain"];
       using old = startOnTerminal(shape, [victim("jobs_family"), ...kinds]);
       const pids = untilReady(old, 3).filter((pid) => statOf(pid).session === old.pid);

@@ -14,6 +14,7 @@ import {
   untilForeground,
   untilRunning,
 } from "../support/jobs_moved.ts";
+import { orDispose } from "../support/or_dispose.ts";
 import { requires } from "../support/programs.ts";
 import { startReptyr } from "../support/reptyr.ts";
 import { type Terminal, waitUntil } from "../support/terminal.ts";
@@ -56,16 +57,13 @@ class Witnesses implements Disposable {
 
   start(): { old: Terminal; pids: number[] } {
     const old = startOnTerminal("foreground job", this.argv);
-    try {
+    return orDispose(old, () => {
       old.expect("ready\r\n");
       const pids = descendantsOf(old.pid);
       untilForeground(pids[0]!);
       pids.forEach((pid) => untilBlocked(pid));
       return { old, pids };
-    } catch (error) {
-      old[Symbol.dispose]();
-      throw error;
-    }
+    });
   }
 
   [Symbol.dispose](): void {
@@ -73,12 +71,12 @@ class Witnesses implements Disposable {
   }
 }
 
-describe("what a job does about SIGHUP", () => {
+describe("the handling of SIGHUP in a job", () => {
   afterEach(assertNoneLeft);
 
   for (const moves of [1, 2, 3]) {
     requiresCapability("memfd", requires("python3"))(
-      `is put back at the end of its first shell, after ${moves} moves`,
+      `is restored at the end of its first shell, after ${moves} moves`,
       () => {
         using witnesses = new Witnesses();
         const { old, pids } = witnesses.start();
@@ -102,7 +100,7 @@ describe("what a job does about SIGHUP", () => {
   }
 
   requiresCapability("memfd", requires("python3"))(
-    "is put back by the next move, when the first shell ended in between",
+    "is restored by the next move, when the first shell ended in between",
     () => {
       using witnesses = new Witnesses();
       const { old, pids } = witnesses.start();
@@ -130,7 +128,7 @@ describe("when the new terminal goes away", () => {
   afterEach(assertNoneLeft);
 
   for (const shell of ["lives", "has ended"] as const) {
-    requires("python3")(`every member is told once; the first shell ${shell}`, () => {
+    requires("python3")(`every member gets SIGHUP once; the first shell ${shell}`, () => {
       using witnesses = new Witnesses();
       const { old, pids } = witnesses.start();
       using _ = old;
@@ -148,7 +146,7 @@ describe("when the new terminal goes away", () => {
     });
   }
 
-  requires("python3")("or reptyr is told to end, every member is told once", () => {
+  requires("python3")("or reptyr gets SIGTERM, every member gets SIGHUP once", () => {
     using witnesses = new Witnesses();
     const { old, pids } = witnesses.start();
     using _ = old;
@@ -161,7 +159,7 @@ describe("when the new terminal goes away", () => {
   });
 
   requires("bash", "cat")(
-    "a script hears of it before its child's end: its next line is not run",
+    "a script gets SIGHUP before its child ends, so its next line does not run",
     () => {
       using witnesses = new Witnesses();
       const script = ["bash", "--norc", "-c", 'cat; echo on > "$0"', `${witnesses.folder}/parent`];
@@ -178,7 +176,7 @@ describe("when the new terminal goes away", () => {
   );
 
   requires("python3")(
-    "by SIGKILL for reptyr: the target hears nothing while it is shielded",
+    "by SIGKILL for reptyr: the shielded target gets no SIGHUP",
     () => {
       using witnesses = new Witnesses();
       const { old, pids } = witnesses.start();
@@ -197,7 +195,7 @@ describe("when the new terminal goes away", () => {
 describe("the leader of the old session, moved with its child", () => {
   afterEach(assertNoneLeft);
 
-  requires("bash", "cat")("outlives the old terminal, and hears nothing of it", () => {
+  requires("bash", "cat")("outlives the old terminal, and gets no SIGHUP", () => {
     using witnesses = new Witnesses();
     const says = `trap 'echo hangup >> "$0"' HUP; trap 'echo continued >> "$0"' CONT`;
     const script = `${says}; cat; read x; echo "<$x>"; exit 7`;
@@ -223,7 +221,7 @@ describe("the leader of the old session, moved with its child", () => {
   });
 
   requires("bash", "cat", "sleep")(
-    "keeps its terminal where another of its jobs is in the foreground",
+    "keeps its terminal when another of its jobs is in the foreground",
     () => {
       // A shell's own group is in the background then, with what runs in that group.
       const script = "set +m; sleep 1000 & child=$!; set -m; echo started; cat; set +m; wait";

@@ -30,7 +30,7 @@ describe("a script with a running child", () => {
   afterEach(assertNoneLeft);
 
   for (const shape of SHAPES) {
-    requires("bash", "cat")(`goes on with it, and then without it: ${shape}`, () => {
+    requires("bash", "cat")(`goes on with its child, and then without the child: ${shape}`, () => {
       const script = 'echo go; cat; echo "cat: $?"; read -r line; echo "read $line"; exit 7';
       using old = startOnTerminal(shape, ["bash", "--norc", "-c", script]);
       const pids = untilRunning(old, ["bash", "cat"]);
@@ -62,7 +62,7 @@ describe("a script with a running child", () => {
     });
   }
 
-  requires("bash", "cat")("moved by the child: the script goes on when it has ended", () => {
+  requires("bash", "cat")("moved by the child: the script goes on after the child", () => {
     const script = 'cat; echo "cat: $?"; read -r line; echo "read $line"';
     using old = startOnTerminal("foreground job", ["bash", "--norc", "-c", script]);
     const pids = untilRunning(old, ["bash", "cat"]);
@@ -91,7 +91,7 @@ describe("a pipeline", () => {
   };
 
   ["first", "middle", "last"].forEach((which, index) => {
-    requires("cat", "tr")(`moved by its ${which} process: keys to its result`, () => {
+    requires("cat", "tr")(`moved by its ${which} process: from keys to its result`, () => {
       using old = typeInShell(PIPELINE);
       const pids = untilReady(old);
       using job = new MovedJob(old, pids);
@@ -227,10 +227,10 @@ describe("a script that forks children all the time", () => {
   });
 });
 
-describe("where a job ends", () => {
+describe("the boundary of a job", () => {
   afterEach(assertNoneLeft);
 
-  requires("bash", "sleep", "cat")("a job beside it stays with its shell", () => {
+  requires("bash", "sleep", "cat")("excludes another job of the same shell, which stays", () => {
     using old = typeInShell("sleep 1000 & cat");
     const [, cat] = untilRunning(old, ["sleep", "cat"]);
     untilForeground(cat!);

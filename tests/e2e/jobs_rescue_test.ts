@@ -7,6 +7,7 @@ import { requiresCapability } from "../support/capabilities.ts";
 import { descendantsOf } from "../support/child.ts";
 import { assertNoneLeft, RESTLESS, type Shape, SHAPES, Target } from "../support/e2e_target.ts";
 import { MovedJob, startOnTerminal, statOf, untilForeground } from "../support/jobs_moved.ts";
+import { orDispose } from "../support/or_dispose.ts";
 import { requires } from "../support/programs.ts";
 import { type Terminal, waitUntil } from "../support/terminal.ts";
 import { untilBlocked } from "../support/victim.ts";
@@ -97,14 +98,14 @@ describe("a target whose terminal is gone", () => {
   };
 
   for (const shape of SHAPES) {
-    requires("python3")(`keeps files, sockets, pipes, and another terminal: ${shape}`, () => {
+    requires("python3")(`keeps its files, sockets, pipes and another terminal: ${shape}`, () => {
       holds(shape);
     });
 
     // While anybody has the slave of a gone terminal open its number is not given away: pty_unix98_remove() in
     // drivers/tty/pty.c. Each devpts has numbers of its own, though.
     requiresCapability(["mountns", "devpts"], requires("python3"))(
-      `keeps a terminal of the same number, in another devpts: ${shape}`,
+      `keeps a terminal of the same number in another devpts: ${shape}`,
       () => {
         const folder = Deno.makeTempDirSync({ prefix: "holder-" });
         using cleanup = new DisposableStack();
@@ -141,7 +142,7 @@ const NAMES = ["member", "group", "session"];
 
 function startFamily(shape: Shape): { old: Terminal; parent: number; pids: number[] } {
   const old = startOnTerminal(shape, ["python3", "-c", FAMILY]);
-  try {
+  return orDispose(old, () => {
     for (const name of ["parent", ...NAMES]) {
       waitUntil(name, () => old.output.includes(`${name} ready`));
     }
@@ -151,10 +152,7 @@ function startFamily(shape: Shape): { old: Terminal; parent: number; pids: numbe
     assertEquals(pids.length, 4);
     pids.forEach((pid) => untilBlocked(pid));
     return { old, parent, pids };
-  } catch (error) {
-    old[Symbol.dispose]();
-    throw error;
-  }
+  });
 }
 
 describe("a job of several whose terminal is gone", () => {
@@ -172,7 +170,7 @@ describe("a job of several whose terminal is gone", () => {
   }
 
   for (const shape of SHAPES) {
-    requires("python3")(`comes as a whole, whatever groups and sessions it has: ${shape}`, () => {
+    requires("python3")(`moves as a whole, whatever groups and sessions it has: ${shape}`, () => {
       const { old, parent, pids } = startFamily(shape);
       using _ = old;
       using job = new MovedJob(old, pids, RESTLESS);
@@ -184,7 +182,7 @@ describe("a job of several whose terminal is gone", () => {
       useThere(job, parent, moved, /(group|session) SIGINT/);
     });
 
-    requires("python3")(`comes so, too, when its reptyr was killed: ${shape}`, () => {
+    requires("python3")(`moves as a whole, too, when its reptyr was killed: ${shape}`, () => {
       const { old, parent, pids } = startFamily(shape);
       using _ = old;
       using job = new MovedJob(old, pids, RESTLESS);

@@ -31,7 +31,7 @@ function untilInForeground(shell: number, job: number): void {
 describe("a shell that leads its session, with its foreground job", () => {
   afterEach(assertNoneLeft);
 
-  requires("bash", "cat")("^C is for the job, ^Z stops it under the shell, and fg works", () => {
+  requires("bash", "cat")("^C reaches the job, ^Z stops it under the shell, and fg works", () => {
     using old = typeInShell("cat");
     const cat = childNamed(old, "cat");
     untilForeground(cat);
@@ -107,7 +107,7 @@ describe("a shell that leads its session, with its foreground job", () => {
 
   // TIOCNOTTY takes it from the whole session, and there is no way to give it back to any but the leader.
   requires("bash")(
-    "only new jobs have /dev/tty; the one there before works without, and is named",
+    "only new jobs have /dev/tty; an earlier job works without it, and is named",
     () => {
       const inner =
         "while read -r word; do if (: < /dev/tty); then echo yes; else echo no; fi; done";
@@ -145,7 +145,7 @@ describe("a shell that leads its session, with its foreground job", () => {
     },
   );
 
-  requires("bash")("nothing is said of a shell without jobs", () => {
+  requires("bash")("no warning is given for a shell without jobs", () => {
     using old = typeInShell("echo $((6 * 7))");
     old.expect("42\r\n");
     old.expect(PROMPT);

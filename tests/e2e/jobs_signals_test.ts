@@ -46,7 +46,7 @@ function assertOnce(terminal: Terminal, pids: readonly number[], what: string): 
   assertEquals(told, [...pids.slice(1).map((_, index) => `child${index + 1}`), "parent"].sort());
 }
 
-describe("keys and window of the new terminal reach every member", () => {
+describe("keys and window size of the new terminal reach every member", () => {
   afterEach(assertNoneLeft);
   const KINDS = ["plain", "plain", "plain"];
 
@@ -94,7 +94,7 @@ describe("keys and window of the new terminal reach every member", () => {
   });
 
   for (const [key, what] of [["^C", "INT"], ["^\\", "QUIT"]] as const) {
-    requiresCompiler(`nothing that is said at ${key} is discarded by it`, () => {
+    requiresCompiler(`and ${key} discards no answer to it`, () => {
       using old = startOnTerminal("foreground job", [victim("jobs_family"), ...KINDS]);
       const pids = untilReady(old, KINDS);
       using job = new MovedJob(old, pids);
@@ -112,7 +112,7 @@ describe("keys and window of the new terminal reach every member", () => {
   }
 });
 
-describe("a key that a relayed group is told of", () => {
+describe("a signal key that is relayed to a group", () => {
   afterEach(assertNoneLeft);
 
   requires("dash", "yes")("ends a program that fills the terminal, and its script", () => {
@@ -128,7 +128,7 @@ describe("a key that a relayed group is told of", () => {
     assert(!moved.output.includes("went on"));
   });
 
-  requiresCompiler("discards what was typed before it, and not what was behind it", () => {
+  requiresCompiler("discards the input before the key, and not the input after it", () => {
     using old = startOnTerminal("foreground job", [victim("jobs_family"), "plain"]);
     const pids = untilReady(old, ["plain"]);
     using job = new MovedJob(old, pids);
@@ -144,7 +144,7 @@ describe("a key that a relayed group is told of", () => {
     job.expectEnd(moved, 0);
   });
 
-  requiresCompiler("discards nothing where it is ^Z, for which the job is stopped by us", () => {
+  requiresCompiler("discards nothing when it is ^Z, because reptyr stops the job", () => {
     using old = startOnTerminal("foreground job", [victim("jobs_family"), "plain"]);
     const pids = untilReady(old, ["plain"]);
     using job = new MovedJob(old, pids);
@@ -169,7 +169,7 @@ describe("a key that a relayed group is told of", () => {
 describe("reptyr ends when the whole job has ended", () => {
   afterEach(assertNoneLeft);
 
-  requiresCompiler("the target first: its children are served, and its status is told", () => {
+  requiresCompiler("the target first: its children are served, and its status counts", () => {
     using old = startOnTerminal("foreground job", [victim("jobs_family"), "plain", "plain"]);
     const pids = untilReady(old, ["plain", "plain"]);
     using job = new MovedJob(old, pids);
@@ -179,7 +179,7 @@ describe("reptyr ends when the whole job has ended", () => {
     job.expectEnd(moved, 21);
   });
 
-  requires("bash", "sleep")("a child outlives the target, and keeps reptyr", () => {
+  requires("bash", "sleep")("a child that outlives the target keeps reptyr running", () => {
     const script = ["bash", "--norc", "-c", "sleep 1000 & echo go; read -r line; exit 5"];
     using old = startOnTerminal("foreground job", script);
     old.expect("go\r\n");
@@ -218,7 +218,7 @@ describe("a shell that had a job of several", () => {
     }],
   ];
   for (const [what, end] of ends) {
-    requiresCompiler(`${what}: nobody dies`, () => {
+    requiresCompiler(`${what}: no process dies`, () => {
       using old = startOnTerminal("foreground job", [victim("jobs_family"), ...KINDS]);
       const pids = untilReady(old, KINDS);
       using job = new MovedJob(old, pids);
@@ -234,7 +234,7 @@ describe("a shell that had a job of several", () => {
       job.expectEnd(moved, 17);
     });
 
-    requires("cat", "tr")(`of a pipeline ${what}: nobody dies`, () => {
+    requires("cat", "tr")(`of a pipeline ${what}: no process dies`, () => {
       for (const index of [0, 1, 2]) {
         using old = typeInShell("cat | cat | cat");
         const pids = waitUntil("three cats", () => {
@@ -258,7 +258,7 @@ describe("a shell that had a job of several", () => {
     });
   }
 
-  requiresCompiler("as it stopped the job by ^Z: all of it goes on", () => {
+  requiresCompiler("had stopped the job by ^Z: all of it goes on", () => {
     using old = startOnTerminal("foreground job", [victim("jobs_family"), "plain"]);
     const pids = untilReady(old, ["plain"]);
     old.press("^Z");

@@ -41,7 +41,7 @@ describe("a job stopped by ^Z, when the shell that it was started from ends", ()
   afterEach(assertNoneLeft);
 
   for (const [how, end] of Object.entries(ENDS)) {
-    requires("cat")(`lives and stays stopped: ${how}`, () => {
+    requires("cat")(`survives and stays stopped: ${how}`, () => {
       const { old, job, cat } = startCat();
       using _old = old;
       using _job = job;
@@ -61,7 +61,7 @@ describe("a job stopped by ^Z, when the shell that it was started from ends", ()
       shell.expect("status 130\r\n");
     });
 
-    requires("bash", "cat")(`lives, a script with its child: ${how}`, () => {
+    requires("bash", "cat")(`survives, a script with its child: ${how}`, () => {
       using old = startOnTerminal("foreground job", ["bash", "--norc", "-c", "cat; exit 7"]);
       const pids = untilRunning(old, ["bash", "cat"]);
       pids.forEach((pid) => untilBlocked(pid));
@@ -81,7 +81,7 @@ describe("a job stopped by ^Z, when the shell that it was started from ends", ()
       shell.expect("status 7\r\n");
     });
 
-    requires("cat", "tr")(`lives, a pipeline: ${how}`, () => {
+    requires("cat", "tr")(`survives, a pipeline: ${how}`, () => {
       using old = typeInShell("cat | tr a-z A-Z | cat");
       const pids = untilRunning(old, ["cat", "tr", "cat"]);
       pids.forEach((pid) => untilBlocked(pid));
@@ -100,7 +100,7 @@ describe("a job stopped by ^Z, when the shell that it was started from ends", ()
     });
   }
 
-  requires("python3")("a program that catches SIGHUP is not told either, before or after", () => {
+  requires("python3")("gets no SIGHUP, before or after, even when it catches SIGHUP", () => {
     const source = `
 import signal, sys
 signal.signal(signal.SIGHUP, lambda *unused: print("hung up", flush=True))
@@ -131,7 +131,7 @@ for line in sys.stdin: print("got", line, end="", flush=True)
 describe("a job stopped by ^Z", () => {
   afterEach(assertNoneLeft);
 
-  requires("cat")("is no stopped job to the old shell", () => {
+  requires("cat")("does not count as a stopped job in the old shell", () => {
     const { old, job, cat } = startCat();
     using _old = old;
     using _job = job;
@@ -185,7 +185,7 @@ describe("a job stopped by ^Z", () => {
   );
 
   requires("cat")(
-    "gets the signals that were sent to it meanwhile, and is ended by SIGKILL at once",
+    "gets the signals that were sent meanwhile, and ends at SIGKILL at once",
     () => {
       for (const signal of [SIGTERM, SIGKILL]) {
         const { old, job, cat } = startCat();
@@ -219,7 +219,7 @@ describe("a job stopped by ^Z", () => {
   });
 
   requires("cat")(
-    "goes on, and hears SIGHUP as far as it is not shielded, when reptyr is killed",
+    "goes on when reptyr is killed, and SIGHUP reaches its unshielded members",
     () => {
       const { old, job, cat } = startCat();
       using _old = old;
@@ -237,7 +237,7 @@ describe("a job stopped by ^Z", () => {
     },
   );
 
-  requires("cat")("that somebody continues stays held until reptyr is", () => {
+  requires("cat")("stays held after SIGCONT from a third process", () => {
     const { old, job, cat } = startCat();
     using _old = old;
     using _job = job;

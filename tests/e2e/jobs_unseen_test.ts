@@ -27,7 +27,7 @@ for line in sys.stdin:
 describe("a parent in the job of a shell", () => {
   afterEach(assertNoneLeft);
 
-  requires("python3")("is told nothing of its child, while the shell is given its prompt", () => {
+  requires("python3")("gets no SIGCHLD for its child, while the shell gets its prompt", () => {
     using old = startOnTerminal("foreground job", ["python3", "-c", PARENT]);
     old.expect("ready\r\n");
     const [parent, child] = descendantsOf(old.pid);

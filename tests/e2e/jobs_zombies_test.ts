@@ -77,7 +77,7 @@ function useThere(moved: Terminal): void {
 describe("a job of a shell with a zombie", () => {
   afterEach(assertNoneLeft);
 
-  requires("python3")("that never called execve: it is moved as any other", () => {
+  requires("python3")("that never called execve: the job is moved like any other", () => {
     using cleanup = new DisposableStack();
     const { parent, zombie, job } = start("that never called execve", cleanup);
     using moved = job.move(parent, { args: ["--redraw=none"] });
@@ -88,11 +88,11 @@ describe("a job of a shell with a zombie", () => {
     job.expectEnd(moved, 0);
   });
 
-  requires("python3")("that had called execve: it stays in its session, and is told to", () => {
+  requires("python3")("that had called execve: the job stays, with a warning", () => {
     using cleanup = new DisposableStack();
     const { old, parent, zombie, job } = start("that had called execve", cleanup);
     const { session, pgrp, ttyNr } = statOf(parent);
-    using moved = job.move(parent, { args: ["--redraw=none"], columns: 250, stays: true });
+    using moved = job.move(parent, { args: ["--redraw=none"], columns: 250, keepsSession: true });
     assertMatch(
       moved.expectScreen(/warning: Process/).text.replaceAll(/\s+/g, " "),
       new RegExp(
@@ -133,7 +133,7 @@ describe("a job of a shell with a zombie", () => {
     requires("python3")(`${kind}: moved twice`, () => {
       using cleanup = new DisposableStack();
       const { old, parent, job } = start(kind, cleanup);
-      using second = job.move(parent, { stays: kind === "that had called execve" });
+      using second = job.move(parent, { keepsSession: kind === "that had called execve" });
       if (kind === "that had called execve") {
         second.line("wait");
         second.expect("waited True\r\n");
@@ -154,7 +154,7 @@ describe("a job of a shell with a zombie", () => {
     requires("python3")(`${kind}: hung up with the new terminal`, () => {
       using cleanup = new DisposableStack();
       const { parent, job } = start(kind, cleanup);
-      using moved = job.move(parent, { stays: kind === "that had called execve" });
+      using moved = job.move(parent, { keepsSession: kind === "that had called execve" });
       moved.hangUp();
       for (const pid of job.pids) assert(job.handle(pid).waitForEnd(20_000));
     });

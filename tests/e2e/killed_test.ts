@@ -105,7 +105,7 @@ describe("reptyr is killed while it moves", () => {
   afterEach(assertNoneLeft);
 
   for (const { call, numbers } of MOMENTS) {
-    onX86_64("strace", "cc")(`a session leader: it is what it was: ${call} ${numbers}`, () => {
+    onX86_64("strace", "cc")(`a session leader becomes what it was: ${call} ${numbers}`, () => {
       for (const number of numbers) {
         using target = command("session leader");
         const [before, fds] = [factsOf(target.pid), descriptorsOf(target.pid)];
@@ -119,7 +119,7 @@ describe("reptyr is killed while it moves", () => {
     });
   }
 
-  onX86_64("strace", "cc")("a shell's job: it is one, and comes back by fg", () => {
+  onX86_64("strace", "cc")("a shell's job is still one, and comes back by fg", () => {
     const held: number[] = [];
     let first: number | undefined;
     for (const number of [3, 14, 33, 49, 60, 66, 72, 76, 80, 84, 88, 92]) {
@@ -170,7 +170,7 @@ describe("reptyr is killed while it moves", () => {
 
   for (const shape of ["session leader", "foreground job"] as const) {
     onX86_64("strace", "cc")(
-      `and all registers of a program that computes are its own: ${shape}`,
+      `a program that computes keeps all its registers: ${shape}`,
       () => {
         for (const number of [9, 26, 44, 60, 72]) {
           using target = Target.start(
@@ -193,7 +193,7 @@ describe("reptyr is killed while it moves", () => {
     );
   }
 
-  onX86_64("strace", "cc")("a program with a child that executes others all the time", () => {
+  onX86_64("strace", "cc")("a program with a child that calls execve all the time", () => {
     // Some of those that are looked at while they run are other programs by then.
     for (const number of [12, 15, 18, 21, 24, 27, 30, 33, 36, 39]) {
       using target = Target.start(
@@ -210,7 +210,7 @@ describe("reptyr is killed while it moves", () => {
     }
   });
 
-  onX86_64("strace", "cc")("and a call that it was in is made to its end", () => {
+  onX86_64("strace", "cc")("an interrupted call is made to its end", () => {
     for (const call of ["poll", "futex", "epoll_wait", "read"]) {
       // Before the descriptors change: another thread may read the end of the new terminal then.
       for (const number of [14, 24]) {

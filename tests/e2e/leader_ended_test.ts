@@ -112,7 +112,7 @@ describe("a process whose first thread has ended", () => {
   });
 
   requiresCompiler(
-    "stays when another is moved alone, and the shell prompts when it has stopped",
+    "stays when another process is moved alone, and the shell prompts when it has stopped",
     () => {
       using old = typeInShell(`${victim("command")} leader-exited | cat`);
       const name = victim("command").split("/").at(-1)!;
@@ -135,7 +135,7 @@ describe("a process whose first thread has ended", () => {
     },
   );
 
-  requiresCompiler("leads the session of a terminal that is taken", () => {
+  requiresCompiler("can lead the session of a terminal that -T takes", () => {
     const script = `echo '$ '; exec ${victim("command")} leader-exited`;
     using emulator = Emulator.start("epoll", [], ["sh", "-c", script]);
     const { shell } = emulator;
@@ -149,7 +149,7 @@ describe("a process whose first thread has ended", () => {
     assertEquals(again.expectExit(), { kind: "exited", status: 7 }, again.describe());
   });
 
-  requiresCompiler("is listed with what its living thread does", () => {
+  requiresCompiler("is listed with the state of its living thread", () => {
     using target = start("session leader");
     waitUntil("it to wait", () => states(target.pid) === "S");
     const { stdout } = new Deno.Command(reptyrPath, { args: ["--list", "--json"] }).outputSync();

@@ -42,7 +42,7 @@ const OWN_NAME = new TextDecoder().decode(
 describe("reptyr --list and --why", () => {
   afterEach(assertNoneLeft);
 
-  it("show a session leader that can be moved, and leave it alone", () => {
+  it("show a session leader that can be moved, and change nothing in it", () => {
     using terminal = catOn();
     const target = new Untouched(terminal.pid, "cat");
     assertEquals(reportOn(terminal.pid), {
@@ -150,7 +150,7 @@ describe("reptyr --list and --why", () => {
     orphan.untouched.assert();
   });
 
-  it("leave out a process on no terminal, and explain it when asked", () => {
+  it("omit a process on no terminal, and explain it when asked", () => {
     using sleeper = startDetached(["sleep", "1013"]);
     waitUntil("sleep", () => readStat(sleeper.pid)?.comm === "sleep");
     const target = new Untouched(sleeper.pid);
@@ -187,7 +187,7 @@ describe("reptyr --list and --why", () => {
     });
   });
 
-  it("order by terminal, then by pid", () => {
+  it("order by terminal, then by PID", () => {
     using first = catOn();
     using second = catOn();
     const own = listed().filter(({ pid }) => [first.pid, second.pid].includes(pid));
@@ -215,7 +215,7 @@ describe("reptyr --list and --why of and by other users", () => {
     assertEquals([uid, user], [4242424, "4242424"]);
   });
 
-  asRoot("work for an ordinary user: what is root's cannot be moved", () => {
+  asRoot("tell an ordinary user that processes of root cannot be moved", () => {
     using terminal = catOn();
     const target = new Untouched(terminal.pid, "cat");
     const report = reportOn(terminal.pid, AS_NOBODY);
@@ -233,7 +233,7 @@ describe("reptyr --list and --why of and by other users", () => {
     target.assert();
   });
 
-  asRoot("work for an ordinary user: own processes can, or Yama is the reason", () => {
+  asRoot("tell an ordinary user that own processes can be moved, or that Yama prevents it", () => {
     using terminal = catOn(AS_NOBODY);
     const target = new Untouched(terminal.pid, "cat");
     const { can, reason } = reportOn(terminal.pid, AS_NOBODY);
@@ -241,7 +241,7 @@ describe("reptyr --list and --why of and by other users", () => {
     target.assert();
   });
 
-  requiresCapability(["users", "mountns"])("say what is wrong where /proc hides the others", () => {
+  requiresCapability(["users", "mountns"])("say that /proc hides processes of other users", () => {
     using terminal = catOn();
     const hidden = [
       ...["unshare", "--mount", "sh", "-c"],

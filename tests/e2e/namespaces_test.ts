@@ -69,7 +69,7 @@ describe("reptyr and a target in another network namespace", () => {
   afterEach(assertNoneLeft);
 
   for (const shape of SHAPES as readonly Shape[]) {
-    unsharing("netns")(`moves it: ${shape}`, () => {
+    unsharing("netns")(`moves the target: ${shape}`, () => {
       using target = Target.start(
         shape,
         ["unshare", "-n", COMMAND],
@@ -113,7 +113,7 @@ describe("reptyr and a target in another PID namespace", () => {
     });
   }
 
-  inside("moves process 1 with the program outside that it shares its job with", () => {
+  inside("moves process 1 with the program outside that shares its job", () => {
     using terminal = Terminal.start([...UNSHARE, COMMAND]);
     const pid = victimBelow(terminal);
     using moved = Moved.to(pid);
@@ -139,7 +139,7 @@ describe("reptyr and a container", () => {
     },
   );
 
-  unsharing("mountns")("says that it cannot make a terminal where there is no /dev/ptmx", () => {
+  unsharing("mountns")("says that it cannot make a terminal without /dev/ptmx", () => {
     using terminal = Terminal.start([COMMAND]);
     terminal.expect("ready");
     const target = new Untouched(terminal.pid);

@@ -35,7 +35,7 @@ describe("reptyr -L COMMAND", () => {
   const asking = 'test -t 0 && test -t 1 && test -t 2 && echo "$REPTYR_PTY $(tty)"; ' +
     'ps -o sid=,pgid=,tpgid=,tty= -p $$; stty size; read -r x; echo "got $x"; exit 7';
 
-  requires("bash", "ps")("runs it on the terminal, as the leader of its session", () => {
+  requires("bash", "ps")("runs COMMAND on the terminal, as the leader of its session", () => {
     const { terminal, settings } = startOn(["-L", "bash", "-c", asking]);
     using _ = terminal;
     const name = nameOn(terminal);
@@ -53,12 +53,12 @@ describe("reptyr -L COMMAND", () => {
     terminal.expectEof();
   });
 
-  requires("bash")("leaves the options behind COMMAND to it", () => {
+  requires("bash")("leaves the options after COMMAND to COMMAND", () => {
     using terminal = runToEnd(["-L", "bash", "-c", 'echo "$0 $@"', "-l", "--version", "-h"], 0);
     terminal.expect("-l --version -h\r\n");
   });
 
-  requires("seq")("passes on all that was written before its end", () => {
+  requires("seq")("passes on all output of COMMAND from before its end", () => {
     using terminal = runToEnd(["-L", "seq", "1", "20000"], 0);
     const lines = terminal.output.split("\r\n").filter((line) => /^\d+$/.test(line)).map(Number);
     assertEquals(lines, Array.from({ length: 20000 }, (_, index) => index + 1));
@@ -66,12 +66,12 @@ describe("reptyr -L COMMAND", () => {
 
   const ends: [string, number][] = [["exit 0", 0], ["exit 200", 200], ["kill -9 $$", 137]];
   for (const [script, status] of ends) {
-    it(`ends with its status: ${script}`, () => {
+    it(`ends with the status of COMMAND: ${script}`, () => {
       runToEnd(["-L", "sh", "-c", script], status)[Symbol.dispose]();
     });
   }
 
-  requires("bash")("keys, ^C, ^Z and the window's size reach who is in its foreground", () => {
+  requires("bash")("lets keys, ^C, ^Z and the window's size reach the foreground group", () => {
     const { terminal } = startOn(["-L", ...SHELL]);
     using _ = terminal;
     const name = nameOn(terminal);
@@ -97,7 +97,7 @@ describe("reptyr -L COMMAND", () => {
     assertEquals(terminal.expectExit(), { kind: "exited", status: 9 });
   });
 
-  it("its terminal has the settings and the size of the user's", () => {
+  it("gives COMMAND a terminal with the settings and the size of the user's", () => {
     using terminal = new Terminal({ rows: 33, columns: 99 });
     const script = `stty erase ^H; exec '${reptyrPath}' -L stty -a`;
     terminal.spawn(["sh", "-c", script]);
@@ -106,7 +106,7 @@ describe("reptyr -L COMMAND", () => {
     assertEquals(terminal.expectExit(), { kind: "exited", status: 0 });
   });
 
-  it("is told by SIGHUP when a signal ends reptyr", () => {
+  it("sends COMMAND SIGHUP when a signal ends reptyr", () => {
     const script = 'trap "exit 0" HUP; echo ready; while :; do read -r x; done';
     const { terminal, settings } = startOn(["-L", "sh", "-c", script]);
     using _ = terminal;
@@ -124,7 +124,7 @@ describe("reptyr -L COMMAND", () => {
 describe("reptyr -l COMMAND", () => {
   afterEach(assertNoneLeft);
 
-  requires("bash", "tty")("runs it beside the terminal, with its name", () => {
+  requires("bash", "tty")("runs COMMAND beside the terminal, with the name of the terminal", () => {
     const { terminal } = startOn(["-l", "bash", "-c", 'echo "$REPTYR_PTY $(tty)"; exit 6']);
     using _ = terminal;
     const name = nameOn(terminal);
@@ -132,7 +132,7 @@ describe("reptyr -l COMMAND", () => {
     assertEquals(terminal.expectExit(), { kind: "exited", status: 6 });
   });
 
-  requires("bash", "cat")("the keyboard is that of the new terminal", () => {
+  requires("bash", "cat")("passes the keyboard to the new terminal", () => {
     const script = 'cat <"$REPTYR_PTY" >"$REPTYR_PTY"; exit 4';
     const { terminal, settings } = startOn(["-l", "bash", "-c", script]);
     using _ = terminal;
@@ -149,7 +149,7 @@ describe("reptyr -l COMMAND", () => {
     assertEquals(settingsOf(terminal), settings);
   });
 
-  requires("bash")("stays for the programs that it has brought to the terminal", () => {
+  requires("bash")("stays for the programs that COMMAND has started on the terminal", () => {
     const later = 'exec 3<>"$REPTYR_PTY"; (read -r x <&3; echo "late $x" >&3) & exit 3';
     const { terminal, settings } = startOn(["-l", "bash", "-c", later]);
     using _ = terminal;
@@ -160,7 +160,7 @@ describe("reptyr -l COMMAND", () => {
     assertEquals(terminal.expectExit(), { kind: "exited", status: 3 });
   });
 
-  it("^C is its own while nobody is on the terminal", () => {
+  it("ends at ^C while no program is on the terminal", () => {
     const { terminal, settings } = startOn(["-l", "sh", "-c", "exec sleep 1000"]);
     using _ = terminal;
     untilServed(terminal, settings);
@@ -169,7 +169,7 @@ describe("reptyr -l COMMAND", () => {
     assertEquals(settingsOf(terminal), settings);
   });
 
-  it("it may act upon ^C without ending", () => {
+  it("lets COMMAND act upon ^C without ending", () => {
     const script = 'trap "echo caught" INT; echo ready; sleep 1000; exit 8';
     const { terminal, settings } = startOn(["-l", "sh", "-c", script]);
     using _ = terminal;
@@ -195,7 +195,7 @@ describe("a COMMAND that cannot be run", () => {
       ["/", 126, "permission denied (EACCES)"],
     ];
     for (const [command, status, why] of cases) {
-      it(`is told in one line: ${option} ${command}`, () => {
+      it(`is reported in one line: ${option} ${command}`, () => {
         using terminal = runToEnd([option, command, "argument"], status);
         const [, ...lines] = terminal.output.split("\r\n");
         assertEquals(lines, [`reptyr: Cannot run ${command}: ${why}`, ""]);
@@ -234,7 +234,7 @@ describe("reptyr -l", () => {
   }
 
   for (const [signal, number] of [["SIGHUP", 1], ["SIGINT", 2], ["SIGTERM", 15]] as const) {
-    it(`ends by ${signal}, and puts the terminal right`, () => {
+    it(`ends by ${signal}, and restores the terminal`, () => {
       const { terminal, settings } = startOn(["-l"]);
       using _ = terminal;
       untilServed(terminal, settings);
@@ -244,7 +244,7 @@ describe("reptyr -l", () => {
     });
   }
 
-  it("^Z gives the shell its prompt, and fg goes on", () => {
+  it("stops at ^Z, and goes on at fg", () => {
     using shell = Terminal.start(SHELL);
     shell.expect(PROMPT);
     shell.line(`${reptyrPath} -l`);
@@ -265,7 +265,7 @@ describe("reptyr -l", () => {
     shell.expect("status 130.");
   });
 
-  requires("gdb", "cat")("is the inferior's terminal for gdb, run after run, with its ^C", () => {
+  requires("gdb", "cat")("serves as gdb's inferior terminal, run after run, ^C included", () => {
     const { terminal, settings } = startOn(["-l"]);
     using _ = terminal;
     const name = nameOn(terminal);

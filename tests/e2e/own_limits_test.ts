@@ -46,7 +46,7 @@ describe("reptyr with few open files", () => {
 
   // The runtime itself needs 12.
   for (const soft of [12, 13, 16, 20, 24, 28, 32]) {
-    withPrlimit(`takes more than its soft limit, ${soft}, where it may`, () => {
+    withPrlimit(`raises its soft limit, ${soft}, up to the hard limit`, () => {
       using target = startCat();
       using moved = Moved.to(target.pid, { prefix: ["prlimit", `--nofile=${soft}:512`] });
       moved.terminal.line("hello");
@@ -68,7 +68,7 @@ describe("reptyr with few open files", () => {
     });
   }
 
-  withPrlimit("asks for more where the job is large", () => {
+  withPrlimit("asks for more open files when the job is large", () => {
     const line = `for i in $(seq 40); do sleep 1000 & done; echo all; cat`;
     using target = start("session leader", line);
     waitUntil("the job", () => readStat(target.pid)?.state === "S");
@@ -89,7 +89,7 @@ describe("reptyr with few open files", () => {
   });
 });
 
-describe("what reptyr starts", () => {
+describe("a program that reptyr or procout starts", () => {
   afterEach(assertNoneLeft);
 
   const LIMITS = ["--nofile=40:4000", "--stack=1048576:33554432", "--nproc=4000:5000"];
@@ -124,7 +124,7 @@ describe("what reptyr starts", () => {
     }
   });
 
-  withPrlimit("dies of SIGXFSZ, which reptyr does not", () => {
+  withPrlimit("dies of SIGXFSZ, unlike reptyr", () => {
     const file = Deno.makeTempFileSync();
     try {
       const script = `ulimit -c 0; head -c 100000 /dev/zero >${file}; echo $?`;
@@ -142,7 +142,7 @@ describe("reptyr that may not write files", () => {
   afterEach(assertNoneLeft);
 
   for (const shape of SHAPES) {
-    withPrlimit(`moves all the same: ${shape}`, () => {
+    withPrlimit(`moves a program all the same: ${shape}`, () => {
       using target = start(shape, "cat; exit 3");
       using moved = Moved.to(target.pid, { prefix: ["prlimit", "--fsize=0"] });
       moved.terminal.line("hello");
@@ -152,7 +152,7 @@ describe("reptyr that may not write files", () => {
     });
   }
 
-  withPrlimit("drops what its output may not hold", () => {
+  withPrlimit("drops output beyond its limit of file size", () => {
     using target = startCat();
     const folder = Deno.makeTempDirSync({ prefix: "reptyr-limits-" });
     try {
@@ -183,7 +183,7 @@ describe("reptyr of a user at the quota of processes", () => {
 
   const MOST = 40;
 
-  asOtherUser("refuses in one line, or has started every thread that it will need", () => {
+  asOtherUser("reptyr refuses in one line, or has every thread that it needs", () => {
     const argv = [...AS_USER, "sh", "-c", "echo ready; exec cat"];
     using target = Target.start("session leader", argv, (terminal) => terminal.expect("ready"));
     const untouched = new Untouched(target.pid, "cat");
@@ -218,7 +218,7 @@ describe("reptyr of a user at the quota of processes", () => {
     throw new Error(`Not moved with ${MOST} processes`);
   });
 
-  asOtherUser("procout refuses in one line, or has started every thread that it will need", () => {
+  asOtherUser("procout refuses in one line, or has every thread that it needs", () => {
     const argv = [...AS_USER, "sh", "-c", "echo ready; exec cat"];
     using target = Terminal.start(argv);
     target.expect("ready");
@@ -287,7 +287,7 @@ describe("reptyr without standard descriptors", () => {
   afterEach(assertNoneLeft);
 
   for (const redirections of ["<&- >&-", "<&- >&- 2>&-", ">&- 2>&-"]) {
-    it(`means the end of input, and no output, by ${redirections}`, () => {
+    it(`takes ${redirections} for the end of input and no output`, () => {
       using target = start("foreground job", "echo lost; cat; exit 5");
       using script = Script.start(target.pid, { redirections });
       script.endInput();

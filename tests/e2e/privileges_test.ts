@@ -81,7 +81,7 @@ function works(power: (typeof POWERS)[string]): boolean {
 describe("an executable with more power than its user", () => {
   for (const [what, power] of Object.entries(POWERS)) {
     const test = requiresThat(works(power), `no file can be given ${what} here, by root`);
-    test(`does nothing by ${what}`, () => {
+    test(`does nothing with ${what}`, () => {
       using folder = new Folder();
       const path = folder.copy(reptyrPath, "reptyr");
       power.give(path);
@@ -170,7 +170,7 @@ describe("the surroundings of an executable", () => {
   };
 
   for (const args of [["--version"], ["--help"], ["--why", "1", "--json"]]) {
-    it(`do not change what it runs: ${args[0]}`, () => {
+    it(`do not change the programs that it runs: ${args[0]}`, () => {
       const plain = run([reptyrPath, ...args]);
       inFolder((folder) => {
         assertEquals(run([reptyrPath, ...args], { cwd: folder }), plain);

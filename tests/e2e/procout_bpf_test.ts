@@ -56,7 +56,7 @@ describe("procout with eBPF", () => {
   });
   afterEach(assertNoneLeft);
 
-  bpf("strace")("mirrors what another program traces", () => {
+  bpf("strace")("mirrors a process that another program traces", () => {
     using terminal = Terminal.start(["strace", "-o", "/dev/null", "cat"]);
     // strace has other children at first, to try out what the kernel can do.
     const pid = waitUntil(
@@ -74,7 +74,7 @@ describe("procout with eBPF", () => {
     procout.expectEnd();
   });
 
-  bpf("python3")("mirrors a process that may not be dumped, and is not its tracer", () => {
+  bpf("python3")("mirrors a process that is not dumpable, without tracing it", () => {
     const script =
       "import ctypes, sys\nctypes.CDLL(None).prctl(4, 0)\nprint('ready', flush=True)\n" +
       "for line in sys.stdin: print('got', line, end='', flush=True)";
@@ -99,7 +99,7 @@ describe("procout with eBPF", () => {
     assertStringIncludes(procout.messages, "lost bytes: 0, engine: bpf");
   });
 
-  bpf("cc")("counts what it loses with --lossy, to the byte, and says so", () => {
+  bpf("cc")("counts lost bytes exactly with --lossy, and reports them", () => {
     using target = flood(30 * MB, 2, 0, 60_000);
     using procout = Procout.watch(target.pid, ["--lossy", "--ring=64K", "--stats"]);
     target.line("go");
@@ -115,7 +115,7 @@ describe("procout with eBPF", () => {
     );
   });
 
-  bpf("dd")("says of lost input that it was read", () => {
+  bpf("dd")("reports lost input as read", () => {
     const words = ["-i", "--fd=9", "--lossy", "--ring=64K", "--output=/dev/null", "--"];
     const copy = ["dd", "if=/dev/zero", "of=/dev/null", "bs=1M", "count=1", "status=none"];
     using procout = Procout.start(["--engine=bpf", ...words, ...copy]);
@@ -188,7 +188,7 @@ input()`;
     }
   });
 
-  bpf("cc", "python3")("holds a writer back unseen by its parent, while our reader is slow", () => {
+  bpf("cc", "python3")("holds a writer back unseen by its parent for a slow reader", () => {
     // The parent is told of every stop, and of the end.
     const parent = "import os, sys\npid = os.fork()\n" +
       "if pid == 0: os.dup2(os.open('/dev/null', 1), 1); os.execv(sys.argv[1], sys.argv[1:])\n" +
@@ -218,7 +218,7 @@ input()`;
     }
   });
 
-  bpf("python3")("fetches what is in no page of memory yet, whole and in its place", () => {
+  bpf("python3")("fetches data that is in no page of memory yet, whole and in its place", () => {
     const script = "import mmap, os, sys\nf = open(sys.argv[1], 'rb')\n" +
       "m = mmap.mmap(f.fileno(), 0, prot=mmap.PROT_READ)\nprint('ready', file=sys.stderr, flush=True)\n" +
       "input()\nos.write(1, b'before ')\nos.write(1, m)\nos.writev(1, [b' after', b' it'])\ninput()";
@@ -246,7 +246,7 @@ input()`;
     }
   });
 
-  bpf("python3")("sees given descriptors, and what is read from 0", () => {
+  bpf("python3")("mirrors given descriptors, and input from 0", () => {
     const script = "import os\nos.dup2(1, 5)\nprint('ready', flush=True)\nos.read(0, 100)\n" +
       "os.write(5, b'five\\n')\nos.write(1, b'one\\n')";
     using terminal = Terminal.start(["python3", "-c", script]);
@@ -258,7 +258,7 @@ input()`;
   });
 
   requiresCapability("pidns", bpf("unshare"))(
-    "numbers processes as it sees them, from outside of their namespace and from inside",
+    "numbers processes by its own PID namespace, outside or inside of theirs",
     () => {
       const unshare = ["unshare", "--pid", "--fork", "--mount-proc"];
       {
@@ -294,7 +294,7 @@ input()`;
     },
   );
 
-  bpf("cat")("ends quietly when its own reader has gone away", () => {
+  bpf("cat")("ends quietly when the reader of the mirror has gone away", () => {
     using terminal = Terminal.start(["cat"]);
     const words = `${procoutPath} -V --engine=bpf ${terminal.pid} | head -1`;
     using shell = Terminal.start(["sh", "-c", words]);
@@ -309,7 +309,7 @@ input()`;
   });
 
   for (const [name, signal] of Object.entries({ SIGINT, SIGKILL })) {
-    bpf("cat")(`leaves no program in the kernel when ${name} has ended it`, () => {
+    bpf("cat")(`leaves no eBPF program behind when ${name} has ended it`, () => {
       using terminal = Terminal.start(["cat"]);
       using procout = Procout.watch(terminal.pid, ["-f"]);
       const programs = programsOf(procout.child.pid);
@@ -326,7 +326,7 @@ describe("procout without privilege", () => {
   afterEach(assertNoneLeft);
   const it = requiresCapability("users");
 
-  it("takes ptrace, and says why", () => {
+  it("falls back to ptrace, and says why", () => {
     using procout = Procout.start([], {
       argv: [...AS_NOBODY, procoutPath, "-V", "--stats", "--", "echo", "hi"],
     });
@@ -335,7 +335,7 @@ describe("procout without privilege", () => {
     assertStringIncludes(procout.stderr, "ptrace (no bpf: CAP_BPF and CAP_PERFMON are missing)");
   });
 
-  it("says what --engine=bpf needs, and the way out", () => {
+  it("says what --engine=bpf needs, and names the alternative", () => {
     using procout = Procout.start([], {
       argv: [...AS_NOBODY, procoutPath, "--engine=bpf", "--", "echo", "hi"],
     });

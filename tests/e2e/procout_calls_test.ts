@@ -72,7 +72,7 @@ describeEngines("procout sees what is written by", (engine) => {
       assertEquals(procout.stderr, "");
     });
 
-    it(`every call to a pipe, and names once what cannot be seen: ${name}`, () => {
+    it(`every call to a pipe, and names once each call that it cannot see: ${name}`, () => {
       using procout = Procout.start(["--", program(), "pipe", "FOLDER"]);
       procout.expectEnd();
       assertEquals(procout.stdout, EXPECTED[engine].pipe);
@@ -92,7 +92,7 @@ describeEngines("procout sees what is written by", (engine) => {
       );
     });
 
-    it(`every call that takes what comes, not one that only looks at it: ${name}`, () => {
+    it(`every call that receives data, and no call that only peeks: ${name}`, () => {
       using procout = Procout.start(["-i", "--format=json", "--", program(), "peek"]);
       procout.expectEnd();
       const socketcalls = flags.length > 0 ? ["socketcall,", "its message,"] : [];
@@ -100,21 +100,21 @@ describeEngines("procout sees what is written by", (engine) => {
       assertEquals(procout.stderr, "");
     });
 
-    it(`of a datagram what there was room for: ${name}`, () => {
+    it(`the part of a datagram that fitted into the buffer: ${name}`, () => {
       using procout = Procout.start(["-i", "--format=json", "--", program(), "truncated"]);
       procout.expectEnd();
       assertEquals(taken(procout.stdout), ["1st ", "2nd ", "3rd ", "end"]);
       assertEquals(procout.stderr, "");
     });
 
-    it(`calls that fail or go in part, as far as they go: ${name}`, () => {
+    it(`calls that fail or write a part, for the written part: ${name}`, () => {
       using procout = Procout.start(["--", program(), "short"]);
       procout.expectEnd();
       assertEquals(procout.stdout, `${"a".repeat(65536)}${"b".repeat(4096)}end\n`);
       assertEquals(procout.stderr, "");
     });
 
-    it(`whatever number stands for the file of 1 or 2 at the time: ${name}`, () => {
+    it(`whatever descriptor is open on the file of 1 or 2 at the time: ${name}`, () => {
       using procout = Procout.start(["--", program(), "redirects", "FOLDER"]);
       procout.expectEnd();
       assertEquals(
@@ -132,7 +132,7 @@ describeEngines("procout sees what is written by", (engine) => {
       assertEquals(procout.stderr, "2 is what it was\n");
     });
 
-    it(`a number that was written to before it was open, or 1 was: ${name}`, () => {
+    it(`a descriptor that was written to before it, or 1, was open: ${name}`, () => {
       using procout = Procout.start(["--", program(), "opened", "FOLDER"]);
       procout.expectEnd();
       assertEquals(procout.stdout, "opened\ncopied\nreceived\n1 is opened again\n");

@@ -62,7 +62,7 @@ describeEngines("procout -- COMMAND", (engine) => {
     }
   });
 
-  it("has the outputs of its children apart, too, with --follow", () => {
+  it("keeps the outputs of its children apart, too, with --follow", () => {
     const script = "echo out; echo err >&2; (echo child >&2; :); echo piped | cat";
     for (const [options, stdout] of [[[], "piped\n"], [["-f"], "piped\npiped\n"]] as const) {
       using procout = Procout.start([...options, "--", "sh", "-c", script]);
@@ -71,7 +71,7 @@ describeEngines("procout -- COMMAND", (engine) => {
     }
   });
 
-  it("leaves it its own output with --output, and its environment and arguments as they are", () => {
+  it("leaves the command its own output with --output, and its environment and arguments", () => {
     using procout = Procout.start(
       ["-o", "FOLDER/mirror", "--", "env", "-u", "_", "A= $B", "env"],
       {
@@ -85,7 +85,7 @@ describeEngines("procout -- COMMAND", (engine) => {
     assertEquals(names.sort(), ["A", "HOME", "LANG", "PATH", "TZ"]);
   });
 
-  it("has its children recorded, too, with --output, and nothing that they write elsewhere", () => {
+  it("records its children, too, with --output, and nothing that they write elsewhere", () => {
     const script = "echo one; env echo two; cat /none; env echo four > $0; echo five | cat";
     using procout = Procout.start(
       ["-o", "FOLDER/mirror", "--format=line", "--", "sh", "-c", script, "FOLDER/other"],
@@ -99,7 +99,7 @@ describeEngines("procout -- COMMAND", (engine) => {
     ]);
   });
 
-  it("has them recorded on a terminal, where both outputs are one", () => {
+  it("records its children on a terminal, where both outputs are one", () => {
     const folder = Deno.makeTempDirSync({ prefix: "e2e-" });
     using cleanup = new DisposableStack();
     cleanup.defer(() => Deno.removeSync(folder, { recursive: true }));
@@ -117,7 +117,7 @@ describeEngines("procout -- COMMAND", (engine) => {
     ]);
   });
 
-  it("is not started when the mirror cannot be written", () => {
+  it("does not start the command when the mirror cannot be written", () => {
     assertRefused(
       ["-o", "FOLDER/none/file", "--", "touch", "FOLDER/started"],
       1,
@@ -125,7 +125,7 @@ describeEngines("procout -- COMMAND", (engine) => {
     );
   });
 
-  requires("bash")("leaves it every descriptor that it inherits", () => {
+  requires("bash")("leaves the command every inherited descriptor", () => {
     const numbers = Array.from({ length: 60 }, (_, index) => 3 + index);
     const redirections = numbers.map((fd) => `exec ${fd}<<<${fd}`).join("\n");
     const script = `for fd in ${numbers.join(" ")}; do cat <&$fd; done`;
@@ -147,7 +147,7 @@ describeEngines("procout -- COMMAND", (engine) => {
     assertEquals([procout.stdout, procout.stderr], [numbers.map((fd) => `${fd}\n`).join(""), ""]);
   });
 
-  it("starts where TMPDIR is not there, or cannot be written", () => {
+  it("starts when TMPDIR is missing or cannot be written", () => {
     for (const TMPDIR of ["/nonexistent", "/proc"]) {
       using procout = Procout.start(["--", "echo", "started"], { env: { TMPDIR } });
       procout.expectEnd();
@@ -164,7 +164,7 @@ describeEngines("procout -- COMMAND", (engine) => {
   ];
 
   mounting(
-    "starts where /tmp is read-only, and leaves nothing in the place it takes instead",
+    "starts when /tmp is read-only, and leaves no file in the folder that it uses instead",
     () => {
       const before = namesIn("/dev/shm");
       using procout = Procout.start([], { argv: readOnly("/tmp") });
@@ -174,7 +174,7 @@ describeEngines("procout -- COMMAND", (engine) => {
     },
   );
 
-  mounting("says what to do where no folder can be written", () => {
+  mounting("names the remedy when no folder can be written", () => {
     using procout = Procout.start([], { argv: readOnly("/tmp", "/dev/shm", "/run") });
     procout.expectEnd(1);
     assertMatch(
@@ -189,7 +189,7 @@ describeEngines("procout -- COMMAND", (engine) => {
     assertEquals(remedied.stdout, "started\n");
   });
 
-  it("passes SIGTERM on", () => {
+  it("passes SIGTERM on to the command", () => {
     using procout = Procout.start([
       "--",
       "sh",
@@ -203,7 +203,7 @@ describeEngines("procout -- COMMAND", (engine) => {
     assertEquals(procout.stdout, "on\ncaught\n");
   });
 
-  it("is a terminal's program: ^C, its size, and what it writes once", () => {
+  it("keeps the command a program of its terminal: ^C, the size, and its output once", () => {
     const script = "trap 'echo caught; exit 4' INT; test -t 1 && test -t 2 && stty size <&1; " +
       "while :; do sleep 0.05; done";
     using terminal = Terminal.start(
@@ -220,7 +220,7 @@ describeEngines("procout -- COMMAND", (engine) => {
   });
 
   requires("bash", "head")(
-    "has who writes to a reader that has gone hear of it, and none else",
+    "gives SIGPIPE to a writer whose reader has gone, and to no other process",
     () => {
       const mirrored = `${procoutPath} --engine=${engine} --`;
       using shell = Terminal.start([
@@ -257,7 +257,7 @@ describeEngines("procout -- COMMAND", (engine) => {
     assert(terminal.output.startsWith(numbers));
   });
 
-  it("begins with the first instruction, and leaves nothing open in the command", () => {
+  it("begins with the first instruction, and leaves no descriptor open in the command", () => {
     using procout = Procout.start([
       "--",
       "sh",

@@ -54,7 +54,7 @@ describeEngines("procout is exact", () => {
   });
 
   for (const window of [4096, 65_536]) {
-    requiresCompiler(`with memory that nobody has touched, ${window} bytes at a time`, () => {
+    requiresCompiler(`with memory that was never touched, ${window} bytes at a time`, () => {
       using cleanup = new DisposableStack();
       const path = Deno.makeTempFileSync({ prefix: "procout-" });
       cleanup.defer(() => Deno.removeSync(path));
@@ -107,7 +107,7 @@ describeEngines("procout is exact", () => {
     assertEquals(procout.bytes().length, one! + two!);
   });
 
-  requires("cc", "python3")("while its own reader is slower than the target", () => {
+  requires("cc", "python3")("while the reader of the mirror is slower than the target", () => {
     using target = flood("exec $VICTIM $ARGS >/dev/null", 3 * MB, 1, 0, 60_000);
     const folder = Deno.makeTempDirSync({ prefix: "reptyr-reader-" });
     const [pipe, copy] = [`${folder}/pipe`, `${folder}/copy`];
@@ -170,7 +170,7 @@ describeEngines("procout is exact", () => {
     }
   });
 
-  requiresCompiler("about children that are there already, and several processes at once", () => {
+  requiresCompiler("about children that exist already, and several processes at once", () => {
     using one = Terminal.start(["sh", "-c", "cat & read line; echo one; wait"]);
     using two = Terminal.start(["sh", "-c", "read line; echo two"]);
     waitUntil("its child", () => (readProcText(one.pid, one.pid, "children") ?? "") !== "");

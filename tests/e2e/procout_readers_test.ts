@@ -17,12 +17,12 @@ target.stdin.close()
 print(mirror.stdout.read(), mirror.wait(), target.wait())
 `;
 
-describeEngines("who reads the mirror", (engine) => {
+describeEngines("a process that reads the mirror", (engine) => {
   const procout = `${procoutPath} --engine=${engine}`;
 
   afterEach(assertNoneLeft);
 
-  requires("cat")("is left out of it, and so is who reads that", () => {
+  requires("cat")("is left out of the mirror, and so is a process that reads from it", () => {
     const script = `(read line </dev/tty; echo "<$line>") & ${procout} -V -f $$ | cat | cat`;
     using terminal = Terminal.start(["sh", "-c", script], { columns: 250 });
     terminal.expect(/Not watched, as the mirror passes through: \d+ \(cat\), \d+ \(cat\)\r\n/);
@@ -34,7 +34,7 @@ describeEngines("who reads the mirror", (engine) => {
     assertEquals(terminal.output.match(/<here>/g)?.length, 2);
   });
 
-  requires("script")("is refused when it is asked for: the terminal that procout runs on", () => {
+  requires("script")("is refused as a target when it shows the terminal of procout", () => {
     const script = `${procout} $PPID; echo status $?; ` +
       `${procout} -V -o /dev/null $PPID & ` +
       "read line; echo here; read line; kill -INT $!; wait $!; echo status $?";
@@ -52,7 +52,7 @@ describeEngines("who reads the mirror", (engine) => {
     assertEquals(terminal.expectExit(), { kind: "exited", status: 0 });
   });
 
-  requires("python3")("may well be who feeds the target", () => {
+  requires("python3")("may also be the process that feeds the target", () => {
     using terminal = Terminal.start([
       "python3",
       "-c",

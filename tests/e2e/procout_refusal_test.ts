@@ -46,14 +46,14 @@ describe("procout says why it cannot", () => {
     assertEquals(readStatus(target.pid)?.tracerPid, 0);
   });
 
-  asRoot("and watches what it may under the same user", () => {
+  asRoot("and watches the processes that it may watch, under the same user", () => {
     const asNobody = ["setpriv", `--reuid=${NOBODY}`, "--clear-groups"];
     using target = Terminal.start([...asNobody, procoutPath, "--", "sh", "-c", "id -u; exit 3"]);
     target.expect(`${NOBODY}\r\n`);
     assertEquals(target.expectExit(), { kind: "exited", status: 3 });
   });
 
-  requires("cat", "strace")("on a kernel that does not tell about system calls", () => {
+  requires("cat", "strace")("on a kernel without PTRACE_GET_SYSCALL_INFO", () => {
     const log = Deno.makeTempFileSync({ prefix: "reptyr-strace-" });
     try {
       using target = Terminal.start(["cat"]);

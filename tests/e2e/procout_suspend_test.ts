@@ -54,7 +54,7 @@ function shellWatching(target: Terminal, engine: string): Terminal {
 describeEngines("procout PID as a job of a shell", (engine) => {
   afterEach(assertNoneLeft);
 
-  requires("bash", "cat")("holds nobody up while it is stopped, and watches again after fg", () => {
+  requires("bash", "cat")("holds up no target while stopped, and watches again after fg", () => {
     using target = Terminal.start(["cat"]);
     untilBlocked(target.pid);
     using shell = shellWatching(target, engine);
@@ -82,7 +82,7 @@ describeEngines("procout PID as a job of a shell", (engine) => {
     shell.expectExit();
   });
 
-  requires("bash", "cat")("ends after fg when they have ended meanwhile", () => {
+  requires("bash", "cat")("ends after fg when its targets have ended meanwhile", () => {
     using target = Terminal.start(["cat"]);
     untilBlocked(target.pid);
     using shell = shellWatching(target, engine);
@@ -102,7 +102,7 @@ describeEngines("procout PID as a job of a shell", (engine) => {
 describeEngines("a full-screen program in procout", (engine) => {
   afterEach(assertNoneLeft);
 
-  requires("bash")("has put the screen right before the shell sees it stop", () => {
+  requires("bash")("resets the screen before the shell sees it stop", () => {
     // As vim does: it takes ^Z as a key, and stops its whole group itself once it has put the screen right.
     const program = 'stty raw -echo; printf "\\033[?1049hPICTURE"; head -c 1 >/dev/null; ' +
       'i=0; while [ $i -lt 300 ]; do echo "row $i"; i=$((i+1)); done; ' +

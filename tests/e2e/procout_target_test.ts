@@ -33,7 +33,7 @@ describeEngines("a target that procout watches", () => {
   afterEach(assertNoneLeft);
 
   for (const way of ["pause", "epoll", "sleep"]) {
-    requiresCompiler(`gets its signals, and no call is broken without one: ${way}`, () => {
+    requiresCompiler(`gets its signals, and calls are interrupted by them only: ${way}`, () => {
       using target = startVictim("mirror_signals", [way]);
       untilBlocked(target.pid);
       using procout = Procout.watch(target.pid);
@@ -55,7 +55,7 @@ describeEngines("a target that procout watches", () => {
     });
   }
 
-  requiresCompiler("stops and continues, and its parent is told", () => {
+  requiresCompiler("stops and continues, and its parent gets SIGCHLD", () => {
     using target = startVictim("mirror_signals", ["pause"]);
     using procout = Procout.watch(target.pid);
     for (let times = 0; times < 2; times++) {
@@ -104,7 +104,7 @@ describeEngines("a target that procout watches", () => {
     }
   }
 
-  requiresCompiler("repaints for --redraw, once, and has its size back", () => {
+  requiresCompiler("repaints for --redraw, once, and its terminal has its old size again", () => {
     using target = startVictim("mirror_signals", ["pause"], { rows: 30, columns: 90 });
     using procout = Procout.watch(target.pid, ["--redraw"]);
     target.expect(`caught ${SIGWINCH}`);
@@ -115,7 +115,7 @@ describeEngines("a target that procout watches", () => {
     shell.expect("30 90");
   });
 
-  withUsers("asks no terminal that the target has only the name of", () => {
+  withUsers("leaves a terminal alone that the target has open with O_PATH only", () => {
     using bystander = startVictim("signals", [], { rows: 33, columns: 77 });
     const program = "import os, sys, time; os.dup2(os.open(sys.argv[1], os.O_PATH), 1); " +
       "open('/proc/self/comm', 'w').write('named'); time.sleep(1000)";

@@ -39,7 +39,7 @@ describeEngines("procout refuses, in one line,", (engine) => {
     for (const [words, message] of table) assertRefused(words, 2, message + hint);
   });
 
-  it("what there is not", () => {
+  it("a process that does not exist", () => {
     assertRefused([4194304], 1, "Cannot watch process 4194304: no such process");
   });
 
@@ -65,7 +65,7 @@ describeEngines("procout refuses, in one line,", (engine) => {
 
   // The engine bpf mirrors it: procout_bpf_test.ts.
   const ofPtrace = engine === "ptrace" ? requires("cc", "strace") : () => {};
-  ofPtrace("what is traced already, naming the tracer", () => {
+  ofPtrace("a process that is traced already, naming the tracer", () => {
     using target = startEcho();
     using tracer = Terminal.start(["strace", "-o", "/dev/null", "-p", `${target.pid}`]);
     waitUntil("strace", () => readStatus(target.pid)?.tracerPid !== 0);
@@ -102,7 +102,7 @@ describeEngines("procout writes", (engine) => {
   afterEach(assertNoneLeft);
 
   requiresCompiler(
-    "what goes to stdout and stderr to these, and to one file with --output and --append",
+    "stdout and stderr to its own, and to one file with --output and --append",
     () => {
       using target = startEcho();
       {
@@ -139,7 +139,7 @@ describeEngines("procout writes", (engine) => {
     assertEquals(readStatus(target.pid)?.tracerPid, 0);
   });
 
-  requiresCompiler("until its reader has seen enough, and says nothing", () => {
+  requiresCompiler("until its reader closes the pipe, and says nothing", () => {
     using target = startEcho();
     const script = `${procoutPath} --engine=${engine} -V ${target.pid} | head -1`;
     using shell = Terminal.start(["sh", "-c", script], { env: { NO_COLOR: "1" } });
@@ -154,7 +154,7 @@ describeEngines("procout writes", (engine) => {
     assertEquals(shell.output.replace(/err \d\r\n|\[\+\].*\r\n/g, ""), "line 1\r\n");
   });
 
-  requiresCompiler("only the descriptors asked for, and what is read", () => {
+  requiresCompiler("only the descriptors asked for, and input when asked for", () => {
     using target = startEcho("exec $VICTIM 3>/dev/null");
     using procout = Procout.watch(target.pid, ["--fd=2-3", "-i", "--format=json"]);
     target.line("typed");
@@ -169,7 +169,7 @@ describeEngines("procout writes", (engine) => {
     ]);
   });
 
-  requiresCompiler("what a program writes to its terminal by other descriptors", () => {
+  requiresCompiler("the output of a program to its terminal by other descriptors", () => {
     using target = startEcho("exec $VICTIM 3>/dev/tty 4>/dev/null 5>&2 6>$(tty)");
     using procout = Procout.watch(target.pid);
     target.line("");
@@ -181,7 +181,7 @@ describeEngines("procout writes", (engine) => {
   });
 
   requiresCompiler(
-    "stderr in red where it is shown on a terminal, unless NO_COLOR is set",
+    "stderr in red on a terminal, unless NO_COLOR is set",
     () => {
       for (const env of [{}, { NO_COLOR: "1" }]) {
         using target = startEcho();
@@ -201,7 +201,7 @@ describeEngines("procout writes", (engine) => {
     },
   );
 
-  it("the modes that a program has set on the terminal back, when it is left running", () => {
+  it("a reset of the modes that a program has set, when it leaves the program running", () => {
     const script = "printf '\\033[?1049h\\033[?25l\\033[1mmenu'; exec cat";
     using shown = Terminal.start([procoutPath, `--engine=${engine}`, "--", "sh", "-c", script]);
     shown.expect("menu");
@@ -214,7 +214,7 @@ describeEngines("procout writes", (engine) => {
     }
   });
 
-  requires("python3")("what it can, and says what is lost", () => {
+  requires("python3")("as much as it can, and reports what is lost", () => {
     // /dev/null takes what is in no memory.
     const script =
       "import mmap, os, sys\nf = open(sys.argv[1], 'r+b')\nm = mmap.mmap(f.fileno(), 0)\n" +
@@ -287,7 +287,7 @@ describeEngines("procout writes", (engine) => {
 describe("procout by ptrace writes", () => {
   afterEach(assertNoneLeft);
 
-  requires("cc", "strace")("what it can on a kernel without process_vm_readv(2)", () => {
+  requires("cc", "strace")("all output on a kernel without process_vm_readv(2)", () => {
     using target = startEcho();
     using shown = Terminal.start([
       ...["strace", "-o", "/dev/null", "-e", "trace=process_vm_readv"],

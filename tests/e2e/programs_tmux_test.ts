@@ -11,7 +11,7 @@ import { Terminal, waitUntil } from "../support/terminal.ts";
 describe("reptyr in a pane of tmux", () => {
   afterEach(assertNoneLeft);
 
-  requires("tmux", "vim")("moves vim there, and tmux sees what it paints", () => {
+  requires("tmux", "vim")("moves vim there, and tmux shows its screen", () => {
     const folder = Deno.makeTempDirSync({ prefix: "e2e-" });
     using cleanup = new DisposableStack();
     cleanup.defer(() => Deno.removeSync(folder, { recursive: true }));
@@ -74,7 +74,7 @@ describe("reptyr in a pane of tmux", () => {
 describe("reptyr typed into a shell", () => {
   afterEach(assertNoneLeft);
 
-  requires("bash", "cat")("gives the terminal back as it was, and tells the exit status", () => {
+  requires("bash", "cat")("restores the terminal, and returns the exit status", () => {
     using cat = Target.start("foreground job", ["cat"], (terminal) => {
       terminal.line("before");
       terminal.expect("before\r\nbefore\r\n");

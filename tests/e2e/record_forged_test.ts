@@ -17,7 +17,7 @@ import {
 import { RECORD_NAME } from "../../src/reptyr/record/published_record.ts";
 import { requiresCapability } from "../support/capabilities.ts";
 import { assertNoneLeft } from "../support/e2e_target.ts";
-import { type ForgerOptions, nameOf, shieldOf, startForger } from "../support/forged_record.ts";
+import { type ForgerOptions, identityOf, shieldOf, startForger } from "../support/forged_record.ts";
 import { AS_NOBODY, isMoved, NOBODY, startOn, Untouched } from "../support/input_run.ts";
 import { publicVictim } from "../support/input_victims.ts";
 import { descendantsOf } from "../support/child.ts";
@@ -51,7 +51,7 @@ class UsersTerminal implements Disposable {
       ),
       ...shields.map(({ process }) => process),
     ];
-    using _forger = startForger({ target: nameOf(this.shell), groups, members, shields }, how);
+    using _forger = startForger({ target: identityOf(this.shell), groups, members, shields }, how);
     using stolen = Stolen.from(this.shell);
     stolen.terminal.resize(31, 91);
     const device = /Serving (\S+)/.exec(stolen.terminal.output)![1]!;
@@ -109,10 +109,10 @@ function assertUnsignalled(terminal: Terminal): void {
   assert(!terminal.output.includes("signal "), terminal.output);
 }
 
-describe("a forged job record, believed by root's reptyr -T as far as its holder's own power goes", () => {
+describe("a forged job record, which root's reptyr -T uses with no more than its holder's authority", () => {
   afterEach(assertNoneLeft);
 
-  asRoot("signals and changes nothing of root", () => {
+  asRoot("does not signal or change a process of root", () => {
     using bystander = startBystander([]);
     using shielded = startShielded([]);
     using users = new UsersTerminal();
@@ -124,7 +124,7 @@ describe("a forged job record, believed by root's reptyr -T as far as its holder
     assertUnsignalled(shielded);
   });
 
-  asRoot("signals and changes what is the holder's user's", () => {
+  asRoot("signals and changes processes of the holder's user", () => {
     using bystander = startBystander(AS_NOBODY);
     using shielded = startShielded(AS_NOBODY);
     using users = new UsersTerminal();
@@ -138,7 +138,7 @@ describe("a forged job record, believed by root's reptyr -T as far as its holder
     assert(!ignoresHangup(shielded.pid));
   });
 
-  asRoot("signals nobody in a group with a process of root in it", () => {
+  asRoot("does not signal a group with a process of root in it", () => {
     const pair = `exec 3<&0; "$0" <&3 & exec setpriv ${AS_NOBODY.slice(1).join(" ")} "$0"`;
     using bystanders = Terminal.start(["sh", "-c", pair, publicVictim("signals")]);
     for (const _ of [1, 2]) bystanders.expect(/ready \d+/);
@@ -152,7 +152,7 @@ describe("a forged job record, believed by root's reptyr -T as far as its holder
     assert(!bystanders.output.includes("signal "), bystanders.output);
   });
 
-  asRoot("traces nothing that has another start time, or is not dumpable", () => {
+  asRoot("does not trace a process with another start time, or one that is not dumpable", () => {
     using shielded = startShielded(AS_NOBODY);
     using secret = Terminal.start(
       [...AS_NOBODY, "sh", "-c", `trap '' HUP; exec "$0" nondumpable`, publicVictim("command")],
@@ -169,7 +169,7 @@ describe("a forged job record, believed by root's reptyr -T as far as its holder
     for (const one of before) one.assert();
   });
 
-  withNamespaces("does nothing for a root of another user namespace", () => {
+  withNamespaces("has no effect for a root of another user namespace", () => {
     using bystander = startBystander([]);
     using shielded = startShielded(AS_NOBODY);
     using users = new UsersTerminal();
@@ -182,17 +182,17 @@ describe("a forged job record, believed by root's reptyr -T as far as its holder
     assertUnsignalled(bystander);
   });
 
-  asRoot("is not passed on as a word of root's own, which the next one would believe", () => {
+  asRoot("is not published again as root's own record, which the next reptyr would believe", () => {
     const cases = [{ prefix: AS_NOBODY, told: [0, 0, 0] }, { prefix: [], told: [1, 2, 1] }];
     for (const { prefix, told } of cases) {
       using bystander = startBystander(AS_NOBODY);
       using shielded = startShielded(AS_NOBODY);
       using users = new UsersTerminal();
       using _forger = startForger({
-        target: nameOf(users.shell),
+        target: identityOf(users.shell),
         groups: [groupOf(bystander.pid)],
-        members: [bystander.pid, shielded.pid].map(nameOf),
-        shields: [{ ...shieldOf(shielded.pid), shell: nameOf(bystander.pid) }],
+        members: [bystander.pid, shielded.pid].map(identityOf),
+        shields: [{ ...shieldOf(shielded.pid), shell: identityOf(bystander.pid) }],
       }, { prefix });
       using stolen = Stolen.from(users.shell);
       const record = waitUntil("its record", () => {
@@ -200,7 +200,7 @@ describe("a forged job record, believed by root's reptyr -T as far as its holder
         const found = file && parseRecord(new TextDecoder().decode(file.bytes));
         return found?.groups && found;
       });
-      assertEquals(record.target, nameOf(users.shell));
+      assertEquals(record.target, identityOf(users.shell));
       const { groups = [], members = [], shields } = record;
       assertEquals([groups, members, shields].map(({ length }) => length), told);
       Deno.kill(stolen.pid, "SIGTERM");
@@ -208,7 +208,7 @@ describe("a forged job record, believed by root's reptyr -T as far as its holder
     }
   });
 
-  asRoot("does nothing for a file that another user has made", () => {
+  asRoot("has no effect when another user has made the file", () => {
     using bystander = startBystander([]);
     using users = new UsersTerminal();
     const before = new Untouched(bystander.pid);
@@ -222,7 +222,7 @@ describe("a forged job record, believed by root's reptyr -T as far as its holder
 describe("a forged job record, and root's reptyr PID", () => {
   afterEach(assertNoneLeft);
 
-  asRoot("changes nothing of a member that is root's, and what is the holder's user's", () => {
+  asRoot("changes no member of root, and members of the holder's user", () => {
     const line = `trap '' HUP; setpriv ${AS_NOBODY.slice(1).join(" ")} cat | cat`;
     using old = Terminal.start(["sh", "-c", line], { label: "old" });
     const pids = waitUntil("two cats", () => {
@@ -234,7 +234,7 @@ describe("a forged job record, and root's reptyr PID", () => {
     );
     assert([users!, roots!].every(ignoresHangup));
     const shields = [shieldOf(roots!), shieldOf(users!)];
-    using _forger = startForger({ target: nameOf(users!), groups: [], shields });
+    using _forger = startForger({ target: identityOf(users!), groups: [], shields });
     const { ttyNr } = statOf(old.pid);
     using moved = startOn([old.pid]).terminal;
     waitUntil("the move", () => isMoved(old.pid, ttyNr));

@@ -4,7 +4,7 @@ import { afterEach, describe } from "@std/testing/bdd";
 import { formatRecord } from "../../src/reptyr/record/job_record.ts";
 import { requiresCapability } from "../support/capabilities.ts";
 import { assertNoneLeft, Target } from "../support/e2e_target.ts";
-import { nameOf, startHolder } from "../support/forged_record.ts";
+import { identityOf, startHolder } from "../support/forged_record.ts";
 import { AS_NOBODY, NOBODY } from "../support/input_run.ts";
 import { publicVictim } from "../support/input_victims.ts";
 import { requiresCompiler } from "../support/programs.ts";
@@ -24,14 +24,14 @@ const LIES: Readonly<Record<string, (pid: number) => string[]>> = {
 };
 
 function recordOf(pid: number): string {
-  return formatRecord({ target: nameOf(pid), groups: [], shields: [] });
+  return formatRecord({ target: identityOf(pid), groups: [], shields: [] });
 }
 
-describe("reptyr, and a process with what is called as its record", () => {
+describe("reptyr and a process with a file that has the name of a record", () => {
   afterEach(assertNoneLeft);
 
   for (const [what, args] of Object.entries(LIES)) {
-    asRoot(`moves the program beside ${what}`, () => {
+    asRoot(`moves the program in spite of ${what}`, () => {
       using target = Target.start(
         "foreground job",
         [...AS_NOBODY, publicVictim("command")],

@@ -70,7 +70,7 @@ describe("a system call that fails before the target is changed", () => {
   for (const shape of SHAPES) {
     for (const fault of faults) {
       const { call, error, when } = fault;
-      requires("strace")(`is told, and no more: ${call} ${error} ${when}: ${shape}`, () => {
+      requires("strace")(`is reported: ${call} ${error} ${when}: ${shape}`, () => {
         for (const number of when) {
           using target = start(shape);
           const before = new Untouched(target.pid);
@@ -103,7 +103,7 @@ describe("a system call that can be done without", () => {
     for (const fault of faults) {
       const { call, error, when } = fault;
       requires("strace")(
-        `keeps nothing from being moved: ${call} ${error} ${when}: ${shape}`,
+        `does not prevent a move: ${call} ${error} ${when}: ${shape}`,
         () => {
           for (const number of when) {
             using target = start(shape);
@@ -123,7 +123,7 @@ describe("ptrace(2) that never works again", () => {
   afterEach(assertNoneLeft);
 
   const onX86_64 = isX86_64 ? requires("strace") : requiresThat(false, "there is no safety net");
-  onX86_64("leaves it to a session leader to undo what has been done", () => {
+  onX86_64("leaves a session leader to undo the changes by itself", () => {
     for (const when of ["23+", "38+", "52+", "66+"]) {
       using target = start("session leader");
       const before = new Untouched(target.pid);
@@ -148,7 +148,7 @@ describe("a target that may open hardly any more files", () => {
   ];
   for (const shape of SHAPES) {
     requires("prlimit", "cc", "setpriv")(
-      `is moved, or told so and left as it was: ${shape}`,
+      `is moved, or refused with the reason and left as it was: ${shape}`,
       () => {
         const outcomes: string[] = [];
         for (let limit = 3; limit <= 20; limit++) {

@@ -54,7 +54,7 @@ describe("reptyr where the kernel does not permit it", () => {
     assertAnswers(terminal);
   });
 
-  asRoot("moves a program that is not dumpable for root, as that remedy says", () => {
+  asRoot("moves, as root, a program that is not dumpable, as that remedy says", () => {
     using target = Target.start(
       "session leader",
       [...AS_NOBODY, publicVictim("command"), "nondumpable"],
@@ -110,7 +110,7 @@ describe("reptyr where the kernel does not permit it", () => {
   );
 
   requiresCapability("seccomp", requiresCompiler)(
-    "says that it may be a seccomp filter on reptyr itself",
+    "says that a seccomp filter on reptyr itself may be the reason",
     () => {
       using terminal = start([]);
       const target = new Untouched(terminal.pid);
@@ -137,7 +137,7 @@ describe("reptyr and a target under a seccomp filter", () => {
 
   for (const filter of ["seccomp-errno", "seccomp-kill"]) {
     requiresCapability(["users", "attach", "seccomp"], requiresCompiler)(
-      `leaves it alone without privilege: ${filter}`,
+      `refuses without privilege: ${filter}`,
       () => {
         using terminal = start(AS_NOBODY, filter);
         const target = new Untouched(terminal.pid);
@@ -150,7 +150,7 @@ describe("reptyr and a target under a seccomp filter", () => {
     );
 
     requiresCapability(["users", "seccomp", "seccomp_suspend"], requiresCompiler)(
-      `moves it with privilege, and leaves the filter in force: ${filter}`,
+      `moves the target with privilege, and leaves the filter in force: ${filter}`,
       () => {
         using target = Target.start(
           "session leader",

@@ -21,7 +21,7 @@ import { Terminal, waitUntil } from "../support/terminal.ts";
 describe("reptyr and processes that nobody can move", () => {
   afterEach(assertNoneLeft);
 
-  it("knows a number that no process has", () => {
+  it("names a PID that no process has", () => {
     using gone = startDetached(["true"]);
     gone.handle.waitForEnd(20_000);
     assertEquals(gone.status, { kind: "exited", status: 0 });
@@ -31,7 +31,7 @@ describe("reptyr and processes that nobody can move", () => {
     ]);
   });
 
-  requires("python3")("knows a zombie and its parent", () => {
+  requires("python3")("names a zombie and its parent", () => {
     const program = "import os, sys; pid = os.fork() or os._exit(3); print(f'zombie {pid}.', " +
       "flush=True); sys.stdin.read()";
     using terminal = Terminal.start(["python3", "-c", program]);
@@ -49,7 +49,7 @@ describe("reptyr and processes that nobody can move", () => {
   });
 
   requiresCapability("kthreads")(
-    "knows a kernel thread",
+    "names a kernel thread",
     () => {
       assertEquals(refused([KTHREADD]), [
         `Cannot move process ${KTHREADD} ([kthreadd]): it is a kernel thread`,
@@ -57,7 +57,7 @@ describe("reptyr and processes that nobody can move", () => {
     },
   );
 
-  requires("python3")("knows a thread and names its process", () => {
+  requires("python3")("names a thread and its process", () => {
     using node = startDetached([
       "python3",
       "-c",
@@ -76,7 +76,7 @@ describe("reptyr and processes that nobody can move", () => {
     target.assert();
   });
 
-  it("knows itself", () => {
+  it("names itself", () => {
     using terminal = Terminal.start(["sh", "-c", `exec "$0" $$`, reptyrPath], WIDE);
     assertEquals(terminal.expectExit(), { kind: "exited", status: 1 });
     const lines = linesOf(terminal.output);
@@ -87,7 +87,7 @@ describe("reptyr and processes that nobody can move", () => {
     );
   });
 
-  it("knows the shell it runs under", () => {
+  it("names the shell it runs under", () => {
     using terminal = Terminal.start(["bash", "--norc", "--noprofile", "-i"], WIDE);
     terminal.expect("$ ");
     const shell = new Untouched(terminal.pid);
@@ -103,7 +103,7 @@ describe("reptyr and processes that nobody can move", () => {
     shell.assert();
   });
 
-  it("knows a process on no terminal", () => {
+  it("names a process on no terminal", () => {
     using sleeper = startDetached(["sleep", "1000"]);
     waitUntil("sleep", () => readStat(sleeper.pid)?.comm === "sleep");
     const target = new Untouched(sleeper.pid);
@@ -125,7 +125,7 @@ describe("reptyr and processes that nobody can move", () => {
     ["script", ["script", "-qc", "exec sleep 1001", "/dev/null"]],
   ];
   for (const [name, argv] of servers) {
-    requires(argv[0]!)(`names the processes on a terminal below ${name}, which is on none`, () => {
+    requires(argv[0]!)(`names processes on a terminal below ${name}, on no terminal`, () => {
       using server = startDetached(argv);
       const sleeper = waitUntil(
         "sleep on its terminal",
@@ -154,7 +154,7 @@ describe("reptyr and targets that do not stop", () => {
   afterEach(assertNoneLeft);
 
   requiresCompiler(
-    "gives up on uninterruptible sleep in time, names it, and leaves no trace",
+    "gives up on uninterruptible sleep within --timeout, names it, and leaves no trace",
     () => {
       using terminal = Terminal.start([victim("input_vfork")]);
       terminal.expect("ready");

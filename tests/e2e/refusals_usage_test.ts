@@ -57,7 +57,7 @@ describe("reptyr with a wrong command line", () => {
     });
   }
 
-  it("says what cannot be written, and keeps the status where nobody can be told", () => {
+  it("reports output that cannot be written, and keeps its exit status when stderr fails, too", () => {
     const script = (words: string) => answer(["-c", `"$0" ${words}`, reptyrPath], "sh");
     for (const words of ["--version", "--help", "--list --json"]) {
       assertEquals(script(`${words} >/dev/full`), {
@@ -69,7 +69,7 @@ describe("reptyr with a wrong command line", () => {
     assertEquals(script("--bogus 2>/dev/full").code, 2);
   });
 
-  it("says the same on a terminal, and leaves that as it was", () => {
+  it("refuses on a terminal in the same words, and leaves the terminal as it was", () => {
     assertEquals(refused(["12x"], { status: 2 }), [
       "'12x' is not a PID: 'x' follows the number",
       "Try 'reptyr --help'",
@@ -80,7 +80,7 @@ describe("reptyr with a wrong command line", () => {
 describe("reptyr without a terminal of its own", () => {
   afterEach(assertNoneLeft);
 
-  it("says in plain lines, not of a terminal, why it cannot move a process", () => {
+  it("gives the reason for a refusal in plain lines", () => {
     assertEquals(answer(["4194304"]), {
       code: 1,
       stdout: "",
@@ -90,7 +90,7 @@ describe("reptyr without a terminal of its own", () => {
   });
 });
 
-describe("what reptyr says when it is asked", () => {
+describe("reptyr with --help or --version", () => {
   afterEach(assertNoneLeft);
 
   for (const option of ["--help", "-h"]) {

@@ -16,7 +16,7 @@ const killing = isX86_64
   ? requiresCapability("seccomp_suspend", requires("cc", "bash", "strace"))
   : requiresThat(false, "the moments of other processors are others: scripts/fault_sweep.ts");
 
-describe("a program whose seccomp filter ends it for calls that it does not make itself", () => {
+describe("a program under a seccomp filter that kills it for calls of the move", () => {
   afterEach(assertNoneLeft);
 
   for (const shape of SHAPES) {
@@ -54,7 +54,7 @@ describe("a program whose seccomp filter ends it for calls that it does not make
     target.expectEnd(moved, 0);
   });
 
-  suspending("is moved, and --verbose tells what a killed reptyr would have left undone", () => {
+  suspending("is moved, and --verbose names what a killed reptyr would leave", () => {
     using target = Target.start(
       "session leader",
       [victim("sandboxed"), "wide"],
@@ -87,21 +87,21 @@ describe("reptyr is killed while it moves a program under a seccomp filter", () 
   };
 
   for (const filter of ["kill", "wide", "pointer"]) {
-    killing(`its filter does not end it: ${filter}, a session leader`, () => {
+    killing(`the filter does not kill it: ${filter}, a session leader`, () => {
       assertSurvives(filter, "session leader");
     });
   }
-  killing("its filter does not end it: a shell's job", () => {
+  killing("the filter does not kill it: a shell's job", () => {
     assertSurvives("arguments", "foreground job");
   });
   (lacks("ia32") === undefined ? killing : requires32())(
-    "its filter does not end it: 32 bits",
+    "the filter does not kill it: 32 bits",
     () => {
       assertSurvives("kill", "session leader", [...FLAGS_32]);
     },
   );
 
-  killing("it is what it was, where the filter lets it undo all", () => {
+  killing("it becomes what it was, when the filter lets it undo all", () => {
     for (const number of [20, 45, 70]) {
       const trial = killedMoving("deny", "session leader", number);
       if (trial.inForbiddenCall) continue;

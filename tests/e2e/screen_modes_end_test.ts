@@ -154,7 +154,7 @@ describe("our terminal after a moved full-screen program", () => {
     expectPromptBelow(shell, "painted");
   });
 
-  requires("vim")("is right when another reptyr moves the program on", () => {
+  requires("vim")("is right when another reptyr moves the program once more", () => {
     const { old, pid, job } = move([...VIM, textFile()], "line 1.", "foreground job");
     using _old = old;
     using _job = job;

@@ -54,7 +54,7 @@ while True:
 termios.tcsetattr(0, termios.TCSANOW, before)
 `;
 
-describe("reptyr and what a full-screen program sets on its terminal", () => {
+describe("reptyr and the terminal modes of a full-screen program", () => {
   let folder = "";
   beforeEach(() => {
     folder = Deno.makeTempDirSync({ prefix: "e2e-" });
@@ -65,7 +65,7 @@ describe("reptyr and what a full-screen program sets on its terminal", () => {
   });
 
   for (const shape of SHAPES) {
-    requires("vim")(`vim: cursor keys, mouse and paste work there, ${shape}`, () => {
+    requires("vim")(`vim: cursor keys, mouse and paste work on the new terminal, ${shape}`, () => {
       const file = join(folder, "text");
       Deno.writeTextFileSync(file, numberedLines(5));
       using vim = start(shape, [...VIM, "-c", "set mouse=a ttymouse=sgr", file], (terminal) => {
@@ -103,7 +103,7 @@ describe("reptyr and what a full-screen program sets on its terminal", () => {
       assertScreenRight(moved);
     });
 
-    requires("less")(`less: cursor keys work there, ${shape}`, () => {
+    requires("less")(`less: cursor keys work on the new terminal, ${shape}`, () => {
       const file = join(folder, "lines");
       Deno.writeTextFileSync(file, numberedLines(200));
       using less = start(shape, ["less", file], (terminal) => terminal.expectScreen("line 23."));
@@ -193,7 +193,7 @@ describe("reptyr and what a full-screen program sets on its terminal", () => {
     }
   }
 
-  requires("vim", "bash")("vim in a shell that is moved goes with it", () => {
+  requires("vim", "bash")("vim in a moved shell goes with the shell", () => {
     const file = join(folder, "text");
     Deno.writeTextFileSync(file, numberedLines(5));
     using old = typeInShell(`${VIM.map((word) => `'${word}'`).join(" ")} ${file}`);

@@ -10,7 +10,7 @@ describe("reptyr with a pipe for its input and its output", () => {
   afterEach(assertNoneLeft);
 
   for (const shape of SHAPES) {
-    it(`types what it reads, and gives what is written, no more: ${shape}`, () => {
+    it(`types its input, and writes the output of the target, no more: ${shape}`, () => {
       using target = start(shape, "exec cat");
       using script = move(target);
       script.write("one\ntwo\n");
@@ -31,14 +31,14 @@ describe("reptyr with a pipe for its input and its output", () => {
       assertEquals(script.output, "got a line\n");
     });
 
-    it(`tells by its status the signal that ended the target: ${shape}`, () => {
+    it(`returns the signal that ended the target in its status: ${shape}`, () => {
       using target = start(shape, "exec cat");
       using script = move(target);
       target.handle.signal(9);
       script.expectEnd(137);
     });
 
-    it(`brings a text without a newline at its end, and then the end: ${shape}`, () => {
+    it(`types a text without a final newline, and then end of file: ${shape}`, () => {
       using target = start(shape, "exec cat");
       using script = move(target);
       script.write("one\nunfinished");
@@ -47,7 +47,7 @@ describe("reptyr with a pipe for its input and its output", () => {
       assertEquals(script.output, "one\nunfinished");
     });
 
-    it(`means end of file once by the end of its input: ${shape}`, () => {
+    it(`types end of file once at the end of its input: ${shape}`, () => {
       using target = start(
         shape,
         `IFS= read -r x; echo "$x"; cat; echo first end; IFS= read -r y && echo "second: $y"; exit 3`,
@@ -65,7 +65,7 @@ describe("reptyr with a pipe for its input and its output", () => {
     });
   }
 
-  it("means end of file by an empty input", () => {
+  it("types end of file for an empty input", () => {
     using target = start("foreground job", "cat; exit 5");
     using script = move(target);
     script.endInput();
@@ -73,7 +73,7 @@ describe("reptyr with a pipe for its input and its output", () => {
     assertEquals(script.output, "");
   });
 
-  it("keeps the end for a program that comes to read much later", () => {
+  it("keeps end of file for a program that reads much later", () => {
     using target = start("session leader", "read go; sleep 1; cat; exit 6");
     using script = move(target);
     script.write("go\n");
@@ -83,7 +83,7 @@ describe("reptyr with a pipe for its input and its output", () => {
     assertEquals(script.output, "x\n");
   });
 
-  it("brings a line that is longer than a terminal's line editor takes", () => {
+  it("types a line that is longer than the terminal's line buffer", () => {
     using target = start("foreground job", "exec cat");
     using script = move(target);
     const text = [4094, 4095, 4096, 8190, 8191, 50_000].map((count) => "x".repeat(count - 1) + "y")
@@ -95,7 +95,7 @@ describe("reptyr with a pipe for its input and its output", () => {
     assertEquals(script.output, text);
   });
 
-  it("brings bytes one by one as they come", () => {
+  it("types bytes one by one as they come", () => {
     using target = start("foreground job", "exec cat");
     using script = move(target);
     for (const letter of "abcdefgh\n") script.write(letter);
@@ -105,7 +105,7 @@ describe("reptyr with a pipe for its input and its output", () => {
     script.expectEnd(0);
   });
 
-  it("takes the bytes of keys for keys, ^Z aside: nobody could continue it", () => {
+  it("takes the bytes of signal keys for keys, except ^Z", () => {
     using target = start(
       "session leader",
       "trap 'echo caught; exit 4' INT; while :; do read x; done",
@@ -147,7 +147,7 @@ describe("reptyr with programs that edit lines themselves", () => {
     script.expectEnd(0);
   });
 
-  it("gives the end to the command that reads, and not to the shell as well", () => {
+  it("gives end of file to the command that reads, and not to the shell as well", () => {
     using target = Target.start(
       "session leader",
       ["bash", "--norc", "--noprofile", "-i"],

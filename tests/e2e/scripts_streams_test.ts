@@ -59,7 +59,7 @@ describe("reptyr with other things than a pipe", () => {
 
   for (const redirection of ["</dev/null", "<&-"]) {
     for (const shape of SHAPES) {
-      it(`means end of file by ${redirection}: ${shape}`, () => {
+      it(`types end of file for ${redirection}: ${shape}`, () => {
         using target = start(shape, "exec cat");
         using script = Script.start(target.pid, { redirections: redirection });
         script.expectEnd(0);
@@ -82,7 +82,7 @@ describe("reptyr with other things than a pipe", () => {
     assertEquals(text, "there before\nfrom a file\nand no newlineafter\n");
   });
 
-  it("ends with a named pipe whose writer has gone", () => {
+  it("types end of file when the writer of a named pipe has gone", () => {
     using target = start("foreground job", "exec cat");
     using here = folder();
     const fifo = join(here.path, "fifo");
@@ -111,7 +111,7 @@ print(count, child.wait())
     assertEquals(script.output, `${17 * 5000} 0\n`);
   });
 
-  it("says that its input cannot be read, and goes on as if it ended there", () => {
+  it("says that its input cannot be read, and treats that as end of file", () => {
     using target = start("foreground job", "exec cat");
     using script = Script.start(target.pid, { redirections: "</" });
     const line =
@@ -162,7 +162,7 @@ describe("reptyr with much to read or write", () => {
     assert(script.output === text);
   });
 
-  it("hears signals while nobody reads its output", () => {
+  it("handles signals while its output is not read", () => {
     using target = start("session leader", "read go; exec yes");
     using script = move(target);
     script.write("go\n");
@@ -234,11 +234,11 @@ describe("reptyr with its input at its end", () => {
   }
 });
 
-describe("reptyr whose output nobody takes", () => {
+describe("reptyr whose output is not read", () => {
   afterEach(assertNoneLeft);
 
   for (const shape of SHAPES) {
-    it(`ends quietly, and hangs up, when its reader has enough: ${shape}`, () => {
+    it(`ends quietly, and hangs up, when its reader closes the pipe: ${shape}`, () => {
       using target = start(shape, "exec cat");
       using script = move(target);
       script.write("one\n");
@@ -249,7 +249,7 @@ describe("reptyr whose output nobody takes", () => {
     });
   }
 
-  it("leaves a target alone that ignores the hang-up", () => {
+  it("leaves a target running that ignores SIGHUP", () => {
     using target = start("session leader", "trap '' HUP; cat; exec sleep 1000");
     using script = move(target);
     // Moved with it, cat is left without a controlling terminal.
@@ -291,7 +291,7 @@ describe("reptyr on a full disk", () => {
   afterEach(assertNoneLeft);
 
   for (const shape of SHAPES) {
-    it(`goes on without the output, says so and how much, and ends as the job: ${shape}`, () => {
+    it(`drops the output, reports how much, and ends with the status of the job: ${shape}`, () => {
       using target = start(shape, "cat; exit 7");
       using script = move(target, { redirections: ">/dev/full" });
       script.write("one\n");
@@ -304,7 +304,7 @@ describe("reptyr on a full disk", () => {
     });
   }
 
-  mounting("writes again when there is room", () => {
+  mounting("writes again when the disk has room", () => {
     using target = start("foreground job", "exec cat");
     using here = folder();
     const program =
@@ -356,7 +356,7 @@ describe("reptyr with one of its sides on a terminal", () => {
     terminal.spawn(["sh", "-c", line, reptyrPath, `${pid}`]);
   }
 
-  it("types a pipe, and shows what is written", () => {
+  it("types the input of a pipe, and shows the output on the terminal", () => {
     using target = start("foreground job", "exec cat");
     using terminal = new Terminal({ label: "reptyr", rows: 30, columns: 100 });
     const settings = getTermios(terminal.master).bytes;
@@ -367,7 +367,7 @@ describe("reptyr with one of its sides on a terminal", () => {
     assertEquals(getTermios(terminal.master).bytes, settings);
   });
 
-  it("takes keys, and writes to a pipe", () => {
+  it("reads keys, and writes to a pipe", () => {
     using target = start("foreground job", "exec cat");
     const oldTty = target.stat.ttyNr;
     using terminal = new Terminal({ label: "reptyr", rows: 30, columns: 100 });

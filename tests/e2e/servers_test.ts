@@ -123,7 +123,7 @@ describe("reptyr on a poor system", () => {
     () => assertMoves([...AS_NOBODY, "env", "-i"], AS_NOBODY),
   );
 
-  inOwnRoot("says what is missing where there is no /dev", () => {
+  inOwnRoot("says what is missing without /dev", () => {
     using target = Target.start(
       "session leader",
       [COMMAND],

@@ -47,11 +47,11 @@ function startBlocked(shape: Shape, ...args: readonly string[]): Target {
   return target;
 }
 
-describe("a call that the target is in", () => {
+describe("a call in which the target is blocked", () => {
   afterEach(assertNoneLeft);
 
   for (const shape of SHAPES) {
-    requiresCompiler(`waits on: ${WOKEN.map(([call]) => call).join(", ")}, ${shape}`, () => {
+    requiresCompiler(`goes on waiting: ${WOKEN.map(([call]) => call).join(", ")}, ${shape}`, () => {
       for (const [call, result] of WOKEN) {
         using target = startBlocked(shape, call);
         using moved = target.move();
@@ -61,7 +61,7 @@ describe("a call that the target is in", () => {
       }
     });
 
-    requiresCompiler(`sees no signal but its own: ${SIGNALED.join(", ")}, ${shape}`, () => {
+    requiresCompiler(`ends at a signal of its own only: ${SIGNALED.join(", ")}, ${shape}`, () => {
       for (const call of SIGNALED) {
         using target = startBlocked(shape, call);
         using moved = target.move();

@@ -6,7 +6,7 @@ import { assertNoneLeft, PROMPT, SHAPES, SHELL, Target } from "../support/e2e_ta
 import { requires, requiresCompiler, victim } from "../support/programs.ts";
 import { type Terminal, waitUntil } from "../support/terminal.ts";
 
-describe("when the target ends, so does reptyr, with its status", () => {
+describe("when the target ends, reptyr ends with its status", () => {
   afterEach(assertNoneLeft);
 
   for (const shape of SHAPES) {
@@ -79,7 +79,7 @@ describe("a target that is moved on", () => {
   afterEach(assertNoneLeft);
 
   for (const shape of SHAPES) {
-    requires("cat")(`ends the first reptyr, which gives its terminal back, ${shape}`, () => {
+    requires("cat")(`ends the first reptyr, which restores its terminal, ${shape}`, () => {
       using cat = Target.start(shape, ["cat"], (terminal) => {
         terminal.line("before");
         terminal.expect("before\r\nbefore\r\n");

@@ -45,7 +45,7 @@ const READY = (terminal: { expect(pattern: string): unknown }) => {
   terminal.expect("ready\r\n");
 };
 
-describe("a target on its own", () => {
+describe("an orphaned target", () => {
   afterEach(assertNoneLeft);
 
   function useThere(target: Target): void {

@@ -78,7 +78,7 @@ describe("the shell that has the target as a job", () => {
     cat.expectEnd(moved, 130);
   });
 
-  requires("bash", "sleep")("has it in the background: it is in the foreground then", () => {
+  requires("bash", "sleep")("has it in the background: the move puts it in the foreground", () => {
     using sleep = Target.fromShell("sleep 1000 &", (terminal) => {
       terminal.expect(/\[1\] \d+\r\n/);
       terminal.expect(PROMPT);

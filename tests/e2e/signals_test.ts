@@ -46,7 +46,7 @@ describe("a signal to reptyr", () => {
 
   for (const shape of SHAPES) {
     for (const [name, signal] of Object.entries(SIGNALS)) {
-      requiresCompiler(`${name} ends it, restores the terminal and hangs up: ${shape}`, () => {
+      requiresCompiler(`ends reptyr, restores the terminal and hangs up: ${name}, ${shape}`, () => {
         using witness = new Witness(shape);
         using moved = Moved.to(witness.target.pid);
         moved.terminal.line("hello");
@@ -64,7 +64,7 @@ describe("a signal to reptyr", () => {
     }
   }
 
-  requiresCompiler("SIGKILL leaves the target alive, and its terminal hangs up", () => {
+  requiresCompiler("SIGKILL: the target lives, and its terminal hangs up", () => {
     using witness = new Witness("session leader");
     using moved = Moved.to(witness.target.pid);
     moved.terminal.child.handle.signal(SIGKILL);
@@ -73,7 +73,7 @@ describe("a signal to reptyr", () => {
   });
 
   requiresCompiler(
-    "SIGKILL while the old shell is kept from it: the target sees end of file",
+    "SIGKILL while the target is shielded from its old shell: the target reads end of file",
     () => {
       using witness = new Witness("foreground job");
       using moved = Moved.to(witness.target.pid);
@@ -83,7 +83,7 @@ describe("a signal to reptyr", () => {
     },
   );
 
-  requiresCompiler("before the move is a signal like any other", () => {
+  requiresCompiler("before the move has its default action", () => {
     using stopped = Terminal.start([victim("input_vfork")]);
     stopped.expect("ready");
     waitUntil("uninterruptible sleep", () => readStat(stopped.pid)?.state === "D");
@@ -118,7 +118,7 @@ describe("the end of the user's terminal", () => {
 describe("an error after the terminal was made raw", () => {
   afterEach(assertNoneLeft);
 
-  requiresCompiler("leaves it as it was before", () => {
+  requiresCompiler("restores the terminal", () => {
     using stopped = Terminal.start([victim("input_vfork")]);
     stopped.expect("ready");
     waitUntil("uninterruptible sleep", () => readStat(stopped.pid)?.state === "D");

@@ -45,7 +45,7 @@ describe("a process that is moved again and again", () => {
   afterEach(assertNoneLeft);
 
   for (const shape of SHAPES) {
-    requiresCompiler(`is at last what it was at first: ${shape}`, () => {
+    requiresCompiler(`is finally what it was at first: ${shape}`, () => {
       using old = startOnTerminal(shape, [victim("soak")]);
       old.expect("ready");
       const name = victim("soak").split("/").at(-1)!;

@@ -16,7 +16,7 @@ function expectTaken(first: Terminal): void {
 describe("reptyr -T takes a terminal from reptyr", () => {
   afterEach(assertNoneLeft);
 
-  requires("bash")("-L, which ends and says so", () => {
+  requires("bash")("-L, which says so and ends", () => {
     const { terminal: first, settings } = startOn(["-L", ...BASH]);
     using _ = first;
     first.expect("$ ");
@@ -30,7 +30,7 @@ describe("reptyr -T takes a terminal from reptyr", () => {
     stolen.expectEnd(5);
   });
 
-  requires("sh", "setsid", "cat")("-l, which ends and says so", () => {
+  requires("sh", "setsid", "cat")("-l, which says so and ends", () => {
     const { terminal: first, settings } = startOn(["-l"]);
     using _ = first;
     const name = first.expect(/Opened a new pty: (\/dev\/pts\/\d+)\r\n/)[1]!;
@@ -48,7 +48,7 @@ describe("reptyr -T takes a terminal from reptyr", () => {
     stolen.expectEnd(0);
   });
 
-  requires("sh", "setsid", "cat")("-l COMMAND, which waits for COMMAND's end", () => {
+  requires("sh", "setsid", "cat")("-l COMMAND, which waits for the end of COMMAND", () => {
     const script = 'setsid cat <> "$REPTYR_PTY" >&0 & read -r x; echo "got $x"; exit 6';
     const { terminal: first, settings } = startOn(["-l", "sh", "-c", script]);
     using _ = first;

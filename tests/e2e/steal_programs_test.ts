@@ -161,7 +161,7 @@ describe("reptyr -T takes a terminal of sshd", () => {
 
   const needed = requires(...SSHD === undefined ? ["sshd"] : [], "ssh", "ssh-keygen", "bash");
   const sshIt = isRoot ? needed : requiresThat(false, "only root can take a terminal of sshd");
-  sshIt("as root; the client hears of the end, and the shell lives on", () => {
+  sshIt("as root; the ssh client is disconnected, and the shell lives on", () => {
     using cleanup = new DisposableStack();
     const folder = temporary(cleanup);
     for (const name of ["host", "user"]) {

@@ -183,7 +183,7 @@ describe("reptyr -T and terminals of the same number", () => {
   const inDevpts = requiresCapability(["mountns", "devpts"], requiresCompiler);
 
   inDevpts(
-    "takes that of the target's own devpts",
+    "takes the terminal of the target's own devpts",
     () => {
       using one = Emulator.start("epoll", inContainer);
       using other = Emulator.start("poll", inContainer);
@@ -205,7 +205,7 @@ describe("reptyr -T and terminals of the same number", () => {
   );
 
   inDevpts(
-    "tells them apart by the device file where it is no controlling terminal",
+    "distinguishes them by the device file, without a controlling terminal",
     () => {
       // `setsid` takes the program off the terminal, which it still uses.
       const program = ["sh", "-c", `exec 3<&0; setsid bash -c 'printf "$ "; exec cat' <&3 & wait`];

@@ -61,7 +61,7 @@ const knowing = requiresCapability("memfd", requires("cat"));
 describe("reptyr -T takes a job that reptyr has moved, with its terminal", () => {
   afterEach(assertNoneLeft);
 
-  knowing("and answers ^Z, which the kernel ignores for it; ^C reaches all of it", () => {
+  knowing("handles ^Z of an orphaned group, and ^C for all of the job", () => {
     using taken = new Taken();
     const { shell } = taken;
     taken.echoes("first");
@@ -80,7 +80,7 @@ describe("reptyr -T takes a job that reptyr has moved, with its terminal", () =>
     shell.expect("status 130\r\n");
   });
 
-  knowing("and has it heed SIGHUP again when its old shell has ended", () => {
+  knowing("restores its handling of SIGHUP when its old shell has ended", () => {
     using taken = new Taken();
     const { old, job } = taken;
     old.line("exit");
@@ -90,7 +90,7 @@ describe("reptyr -T takes a job that reptyr has moved, with its terminal", () =>
     taken.echoes("still here");
   });
 
-  knowing("and hangs up all of it when it is ended by a signal", () => {
+  knowing("hangs up all of the job when a signal ends reptyr", () => {
     using taken = new Taken();
     Deno.kill(reptyrOf(taken.shell), "SIGTERM");
     taken.shell.expect("reptyr: ended by SIGTERM: the programs on /dev/pts/");
@@ -102,7 +102,7 @@ describe("reptyr -T takes a job that ^Z has stopped under the reptyr that serves
   afterEach(assertNoneLeft);
 
   for (const [shape, count] of [["session leader", 1], ["foreground job", 2]] as const) {
-    knowing(`and it runs there, as after fg; its first reptyr ends: ${shape}`, () => {
+    knowing(`continues the job, as fg does; its first reptyr ends: ${shape}`, () => {
       using old = count === 1
         ? Terminal.start(["cat"], { label: "old" })
         : typeInShell("cat | cat");

@@ -17,7 +17,7 @@ describe("reptyr -T", () => {
   afterEach(assertNoneLeft);
 
   for (const way of ["poll", "select", "epoll", "thread", "fork"] as readonly Way[]) {
-    requiresCompiler(`takes the terminal, and its emulator hears of the end: ${way}`, () => {
+    requiresCompiler(`takes the terminal, and its emulator sees the end: ${way}`, () => {
       using emulator = Emulator.start(way);
       const { window, shell } = emulator;
       const others = childrenOf(window.pid).filter((pid) => pid !== shell);
@@ -112,7 +112,7 @@ describe("reptyr -T", () => {
   });
 
   requiresCompiler(
-    "takes a shell that has jobs, and warns of nothing: all keep their /dev/tty",
+    "takes a shell that has jobs, without a warning: all keep their /dev/tty",
     () => {
       using emulator = Emulator.start("poll");
       emulator.window.line("sleep 1000 &");
@@ -139,7 +139,7 @@ describe("reptyr -T", () => {
     stolen.terminal.expect(/size 24 80\r\n/);
   });
 
-  requiresCompiler("moves on from the reptyr that has it, which ends and says so", () => {
+  requiresCompiler("takes the terminal from another reptyr, which says so and ends", () => {
     using emulator = Emulator.start("poll");
     using first = Stolen.from(emulator.shell);
     first.ask("echo one", "one\r\n");

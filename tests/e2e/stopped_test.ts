@@ -8,6 +8,7 @@ import { ProcessHandle } from "../support/child.ts";
 import { assertNoneLeft, PROMPT, SHELL } from "../support/e2e_target.ts";
 import { MovedJob, startOnTerminal, untilRunning } from "../support/jobs_moved.ts";
 import { moveInShell, reptyrOf, SHELLS, stopByKey, untilRaw } from "../support/jobs_shell.ts";
+import { orDispose } from "../support/or_dispose.ts";
 import { requires, victim } from "../support/programs.ts";
 import { reptyrPath } from "../support/reptyr.ts";
 import { Emulator } from "../support/steal.ts";
@@ -17,15 +18,12 @@ import { untilBlocked } from "../support/victim.ts";
 /** A shell in which reptyr has its terminal. */
 function inShell(words: string): Terminal {
   const shell = Terminal.start(SHELL);
-  try {
+  return orDispose(shell, () => {
     shell.expect(PROMPT);
     shell.line(`${reptyrPath} ${words}`);
     untilRaw(shell);
     return shell;
-  } catch (error) {
-    shell[Symbol.dispose]();
-    throw error;
-  }
+  });
 }
 
 /** `bg`, and `fg` some time after. */
@@ -74,7 +72,7 @@ describe("reptyr that was stopped by another process", () => {
     });
   }
 
-  requires("cat")("and let run in the background: raw after fg only", () => {
+  requires("cat")("has it raw again after fg only, when continued in the background", () => {
     using old = startOnTerminal("foreground job", ["cat"]);
     const pids = untilRunning(old, ["cat"]);
     untilBlocked(pids[0]!);
@@ -134,7 +132,7 @@ describe("reptyr that was stopped by another process", () => {
     shell.expect(PROMPT);
   });
 
-  requires("sh", "cat")("sets no mode twice of which the terminal keeps a stack", () => {
+  requires("sh", "cat")("does not set a stacked mode twice", () => {
     // kitty's keyboard protocol: `CSI > flags u` pushes, `CSI < number u` pops.
     const script = `read -r line; printf '\\033[>1u'; exec cat`;
     using old = startOnTerminal("session leader", ["sh", "-c", script]);
@@ -170,7 +168,7 @@ describe("reptyr that was stopped by another process", () => {
     });
   }
 
-  requires("cat")("ends by the shell's kill, and leaves the shell its settings", () => {
+  requires("cat")("ends at the shell's kill, and leaves the shell its settings", () => {
     using old = startOnTerminal("session leader", ["cat"]);
     using shell = inShell(`${old.pid}`);
     shell.line("words");
@@ -183,7 +181,7 @@ describe("reptyr that was stopped by another process", () => {
     shell.expect(/[\r\n]54\r\n/);
   });
 
-  requires("cat")("ends with its target, which has ended meanwhile, in the background", () => {
+  requires("cat")("ends in the background, when its target has ended meanwhile", () => {
     using old = startOnTerminal("session leader", ["cat"]);
     using shell = inShell(`${old.pid}`);
     shell.line("words");

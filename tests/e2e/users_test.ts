@@ -27,7 +27,7 @@ describe("reptyr and the process of another user", () => {
   afterEach(assertNoneLeft);
 
   for (const shape of SHAPES) {
-    asRoot(`gives the new terminal to that user: ${shape}`, () => {
+    asRoot(`gives the new terminal to the user of the process: ${shape}`, () => {
       using target = start(shape, [publicVictim("command")]);
       using moved = target.move();
       const device = terminalOf(target);

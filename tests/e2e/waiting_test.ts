@@ -51,7 +51,7 @@ const SIGNALS = { SIGHUP, SIGINT, SIGQUIT, SIGTERM };
 describe("reptyr that waits for a process to stop", () => {
   afterEach(assertNoneLeft);
 
-  requiresCompiler("says for what, once, and moves it when it is over", () => {
+  requiresCompiler("names the reason, once, and moves the process when the wait is over", () => {
     using asleep = new Asleep();
     const { terminal } = startOn([PATIENT, asleep.pid]);
     using _ = terminal;
@@ -65,7 +65,7 @@ describe("reptyr that waits for a process to stop", () => {
     assertEquals(terminal.output.match(/waiting for/g)?.length, 1);
   });
 
-  requiresCompiler("keeps for the program what is typed meanwhile", () => {
+  requiresCompiler("keeps the keys that are typed meanwhile for the program", () => {
     using asleep = new Asleep();
     const { terminal } = startOn([PATIENT, asleep.pid]);
     using _ = terminal;
@@ -76,7 +76,7 @@ describe("reptyr that waits for a process to stop", () => {
   });
 
   for (const [key, status] of KEYS) {
-    requiresCompiler(`gives up at ${key}, and all is as before`, () => {
+    requiresCompiler(`gives up at ${key}, and leaves everything as before`, () => {
       using asleep = new Asleep();
       const { terminal, settings } = startOn([PATIENT, asleep.pid]);
       using _ = terminal;
@@ -130,7 +130,7 @@ describe("reptyr that waits for a process to stop", () => {
     shell.expect("line: moved");
   });
 
-  requiresCompiler("stopped by ^Z, goes on in the background as it does in the foreground", () => {
+  requiresCompiler("continues in the background after ^Z as in the foreground", () => {
     using asleep = new Asleep();
     using shell = Terminal.start(SHELL, { label: "new shell" });
     shell.expect(PROMPT);
@@ -149,7 +149,7 @@ describe("reptyr that waits for a process to stop", () => {
     assertEquals(readStatus(asleep.pid)?.tracerPid, 0);
   });
 
-  requiresCompiler("says so in --why beforehand", () => {
+  requiresCompiler("is announced by --why", () => {
     using asleep = new Asleep();
     const { terminal } = startOn(["--why", asleep.pid]);
     using _ = terminal;
@@ -164,7 +164,7 @@ describe("reptyr that waits for a process to stop", () => {
 describe("reptyr -T that waits for the program behind a terminal", () => {
   afterEach(assertNoneLeft);
 
-  requiresCompiler("says for what, and gives up at ^C", () => {
+  requiresCompiler("names the reason, and gives up at ^C", () => {
     using emulator = Emulator.start("vfork");
     const { window, shell } = emulator;
     waitUntil("vfork", () => readStat(window.pid)?.state === "D");
@@ -182,7 +182,7 @@ describe("reptyr -T that waits for the program behind a terminal", () => {
 describe("procout that waits for a process to stop", () => {
   afterEach(assertNoneLeft);
 
-  requiresCompiler("says for what, and lets it be at ^C", () => {
+  requiresCompiler("names the reason, and gives up at ^C", () => {
     using asleep = new Asleep();
     const both = [asleep.pid, asleep.child.pid].map((pid) => new Untouched(pid));
     using procout = Procout.start(["--engine=ptrace", asleep.pid]);

@@ -21,12 +21,12 @@ const whereLogind = (setting: string) => [
   "sh",
 ];
 
-describe("reptyr and what a user should know", () => {
+describe("a warning of reptyr", () => {
   afterEach(assertNoneLeft);
 
   const noLogind = lacks("cgroups", "mountns") ?? whyFails([...whereLogind(""), "true"]);
   requiresThat(noLogind === undefined, noLogind ?? "")(
-    "warns of a login session's scope, with --why and before the move",
+    "names the scope of a login session, with --why and before the move",
     () => {
       const scope = `session-${Deno.pid}.scope`;
       const folder = `${cgroupHierarchy()}/${scope}`;
@@ -61,7 +61,7 @@ describe("reptyr and what a user should know", () => {
   );
 
   requiresCapability("seccomp", requiresCompiler)(
-    "warns of seccomp before the target is stopped",
+    "names a seccomp filter, before the target is stopped",
     () => {
       using target = Target.start(
         "session leader",
@@ -85,7 +85,7 @@ describe("reptyr and what a user should know", () => {
     },
   );
 
-  requires("bash")("warns that the shell below the target will have no job control", () => {
+  requires("bash")("says that the shell below the target will have no job control", () => {
     using old = typeInShell("sh -c 'bash --norc -i; exit 3'");
     const [parent, shell] = waitUntil("the shell", () => {
       const pids = descendantsOf(old.pid);

@@ -64,11 +64,11 @@ function identity(pid: number): { pid: number; startTime: bigint } {
   return { pid, startTime: readStat(pid)!.startTime };
 }
 
-describe("what may be done on the word of a process", () => {
+describe("the authority of the process that holds a record", () => {
   afterEach(assertNoneLeft);
 
   for (const [holderKind, prefix] of Object.entries(KINDS)) {
-    asked(`is what the kernel lets it do: ${holderKind}`, () => {
+    asked(`is what the kernel permits it: ${holderKind}`, () => {
       using holder = start(prefix);
       const authority = RecordHolder.read(holder.pid, readSurroundings());
       assert(authority !== undefined);
@@ -90,7 +90,7 @@ describe("what may be done on the word of a process", () => {
     });
   }
 
-  asked("is SIGCONT within a session, whatever user the other has", () => {
+  asked("covers SIGCONT within its session, whatever the user of the other process", () => {
     const both = `${publicVictim("authority")} & exec setpriv ${as(OTHER).slice(1).join(" ")} ` +
       publicVictim("authority");
     using terminal = Terminal.start(["sh", "-c", both]);
@@ -101,7 +101,7 @@ describe("what may be done on the word of a process", () => {
     assertEquals(authority?.maySignal(identity(target)), false);
   });
 
-  asked("is nothing for a process of its number that was started at another time", () => {
+  asked("is none for a process with the PID of the holder and another start time", () => {
     using holder = start([]);
     using target = start([]);
     const authority = RecordHolder.read(holder.pid, readSurroundings())!;

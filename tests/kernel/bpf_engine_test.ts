@@ -27,7 +27,7 @@ const CONTROL: Control = {
 };
 
 describe("BpfEngine", () => {
-  it("shows what is written, by a process that then ends, while the engine looks whether any is left", async () => {
+  it("shows the last write of a process that ends while the engine checks whether any target is left", async () => {
     const producer = new Producer();
     // That the process is gone is seen at a moment at which it has written something since the ring was looked at.
     let looks = 0;

@@ -49,7 +49,7 @@ describe("REPTYR_TEST_WITHOUT", () => {
     assertEquals([...parseWithout(" two, one ,", ["one", "two"])], ["two", "one"]);
   });
 
-  it("refuses a name that no capability has, and lists those there are", () => {
+  it("refuses an unknown name, and lists the capabilities", () => {
     assertThrows(
       () => parseWithout("one,thre", ["one", "two", "three"]),
       Error,
@@ -59,7 +59,7 @@ describe("REPTYR_TEST_WITHOUT", () => {
     assertMatch(stderr, /no capability 'ia23'; known: .*\bia32, .*\bbpf\b/);
   });
 
-  it("makes a probe answer no, and no other one", () => {
+  it("makes the probe of that name answer no, and no other probe", () => {
     const names = ["ptys", "ptrace", "ia32", "bpf"] as const;
     const { answers } = ask(names, { env: { REPTYR_TEST_WITHOUT: "ptrace,bpf" } });
     for (const name of names) {
@@ -69,8 +69,8 @@ describe("REPTYR_TEST_WITHOUT", () => {
   });
 });
 
-describe("a machine", () => {
-  it("is asked once for each capability, and not before it is wanted", () => {
+describe("the probe of a capability", () => {
+  it("runs once, and not before a test asks", () => {
     const asked: string[] = [];
     const answering = (name: string, why?: string) => () => {
       asked.push(name);
@@ -93,22 +93,22 @@ describe("a machine", () => {
 });
 
 describe("the probe of 32-bit programs", () => {
-  it("is told by execve(2): ENOEXEC for a program of a processor that there is not", () => {
+  it("says no when execve(2) gives ENOEXEC for the program of an unknown processor", () => {
     const why = whyDoesNotRun(executable32(0xfeed, Uint8Array.of(0xcc)));
     assertEquals(why, "execve(2) failed: exec format error (ENOEXEC)");
   });
 
-  it("is told by execve(2): ENOEXEC for a file that is no program, which no shell runs", () => {
+  it("says no when execve(2) gives ENOEXEC for a file that is no program, and has no shell run it", () => {
     const why = whyDoesNotRun(new TextEncoder().encode("exit 42\n"));
     assertEquals(why, "execve(2) failed: exec format error (ENOEXEC)");
   });
 
-  requiresCapability("ia32")("is not content with one that is executed and fails", () => {
+  requiresCapability("ia32")("says no when the program is executed and fails", () => {
     const why = whyDoesNotRun(executable32(3, Uint8Array.of(0x0f, 0x0b)));
     assertMatch(why ?? "", /^it is executed, and ends with .*"signaled"/);
   });
 
-  requires32()("says yes where a program of the C compiler runs", () => {
+  requires32()("says yes when a program of the C compiler runs", () => {
     const { stdout } = new Deno.Command(victim("command", FLAGS_32), { stdin: "null" })
       .outputSync();
     assertMatch(new TextDecoder().decode(stdout), /^ready \d+/);
@@ -139,7 +139,7 @@ describe("a probe says no", () => {
     });
   }
 
-  requiresCapability(["users", "userns"])("where no user namespace may be made", () => {
+  requiresCapability(["users", "userns"])("when no user namespace may be made", () => {
     const forbidding = 'echo 0 >/proc/sys/user/max_user_namespaces && exec "$@"';
     const prefix = [...AS_NOBODY, "unshare", "-Ur", "sh", "-c", forbidding, "sh"];
     assertMatch(namespaces.whyNoUserNamespaces(prefix) ?? "yes", /unshare failed: No space left/);
@@ -182,7 +182,7 @@ describe("a probe says no", () => {
     ["seccomp_suspend", "ptrace:error=EINVAL", /PTRACE_SEIZE.* failed: .*EINVAL/],
   ];
   for (const [name, fault, why] of faults) {
-    requiresCapability(name, requires("strace"))(`where the kernel does: ${name}, ${fault}`, () => {
+    requiresCapability(name, requires("strace"))(`when its call fails: ${name}, ${fault}`, () => {
       const call = fault.split(":")[0]!;
       const prefix = [
         ...["strace", "-f", "-qq", "-o", "/dev/null", "-e", `trace=${call}`],
@@ -197,19 +197,19 @@ describe("a probe says no", () => {
 describe("the probe of virtual machines", () => {
   const kvm = requiresCapability("kvm");
 
-  kvm("says no where a machine is made and its processor does not run on", () => {
+  kvm("says no when a machine is made and its processor does not run", () => {
     const ud2 = [0x0f, 0x0b]; // without an interrupt table a triple fault
     assertMatch(whyNoKvm(ud2) ?? "yes", /^a virtual processor does not run: .* reason \d+$/);
   });
 
-  kvm("says no where the processor never comes back", () => {
+  kvm("says no when the processor never returns", () => {
     const toItself = [0xeb, 0xfe];
     assertEquals(whyNoKvm(toItself, 2), "it does not end within 2 s");
   });
 });
 
-describe("what this machine lacks", () => {
-  it("is said in one line each", () => {
+describe("the list of capabilities that this machine lacks", () => {
+  it("has one line for each", () => {
     const names = ["ia32", "arm32", "bpf", "attach", "yama", "seccomp", "cgroups", "sve"] as const;
     for (const name of names) {
       const why = lacks(name);
@@ -217,7 +217,7 @@ describe("what this machine lacks", () => {
     }
   });
 
-  it("is not both: an ordinary user may trace its processes, and Yama forbids it", () => {
+  it("has attach or yama in it, because they exclude each other", () => {
     assert(lacks("attach") !== undefined || lacks("yama") !== undefined);
   });
 });

@@ -10,7 +10,7 @@ libc();
 const NO_PID = 4194305; // above PID_MAX_LIMIT, so no process can have it
 
 describe("readFds", () => {
-  it("sees files with their flags, ascending, and takes no file for a device", () => {
+  it("reads files with their flags, in ascending order, and takes no file for a device", () => {
     const folder = Deno.makeTempDirSync();
     const path = `${folder}/two\nlines (deleted)`;
     try {
@@ -30,7 +30,7 @@ describe("readFds", () => {
     }
   });
 
-  it("sees a character device with its number", () => {
+  it("reads a character device with its number", () => {
     using file = Deno.openSync("/dev/null");
     const { rdev } = file.statSync();
     const found = readFds(Deno.pid, Deno.pid)?.filter((fd) => fd.isCharDevice && fd.rdev === rdev);
@@ -38,7 +38,7 @@ describe("readFds", () => {
     assertEquals(found[0]?.link, "/dev/null");
   });
 
-  it("says undefined for a thread that is gone", () => {
+  it("returns undefined for a thread that is gone", () => {
     assertEquals(readFds(NO_PID, NO_PID), undefined);
     assertEquals(readFds(Deno.pid, NO_PID), undefined);
   });

@@ -41,7 +41,7 @@ for (const version of FREEZERS) {
 
   describe(`a process that is frozen while it is worked on, cgroups of version ${version}`, () => {
     for (const [program, args] of [["command", []], ["threads", ["blocked", 3]]] as const) {
-      test(`is given up in time, and goes on where it was: ${program}`, () => {
+      test(`is given up within the timeout, and goes on where it was: ${program}`, () => {
         using cgroup = new Cgroup(version);
         using victim = startVictim(program, args);
         cgroup.add(victim.pid);
@@ -62,7 +62,7 @@ for (const version of FREEZERS) {
       });
     }
 
-    test("is waited for where it could not come back by itself", () => {
+    test("is waited for when it has no sigframe stack to return by", () => {
       using cgroup = new Cgroup(version);
       using victim = startVictim("stackless");
       cgroup.add(victim.pid);

@@ -56,7 +56,7 @@ function assertForbidden(gate: Gate, child: Child, name = identityOf(child.pid))
 }
 
 describe("the gate", () => {
-  it("lets through who was admitted", () => {
+  it("lets signals through to an admitted process", () => {
     using child = sleeper();
     const gate = new Gate([identityOf(child.pid)]);
     {
@@ -70,14 +70,14 @@ describe("the gate", () => {
     assertEquals(child.status, { kind: "signaled", signal: SIGTERM });
   });
 
-  it("lets nothing through to others", () => {
+  it("lets nothing through to other processes", () => {
     using child = sleeper();
     using other = sleeper();
     assertClosed(new Gate(), child);
     assertClosed(new Gate([identityOf(other.pid)]), child);
   });
 
-  it("knows a process by the time of its start, too: its number alone is nothing", () => {
+  it("identifies a process by PID and start time, not by PID alone", () => {
     using child = sleeper();
     const { pid, startTime } = identityOf(child.pid);
     const earlier = { pid, startTime: startTime - 1n };
@@ -91,7 +91,7 @@ describe("the gate", () => {
     });
   });
 
-  it("admits nobody who was barred before", () => {
+  it("admits no process that was barred before", () => {
     using child = sleeper();
     const gate = new Gate();
     gate.bar([identityOf(child.pid)]);
@@ -99,7 +99,7 @@ describe("the gate", () => {
     assertClosed(gate, child);
   });
 
-  it("asks the authority by which one was first admitted, however it is found later", () => {
+  it("asks the authority that first admitted a process, however it is found later", () => {
     using child = sleeper();
     const gate = new Gate();
     gate.admit([identityOf(child.pid)], FORBIDDING);
@@ -107,7 +107,7 @@ describe("the gate", () => {
     assertForbidden(gate, child);
   });
 
-  it("asks the authority of a parent about the children that it gets", () => {
+  it("asks the authority of the parent about new children", () => {
     for (const isForbidden of [true, false]) {
       using parent = startDetached(["sh", "-c", "sleep 1000 & wait"]);
       const pid = waitUntil(

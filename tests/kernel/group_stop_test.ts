@@ -53,7 +53,7 @@ describe("enterGroupStop", () => {
     assertNothingLeft(before);
   });
 
-  requiresShell("lets no thread run, whatever signals wait", () => {
+  requiresShell("lets no thread run, whatever signals are pending", () => {
     const { shell, pid } = startJob(`${victim("threads")} busy 3`);
     using _shell = shell;
     const address = BigInt(/counter (0x[0-9a-f]+)/.exec(shell.output)![1]!);
@@ -71,7 +71,7 @@ describe("enterGroupStop", () => {
     shell.expect("over\r\n");
   });
 
-  requiresShell("leaves a signal that waits to be delivered afterwards, once", () => {
+  requiresShell("leaves a pending signal to be delivered afterwards, once", () => {
     const { shell, pid } = startJob(victim("signals"));
     using _shell = shell;
     untilBlocked(pid);

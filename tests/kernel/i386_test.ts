@@ -65,7 +65,7 @@ testBlockedCalls({
 describe("a 32-bit process", () => {
   const test = requires32();
 
-  test("maps memory where addresses have their highest bit set, which is no error", () => {
+  test("maps memory at addresses with the highest bit set, which is no error", () => {
     using victim = start32("command");
     untilAllBlocked(victim.pid);
     const before = snapshot(victim.pid);
@@ -137,7 +137,7 @@ describe("a 32-bit process", () => {
     });
   });
 
-  test("has all its threads stopped, and each goes on in its call", () => {
+  test("has all its threads stopped, and each continues its call", () => {
     using victim = start32("threads", ["blocked", 5]);
     untilAllBlocked(victim.pid);
     const before = snapshot(victim.pid);
@@ -172,7 +172,7 @@ describe("a 32-bit process", () => {
     });
   });
 
-  test("is given descriptors, also more than one message takes", () => {
+  test("receives descriptors, also more than fit into one message", () => {
     using victim = start32("command");
     untilAllBlocked(victim.pid);
     const before = snapshot(victim.pid);
@@ -196,7 +196,7 @@ describe("a 32-bit process", () => {
     assertNothingLeft(before);
   });
 
-  test("has its signal actions replaced and put back, whole", () => {
+  test("has its signal actions replaced and restored, whole", () => {
     using victim = start32("command");
     untilAllBlocked(victim.pid);
     const ignored = () => (readStatus(victim.pid)!.sigIgnored & 1n) !== 0n;
@@ -217,7 +217,7 @@ describe("a 32-bit process", () => {
     assertNothingLeft(before);
   });
 
-  test("has a handler of its own again, which runs", () => {
+  test("has its own signal handler again, which runs", () => {
     using victim = start32("registers_i386");
     {
       using tracee = Tracee.seize(victim.pid, OPTIONS);
@@ -228,7 +228,7 @@ describe("a 32-bit process", () => {
     victim.expect(/rounds \d+ corrupt 0\r/);
   });
 
-  test("bears a placeholder, and no trace of it stays", () => {
+  test("forks a process group holder, which leaves no trace", () => {
     using victim = start32("command");
     untilAllBlocked(victim.pid);
     const before = snapshot(victim.pid);
@@ -247,7 +247,7 @@ describe("a 32-bit process", () => {
     victim.expect("line: hello");
   });
 
-  test("would find no place for calls among addresses that its registers cannot hold", () => {
+  test("makes no calls at addresses that its registers cannot hold", () => {
     using victim = startVictim("command", [], { flags: ["-pie", "-fPIE"] });
     const { pid } = victim;
     assert(readMaps(pid)!.every(({ end }) => end > 0xffff_ffffn));

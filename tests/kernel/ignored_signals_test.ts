@@ -21,7 +21,7 @@ const onX86_64 = isX86_64
 
 describe("signals that a process ignores", () => {
   for (const call of ["epoll_wait", "recvfrom-timeout", "accept-timeout", "semtimedop"]) {
-    onX86_64(`break no call of a thread while others are traced: ${call}`, () => {
+    onX86_64(`break no call of a thread while its siblings are traced: ${call}`, () => {
       using victim = startVictim("waits", [call]);
       const { pid } = victim;
       const tid = listTids(pid)!.find((tid) => tid !== pid)!;

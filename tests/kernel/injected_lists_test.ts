@@ -20,8 +20,8 @@ import { startVictim, untilBlocked } from "../support/victim.ts";
 
 const OPTIONS = { timeoutSeconds: 10 };
 
-describe("several things in one injected call", () => {
-  requiresCompiler("descriptors in a row are closed, those beside them are not", () => {
+describe("a list of calls that is injected at once", () => {
+  requiresCompiler("closes a row of descriptors, and not their neighbours", () => {
     using victim = startVictim("command");
     untilBlocked(victim.pid);
     const before = snapshot(victim.pid);
@@ -43,7 +43,7 @@ describe("several things in one injected call", () => {
     assertNothingLeft(before);
   });
 
-  requiresCompiler("what was done about a signal is told as it is replaced", () => {
+  requiresCompiler("returns the old signal actions as it replaces them", () => {
     using victim = startVictim("command");
     untilBlocked(victim.pid);
     const before = snapshot(victim.pid);

@@ -19,7 +19,7 @@ const ERESTARTNOHAND = 514n;
 describe("PTRACE_INTERRUPT of a thread that goes from one syscall-stop to the next", () => {
   afterEach(assertNoneLeft);
 
-  requiresCompiler("is over with the exit of the call that it broke", () => {
+  requiresCompiler("is consumed by the exit of the call that it interrupted", () => {
     using target = startVictim("mirror_signals", ["pause"]);
     const { pid } = target;
     untilBlocked(pid);

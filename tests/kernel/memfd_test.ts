@@ -32,10 +32,10 @@ function descriptorOn(pid: number, text: string): string {
   return found;
 }
 
-describe("a file of memory that another process has made", () => {
+describe("a memfd of another process", () => {
   afterEach(assertNoneLeft);
 
-  withMemory("is read where it is sealed, and no longer than it may be", () => {
+  withMemory("is read when it is sealed and not too long", () => {
     const cases: [string, string, number, string | undefined][] = [
       ["memfd", "some text", MAX, "some text"],
       ["memfd", "x".repeat(MAX), MAX, "x".repeat(MAX)],
@@ -49,7 +49,7 @@ describe("a file of memory that another process has made", () => {
     }
   });
 
-  withMemory("is not opened where there is another of its name, whatever that is", () => {
+  withMemory("is not opened when another file has its name, whatever file that is", () => {
     for (const other of ["unsealed", "memfd"]) {
       using holder = startHolder(["memfd", "a text", other, "another"], []);
       const never = () => {
@@ -59,7 +59,7 @@ describe("a file of memory that another process has made", () => {
     }
   });
 
-  withMemory("is read as long as its maker has not had more than enough read", () => {
+  withMemory("is read until the limit for one maker is reached", () => {
     const large = "x".repeat(96 << 10);
     using holder = startHolder(["memfd", large], []);
     const scan = new Scan();
@@ -74,7 +74,7 @@ describe("a file of memory that another process has made", () => {
     assertEquals(scan.room(NOBODY), large.length);
   });
 
-  asRoot("is one of the same mount in every mount namespace; nothing else is opened", () => {
+  asRoot("is on the same mount in every mount namespace, and nothing else is opened", () => {
     const cases: [string[], string | undefined][] = [
       [["memfd", "in a namespace"], "in a namespace"],
       [["fifo"], undefined],
@@ -91,13 +91,13 @@ describe("a file of memory that another process has made", () => {
     }
   });
 
-  asNobody("has its maker's ids", () => {
+  asNobody("has the user and group of its maker", () => {
     using holder = startHolder(["memfd", "a text"]);
     const file = readMemfd(holder.pid, NAME, () => MAX);
     assertEquals([file?.uid, file?.gid], [NOBODY, NOBODY]);
   });
 
-  withMemory("is not looked for among very many descriptors", () => {
+  withMemory("is not searched for among very many descriptors", () => {
     const cases: [number, string | undefined][] = [[900, "few"], [1 << 14, undefined]];
     for (const [number, found] of cases) {
       using holder = startHolder(["memfd", "few", "wide", `${number}`], []);
@@ -105,5 +105,5 @@ describe("a file of memory that another process has made", () => {
     }
   });
 
-  it("is none of a process that is gone", () => assertEquals(read(1 << 22), undefined));
+  it("is not found in a process that is gone", () => assertEquals(read(1 << 22), undefined));
 });

@@ -17,7 +17,7 @@ describe("preflight", () => {
     }
   };
 
-  it("refuses a number that no process has, and this very process", () => {
+  it("refuses a PID that no process has, and this process itself", () => {
     assertEquals(refusedBy(4194305), "Cannot move process 4194305: no such process");
     assert(refusedBy(Deno.pid)?.endsWith("it is this reptyr itself"));
     assert(
@@ -25,7 +25,7 @@ describe("preflight", () => {
     );
   });
 
-  it("refuses a thread of a process, and says which", () => {
+  it("refuses a thread, and names its process", () => {
     const tid = Array.from(Deno.readDirSync(`/proc/${Deno.pid}/task`), ({ name }) => Number(name))
       .find((tid) => tid !== Deno.pid);
     assert(tid !== undefined, "Deno has threads of its own");

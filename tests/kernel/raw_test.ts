@@ -13,27 +13,27 @@ const F_GETFD = 1;
 // Never closed: the sanitizer of whichever test came first would call it a leak.
 libc();
 
-Deno.test("a failed call tells its error without errno", () => {
+Deno.test("a failed call returns its error without errno", () => {
   // No call has failed before: what errno says now is not the answer.
   assertEquals(raw(-1, "fcntl", -1, F_GETFD), -ERRNO.EBADF);
   assertEquals(raw(-1n, "read", -1, new Uint8Array(1), 1), -ERRNO.EBADF);
   assertEquals(raw(-1, "kill", Deno.pid, 65), -ERRNO.EINVAL);
 });
 
-Deno.test("a call that did not fail is not made again", () => {
+Deno.test("a call that succeeded is not made again", () => {
   using pair = Pipe.open();
   assertEquals(raw(7, "write", pair.writeEnd, new Uint8Array(1), 1), 7);
   assertEquals(read(pair.readEnd, new Uint8Array(1)), -ERRNO.EAGAIN);
 });
 
-Deno.test("each call of ours tells its own error", () => {
+Deno.test("each call of ours returns its own error", () => {
   assertEquals(fcntl(-1, F_GETFD), -ERRNO.EBADF);
   assertEquals(write(-1, new Uint8Array(1)), -ERRNO.EBADF);
   assertEquals(kill(Deno.pid, 65), -ERRNO.EINVAL);
   assertEquals(pidfdOpen(-1), -ERRNO.EINVAL);
 });
 
-Deno.test("the kernel gets all six arguments, negative numbers and buffers", () => {
+Deno.test("a call passes all six arguments, negative numbers and buffers", () => {
   const bytes = new TextEncoder().encode("six");
   using pair = Pipe.open();
   assertEquals(enterKernel(OWN_NUMBERS.write, [pair.writeEnd, bytes, bytes.length]), 3);
@@ -60,7 +60,7 @@ class Pipe implements Disposable {
   }
 }
 
-Deno.test("calls in a row are made up to the first that fails", () => {
+Deno.test("a list of calls ends at the first call that fails", () => {
   const bytes = new TextEncoder().encode("abc");
   using pair = Pipe.open();
   const writing = (fd: number, count: number) => ({

@@ -29,7 +29,7 @@ const SIGUSR1 = 10;
 const OPTIONS = { timeoutSeconds: 10 };
 
 describe("RemoteSyscalls", () => {
-  requiresCompiler("gives the kernel's raw value, or throws what it means", () => {
+  requiresCompiler("returns the kernel's raw value, or throws the error that it means", () => {
     using victim = startVictim("command");
     untilBlocked(victim.pid);
     const before = snapshot(victim.pid);
@@ -50,7 +50,7 @@ describe("RemoteSyscalls", () => {
     assertNothingLeft(before);
   });
 
-  requiresCompiler("gives results and arguments their whole width", () => {
+  requiresCompiler("passes results and arguments in their whole width", () => {
     using victim = startVictim("command");
     untilBlocked(victim.pid);
     {
@@ -72,7 +72,7 @@ describe("RemoteSyscalls", () => {
     victim.expect("line: hello");
   });
 
-  requiresCompiler("puts back what it used of the stack, calls or none", () => {
+  requiresCompiler("restores the stack that it used, whether calls were made or not", () => {
     using victim = startVictim("command");
     untilBlocked(victim.pid);
     const stack = readMaps(victim.pid)!.find(({ path }) => path === "[stack]")!;
@@ -95,7 +95,7 @@ describe("RemoteSyscalls", () => {
   });
 
   requiresCompiler(
-    "gives its memory back and restores the signal mask when the scope throws",
+    "unmaps its memory and restores the signal mask when the scope throws",
     () => {
       using victim = startVictim("command", ["ignoring"]);
       untilBlocked(victim.pid);
@@ -122,7 +122,7 @@ describe("RemoteSyscalls", () => {
     },
   );
 
-  requiresCompiler("can be begun again in the same stop", () => {
+  requiresCompiler("can begin again in the same stop", () => {
     using victim = startVictim("blocked", ["nanosleep", 200]);
     untilBlocked(victim.pid);
     {
@@ -136,7 +136,7 @@ describe("RemoteSyscalls", () => {
   });
 
   requiresCapability("seccomp", requiresCompiler)(
-    "tells what a filter refuses, and the process lives on",
+    "reports a call that a filter refuses, and the process lives on",
     () => {
       using victim = startVictim("command", ["seccomp-errno"]);
       untilBlocked(victim.pid);
@@ -181,7 +181,7 @@ describe("RemoteSyscalls", () => {
   );
   for (const [bits, flags] of [[64, []], [32, FLAGS_32]] as const) {
     (flags === FLAGS_32 ? requires32() : onX86_64)(
-      `lets a restartable sequence of ${bits} bits start again, as after any loss of the processor`,
+      `lets a restartable sequence of ${bits} bits start again, as after any preemption`,
       () => {
         using victim = startVictim("rseq", [], { flags });
         const found = /token (0x[0-9a-f]+) section (0x[0-9a-f]+) (0x[0-9a-f]+)/.exec(
@@ -220,17 +220,17 @@ describe("RemoteSyscalls", () => {
 describe("findInstruction", () => {
   const bytes = Uint8Array.of(0x0f, 0x0f, 0x05, 0x90, 0x0f, 0x05);
 
-  it("finds the first one, wherever it begins", () => {
+  it("finds the first syscall instruction, wherever it begins", () => {
     assertEquals(findInstruction(bytes, 0x1000n, x86_64, 0n), 0x1001n);
     assertEquals(findInstruction(bytes.subarray(0, 2), 0x1000n, x86_64, 0n), undefined);
   });
 
-  it("passes over the place where a thread is parked", () => {
+  it("skips the instruction at which a thread is parked", () => {
     assertEquals(findInstruction(bytes, 0x1000n, x86_64, 0x1001n), 0x1004n);
     assertEquals(findInstruction(bytes.subarray(0, 3), 0x1000n, x86_64, 0x1001n), undefined);
   });
 
-  it("passes over places that are not aligned as the architecture wants", () => {
+  it("skips addresses that are not aligned as the architecture requires", () => {
     const aligned = { ...x86_64, instructionAlignment: 4 };
     assertEquals(findInstruction(bytes, 0x1000n, aligned, 0n), 0x1004n);
   });

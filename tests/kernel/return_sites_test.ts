@@ -10,9 +10,9 @@ import { startVictim } from "../support/victim.ts";
 /** Where nothing is mapped: the first page of a process. */
 const NOWHERE = 0x1000n;
 
-describe("the sites of a safety net", () => {
+describe("the instructions that a sigframe stack returns through", () => {
   requiresCompilerAnd(isX86_64, "it is about x86_64")(
-    "are found in a process, although another one has lost its mappings while it was looked at",
+    "are found in one process after another process has lost its mappings during the search",
     () => {
       using terminal = startVictim("command");
       const { pid } = terminal;
@@ -32,7 +32,7 @@ describe("the sites of a safety net", () => {
   );
 
   requiresCompiler(
-    "are looked for in two readings of the mappings, however many are searched in vain",
+    "are searched for in at most two readings of the mappings",
     () => {
       using terminal = startVictim("threads", ["blocked", "1"]);
       const { pid } = terminal;

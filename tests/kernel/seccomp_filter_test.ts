@@ -201,8 +201,8 @@ function someProgram(randoms: Randoms): FilterProgram {
   ]);
 }
 
-describe("a filter of seccomp(2)", () => {
-  test("computes as the kernel has it compute: programs drawn at random", () => {
+describe("our evaluation of a seccomp(2) filter", () => {
+  test("agrees with the kernel about random programs", () => {
     const randoms = new Randoms(20_240_229);
     const probes = Array.from({ length: 600 }, () => ({
       filters: [someProgram(randoms)],
@@ -227,7 +227,7 @@ describe("a filter of seccomp(2)", () => {
   });
 
   requiresCompiler(
-    "is one of several: the strictest decides, and each call by its arguments",
+    "agrees with the kernel about several filters, of which the strictest decides",
     () => {
       const ACTIONS = [
         SECCOMP_RET_ALLOW,
@@ -276,7 +276,7 @@ describe("a filter of seccomp(2)", () => {
   );
 
   requiresCompiler(
-    "sees the processor, the instruction's address and 64-bit arguments in halves",
+    "agrees with the kernel about architecture, instruction address and the halves of 64-bit arguments",
     () => {
       const high = seccompData.fields.args[0] + 4;
       const ofArch = assemble([

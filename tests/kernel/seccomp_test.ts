@@ -33,7 +33,7 @@ const LENIENT = ["errno", "trace", "log"];
 const STOPS = 2;
 
 /** Let process `pid` go after `stops` stops of a call that its filter does not allow. */
-function abandonInCall(pid: number, stops: number): void {
+function leaveInCall(pid: number, stops: number): void {
   using tracee = Tracee.seize(pid, OPTIONS);
   const remote = RemoteSyscalls.begin(tracee);
   assert(remote.hasSigframes, "no safety net");
@@ -58,15 +58,15 @@ for (
   const filters = [...STRICT, ...LENIENT].filter((filter) =>
     bits === 64 || !["strict", "pointer"].includes(filter)
   );
-  describe(`a process of ${bits} bits under a seccomp filter`, () => {
+  describe(`a ${bits}-bit process under a seccomp filter`, () => {
     for (const filter of filters) {
-      test(`makes calls of ours, and is let go at any stop: ${filter}`, () => {
+      test(`makes our calls, and can be released at any stop: ${filter}`, () => {
         using victim = startVictim("sandboxed", [filter], { flags });
         const { pid } = victim;
         untilAllBlocked(pid);
         const before = snapshot(pid);
         for (let stops = 0; stops <= STOPS; stops++) {
-          abandonInCall(pid, stops);
+          leaveInCall(pid, stops);
           assertNothingLeft(before);
           assertAnswers(victim, `stop${stops}`);
           untilAllBlocked(pid);
@@ -82,7 +82,7 @@ for (
       });
     }
 
-    test("undoes by itself what the filter lets it undo, and nothing else", () => {
+    test("undoes by itself the changes that the filter lets it undo, and no others", () => {
       for (
         const [filter, undone] of [
           ["kill", []],
@@ -119,7 +119,7 @@ for (
       }
     });
 
-    test("that does not allow rt_sigreturn(2): it has no safety net", () => {
+    test("that forbids rt_sigreturn(2): it has no sigframe stack", () => {
       for (const filter of ["no-sigreturn", ...bits === 32 ? ["strict"] : []]) {
         using victim = startVictim("sandboxed", [filter], { flags });
         const { pid } = victim;
@@ -137,7 +137,7 @@ for (
       }
     });
 
-    test("is undisturbed though the filter allows no restart_syscall(2)", () => {
+    test("is undisturbed although the filter forbids restart_syscall(2)", () => {
       using victim = startVictim("sandboxed", ["no-restart"], { flags });
       const { pid } = victim;
       untilAllBlocked(pid);
@@ -157,7 +157,7 @@ for (
       assert(!victim.output.includes("poll:"), victim.output);
     });
 
-    test("is under it while it runs: the filter is suspended for our calls only", () => {
+    test("is under its filter while it runs, because only our calls suspend it", () => {
       using victim = startVictim("sandboxed", ["errno"], { flags });
       const { pid } = victim;
       untilAllBlocked(pid);

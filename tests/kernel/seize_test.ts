@@ -37,7 +37,7 @@ function assertStandsStill(counter: () => bigint): bigint {
 }
 
 describe("Tracee.seize", () => {
-  requiresCompiler("stops every thread and lets each go on in its call", () => {
+  requiresCompiler("stops every thread, and each continues its call", () => {
     using victim = startVictim("threads", ["blocked", 5]);
     untilAllBlocked(victim.pid);
     const before = snapshot(victim.pid);
@@ -56,7 +56,7 @@ describe("Tracee.seize", () => {
     victim.expect("count 5");
   });
 
-  requiresCompiler("stops threads while others are born and end", () => {
+  requiresCompiler("stops threads while others start and end", () => {
     using victim = startVictim("threads", ["births", 1]);
     const counter = counterOf(victim);
     const before = snapshot(victim.pid, { threads: false, mappings: "named" });
@@ -92,7 +92,7 @@ describe("Tracee.seize", () => {
     assertNothingLeft(before);
   });
 
-  requiresCompiler("leaves a stopped process stopped, in the call it was in", () => {
+  requiresCompiler("leaves a stopped process stopped, in its call", () => {
     using victim = startVictim("command");
     untilBlocked(victim.pid);
     kill(victim.pid, SIGSTOP);
@@ -129,7 +129,7 @@ describe("Tracee.seize", () => {
     victim.expect("line: hello");
   });
 
-  requiresCompiler("gives up a process in uninterruptible sleep and does it no harm", () => {
+  requiresCompiler("gives up on a process in uninterruptible sleep, and does it no harm", () => {
     using victim = startVictim("vfork");
     untilState(victim.pid, "D");
     const before = snapshot(victim.pid);
@@ -169,7 +169,7 @@ describe("Tracee.seize", () => {
 describe("a tracee that is killed", () => {
   const DEAD = { kind: "reaped by its tracer" } as const;
 
-  requiresCompiler("is let go without a fuss", () => {
+  requiresCompiler("is released without an error", () => {
     using victim = startVictim("threads", ["blocked", 3]);
     untilAllBlocked(victim.pid);
     {
@@ -179,7 +179,7 @@ describe("a tracee that is killed", () => {
     assertEquals(victim.expectExit(), DEAD);
   });
 
-  requiresCompiler("is told apart from one that refuses, before the first injected call", () => {
+  requiresCompiler("differs from a tracee that refuses, before the first injected call", () => {
     using victim = startVictim("threads", ["blocked", 3]);
     untilAllBlocked(victim.pid);
     {
@@ -207,7 +207,7 @@ describe("a tracee that is killed", () => {
     });
   }
 
-  requiresCompiler("is noticed when the injection gives everything back", () => {
+  requiresCompiler("is noticed when the injection restores the registers", () => {
     using victim = startVictim("threads", ["blocked", 3]);
     untilAllBlocked(victim.pid);
     {

@@ -115,7 +115,7 @@ for (const [when, disturb] of MOMENTS) {
       });
     }
 
-    requiresCompiler("that stops it and one that continues it leave it running", () => {
+    requiresCompiler("that stops it, followed by SIGCONT, leaves it running", () => {
       using victim = startVictim("signals");
       untilBlocked(victim.pid);
       const before = snapshot(victim.pid);
@@ -127,7 +127,7 @@ for (const [when, disturb] of MOMENTS) {
       assertEquals(countSignals(victim, SIGUSR1), 0);
     });
 
-    requiresCompiler("continues a process that was found stopped", () => {
+    requiresCompiler("continues a process that was job-stopped before", () => {
       using victim = startVictim("signals");
       untilBlocked(victim.pid);
       const before = snapshot(victim.pid);

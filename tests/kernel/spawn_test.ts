@@ -54,7 +54,7 @@ describe("spawn", () => {
     assertEquals(output, "/dev/null\n/dev/null\n/dev/zero\n");
   });
 
-  it("keeps a close-on-exec descriptor that is given under its own number", () => {
+  it("passes a close-on-exec descriptor on under its own number", () => {
     const fd = open("/dev/zero", O_RDONLY | O_CLOEXEC);
     const { output } = run(["readlink", `/proc/self/fd/${fd}`], { files: [{ fd, dup: fd }] });
     close(fd);
@@ -63,7 +63,7 @@ describe("spawn", () => {
     assertEquals(status, { kind: "exited", status: 1 });
   });
 
-  it("makes a session whose controlling terminal is the first that is opened", () => {
+  it("makes a session whose controlling terminal is the first terminal that it opens", () => {
     using terminal = new Terminal();
     using child = new Child(
       spawn(["cat"], {
@@ -78,7 +78,7 @@ describe("spawn", () => {
     terminal.expect("hello\r\nhello\r\n");
   });
 
-  it("makes a process group of its own, or none", () => {
+  it("makes a process group of its own, or stays in its group", () => {
     const group = (options: Partial<SpawnOptions>) => {
       using child = new Child(spawn(["sleep", "1000"], { env: ENV, ...options }));
       const { pgrp, session } = readStat(child.pid)!;

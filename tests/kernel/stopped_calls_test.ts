@@ -65,7 +65,7 @@ function stopAndLeave(pid: number, tid: number): void {
   detach(tid);
 }
 
-describe("a call whose thread is stopped, and whose tracer is gone then", () => {
+describe("a call whose thread is stopped and then loses its tracer", () => {
   for (const [calls, count, what] of [[AGAIN, 0, "made again"], [BROKEN, 1, "EINTR"]] as const) {
     for (const call of calls) {
       requiresCompiler(`${what}: ${call}`, () => {
@@ -77,7 +77,7 @@ describe("a call whose thread is stopped, and whose tracer is gone then", () => 
     }
   }
 
-  requiresCompiler("is known to break or not to, before it is stopped: the order of stops", () => {
+  requiresCompiler("is known to break or not, before its thread is stopped", () => {
     if (!isX86_64) return console.log("Skipped: the order of stops is for x86 only");
     for (const [calls, isBreakable] of [[AGAIN, false], [BROKEN, true]] as const) {
       for (const call of calls) {
@@ -92,7 +92,7 @@ describe("a call whose thread is stopped, and whose tracer is gone then", () => 
     }
   });
 
-  requiresCompiler("goes on when it has been repaired: all at once", () => {
+  requiresCompiler("goes on after its repair, in all threads at once", () => {
     using victim = startVictim("waits", [...AGAIN, ...BROKEN]);
     const { pid } = victim;
     const untilAllWait = () =>
@@ -111,7 +111,7 @@ describe("a call whose thread is stopped, and whose tracer is gone then", () => 
     assertEquals(returnsOf(victim) ?? 0, 0);
   });
 
-  requiresCompiler("is in the table of docs/kill-safety.md as it is measured here", () => {
+  requiresCompiler("is in the table of docs/kill-safety.md as measured here", () => {
     const text = Deno.readTextFileSync(join(ROOT, "docs", "kill-safety.md"));
     const rows = text.split("\n").flatMap((line) =>
       /^\| (.+?) +\| (made again|EINTR) +\|$/.exec(line)?.slice(1) ?? []

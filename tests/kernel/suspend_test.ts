@@ -27,7 +27,7 @@ function start(how: string): Terminal {
 
 describe("suspendingItself", () => {
   for (const how of ["raise", "stop"]) {
-    requiresCompiler(`holds a program where it stops: ${how}`, () => {
+    requiresCompiler(`holds a program at the place where it stops: ${how}`, () => {
       using terminal = start(how);
       const { pid } = terminal;
       const before = snapshot(pid);
@@ -53,7 +53,7 @@ describe("suspendingItself", () => {
     });
   }
 
-  requiresCompiler("stops a thread that is born meanwhile", () => {
+  requiresCompiler("stops a thread that starts meanwhile", () => {
     using terminal = start("threads");
     const { pid } = terminal;
     {
@@ -69,7 +69,7 @@ describe("suspendingItself", () => {
     assertEquals(terminal.output.includes("interrupted"), false);
   });
 
-  requiresCompiler("comes back with a program that does not stop", () => {
+  requiresCompiler("returns when the program does not stop", () => {
     using terminal = start("refuse");
     const before = snapshot(terminal.pid);
     {
@@ -82,7 +82,7 @@ describe("suspendingItself", () => {
     assertNothingLeft(before);
   });
 
-  requiresCompiler("says that the program has ended", () => {
+  requiresCompiler("reports that the program has ended", () => {
     using terminal = start("end");
     using tracee = Tracee.seize(terminal.pid, OPTIONS);
     assertThrows(() => waitOut(suspendingItself(tracee, LONG, LONG)), TraceeDiedError);

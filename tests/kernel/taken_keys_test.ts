@@ -161,7 +161,7 @@ describe("TakenKeys does as the line discipline", () => {
 });
 
 describe("TakenKeys", () => {
-  it("echoes later what a terminal without room did not take", () => {
+  it("echoes later when the terminal has no room", () => {
     using pty = Pty.open();
     setTermios(pty.slave, settings(lflag(NOFLSH)));
     const slave = pty.openSlave(O_WRONLY | O_NONBLOCK);

@@ -4,7 +4,7 @@ import { childrenOf } from "../support/child.ts";
 import { Terminal, waitUntil } from "../support/terminal.ts";
 
 describe("Terminal, the tests' own driver", () => {
-  it("shows what a program writes and tells how it ended", () => {
+  it("shows the output of a program, and how the program ended", () => {
     using terminal = Terminal.start(["sh", "-c", "echo hello; exit 7"]);
     assertEquals(terminal.expect(/he(ll)o\r\n/)[1], "ll");
     assertEquals(terminal.expectExit(), { kind: "exited", status: 7 });
@@ -44,7 +44,7 @@ describe("Terminal, the tests' own driver", () => {
     assertEquals(loud.bytes.filter((byte) => byte === 0x78).length, 300_000);
   });
 
-  it("says what it waited for and what is shown when it waits in vain", () => {
+  it("names the expected text and shows the screen after a vain wait", () => {
     using terminal = Terminal.start(["sh", "-c", "echo on the screen; cat"], { label: "left" });
     terminal.expect("screen");
     const error = assertThrows(() => terminal.expect("never", { timeoutMs: 30 }), Error);

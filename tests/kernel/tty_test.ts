@@ -64,7 +64,7 @@ describe("Pty", () => {
     assertEquals(read(pty.master, new Uint8Array(1)), -ERRNO.EAGAIN);
   });
 
-  it("opens further descriptions of its slave as they are wanted", () => {
+  it("opens further descriptions of its slave on demand", () => {
     using pty = Pty.open();
     for (const flags of [O_RDONLY, O_WRONLY, O_RDWR, O_RDWR | O_NONBLOCK, O_WRONLY | O_APPEND]) {
       const slave = pty.openSlave(flags);
@@ -76,7 +76,7 @@ describe("Pty", () => {
     assertEquals(fcntl(pty.slave, F_GETFL) & O_NONBLOCK, 0);
   });
 
-  it("ends for programs on it when it is disposed of", () => {
+  it("hangs up its programs when it is disposed of", () => {
     const pty = Pty.open();
     const slave = open(pty.name, O_RDWR | O_NONBLOCK | 0o400);
     pty[Symbol.dispose]();
@@ -85,7 +85,7 @@ describe("Pty", () => {
     close(slave);
   });
 
-  it("cannot be had without /dev/ptmx: says so", () => {
+  it("says that it needs /dev/ptmx", () => {
     // No descriptor is free: what a system without ptys says looks the same to the program.
     const taken: number[] = [];
     try {
@@ -99,7 +99,7 @@ describe("Pty", () => {
 });
 
 describe("termios", () => {
-  it("of one terminal are those of another once they are copied", () => {
+  it("can be copied from one terminal to another", () => {
     using from = Pty.open();
     using to = Pty.open();
     const settings = getTermios(from.slave);
@@ -110,7 +110,7 @@ describe("termios", () => {
     assertEquals(getTermios(to.slave).bytes, settings.bytes);
   });
 
-  it("in raw mode let every byte pass in both directions", () => {
+  it("in raw mode pass every byte in both directions", () => {
     using pty = Pty.open();
     setTermios(pty.slave, rawTermios(getTermios(pty.slave)));
     const all = Uint8Array.from({ length: 256 }, (_, index) => index);
@@ -123,7 +123,7 @@ describe("termios", () => {
     assertEquals(got.subarray(0, 256), all);
   });
 
-  it("that are sane are what stty calls sane", () => {
+  it("that are sane are those of `stty sane`", () => {
     using terminal = Terminal.start(["cat"]);
     setTermios(terminal.master, saneTermios());
     const flags = getTermios(terminal.master);
@@ -139,7 +139,7 @@ describe("termios", () => {
     assertEquals(ours, spoken(["-a"]));
   });
 
-  it("come back when raw mode ends, once, and no later change is undone", () => {
+  it("are restored when raw mode ends, once, and no later change is undone", () => {
     using pty = Pty.open();
     const before = getTermios(pty.slave).bytes.slice();
     const raw = RawMode.enter(pty.slave);
@@ -153,7 +153,7 @@ describe("termios", () => {
     assertEquals(getTermios(pty.slave).bytes, later.bytes);
   });
 
-  it("are no business of a file that is no terminal", () => {
+  it("are not available from a file that is no terminal", () => {
     const fd = open("/dev/null", O_RDONLY);
     assertThrows(() => RawMode.enter(fd), SyscallError, "ENOTTY");
     close(fd);
@@ -161,7 +161,7 @@ describe("termios", () => {
 });
 
 describe("window size", () => {
-  requiresCompiler("is told to the programs on the terminal", () => {
+  requiresCompiler("reaches the programs on the terminal", () => {
     using terminal = startVictim("signals", [], { rows: 30, columns: 100 });
     assertEquals(getWindowSize(terminal.master).get("ws_row"), 30);
     setWindowSize(terminal.master, size(31, 101));
@@ -176,7 +176,7 @@ describe("window size", () => {
     assertEquals(terminal.output.split(`signal ${SIGWINCH} `).length, 2);
   });
 
-  it("can be made one row off without being zero", () => {
+  it("can be changed by one row without becoming zero", () => {
     assertEquals(oneRowOff(size(24, 80)).get("ws_row"), 23);
     assertEquals(oneRowOff(size(1, 80)).get("ws_row"), 2);
     assertEquals(oneRowOff(size(0, 0)).get("ws_row"), 1);
@@ -185,7 +185,7 @@ describe("window size", () => {
 });
 
 describe("Channel", () => {
-  it("carries bytes in order and keeps what the sink does not take", () => {
+  it("passes bytes in order and keeps bytes that the sink does not take", () => {
     const from = pipe();
     const to = pipe();
     const channel = new Channel(from.readEnd, to.writeEnd, read, write);

@@ -1,16 +1,14 @@
 /** Programs around a job that are no part of it, and the proof that a move leaves them alone: tests/victims/bystanders.py. */
 import { assert, assertEquals } from "@std/assert";
 import { readFds } from "../../src/proc/fds.ts";
-import { isLive, readStat } from "../../src/proc/stat.ts";
 import { readStatus } from "../../src/proc/status.ts";
 import { type Child, descendantsOf, ProcessHandle } from "./child.ts";
-import { PROMPT, SHELL } from "./e2e_target.ts";
 import { isMoved, startDetached, switchesOf } from "./input_run.ts";
+import { living, PROMPT, SHELL, statOf } from "./on_terminal.ts";
 import { victimScript } from "./programs.ts";
 import { reptyrPath } from "./reptyr.ts";
 import { Terminal, waitUntil } from "./terminal.ts";
 import { untilBlocked } from "./victim.ts";
-import { statOf } from "./jobs_moved.ts";
 
 /** The words that play a role of the script. */
 export function playing(role: string, folder: string, ...words: readonly string[]): string[] {
@@ -178,13 +176,6 @@ export class Scene implements Disposable {
   [Symbol.dispose](): void {
     this.#cleanup[Symbol.dispose]();
   }
-}
-
-function living(pids: readonly number[]): number[] {
-  return pids.filter((pid) => {
-    const stat = readStat(pid);
-    return stat !== undefined && isLive(stat);
-  });
 }
 
 function readIfThere(path: string): string {

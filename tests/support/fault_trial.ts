@@ -8,7 +8,7 @@ import { readFds } from "../../src/proc/fds.ts";
 import { isLive, readStat } from "../../src/proc/stat.ts";
 import { readStatus } from "../../src/proc/status.ts";
 import { ProcessHandle } from "./child.ts";
-import { PROMPT, type Shape, Target } from "./e2e_target.ts";
+import { Target } from "./e2e_target.ts";
 import {
   describeFault,
   DESPITE_INSISTING,
@@ -17,7 +17,14 @@ import {
   struckCalls,
 } from "./fault_injection.ts";
 import { assertMessage, linesOf, settingsOf, Untouched, WIDE } from "./input_run.ts";
-import { living, startOnTerminal, untilForeground, untilRunning } from "./jobs_moved.ts";
+import {
+  living,
+  PROMPT,
+  type Shape,
+  startOnTerminal,
+  untilForeground,
+  untilRunning,
+} from "./on_terminal.ts";
 import { snapshot } from "./leftovers.ts";
 import { FLAGS_32, victim } from "./programs.ts";
 import { BASH, Emulator, mastersOf, untilIdle } from "./steal.ts";

@@ -1,5 +1,4 @@
 /** Processes that say what a reptyr says, and are none. */
-import { readStat } from "../../src/proc/stat.ts";
 import {
   formatRecord,
   type JobRecord,
@@ -7,14 +6,14 @@ import {
 } from "../../src/reptyr/record/job_record.ts";
 import { AS_NOBODY } from "./input_run.ts";
 import { publicVictim } from "./input_victims.ts";
+import { statOf } from "./on_terminal.ts";
+import { orDispose } from "./or_dispose.ts";
 import { Terminal } from "./terminal.ts";
-import type { ProcessIdentity } from "../../src/proc/process_identity.ts";
+import { type ProcessIdentity, toIdentity } from "../../src/proc/process_identity.ts";
 
 /** A running process as a record names it. */
-export function nameOf(pid: number): ProcessIdentity {
-  const stat = readStat(pid);
-  if (stat === undefined) throw new Error(`Process ${pid} is gone`);
-  return { pid, startTime: stat.startTime };
+export function identityOf(pid: number): ProcessIdentity {
+  return toIdentity(statOf(pid));
 }
 
 /** No process has this number: PID_MAX_LIMIT is one more than the last. */
@@ -22,7 +21,7 @@ const ENDED: ProcessIdentity = { pid: 1 << 22, startTime: 1n };
 
 /** Have process `pid` not ignore SIGHUP any more, at once. */
 export function shieldOf(pid: number): ShieldRecord {
-  return { process: nameOf(pid), shell: ENDED, action: "00".repeat(32), image: "0".repeat(16) };
+  return { process: identityOf(pid), shell: ENDED, action: "00".repeat(32), image: "0".repeat(16) };
 }
 
 /** tests/victims/record.c, on a terminal of its own: `args` say what it has open. */
@@ -33,13 +32,10 @@ export function startHolder(
   const terminal = Terminal.start([...prefix, publicVictim("record"), ...args], {
     label: "holder",
   });
-  try {
+  return orDispose(terminal, () => {
     terminal.expect(`ready ${terminal.pid}`);
     return terminal;
-  } catch (error) {
-    terminal[Symbol.dispose]();
-    throw error;
-  }
+  });
 }
 
 export interface ForgerOptions {

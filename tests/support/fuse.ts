@@ -1,7 +1,7 @@
 /** Programs with files on a file system that another program serves: tests/victims/fuse_server.c. */
 import { requiresCapability } from "./capabilities.ts";
 import { ProcessHandle } from "./child.ts";
-import { PROMPT, type Shape, SHELL } from "./e2e_target.ts";
+import { PROMPT, type Shape, SHELL } from "./on_terminal.ts";
 import { requiresCompiler, victim } from "./programs.ts";
 import { Terminal, waitUntil } from "./terminal.ts";
 import { readStat } from "../../src/proc/stat.ts";

@@ -11,7 +11,7 @@ import { childrenOf, descendantsOf, ProcessHandle } from "./child.ts";
 import { type Fault, injecting } from "./fault_injection.ts";
 import { LogFile } from "./fault_trial.ts";
 import { assertMessage, linesOf, settingsOf, startOn } from "./input_run.ts";
-import { startOnTerminal, statOf, untilForeground } from "./jobs_moved.ts";
+import { startOnTerminal, statOf, untilForeground } from "./on_terminal.ts";
 import { type Terminal, waitUntil } from "./terminal.ts";
 import { untilBlocked } from "./victim.ts";
 

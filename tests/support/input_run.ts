@@ -6,6 +6,7 @@ import { readStatus } from "../../src/proc/status.ts";
 import { listTids } from "../../src/proc/tasks.ts";
 import { getTermios } from "../../src/tty/termios.ts";
 import { Child, childrenOf, ProcessHandle } from "./child.ts";
+import { orDispose } from "./or_dispose.ts";
 import { spawn, type SpawnFile } from "../../src/ffi/spawn.ts";
 import { reptyrPath } from "./reptyr.ts";
 import { Terminal, type TerminalOptions, waitUntil } from "./terminal.ts";
@@ -34,15 +35,12 @@ export function startOn(
   { prefix = [], owner, env = {} }: RunOptions = {},
 ): { terminal: Terminal; settings: string } {
   const terminal = new Terminal({ ...WIDE, env: { ...WIDE.env, ...env } });
-  try {
+  return orDispose(terminal, () => {
     if (owner !== undefined) Deno.chownSync(terminal.device, owner, null);
     const settings = settingsOf(terminal);
     terminal.spawn([...prefix, reptyrPath, ...args.map(String)]);
     return { terminal, settings };
-  } catch (error) {
-    terminal[Symbol.dispose]();
-    throw error;
-  }
+  });
 }
 
 /** The lines of what came out of a terminal. */

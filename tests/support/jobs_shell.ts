@@ -3,11 +3,12 @@ import { assert } from "@std/assert";
 import { ECHO, ICANON, OPOST } from "../../src/ffi/constants.ts";
 import { readStat } from "../../src/proc/stat.ts";
 import { getTermios } from "../../src/tty/termios.ts";
-import { PROMPT, SHELL } from "./e2e_target.ts";
 import type { MovedJob } from "./jobs_moved.ts";
 import { reptyrPath } from "./reptyr.ts";
 import { descendantsOf } from "./child.ts";
-import { Terminal, type TerminalOptions, waitUntil } from "./terminal.ts";
+import { PROMPT, SHELL, startShell } from "./on_terminal.ts";
+import { orDispose } from "./or_dispose.ts";
+import { type Terminal, type TerminalOptions, waitUntil } from "./terminal.ts";
 
 /** Interactive shells without any settings of a user. */
 export const SHELLS = {
@@ -22,20 +23,16 @@ export function moveInShell(
   job: MovedJob,
   target: number,
   options: TerminalOptions = {},
-  stays = false,
+  keepsSession = false,
 ): Terminal {
-  const shell = Terminal.start(SHELL, { label: "new shell", ...options });
-  try {
-    shell.expect(PROMPT);
+  const shell = startShell({ label: "new shell", ...options });
+  return orDispose(shell, () => {
     job.moveBy(target, shell, () => {
       shell.line(`${reptyrPath} ${target}`);
       return undefined;
-    }, stays);
+    }, keepsSession);
     return shell;
-  } catch (error) {
-    shell[Symbol.dispose]();
-    throw error;
-  }
+  });
 }
 
 /** The reptyr that is a job of `shell`. */
@@ -45,7 +42,7 @@ export function reptyrOf(shell: Terminal): number {
   return found;
 }
 
-/** ^Z: the shell shows reptyr stopped and prompts, and all of the job are stopped. */
+/** ^Z: the shell shows reptyr stopped and prompts, and the whole job is stopped. */
 export function stopByKey(shell: Terminal, job: MovedJob): void {
   shell.press("^Z");
   shell.expect(/\[1\]\+ +Stopped +\S*reptyr \d+/);

@@ -74,6 +74,15 @@ export function assertNothingLeft(before: Snapshot): void {
   assertEquals(facts(), before.facts, `Process ${before.pid} is not what it was before`);
 }
 
+/** No process and no terminal of this program is left: for afterEach. */
+export function assertNoneLeft(): void {
+  assertEquals(childrenOf(Deno.pid), [], "children");
+  const masters = (readFds(Deno.pid, Deno.pid) ?? []).filter(({ fdinfo }) =>
+    fdinfo.ttyIndex !== undefined
+  );
+  assertEquals(masters, [], "terminals");
+}
+
 /** Whether all threads have ended. */
 function isOver(pid: number): boolean {
   return (listTids(pid) ?? []).every((tid) => !isLive(pid, tid));

@@ -6,6 +6,7 @@ import { O_CREAT, O_RDONLY, O_WRONLY } from "../../src/ffi/constants.ts";
 import { spawn } from "../../src/ffi/spawn.ts";
 import { lacks } from "./capabilities.ts";
 import { Child, type ChildStatus } from "./child.ts";
+import { orDispose } from "./or_dispose.ts";
 import { reptyrPath } from "./reptyr.ts";
 import { waitUntil } from "./terminal.ts";
 
@@ -87,16 +88,13 @@ export class Procout implements Disposable {
     options: ProcoutOptions = {},
   ): Procout {
     const procout = new Procout(["-V", ...words, pid], options);
-    try {
+    return orDispose(procout, () => {
       waitUntil("procout to watch", () => {
         if (procout.child.status !== undefined) throw new Error(`It ended: ${procout.stderr}`);
         return procout.stderr.includes("[+] Watching");
       });
       return procout;
-    } catch (error) {
-      procout[Symbol.dispose]();
-      throw error;
-    }
+    });
   }
 
   path(name: string): string {

@@ -1,6 +1,6 @@
 /** Full-screen programs of screen_modes_*_test.ts: how they are started, and how one sees that all is right. */
 import { assertEquals } from "@std/assert";
-import { PROMPT } from "./e2e_target.ts";
+import { PROMPT } from "./on_terminal.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** Line N of it holds `line N.` */

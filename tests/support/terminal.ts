@@ -29,6 +29,7 @@ import { winsize } from "../../src/ffi/structs.ts";
 import { layout, Struct } from "../../src/struct.ts";
 import { setWindowSize } from "../../src/tty/window_size.ts";
 import { Child, type ChildStatus } from "./child.ts";
+import { orDispose } from "./or_dispose.ts";
 import { Screen } from "./screen.ts";
 
 const int = layout("int", 4, { value: [0, "i32"] });
@@ -166,13 +167,10 @@ export class Terminal implements Disposable {
   /** A new terminal with `argv` as its session leader; descriptors 0 to 2 are the terminal. */
   static start(argv: readonly string[], options: TerminalOptions = {}): Terminal {
     const terminal = new Terminal(options);
-    try {
+    return orDispose(terminal, () => {
       terminal.spawn(argv);
       return terminal;
-    } catch (error) {
-      terminal[Symbol.dispose]();
-      throw error;
-    }
+    });
   }
 
   /** Start one more session leader; the first one has the terminal as its controlling terminal. */

@@ -3,6 +3,7 @@ import { readStat } from "../../src/proc/stat.ts";
 import { readStatus } from "../../src/proc/status.ts";
 import { readProcText } from "../../src/proc/gone.ts";
 import { listTids } from "../../src/proc/tasks.ts";
+import { orDispose } from "./or_dispose.ts";
 import { victim } from "./programs.ts";
 import { Terminal, type TerminalOptions, waitUntil } from "./terminal.ts";
 
@@ -16,13 +17,10 @@ export function startVictim(
     label: [name, ...args].join(" "),
     ...options,
   });
-  try {
+  return orDispose(terminal, () => {
     terminal.expect(`ready ${terminal.pid}`);
     return terminal;
-  } catch (error) {
-    terminal[Symbol.dispose]();
-    throw error;
-  }
+  });
 }
 
 /** SYS_write, in which a victim may be before it blocks: on x86_64, i386 and aarch64. */

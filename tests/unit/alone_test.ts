@@ -23,10 +23,10 @@ const table = [grandchild, own, shell, script, child, job];
 const pids = (entries: readonly ProcessPlace[]) => entries.map(({ pid }) => pid);
 
 describe("othersInTheWay", () => {
-  it("is the rest of the group of its leader", () => {
+  it("are the other processes of the group, when the target leads it", () => {
     assertEquals(pids(othersInTheWay(script, table)), [201, 202, 203]);
   });
-  it("is nobody for who leads no group, or nobody else is in it, or leads the session", () => {
+  it("are none when the target leads no group, is alone in it, or leads the session", () => {
     assertEquals(pids(othersInTheWay(child, table)), []);
     assertEquals(pids(othersInTheWay(job, table)), []);
     const leader = entry(400, 1, 400, 400);
@@ -35,7 +35,7 @@ describe("othersInTheWay", () => {
 });
 
 describe("othersOfGroup", () => {
-  it("is all of the group but the target, whichever process leads it", () => {
+  it("are all processes of the group but the target, whichever process leads it", () => {
     assertEquals(pids(othersOfGroup(child, table)), [200, 202, 203]);
   });
 });
@@ -60,7 +60,7 @@ describe("refuseAlone", () => {
         "would lose the terminal with it (203, 200, 201, 300)",
     );
   });
-  it("refuses one that would hang up a foreground group, though that has no terminal", () => {
+  it("refuses a session leader that would hang up a foreground group, even one without a terminal", () => {
     const leader = { ...shell, tpgid: grandchild.pgrp };
     assertEquals(
       refused(leader, [leader, grandchild])[0],
@@ -68,7 +68,7 @@ describe("refuseAlone", () => {
         "lose the terminal with it (202)",
     );
   });
-  it("lets go who leads no session, is alone in it, or has no terminal to give up", () => {
+  it("allows a target that leads no session, is alone in it, or has no terminal to give up", () => {
     refuseAlone({ pid: 200, command: "bash" }, script, table);
     refuseAlone({ pid: 100, command: "bash" }, shell, [shell, grandchild]);
     const background = { ...shell, tpgid: 300 };

@@ -39,7 +39,7 @@ function word(bytes: Uint8Array<ArrayBuffer>, at: number) {
 }
 
 describe("signalFrames of aarch64", () => {
-  it("returns by x30 with the frame at sp", () => {
+  it("returns through x30, with the frame at sp", () => {
     const before = registers();
     const after = new Struct(USER_REGS, signalFrames.withStackPointer(before, 0x1000n, 0x2000n));
     assertEquals([after.get("sp"), after.get("regs[30]")], [0x1000n, 0x2000n]);
@@ -47,7 +47,7 @@ describe("signalFrames of aarch64", () => {
     assertEquals(signalFrames.stackPointer(after.bytes), 0x1000n);
   });
 
-  it("has every register, the mask, and cleared floating-point registers", () => {
+  it("holds every register, the signal mask, and cleared floating-point registers", () => {
     const own = registers();
     const bytes = signalFrames.frame(own, 0x1234n, 0x2000n);
     assertEquals(bytes.length, RECORDS + FPSIMD_SIZE + 16);
@@ -59,7 +59,7 @@ describe("signalFrames of aarch64", () => {
     assert(bytes.subarray(RECORDS + 8).every((byte) => byte === 0));
   });
 
-  it("has floating-point registers, and vectors only where there are some", () => {
+  it("holds floating-point registers, and vector registers only on a processor that has them", () => {
     const records = signalFrames.extendedState([fpsimd(), sve(64, 0), sve(64, 0)])!;
     assertEquals(records.length, FPSIMD_SIZE);
     assertEquals([word(records, 8), word(records, 12)], [0x11, 0x22]);
@@ -77,13 +77,13 @@ describe("signalFrames of aarch64", () => {
     assertEquals(frame.slice(RECORDS + vectors.length), new Uint8Array(16));
   });
 
-  it("has none for streaming vectors, and for such as do not fit", () => {
+  it("has no frame for streaming vectors, nor for vectors that do not fit", () => {
     assertEquals(signalFrames.extendedState([fpsimd(), sve(64), sve(64)]), undefined);
     assertEquals(signalFrames.extendedState([fpsimd(), sve(256), undefined]), undefined);
     assertEquals(signalFrames.extendedState([undefined]), undefined);
   });
 
-  it("tells what a system call would clear", () => {
+  it("names the registers that a system call would clear", () => {
     assertEquals([sve(16), sve(16, 0), sve(16).slice(0, 16)].map(hasVectors), [true, false, false]);
   });
 });

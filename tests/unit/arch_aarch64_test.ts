@@ -30,7 +30,7 @@ function changes(before: Registers, after: Registers): Partial<Record<RegisterNa
 }
 
 describe("architectureOf", () => {
-  it("tells aarch64 by the size of the register set", () => {
+  it("recognises aarch64 by the size of its register set", () => {
     assertStrictEquals(architectureOf(272), aarch64);
   });
 
@@ -40,7 +40,7 @@ describe("architectureOf", () => {
 });
 
 describe("aarch64.withSyscall", () => {
-  it("sets number, arguments and place, and forgets a branch or step that was under way", () => {
+  it("sets number, arguments and program counter, and forgets a pending branch or single step", () => {
     const before = registersWith({ pstate: 0x8020_0c00n });
     const copy = before.slice();
     const after = aarch64.withSyscall(before, 0xffff_8000_1234n, 222, [0n, 4096n, 3n, 0x22n, -1n]);
@@ -68,7 +68,7 @@ describe("aarch64.earlyRestart", () => {
     assertStrictEquals(aarch64.earlyRestart!.withNumber(after, 128n), after);
   });
 
-  it("tells which call a thread enters, and which it has left with a result", () => {
+  it("names the call that a thread enters, and the call that it has left with a result", () => {
     const entering = registersWith({ "regs[0]": 7n, "regs[8]": 22n, pc: 0x40_0104n });
     const left = registersWith({ "regs[0]": EINTR, "regs[8]": 22n, pc: 0x40_0104n });
     const { callOf } = aarch64;
@@ -98,12 +98,12 @@ describe("aarch64.withRestart", () => {
     instructionPointer: 0x40_0104n,
   };
 
-  it("goes back to the call with the argument that its result has taken the place of", () => {
+  it("makes the call again with the first argument, which its result has overwritten", () => {
     const after = aarch64.withRestart(stopped, blocked);
     assertEquals(changes(stopped, after), { "regs[0]": 7n, pc: 0x40_0100n });
   });
 
-  it("leaves a thread alone that was in another call, or has moved since", () => {
+  it("leaves a thread as it is that was in another call, or has moved on", () => {
     const others: (BlockedCall | undefined)[] = [
       undefined,
       { ...blocked, number: 23n },
@@ -116,7 +116,7 @@ describe("aarch64.withRestart", () => {
     }
   });
 
-  it("leaves a call alone that the kernel restarts, and one with another error", () => {
+  it("leaves a call as it is that the kernel restarts, and a call with another error", () => {
     const SENDFILE = 71n;
     const FUTEX = 98n;
     const done = registersWith({ "regs[0]": 3n, "regs[8]": SENDFILE, pc: 0x40_0104n });

@@ -19,7 +19,7 @@ function get(bytes: Uint8Array<ArrayBuffer>, name: Name) {
 }
 
 describe("signalFrames.resumed of i386", () => {
-  it("makes an interrupted call again, also one whose time goes on", () => {
+  it("makes an interrupted call again, also a call with a timeout that runs on", () => {
     for (const result of [-512, -513, -514, -516]) {
       const stopped = registers({ orig_eax: 162, eax: result, eip: 0xf7f0_0002 });
       const resumed = signalFrames.resumed(stopped);
@@ -28,7 +28,7 @@ describe("signalFrames.resumed of i386", () => {
     }
   });
 
-  it("leaves a result, and a program that is in no call", () => {
+  it("leaves the registers of a finished call, and of a thread in no call", () => {
     const done = registers({ orig_eax: 162, eax: -4 });
     assertStrictEquals(signalFrames.resumed(done), done);
     const computing = registers({ orig_eax: -1, eax: -512 });
@@ -59,14 +59,14 @@ describe("signalFrames.frame of i386", () => {
   padded.set(bytes);
   const frame = new Struct(SIGNAL_FRAME, padded);
 
-  it("has what rt_sigreturn(2) reads, and no more", () => {
+  it("holds what rt_sigreturn(2) reads, and no more", () => {
     assertEquals(bytes.length, 260);
     assertEquals(frame.get("pretcode"), 0xf7f0_1000);
     assertEquals(frame.get("uc.uc_sigmask.__val[0]"), 0x1234);
     assertEquals(frame.get("uc.uc_sigmask.__val[1]"), 0x8000_0000);
   });
 
-  it("has every general register, and every segment", () => {
+  it("holds every general register and every segment register", () => {
     for (
       const name of ["edi", "esi", "ebp", "esp", "ebx", "edx", "ecx", "eax", "eip"] as const
     ) {
@@ -82,7 +82,7 @@ describe("signalFrames.frame of i386", () => {
     assertEquals(frame.get("uc.uc_mcontext.gregs[REG_EFL]") >>> 0, get(own, "eflags"));
   });
 
-  it("points to the x87's registers, 112 bytes before an aligned address; or has none", () => {
+  it("points to the x87's registers, 112 bytes before an aligned address, or to none", () => {
     assertEquals(frame.get("uc.uc_mcontext.fpregs"), 0xffa0_2010);
     assertEquals((frame.get("uc.uc_mcontext.fpregs") + LEGACY_STATE.size) % 64, 0);
     const without = new Uint8Array(SIGNAL_FRAME.size);
@@ -111,7 +111,7 @@ describe("signalFrames.extendedState of i386", () => {
   view.setBigUint64(512, 0xe7n, true);
   const area = signalFrames.extendedState([set])!;
 
-  it("has the x87's registers as FSAVE has them", () => {
+  it("holds the x87's registers in the layout of FSAVE", () => {
     const state = new Struct(LEGACY_STATE, area.slice(16, 128));
     assertEquals([state.get("cw"), state.get("sw"), state.get("status")], [0x37f, 0x2800, 0x2800]);
     assertEquals(state.get("tag"), 0b00_00_00_11_11_11_11_11);
@@ -124,11 +124,11 @@ describe("signalFrames.extendedState of i386", () => {
     }
   });
 
-  it("is not there on a processor without the set", () => {
+  it("is missing on a processor without the register set", () => {
     assertEquals(signalFrames.extendedState([undefined]), undefined);
   });
 
-  it("has the set behind them, with the two marks that the kernel looks for", () => {
+  it("holds the register set after them, with the two magic numbers that the kernel checks", () => {
     assertEquals(area.length, 128 + 2696 + 4);
     const view = new DataView(area.buffer, 128);
     assertEquals(view.getUint32(464, true), 0x46505853);

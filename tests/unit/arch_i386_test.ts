@@ -29,11 +29,11 @@ const EINTR = 0xffff_fffc;
 const ERESTARTNOHAND = 0xffff_fdfe;
 
 describe("architectureOf", () => {
-  it("tells the architecture by the size of the register set", () => {
+  it("recognises the architecture by the size of its register set", () => {
     assertStrictEquals(architectureOf(68), i386);
   });
 
-  it("knows no others", () => {
+  it("knows no register set of another size", () => {
     for (const size of [0, 64, 72, 215, 512]) assertEquals(architectureOf(size), undefined);
   });
 });
@@ -45,7 +45,7 @@ describe("i386 instructionPointer", () => {
 });
 
 describe("i386 withSyscall", () => {
-  it("sets number, arguments, place and flags, and says that no call was interrupted", () => {
+  it("sets number, arguments, instruction pointer and flags, and marks no call as interrupted", () => {
     const before = registersWith({ orig_eax: 3, eflags: 0x0000_0746 });
     const copy = before.slice();
     const after = i386.withSyscall(before, 0xf7fc_55e7n, 192, [
@@ -120,7 +120,7 @@ describe("i386 withRestart", () => {
 });
 
 describe("structures of i386", () => {
-  it("take addresses as bigint, as those of x86_64 do, and keep the highest bit", () => {
+  it("take addresses as bigint, like the structures of x86_64, and keep the highest bit", () => {
     for (const { structs } of [i386, x86_64]) {
       const vector = new Struct(structs.iovec).set("iov_base", 0xf7f2_a000n).set("iov_len", 1n);
       assertEquals(BigInt(vector.get("iov_base")), 0xf7f2_a000n);

@@ -19,7 +19,7 @@ function get(bytes: Uint8Array<ArrayBuffer>, name: Name) {
 }
 
 describe("signalFrames.resumed", () => {
-  it("makes an interrupted call again, also one whose time goes on", () => {
+  it("makes an interrupted call again, also a call with a timeout that runs on", () => {
     for (const result of [-512n, -513n, -514n, -516n]) {
       const stopped = registers({ orig_rax: 35n, rax: BigInt.asUintN(64, result), rip: 0x1002n });
       const resumed = signalFrames.resumed(stopped);
@@ -27,7 +27,7 @@ describe("signalFrames.resumed", () => {
     }
   });
 
-  it("leaves a result, and a program that is in no call", () => {
+  it("leaves the registers of a finished call, and of a thread in no call", () => {
     const done = registers({ orig_rax: 35n, rax: BigInt.asUintN(64, -4n) });
     assertStrictEquals(signalFrames.resumed(done), done);
     const computing = registers({ orig_rax: -1n, rax: BigInt.asUintN(64, -512n) });
@@ -45,14 +45,14 @@ describe("signalFrames.frame", () => {
   padded.set(bytes);
   const frame = new Struct(SIGNAL_FRAME, padded);
 
-  it("has what rt_sigreturn(2) reads, and no more", () => {
+  it("holds what rt_sigreturn(2) reads, and no more", () => {
     assertEquals(bytes.length, 312);
     assertEquals(frame.get("pretcode"), 0x7f00_1000n);
     assertEquals(frame.get("uc.uc_sigmask.__val[0]"), 0x1234n);
     assertEquals(frame.get("uc.uc_mcontext.fpregs"), 0x7f00_2000n);
   });
 
-  it("has every general register", () => {
+  it("holds every general register", () => {
     for (const name of ["r8", "r15", "rdi", "rbp", "rax", "rcx", "rsp", "rip"] as const) {
       const field = `uc.uc_mcontext.gregs[REG_${name.toUpperCase()}]`;
       assertEquals(frame.get(field as "uc.uc_mcontext.gregs[REG_R8]"), get(own, name), name);
@@ -76,7 +76,7 @@ describe("signalFrames.extendedState", () => {
     return bytes;
   }
 
-  it("is the set with the two marks that the kernel looks for", () => {
+  it("is the register set with the two magic numbers that the kernel checks", () => {
     const set = image(2696, 0xe7n);
     const area = signalFrames.extendedState([set])!;
     const view = new DataView(area.buffer);

@@ -50,7 +50,7 @@ describe("x86_64.withSyscall", () => {
     assertEquals(get("eflags"), 0xfffn & ~0x500n);
   });
 
-  it("changes a copy, and nothing else in it", () => {
+  it("works on a copy and changes nothing else in it", () => {
     assertEquals(original.bytes, before);
     assertEquals(
       differences(call, before).sort(),
@@ -65,7 +65,7 @@ describe("x86_64.withSyscall", () => {
 });
 
 describe("x86_64.entered", () => {
-  it("is behind the instruction, in the call", () => {
+  it("sets rip after the instruction and orig_rax to the number of the call", () => {
     const before = registers({ rip: 0x1000n, rax: 39n, orig_rax: -1n });
     const after = x86_64.entered(before.bytes);
     assertEquals(differences(before.bytes, after), ["orig_rax", "rip"]);
@@ -85,7 +85,7 @@ describe("x86_64.restartBlock", () => {
     }
     assertEquals(isPending(interrupted(-1n, -516n)), false);
   });
-  it("gives way to the call itself", () => {
+  it("is replaced by the call itself", () => {
     const after = withoutIt(interrupted(7n, -516n));
     assertEquals(after, interrupted(7n, -514n));
   });
@@ -96,7 +96,7 @@ describe("x86_64.withRestart", () => {
   const EPOLL_WAIT = 232n;
 
   for (const [name, number] of [["epoll_wait", 232n], ["semop", 65n], ["rt_sigtimedwait", 128n]]) {
-    it(`has the kernel decide anew on ${name} that returned EINTR`, () => {
+    it(`lets the kernel decide again whether ${name}, which returned EINTR, is restarted`, () => {
       const stopped = registers({ orig_rax: number as bigint, rax: EINTR });
       const restarted = x86_64.withRestart(stopped.bytes);
       assertEquals(new Struct(USER_REGS, restarted).get("rax"), BigInt.asUintN(64, -514n));
@@ -126,7 +126,7 @@ describe("x86_64.withRestart", () => {
 });
 
 describe("x86_64.callOf", () => {
-  it("tells number and arguments of the call that the thread is in", () => {
+  it("returns number and arguments of the call that the thread is in", () => {
     const names = ["rdi", "rsi", "rdx", "r10", "r8", "r9"] as const;
     const { bytes } = registers({ orig_rax: 232n | 0x40000000n, rip: 0x1234n, rsp: 0x5678n });
     assertEquals(x86_64.callOf(bytes), {
@@ -148,7 +148,7 @@ describe("x86_64.withResult", () => {
 });
 
 describe("architectureOf", () => {
-  it("tells an architecture by the size of its register set", () => {
+  it("recognises an architecture by the size of its register set", () => {
     assertEquals(architectureOf(216), x86_64);
     assertEquals(architectureOf(64), undefined);
   });

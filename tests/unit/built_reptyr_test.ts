@@ -23,7 +23,7 @@ function build(root: string): void {
 }
 
 describe("the executable under test", () => {
-  it("is made of deno.json and all files of src/", () =>
+  it("is built from deno.json and all files of src/", () =>
     withTree((root) => {
       assertEquals(sourceFiles(root), ["deno.json", "src/main.ts", "src/tty/pty.ts"]);
     }));

@@ -41,7 +41,7 @@ describe("importsOf", () => {
     ]);
   });
 
-  it("takes nothing from comments, strings, templates and other names", () => {
+  it("finds no imports in comments, strings, templates and other names", () => {
     const text = [
       '// import "./a.ts";',
       '/* export * from "./b.ts"; */',
@@ -148,7 +148,7 @@ describe("checkLayers", () => {
     assertEquals(violations("src/tty/pty.ts", "// Deno.dlopen\nlet p: Deno.PointerValue;"), []);
   });
 
-  it("refuses Deno as a value, which could hide them", () => {
+  it("refuses Deno as a value, which could hide unsafe calls", () => {
     const hidden = /followed by \.name/;
     assertViolation("src/tty/pty.ts", "const { dlopen } = Deno;", hidden);
     assertViolation("src/tty/pty.ts", 'Deno["dlopen"];', hidden);

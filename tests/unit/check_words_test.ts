@@ -3,7 +3,7 @@ import { describe, it } from "@std/testing/bdd";
 import { checkWords } from "../../scripts/check_words.ts";
 
 describe("checkWords", () => {
-  it("names the place and what to write", () => {
+  it("names the place and the word to write instead", () => {
     assertEquals(checkWords("docs/a.md", "Fine.\nTell whoever asks.\n"), [
       'docs/a.md:2: "whoever": name the process, thread or user',
     ]);

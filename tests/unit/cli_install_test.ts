@@ -15,7 +15,7 @@ describe("installFolder", () => {
     it(`takes ${name}`, () => assertEquals(installFolder(...args), expected));
   }
   for (const home of [undefined, "", "relative"]) {
-    it(`does not guess with HOME=${home}`, () => {
+    it(`names no folder with HOME=${home}`, () => {
       assertThrows(() => installFolder(undefined, false, home), RefusedError, "HOME is not set");
     });
   }
@@ -23,7 +23,7 @@ describe("installFolder", () => {
 
 describe("pathNotes", () => {
   const none = () => false;
-  it("says nothing of a folder on PATH", () => {
+  it("says nothing about a folder on PATH", () => {
     assertEquals(pathNotes("/a/bin", "/usr/bin:/a/bin:/bin", none), []);
   });
   it("finds a folder that PATH names with a slash at its end", () => {
@@ -52,7 +52,7 @@ describe("explainInstallFailure", () => {
     assertInstanceOf(error, RefusedError);
     return [error.message, ...error.remedies];
   };
-  it("tells how a folder is made", () => {
+  it("says how to make a missing folder", () => {
     assertEquals(lines("ENOENT", "/a b", true), [
       "Cannot install into /a b: there is no such folder",
       "Run: mkdir -p '/a b'",
@@ -67,7 +67,7 @@ describe("explainInstallFailure", () => {
   it("does not send root to sudo", () => {
     assertEquals(lines("EPERM", "/a b", true)[1], "Name another folder: reptyr --install=DIR");
   });
-  it("leaves an error that is none of the kernel's as it is", () => {
+  it("leaves an error as it is that is not the kernel's", () => {
     const error = new RefusedError("as it is");
     assertStrictEquals(explainInstallFailure(error, "/a", undefined, true), error);
   });

@@ -257,7 +257,7 @@ describe("VERSION", () => {
 });
 
 describe("wantsVerbose", () => {
-  it("sees --verbose on a command line that is wrong otherwise", () => {
+  it("finds --verbose also on a wrong command line", () => {
     assertEquals(
       [["--verbose"], ["-V"], ["-hV"], ["x", "-Vz"], ["--Version"], ["V"], ["-v"]].map(
         wantsVerbose,

@@ -73,7 +73,7 @@ describe("listText", () => {
     ]);
   });
 
-  it("prints the heading alone when there is none", () => {
+  it("prints the heading alone when there is no process", () => {
     assertEquals(lines(listText([], PLAIN)), [
       "    PID  USER  TERMINAL  STATE  JOB  MOVE  COMMAND",
     ]);
@@ -87,7 +87,7 @@ describe("listText", () => {
     );
   });
 
-  it("has colours where they are wanted, and the same text", () => {
+  it("adds colours when they are wanted, and changes no text", () => {
     const text = listText([VIM, MAKE], { ...PLAIN, color: true });
     // deno-lint-ignore no-control-regex
     assertEquals(text.replace(/\x1b\[\d+m/g, ""), listText([VIM, MAKE], PLAIN));
@@ -97,7 +97,7 @@ describe("listText", () => {
 });
 
 describe("whyText", () => {
-  it("says how", () => {
+  it("says how to move a process that can be moved", () => {
     assertEquals(lines(whyText(VIM, PLAIN)), [
       "PID       4242",
       "Command   vim notes.txt",
@@ -109,7 +109,7 @@ describe("whyText", () => {
     ]);
   });
 
-  it("says why not in the words of `reptyr PID`, with all remedies and warnings", () => {
+  it("gives the reason in the words of `reptyr PID`, with all remedies and warnings", () => {
     assertEquals(lines(whyText(MAKE, { ...PLAIN, width: 21 })), [
       "PID       1234567",
       "Command   make -j4 a…",
@@ -125,7 +125,7 @@ describe("whyText", () => {
     ]);
   });
 
-  it("says no more than it knows", () => {
+  it("leaves out facts that are unknown", () => {
     const gone: ProcessReport = {
       ...VIM,
       ...{ uid: null, user: null, terminal: null, state: null, command: null, members: null },
@@ -142,7 +142,7 @@ describe("whyText", () => {
 });
 
 describe("jsonText", () => {
-  it("is one value and keeps everything", () => {
+  it("is one JSON value and keeps every field", () => {
     assertEquals(JSON.parse(jsonText([VIM, MAKE])), [VIM, MAKE]);
     assertEquals(JSON.parse(jsonText(VIM)), VIM);
     assertEquals(jsonText([]), "[]\n");
@@ -150,7 +150,7 @@ describe("jsonText", () => {
 });
 
 describe("byTerminal", () => {
-  it("orders by terminal as people count, the gone after the live, then by pid", () => {
+  it("orders by terminal number, terminals that are gone last, then by PID", () => {
     const at = (terminal: string, pid: number, terminalGone = false) => ({
       ...VIM,
       terminal,

@@ -30,7 +30,7 @@ function mixed(count: number, factor: number): number[] {
 }
 
 describe("DescriptionIndex", () => {
-  it("finds what is shared in a process and between processes", () => {
+  it("finds descriptions shared within a process and between processes", () => {
     const places = [[7, 3, 7], [3, 5, 3, 7]];
     const { found, count } = group(places, byPlace(places));
     assertEquals(found, [[0, 1, 0], [1, 2, 1, 0]]);
@@ -55,7 +55,7 @@ describe("DescriptionIndex", () => {
     }
   });
 
-  it("takes all for different where nothing is told", () => {
+  it("takes all descriptors for different when the kernel cannot compare them", () => {
     const { found } = group([[1, 1], [1]], () => "unknown");
     assertEquals(found, [[0, 1], [2]]);
   });

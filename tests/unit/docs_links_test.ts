@@ -78,7 +78,7 @@ describe("deadLinks", () => {
     ]);
   });
 
-  it("finds them in comments of the code, and not in its texts", () => {
+  it("finds dead links in comments of the code, and ignores its strings", () => {
     const text = [
       "/** See docs/a.md#gone and tests/support/b.ts. */",
       'const path = "src/made_up.ts";',

@@ -22,7 +22,7 @@ const FACTS = { version: "1.2.3", date: "2026-01-31" };
 
 describe("helpParts", () => {
   for (const command of COMMANDS) {
-    it(`has all that ${command} --help says`, () => {
+    it(`holds everything that ${command} --help says`, () => {
       const parts = helpParts(command);
       const words = (text: string) => text.split(/\s+/).filter((word) => word !== "");
       const options = parts.options.flatMap((option) => [
@@ -48,13 +48,13 @@ describe("helpParts", () => {
     assertEquals(beforeCommand(INVENTED), ["--", "-r", "--run", "-X", "--exec"]);
     assertEquals(beforeCommand({ ...INVENTED, usage: ["reptyr PID"] }), []);
   });
-  it("knows the options that only the usage names", () => {
+  it("knows the options that only the usage line names", () => {
     const parts = { ...INVENTED, usage: ["reptyr -r|-q|-Q [COMMAND]", "reptyr --other"] };
     assertEquals(usageOnly(parts), ["-q", "-Q", "--other"]);
     assertEquals(beforeCommand(parts), ["-r", "--run", "-q", "-Q"]);
     assertEquals(usageOnly(INVENTED), []);
   });
-  it("knows what an option wants", () => {
+  it("knows what value an option takes", () => {
     assertEquals(INVENTED.options.map((option) => valueKind(option)?.kind), [
       undefined,
       undefined,
@@ -94,7 +94,7 @@ describe("manPage", () => {
       }
       assertStringIncludes(plain, `${command} - ${PROSE[command].summary}`);
     });
-    it(`of ${command} has no line that roff takes for a request of its own`, () => {
+    it(`of ${command} has no line that roff would take for a request`, () => {
       for (const line of page.split("\n")) {
         if (line.startsWith("'")) throw new Error(`A request: ${line}`);
         if (line.startsWith(".")) assertMatch(line, /^\.(\\"|TH|SH|PP|TP|br|nh|ad) ?/);
@@ -104,7 +104,7 @@ describe("manPage", () => {
   it("is the same for the same facts", () => {
     assertEquals(docFiles(FACTS), docFiles(FACTS));
   });
-  it("escapes what roff would take for its own", () => {
+  it("escapes characters that roff would interpret", () => {
     assertEquals(escape("a-b \\n `x' ^~"), "a\\-b \\en \\(gax\\(aq \\(ha\\(ti");
   });
 });
@@ -129,7 +129,7 @@ describe("completions", () => {
       }
     });
   }
-  it("of zsh and fish quote what a shell would take for its own", () => {
+  it("of zsh and fish quote characters that a shell would interpret", () => {
     assertStringIncludes(zshCompletion([INVENTED]), "'[it'\\''s \\[run\\] on \\\\it]'");
     assertStringIncludes(fishCompletion(INVENTED), "-d 'it\\'s [run] on \\\\it'");
   });

@@ -21,7 +21,7 @@ function follows(isUnfinished: boolean, table: readonly (readonly [string, Step]
 }
 
 describe("EndOfInput", () => {
-  it("waits until all is read, then types the end for a reader that takes it", () => {
+  it("waits until all input is read, then types the end-of-file key for a reader", () => {
     follows(false, [
       ["canonical, unread", "patiently"],
       ["canonical, unread", "patiently"],
@@ -33,7 +33,7 @@ describe("EndOfInput", () => {
     ]);
   });
 
-  it("hands over an unfinished line before the end", () => {
+  it("types an unfinished line before the end-of-file key", () => {
     follows(true, [
       ["canonical", "later"],
       ["canonical", "later"],
@@ -47,7 +47,7 @@ describe("EndOfInput", () => {
     ]);
   });
 
-  it("begins anew when the mode changes", () => {
+  it("starts over when the terminal mode changes", () => {
     follows(false, [
       ["canonical", "later"],
       ["canonical", "later"],
@@ -58,7 +58,7 @@ describe("EndOfInput", () => {
     ]);
   });
 
-  it("types no more than a key in raw mode, a line unfinished or not", () => {
+  it("types one key in raw mode, whether a line is unfinished or not", () => {
     follows(true, [
       ["raw", "later"],
       ["raw", "later"],
@@ -67,7 +67,7 @@ describe("EndOfInput", () => {
     ]);
   });
 
-  it("keeps watching a mark that nobody reads, and types again when it becomes a NUL", () => {
+  it("watches an unread end-of-file mark, and types the key again when the mark becomes a NUL", () => {
     const typed: [string, Step][] = [
       ["canonical", "later"],
       ["canonical", "later"],
@@ -86,7 +86,7 @@ describe("EndOfInput", () => {
     follows(false, [...typed, ["canonical, unread", "patiently"], ["canonical", "done"]]);
   });
 
-  it("types again when the mode changed before the kernel took the key", () => {
+  it("types the key again when the mode changed before the kernel took it", () => {
     follows(false, [
       ["canonical", "later"],
       ["canonical", "later"],
@@ -109,7 +109,7 @@ describe("EndOfInput", () => {
     ]);
   });
 
-  it("leaves the end with a command that read it at once, although its shell is back", () => {
+  it("types no second end-of-file for the shell of a command that has read the first one", () => {
     follows(false, [
       ["canonical", "later"],
       ["canonical", "later"],

@@ -7,7 +7,7 @@ const NONE = { sigPending: 0n, sharedPending: 0n, sigBlocked: 0n, sigIgnored: 0n
 const bit = (signal: number) => 1n << BigInt(signal - 1);
 
 describe("hangupSignals", () => {
-  it("are those that a process would notice", () => {
+  it("are the signals that the process would notice", () => {
     assertEquals(hangupSignals(NONE), [SIGHUP]);
     assertEquals(hangupSignals({ ...NONE, sigCaught: bit(SIGCONT) | bit(SIGHUP) }), [
       SIGHUP,
@@ -16,7 +16,7 @@ describe("hangupSignals", () => {
     assertEquals(hangupSignals({ ...NONE, sigIgnored: bit(SIGHUP) }), []);
   });
 
-  it("are also those that it blocks, which stay queued", () => {
+  it("include blocked signals, which stay queued", () => {
     const sigBlocked = bit(SIGHUP) | bit(SIGCONT);
     assertEquals(hangupSignals({ ...NONE, sigBlocked, sigIgnored: bit(SIGHUP) }), [
       SIGHUP,
@@ -24,7 +24,7 @@ describe("hangupSignals", () => {
     ]);
   });
 
-  it("are not those that were pending before", () => {
+  it("exclude signals that were pending before", () => {
     const sigCaught = bit(SIGCONT);
     assertEquals(hangupSignals({ ...NONE, sigCaught, sharedPending: bit(SIGHUP) }), [SIGCONT]);
     assertEquals(hangupSignals({ ...NONE, sigCaught, sigPending: bit(SIGCONT) }), [SIGHUP]);

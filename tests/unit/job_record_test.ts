@@ -34,7 +34,7 @@ describe("a job record", () => {
     assertEquals(parseRecord(formatRecord(of32Bits)), of32Bits);
   });
 
-  it("leaves out what no record has room for", () => {
+  it("leaves out entries that do not fit into a record", () => {
     const longest = { pid: 1 << 22, startTime: 99_999_999_999_999_999_999n };
     const [names, groups] = [longest, { session: longest.pid, pgrp: longest.pid }]
       .map((one) => Array.from({ length: 1000 }, () => one));
@@ -56,14 +56,14 @@ describe("a job record", () => {
     ["a list of shields", { shields: {} }],
     ["groups with whole numbers", { groups: [{ session: 1.5, pgrp: 2 }] }],
     ["groups with numbers", { groups: [{ session: "1", pgrp: 2 }] }],
-    ["groups, not every group", { groups: [{ session: 1, pgrp: 0 }] }],
-    ["groups, not one above", { groups: [{ session: 1, pgrp: -1 }] }],
+    ["groups, and not group 0", { groups: [{ session: 1, pgrp: 0 }] }],
+    ["groups, and no negative number", { groups: [{ session: 1, pgrp: -1 }] }],
     ["numbers that a process may have", { groups: [{ session: 1e308, pgrp: 1 }] }],
     ["PIDs below the kernel's limit", { groups: [{ session: 1, pgrp: 1 << 23 }] }],
     ["not many groups", { groups: Array.from({ length: 65 }, () => ({ session: 1, pgrp: 2 })) }],
-    ["names of its members", { members: [4243] }],
+    ["identities of its members", { members: [4243] }],
     ["not many members", { members: Array.from({ length: 257 }, () => written(SHIELD)) }],
-    ["names of those who stayed", { bystanders: [{ pid: 812 }] }],
+    ["identities of the bystanders", { bystanders: [{ pid: 812 }] }],
     ["not many shields", { shields: Array.from({ length: 257 }, () => written(SHIELD)) }],
     ["bytes for an action", { shields: [written({ ...SHIELD, action: "zz".repeat(32) })] }],
     ["a whole action", { shields: [written({ ...SHIELD, action: "00" })] }],

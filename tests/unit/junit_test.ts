@@ -11,7 +11,7 @@ const report = (...suites: string[]) =>
 const FAILURE = '<failure message="Uncaught">a &lt; b</failure>';
 
 describe("countJunit", () => {
-  it("counts innermost tests only, whichever suite their steps are in", () => {
+  it("counts the innermost tests only, whichever suite their steps are in", () => {
     const xml = report(
       suite(testCase("group"), testCase("groups are not this"), testCase("other", FAILURE)),
       suite(
@@ -40,7 +40,7 @@ describe("countJunit", () => {
 });
 
 describe("failuresOf", () => {
-  it("tells the full names of what failed, and what was thrown", () => {
+  it("gives the full name of each failed test, and the error that was thrown", () => {
     const thrown = '<failure message="Uncaught">&quot;&amp;lt;&quot; &lt; b\nat c</failure>';
     const xml = report(
       suite(testCase("a", '<failure message="1 test step failed">1 step</failure>')),

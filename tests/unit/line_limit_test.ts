@@ -22,12 +22,12 @@ function fitted(...pieces: string[]): string[] {
 describe("LineLimit", () => {
   const x = (count: number) => "x".repeat(count);
 
-  it("lets lines pass that have room", () => {
+  it("passes lines that fit", () => {
     const lines = `${x(LINE_ROOM)}\n${x(LINE_ROOM)}\r${x(LINE_ROOM)}`;
     assertEquals(fitted(lines), [lines]);
   });
 
-  it("hands a longer line over in pieces, and never an empty one", () => {
+  it("types a longer line in pieces, and never an empty piece", () => {
     assertEquals(fitted(`${x(LINE_ROOM + 1)}\n`), [`${x(LINE_ROOM)}\x04x\n`]);
     assertEquals(fitted(`a\n${x(2 * LINE_ROOM)}\n`), [
       `a\n${x(LINE_ROOM)}\x04${x(LINE_ROOM)}\n`,
@@ -42,13 +42,13 @@ describe("LineLimit", () => {
     ]);
   });
 
-  it("leaves alone what a program reads that edits lines itself", () => {
+  it("passes any line when the program edits lines itself", () => {
     const limit = new LineLimit();
     assertEquals(limit.fit(bytes(x(9000)), rawMode()).length, 9000);
     assertEquals(limit.isUnfinished, false);
   });
 
-  it("leaves a line alone where no key means end of file", () => {
+  it("passes any line when no key means end of file", () => {
     const settings = saneTermios();
     settings.bytes[termios2.fields.c_cc[0] + VEOF] = 0;
     assertEquals(new LineLimit().fit(bytes(x(9000)), settings).length, 9000);
@@ -60,7 +60,7 @@ describe("LineLimit", () => {
     assertEquals(text(new LineLimit().fit(bytes(x(1366)), settings)), `${x(1365)}\x04x`);
   });
 
-  it("makes no more of a text than it says", () => {
+  it("types no more than fittedLength() promises", () => {
     for (const count of [1, 1365, 1366, 4096, 65_000]) {
       const settings = saneTermios();
       settings.set("c_iflag", settings.get("c_iflag") | PARMRK);

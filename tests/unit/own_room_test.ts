@@ -9,18 +9,18 @@ function memory(limit: bigint): OwnRoom["memory"] {
 }
 
 describe("lackOfRoom", () => {
-  it("is none where there is enough", () => {
+  it("is undefined when there is enough room", () => {
     assertEquals(lackOfRoom({ files: 64n, memory: memory(2n * GIB) }), undefined);
     assertEquals(lackOfRoom({ files: 216n, memory: [] }, 216), undefined);
   });
 
-  it("names the number of files that is needed", () => {
+  it("names the number of open files that is needed", () => {
     const lack = lackOfRoom({ files: 100n, memory: [] }, 216);
     assertEquals(lack?.message, "RLIMIT_NOFILE of this program is 100: it needs 216 open files");
     assertEquals(lack?.remedies, ["Raise it where this program is started: ulimit -n 216"]);
   });
 
-  it("names the memory that is used, and what is needed beside it", () => {
+  it("names the memory in use and the memory needed besides", () => {
     const lack = lackOfRoom({ files: 64n, memory: memory(GIB + 1000n) });
     assertEquals(
       lack?.message,

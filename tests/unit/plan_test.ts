@@ -84,7 +84,7 @@ describe("planJob: open file descriptions", () => {
     assertEquals(descriptions(one), [["0: 0 1 2"]]);
   });
 
-  it("is one for each that there was, also among descriptors in no order", () => {
+  it("is one for each old description, also when descriptors are in no order", () => {
     const several = plan({
       0: ["tty a", O_RDWR],
       1: ["tty b", O_WRONLY],
@@ -115,7 +115,7 @@ describe("planJob: open file descriptions", () => {
     ]);
   });
 
-  it("is one for each descriptor where sharing cannot be told", () => {
+  it("is one for each descriptor when the kernel cannot tell what is shared", () => {
     const open = { 0: ["tty", O_RDWR], 1: ["tty", O_RDWR] } as const;
     const { flags } = planJob([process(1, open), process(2, open)], () => "unknown");
     assertEquals(flags, [O_RDWR, O_RDWR, O_RDWR, O_RDWR]);
@@ -128,7 +128,7 @@ describe("planJob: descriptors that are forced", () => {
     return planJob([{ ...process(1, open), forced: [0, 1, 2] }], compare);
   };
 
-  it("get one that can be read and written, nonblocking as it was, and share it as they did", () => {
+  it("share one for reading and writing as they shared the old one, O_NONBLOCK included", () => {
     const plan = forced({
       0: ["pipe", O_NONBLOCK],
       1: ["file", O_WRONLY | O_APPEND],
@@ -145,13 +145,13 @@ describe("planJob: descriptors that are forced", () => {
     ]);
   });
 
-  it("are as any other where they are on the terminal", () => {
+  it("are treated like any other when they are on the terminal", () => {
     const plan = forced({ 0: ["tty", 0], 1: ["tty1", O_WRONLY | O_CLOEXEC], 2: ["file", 0] });
     assertEquals(plan.flags, [0, O_WRONLY, O_RDWR]);
     assertEquals(descriptions(plan), [["0: 0", "1: 1+", "2: 2"]]);
   });
 
-  it("share one where they were closed", () => {
+  it("share one when they were closed", () => {
     const plan = forced({ 1: ["file", O_WRONLY], 5: ["file", O_WRONLY] });
     assertEquals(plan.flags, [O_RDWR, O_RDWR]);
     assertEquals(descriptions(plan), [["0: 1", "1: 0 2"]]);
@@ -188,7 +188,7 @@ describe("planJob: epoll interests", () => {
     data: 0xfedcba9876543210n,
   });
 
-  it("has those in the old terminal, whole, and no others", () => {
+  it("are taken down whole for the old terminal, and for no other file", () => {
     const other = watching(5, { ino: 1005 });
     assertEquals(
       registrations([other, watching(0)], { 5: ["pipe", 0] }),
@@ -196,7 +196,7 @@ describe("planJob: epoll interests", () => {
     );
   });
 
-  it("has every descriptor of every instance", () => {
+  it("are taken down for every descriptor of every instance", () => {
     assertEquals(
       registrations([watching(0), watching(4)], {
         4: ["tty", O_RDWR],
@@ -206,16 +206,16 @@ describe("planJob: epoll interests", () => {
     );
   });
 
-  it("has not one whose number means another file by now", () => {
+  it("are left out when their number means another file by now", () => {
     assertEquals(registrations([watching(0, { ino: TERMINAL_INODE + 1 })]), []);
     assertEquals(registrations([watching(0, { sdev: OTHER_IN_KERNEL })]), []);
   });
 
-  it("has not one under a number that is closed by now", () => {
+  it("are left out when their number is closed by now", () => {
     assertEquals(registrations([watching(9)]), []);
   });
 
-  it("goes by the number alone where the kernel does not tell the file", () => {
+  it("are found by number alone when the kernel does not name the file", () => {
     assertEquals(registrations([watching(0, { ino: undefined })]), [interest(3, 0)]);
     assertEquals(registrations([watching(0, { sdev: undefined })]), [interest(3, 0)]);
     assertEquals(
@@ -224,7 +224,7 @@ describe("planJob: epoll interests", () => {
     );
   });
 
-  it("are looked for in each process on its own", () => {
+  it("are looked up in each process separately", () => {
     const epoll: Open = ["epoll", O_RDWR, [watching(0), watching(4)]];
     const { moves } = plan(
       { 0: ["tty", O_RDWR], 3: epoll },

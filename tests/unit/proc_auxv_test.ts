@@ -10,12 +10,12 @@ const of64 = (size: number) =>
 const of32 = (size: number) => new Uint8Array(Uint32Array.from(entries(size)).buffer);
 
 describe("parseWordBytes", () => {
-  it("tells 64-bit programs from 32-bit ones", () => {
+  it("distinguishes 64-bit programs from 32-bit programs", () => {
     assertEquals(parseWordBytes(of64(56)), 8);
     assertEquals(parseWordBytes(of32(32)), 4);
   });
 
-  it("knows nothing of what is no vector, and of none", () => {
+  it("returns undefined for bytes that are no vector, and for no bytes", () => {
     assertEquals(parseWordBytes(of64(32)), undefined);
     assertEquals(parseWordBytes(of32(56)), undefined);
     assertEquals(parseWordBytes(of64(56).subarray(0, 40)), undefined);
@@ -24,16 +24,16 @@ describe("parseWordBytes", () => {
 });
 
 describe("readWordBytes", () => {
-  it("reads it of this program, which has 64 bits", () => {
+  it("reads the word size of this program, which is 64-bit", () => {
     assertEquals(readWordBytes(Deno.pid, Deno.pid), 8);
   });
-  it("knows nothing of a process that is gone", () => {
+  it("returns undefined for a process that is gone", () => {
     assertEquals(readWordBytes(4194305, 4194305), undefined);
   });
 });
 
 describe("unsupportedProgram", () => {
-  it("names what is not supported, and nothing else", () => {
+  it("names programs that are not supported, and no others", () => {
     assertEquals(
       unsupportedProgram(4, "aarch64"),
       "it is a 32-bit arm program, and only 64-bit ones are supported",

@@ -17,7 +17,7 @@ describe("parseBlockedCall", () => {
     );
   });
 
-  it("tells nothing of a thread that runs, or is blocked outside of a call", () => {
+  it("returns undefined for a thread that runs, or is blocked outside of a call", () => {
     assertEquals(parseBlockedCall("running\n"), undefined);
     assertEquals(parseBlockedCall("-1 0xffffe0a0 0xffff90d0f104\n"), undefined);
     assertEquals(parseBlockedCall(""), undefined);

@@ -37,7 +37,7 @@ describe("loginSession", () => {
 });
 
 describe("readLoginSession", () => {
-  it("reads the file of a process, and takes one that is gone for one in no session", () => {
+  it("reads the file of a process, and finds no session for a process that is gone", () => {
     const own = loginSession(Deno.readTextFileSync("/proc/self/cgroup"));
     assertEquals(readLoginSession(Deno.pid), own);
     assertEquals(readLoginSession(4194305), undefined);

@@ -29,13 +29,13 @@ describe("commandText", () => {
 });
 
 describe("printable", () => {
-  it("writes out what a terminal or a reader would be misled by", () => {
+  it("escapes characters that would mislead a terminal or a reader", () => {
     assertEquals(
       printable("\t\r\0\x7f\u0085\u2028\u202e\u2066\u061c\u200b\ufeff"),
       "\\t\\r\\x00\\x7f\\x85\\u2028\\u202e\\u2066\\u061c\\u200b\\ufeff",
     );
   });
-  it("writes out what is not seen, hidden text among it", () => {
+  it("escapes invisible characters, hidden text among them", () => {
     assertEquals(
       printable("a\u00ad\u180e\u2060\u2064\u206f\ufff9\u{e0001}\u{e0041}\u{e007f}b"),
       "a\\xad\\u180e\\u2060\\u2064\\u206f\\ufff9\\u{e0001}\\u{e0041}\\u{e007f}b",
@@ -47,7 +47,7 @@ describe("printable", () => {
 });
 
 describe("printableJson", () => {
-  it("means what JSON.stringify() means, and shows it", () => {
+  it("has the value of JSON.stringify(), with nothing invisible in it", () => {
     const value = { text: "a\n\x1b\x7f\u009b2J\u202e\u{e0041} 🐈 ž\u2028\ufeff" };
     const json = printableJson(value);
     assertEquals(JSON.parse(json), value);
@@ -60,7 +60,7 @@ describe("printableJson", () => {
 });
 
 describe("shorten", () => {
-  it("cuts only what is too long, and never inside a character", () => {
+  it("cuts only text that is too long, and never inside a character", () => {
     assertEquals([shorten("abc", 3), shorten("abcd", 3), shorten("🐈🐈🐈", 2)], [
       "abc",
       "ab…",
@@ -73,7 +73,7 @@ describe("readCommand", () => {
   it("reads this process", () => {
     assert(readCommand(Deno.pid)?.includes("test"));
   });
-  it("reads the same from a thread of it", () => {
+  it("reads the same through a thread of this process", () => {
     assertEquals(readCommand(Deno.pid, Deno.pid), readCommand(Deno.pid));
   });
   it("says undefined for a process that is gone", () => {

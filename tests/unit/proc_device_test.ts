@@ -86,7 +86,7 @@ describe("terminalName and isTerminal", () => {
     });
   }
 
-  it("knows /dev/tty and /dev/ptmx apart", () => {
+  it("distinguishes /dev/tty from /dev/ptmx", () => {
     const tty = { major: 5, minor: 0 };
     const ptmx = { major: 5, minor: 2 };
     assertEquals([isDevTty(tty), isDevTty(ptmx), isPtmx(tty), isPtmx(ptmx)], [

@@ -15,16 +15,16 @@ describe("parseFdinfo", () => {
     });
   });
 
-  it("does without the inode number of Linux before 5.14", () => {
+  it("accepts a text without the inode number, as of Linux before 5.14", () => {
     assertEquals(parseFdinfo("pos:\t0\nflags:\t0100002\nmnt_id:\t15\n").ino, undefined);
   });
 
-  it("knows a pty master by its tty-index, 0 included", () => {
+  it("recognises a pty master by its tty-index, 0 included", () => {
     assertEquals(parseFdinfo(`${HEAD}tty-index:\t12\n`).ttyIndex, 12);
     assertEquals(parseFdinfo(`${HEAD}tty-index:\t0\n`).ttyIndex, 0);
   });
 
-  it("takes nothing from a name with a carriage return in it", () => {
+  it("is not misled by a file name with a carriage return", () => {
     const named = `${HEAD}size:\t4096\nname:\tx\rtty-index:\t5\rmnt_id:\t9\n`;
     assertEquals(parseFdinfo(named).ttyIndex, undefined);
     assertEquals(parseFdinfo(`name:\t\rmnt_id:\t9\r\n${HEAD}`).mntId, 26);

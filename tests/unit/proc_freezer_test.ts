@@ -14,7 +14,7 @@ const V1: FreezerMount = { version: 1, root: "/", folder: "/sys/fs/cgroup/freeze
 const V2: FreezerMount = { version: 2, root: "/", folder: "/sys/fs/cgroup" };
 
 describe("freezerMounts", () => {
-  it("finds both versions", () => {
+  it("finds the freezers of both cgroup versions", () => {
     assertEquals(freezerMounts(MOUNTINFO), [
       V1,
       { version: 2, root: "/", folder: "/sys/fs/cgroup/uni fied" },
@@ -34,7 +34,7 @@ describe("freezersIn", () => {
     ]);
   });
 
-  it("looks at the freezer alone of version 1", () => {
+  it("looks at version 1 only in the freezer hierarchy", () => {
     assertEquals(folders("9:name=systemd:/x\n8:pids,freezer:/a\n0::/\n", [V1, V2]), [
       "1 /a /sys/fs/cgroup/freezer/a",
       "1 / /sys/fs/cgroup/freezer",
@@ -42,7 +42,7 @@ describe("freezersIn", () => {
     ]);
   });
 
-  it("takes the mount of a part of the hierarchy for that part", () => {
+  it("resolves a mount of a part of the hierarchy to that part", () => {
     const mount: FreezerMount = { version: 2, root: "/docker/abc", folder: "/cg" };
     assertEquals(folders("0::/docker/abc/d\n", [mount]), [
       "2 /docker/abc/d /cg/d",
@@ -51,7 +51,7 @@ describe("freezersIn", () => {
     assertEquals(folders("0::/docker/abcd\n", [mount]), []);
   });
 
-  it("knows nothing of what is outside of our namespace, or mounted nowhere", () => {
+  it("leaves out cgroups that are outside of our namespace or mounted nowhere", () => {
     assertEquals(folders("0::/../other\n", [V2]), []);
     assertEquals(folders("0::/a\n", [V1]), []);
     assertEquals(folders("", [V2]), []);
@@ -63,7 +63,7 @@ describe("thawing", () => {
     thawing({ version, path, folder: `/cg${path}` }, uid);
   const id = "0123456789ab".padEnd(64, "c");
 
-  it("names a container's own command", () => {
+  it("names the container's own command", () => {
     for (const path of [`/docker/${id}`, `/system.slice/docker-${id}.scope`]) {
       assertEquals(of(path), ["To let it go on, run: docker unpause 0123456789ab"]);
     }
@@ -72,7 +72,7 @@ describe("thawing", () => {
     ]);
   });
 
-  it("names systemctl for a unit, of the user's manager, too", () => {
+  it("names systemctl for a unit, also of the user's manager", () => {
     assertEquals(of("/system.slice/a.service"), [
       "To thaw it, run: systemctl thaw a.service",
       "Or, where systemd did not freeze it: echo 0 > /cg/system.slice/a.service/cgroup.freeze",
@@ -86,7 +86,7 @@ describe("thawing", () => {
     assertEquals(of("/user.slice", 7)[0], "To thaw it, run: sudo systemctl thaw user.slice");
   });
 
-  it("names the file for any other, quoted where a shell would misread it", () => {
+  it("names the file for any other cgroup, quoted when a shell would misread it", () => {
     assertEquals(of("/a"), ["To thaw it, run: echo 0 > /cg/a/cgroup.freeze"]);
     assertEquals(of("/a", 7, 1), [
       "To thaw it, run: echo THAWED | sudo tee /cg/a/freezer.state",

@@ -8,7 +8,7 @@ const UPSTREAM = DEBIAN.replace("=no", "=yes");
 describe("parseLogoutPolicy", () => {
   const policy = (...texts: string[]) => parseLogoutPolicy(texts);
 
-  it("takes the defaults that the shipped file notes in comments", () => {
+  it("takes defaults from the comments of the shipped file", () => {
     assertEquals(policy(DEBIAN), {
       killUserProcesses: false,
       killOnlyUsers: [],
@@ -18,7 +18,7 @@ describe("parseLogoutPolicy", () => {
     assertEquals(policy("").killUserProcesses, undefined);
   });
 
-  it("prefers a setting to a comment, and a later file to an earlier", () => {
+  it("prefers a setting to a comment, and a later file to an earlier one", () => {
     assertEquals(policy(DEBIAN, "[Login]\nKillUserProcesses = yes \n").killUserProcesses, true);
     assertEquals(
       policy("KillUserProcesses=on\n#KillUserProcesses=no\n", "KillUserProcesses=0\n", DEBIAN)
@@ -31,7 +31,7 @@ describe("parseLogoutPolicy", () => {
     assertEquals(policy(UPSTREAM, "KillUserProcesses=perhaps\n").killUserProcesses, true);
   });
 
-  it("adds to lists, and begins anew at an empty one", () => {
+  it("adds to lists, and starts over at an empty value", () => {
     assertEquals(policy("KillExcludeUsers=a b\n", "KillExcludeUsers=c\n").killExcludeUsers, [
       "root",
       "a",
@@ -48,26 +48,26 @@ describe("parseLogoutPolicy", () => {
 
 describe("killsAtLogout", () => {
   const policy = { killUserProcesses: true, killOnlyUsers: [], killExcludeUsers: ["root", "bob"] };
-  it("spares those excluded", () => {
+  it("spares the excluded users", () => {
     assertEquals(
       ["root", "bob", "alice", undefined].map((user) => killsAtLogout(policy, user)),
       [false, false, true, true],
     );
   });
-  it("kills nobody but those listed, where some are; whatever else is set", () => {
+  it("kills only the processes of listed users, when a list is set", () => {
     const only = { ...policy, killUserProcesses: false, killOnlyUsers: ["alice", "bob"] };
     assertEquals(
       ["alice", "bob", "carol", undefined].map((user) => killsAtLogout(only, user)),
       [true, false, false, undefined],
     );
   });
-  it("does not know what is set nowhere", () => {
+  it("is unknown when nothing is set", () => {
     assertEquals(killsAtLogout({ ...policy, killUserProcesses: undefined }, "alice"), undefined);
   });
 });
 
 describe("readLogoutPolicy", () => {
-  it("reads this system's, be there one or not", () => {
+  it("reads this system's policy, also when it has none", () => {
     assertEquals(Object.keys(readLogoutPolicy()).sort(), [
       "killExcludeUsers",
       "killOnlyUsers",

@@ -74,12 +74,12 @@ describe("parseMaps", () => {
     ]);
   });
 
-  it("takes a path with characters that end a line elsewhere", () => {
+  it("accepts a path with characters that end a line in other formats", () => {
     const [mapping] = parseMaps("1000-2000 r-xp 00000000 00:00 7    /tmp/a\rb\u2028c\n");
     assertEquals(mapping?.path, "/tmp/a\rb\u2028c");
   });
 
-  it("takes the executable ones and the stack, and no part of a path for a line", () => {
+  it("keeps the executable mappings and the stack, and takes no part of a path for a line", () => {
     const code = "1000-2000 r-xp 00000000 00:00 7    /tmp/a\r3000-4000 r-xp 0 0:0 0 [vdso]";
     const data = "5000-6000 rw-p 00000000 00:00 7    /tmp/b\r3000-4000 r-xp 0 0:0 0 [vdso]";
     const stack = "7000-8000 rw-p 00000000 00:00 0    [stack]";
@@ -90,7 +90,7 @@ describe("parseMaps", () => {
     assertEquals(executableOrStack(""), "");
   });
 
-  it("reads nothing from an empty text and refuses another shape", () => {
+  it("reads nothing from an empty text and refuses a line of another shape", () => {
     assertEquals(parseMaps(""), []);
     assertThrows(() => parseMaps("1000-2000 rwxp\n"), SyntaxError, "Not a /proc/PID/maps line");
   });

@@ -16,14 +16,14 @@ const TEXT = [
 const mapping = (dev: string, inode = 7n) => ({ dev, inode }) as Mapping;
 
 describe("parseMounts", () => {
-  it("tells file systems that are served from those that are the kernel's own", () => {
+  it("distinguishes file systems with a server from the kernel's own", () => {
     const { devices, served, ids, servedIds } = parseMounts(TEXT);
     assertEquals([...devices], ["98:0", "0:35", "0:36", "8:17", "0:5", "0:40"]);
     assertEquals([...served], ["0:35", "0:36", "8:17"]);
     assertEquals([...ids], [36, 40, 41, 42, 43, 44]);
     assertEquals([...servedIds], [40, 41, 42]);
   });
-  it("takes nothing out of what is no line", () => {
+  it("ignores text that is no mount line", () => {
     assertEquals(parseMounts("one two\n36 35 98:0 / / rw -\n").devices.size, 0);
   });
 });
@@ -36,17 +36,17 @@ describe("isServed", () => {
     assertEquals(isServed(mapping("62:00"), mounts), false); // 98:0
     assertEquals(isServed(mapping("00:05"), mounts), false);
   });
-  it("trusts no file system that is mounted nowhere, unless it is on a device", () => {
+  it("takes a file system that is mounted nowhere for served, unless it is on a device", () => {
     assertEquals(isServed(mapping("00:99"), mounts), true);
     assertEquals(isServed(mapping("fd:01"), mounts), false);
   });
-  it("is not about memory without a file", () => {
+  it("is false for memory without a file", () => {
     assertEquals(isServed(mapping("00:00", 0n), mounts), false);
   });
 });
 
 describe("readMounts", () => {
-  it("finds some of this very program", () => {
+  it("finds the mounts of this process", () => {
     assertEquals(readMounts(Deno.pid, Deno.pid).devices.size > 0, true);
   });
 });

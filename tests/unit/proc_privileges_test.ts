@@ -36,7 +36,7 @@ describe("privileges of this program", () => {
     "that are inherited and not used": { inheritable: "80000" },
   };
   for (const [what, facts] of Object.entries(own)) {
-    it(`${what} are its user's`, () =>
+    it(`${what} are the user's own`, () =>
       assertEquals(borrowedPrivileges(statusOf(facts)), undefined));
   }
 
@@ -54,12 +54,12 @@ describe("privileges of this program", () => {
     it(`by ${what} are refused`, () => assertMatch(borrowedPrivileges(statusOf(facts)) ?? "", why));
   }
 
-  it("are told by no name that its user has given it", () => {
+  it("do not depend on the name that the user has given it", () => {
     const status = statusOf({ uids: [7, 0, 0, 0] }, "\rUid:\t0 0 0 0");
     assertMatch(borrowedPrivileges(status) ?? "", /set-user-ID/);
   });
 
-  it("are its user's where /proc does not tell", () => {
+  it("are the user's own when /proc does not tell", () => {
     assertEquals(borrowedPrivileges(""), undefined);
   });
 });

@@ -15,7 +15,7 @@ function statLine(comm: string, changes: Record<number, string> = {}): string {
 }
 
 describe("parseStat", () => {
-  it("reads every field it promises", () => {
+  it("reads every field of its type", () => {
     assertEquals(parseStat(statLine("cat")), {
       pid: 4242,
       comm: "cat",
@@ -67,7 +67,7 @@ describe("isLive", () => {
   const live = (state: string, threads: number) =>
     isLive(parseStat(statLine("x", { 3: state, 20: String(threads) })));
 
-  it("tells a zombie from a first thread that has exited before the others", () => {
+  it("distinguishes a zombie from a first thread that has exited before the others", () => {
     assertEquals([live("Z", 1), live("Z", 3), live("X", 1), live("S", 1), live("T", 1)], [
       false,
       true,
@@ -86,7 +86,7 @@ describe("isKernelThread", () => {
 });
 
 describe("readStat", () => {
-  it("reads this process and its threads, and says undefined for one that is gone", () => {
+  it("reads this process and its threads, and returns undefined for a process that is gone", () => {
     assertEquals(readStat(Deno.pid)?.pid, Deno.pid);
     assertEquals(readStat(Deno.pid, Deno.pid)?.session, readStat(Deno.pid)?.session);
     assertEquals(readStat(4194305), undefined); // above PID_MAX_LIMIT

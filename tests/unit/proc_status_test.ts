@@ -35,7 +35,7 @@ const TEXT = [
 ].join("\n");
 
 describe("parseStatus", () => {
-  it("reads every line it promises, 64-bit sets exactly", () => {
+  it("reads every line of its type, 64-bit sets exactly", () => {
     assertEquals(parseStatus(TEXT), {
       tgid: 4242,
       uids: [1000, 1001, 1002, 1003],
@@ -57,12 +57,12 @@ describe("parseStatus", () => {
     });
   });
 
-  it("does without the lines that only some kernels write", () => {
+  it("accepts a text without the lines that only some kernels write", () => {
     const status = parseStatus(TEXT.replace(/^(Seccomp|NS|Kthread).*\n/gm, ""));
     assertEquals([status.seccomp, status.nsPid, status.kthread], [0, [], undefined]);
   });
 
-  it("knows a kernel thread where the kernel says so", () => {
+  it("recognises a kernel thread when the kernel says so", () => {
     assertEquals(parseStatus(TEXT.replace("Kthread:\t0", "Kthread:\t1")).kthread, true);
   });
 
@@ -73,7 +73,7 @@ describe("parseStatus", () => {
     });
   }
 
-  it("takes nothing from a name with a carriage return in it", () => {
+  it("is not misled by a process name with a carriage return", () => {
     const forged = TEXT.replace(/^Name:.*$/m, "Name:\t\rUid:\t0 0 0 0");
     assertEquals(parseStatus(forged), parseStatus(TEXT));
     assertEquals(statusLines("Name:\t\rA:\t1\nA:\t2\n").get("A"), "2");

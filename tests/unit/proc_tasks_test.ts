@@ -24,11 +24,11 @@ describe("listPids and listTids", () => {
 });
 
 describe("livingThread and throughThread", () => {
-  it("take the first thread as long as it lives, whatever numbers others have", () => {
+  it("choose the first thread as long as it lives, whatever the numbers of the others", () => {
     assertEquals(livingThread(Deno.pid), Deno.pid);
     assertEquals(throughThread(Deno.pid, (tid) => tid), Deno.pid);
   });
-  it("know none of a process that is gone, and ask nothing then", () => {
+  it("return undefined for a process that is gone, without asking further", () => {
     assertEquals(livingThread(NO_PID), undefined);
     assertEquals(throughThread(NO_PID, () => "asked"), undefined);
   });
@@ -47,7 +47,7 @@ describe("readWchan", () => {
 });
 
 describe("unlessGone", () => {
-  it("takes ENOENT and ESRCH for gone and passes every other failure on", async () => {
+  it("returns undefined for ENOENT and ESRCH and throws every other failure", async () => {
     assertEquals(unlessGone(() => Deno.readTextFileSync(`/proc/${NO_PID}/stat`)), undefined);
 
     // ESRCH: the file was opened while the process lived and is read after its end.

@@ -3,7 +3,7 @@ import { describe, it } from "@std/testing/bdd";
 import { parsePasswd, readUsers } from "../../src/proc/users.ts";
 
 describe("parsePasswd", () => {
-  it("takes the first name of an id, and no line that is none of passwd(5)", () => {
+  it("keeps the first name of an id, and ignores lines that are not of passwd(5)", () => {
     const text = "root:x:0:0:root:/root:/bin/sh\ntoor:x:0:0::/root:/bin/sh\n\n+::::::\n" +
       "alice:x:1000:1000::/home/alice:/bin/sh\nbad:x:no:1::/:/bin/sh\nevil\x1b[2J:x:7:7::/:/\n";
     assertEquals(
@@ -14,5 +14,5 @@ describe("parsePasswd", () => {
 });
 
 describe("readUsers", () => {
-  it("knows root", () => assertEquals(readUsers().get(0), "root"));
+  it("finds root", () => assertEquals(readUsers().get(0), "root"));
 });

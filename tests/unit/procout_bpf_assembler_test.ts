@@ -54,7 +54,7 @@ describe("assemble", () => {
     it(statement, () => assertEquals(one(statement), instruction));
   }
 
-  it("takes an immediate of 32 bits whichever sign it has, and 64 bits in two slots", () => {
+  it("accepts an immediate of 32 bits with either sign, and one of 64 bits in two slots", () => {
     assertEquals(one("w1 = 0xf0000001"), "b4 01 0 -268435455");
     assertEquals(words("r1 = 0x100000002 ll\nexit"), ["18 01 0 2", "00 00 0 1", "95 00 0 0"]);
     assertEquals(words("r1 = -1 ll\nexit"), ["18 01 0 -1", "00 00 0 -1", "95 00 0 0"]);
@@ -87,7 +87,7 @@ describe("assemble", () => {
     ]);
   });
 
-  it("leaves out what cannot be reached, and keeps the jumps right", () => {
+  it("leaves out unreachable instructions, and keeps the jumps right", () => {
     const text = `
         goto end
         r1 = 1

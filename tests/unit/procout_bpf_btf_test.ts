@@ -61,7 +61,7 @@ const TYPES: readonly Type[] = [
 ];
 
 describe("findOffsets", () => {
-  it("finds members by name, those of nameless structures among them", () => {
+  it("finds members by name, also inside nameless structures", () => {
     const wanted = { task: ["pid", "files", "inner", "second"], bits: ["after", "flag"] } as const;
     assertEquals(findOffsets(btf(TYPES), wanted), {
       "task.pid": 0,
@@ -73,7 +73,7 @@ describe("findOffsets", () => {
     });
   });
 
-  it("names what is not there", () => {
+  it("names a member that is missing", () => {
     assertThrows(() => findOffsets(btf(TYPES), { task: ["gone"] }), SyntaxError, "no task.gone");
     assertThrows(() => findOffsets(btf(TYPES), { none: ["x"] }), SyntaxError, "no none.x");
     assertThrows(() => findOffsets(new Uint8Array(64), {}), SyntaxError, "not BTF");

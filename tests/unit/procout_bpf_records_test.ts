@@ -8,7 +8,7 @@ import { Ring } from "../../src/procout/bpf/ring.ts";
 import { BUSY, BYTES, DISCARDED, type Fields, Producer, record } from "../support/bpf_records.ts";
 
 describe("Ring", () => {
-  it("gives each record once, in order, and its room back when it is released", () => {
+  it("yields each record once and in order, and frees its room when it is released", () => {
     const producer = new Producer();
     const ring = new Ring(producer.memory, BYTES);
     assertEquals(ring.next(), -1);
@@ -36,7 +36,7 @@ describe("Ring", () => {
     assertEquals(ring.data[ring.next()], 7);
   });
 
-  it("sees a record whole that begins at the end of the ring", () => {
+  it("reads a record whole that wraps around the end of the ring", () => {
     const producer = new Producer();
     const ring = new Ring(producer.memory, BYTES);
     const payload = Uint8Array.from({ length: 1000 }, (_, index) => index);
@@ -95,7 +95,7 @@ describe("RecordReader", () => {
     return said;
   }
 
-  it("makes one event of a call, whatever comes between its pieces", () => {
+  it("joins the pieces of a call into one event, whatever records lie between them", () => {
     assertEquals(
       read(
         { flags: FLAG.first, text: "one " },
@@ -107,14 +107,14 @@ describe("RecordReader", () => {
     );
   });
 
-  it("gives what there is of a call whose last piece never came", () => {
+  it("yields the pieces of a call whose last piece never came", () => {
     assertEquals(
       read({ flags: FLAG.first, text: "begun" }, { text: "next" }, { kind: KIND.end }),
       ["11: begun", "11: next", "end 10"],
     );
   });
 
-  it("tells of lost bytes where they are missing", () => {
+  it("reports lost bytes at their place", () => {
     assertEquals(read({ text: "a" }, { text: "b", lost: 5 }, { text: "c", lost: 5 }), [
       "11: a",
       "lost at 1002",
@@ -123,7 +123,7 @@ describe("RecordReader", () => {
     ]);
   });
 
-  it("has what the program could not read fetched, in its place", () => {
+  it("fetches bytes that the eBPF program could not read, and puts them in their place", () => {
     const rest = { address: 0x7000, segmentLeft: 7, left: 7, wordBytes: 4 };
     assertEquals(
       read(
@@ -141,7 +141,7 @@ describe("RecordReader", () => {
     );
   });
 
-  it("says how much of that could not be had", () => {
+  it("reports how many of these bytes could not be fetched", () => {
     missing = 3;
     assertEquals(read({ kind: KIND.rest, rest: { left: 10 } }), [
       "11: fetched",
@@ -149,7 +149,7 @@ describe("RecordReader", () => {
     ]);
   });
 
-  it("names a call that is not seen, and tells of a resize", () => {
+  it("reports the name of an unseen call, and a resize", () => {
     assertEquals(read({ kind: KIND.unseen }, { kind: KIND.resize }), ["unseen write", "resize 10"]);
   });
 });

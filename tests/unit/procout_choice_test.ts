@@ -19,12 +19,12 @@ function facts(keys: Record<number, string>, copies: number[] = []): DescriptorF
 
 describe("streamOf", () => {
   const keys = { 1: "file 1:1", 2: "file 1:2", 3: "file 1:2", 4: "file 1:4", 5: "file 1:4" };
-  it("takes 1 and 2, and what is open on the same file as one of them", () => {
+  it("chooses 1 and 2, and descriptors on the same file as one of them", () => {
     const one = (fd: number) => streamOf(fd, STANDARD, facts(keys, [5]));
     assertEquals([1, 2, 3, 4, 5, 6, 0].map(one), [1, 2, 2, undefined, 1, undefined, undefined]);
   });
 
-  it("takes the numbers asked for, and no others", () => {
+  it("chooses the numbers asked for, and no others", () => {
     const choice = { numbers: new Set([2, 4]), stdin: false };
     assertEquals([1, 2, 3, 4].map((fd) => streamOf(fd, choice, facts(keys))), [
       undefined,
@@ -34,7 +34,7 @@ describe("streamOf", () => {
     ]);
   });
 
-  it("knows the outputs that were given to a command, in its children only these", () => {
+  it("chooses the outputs that were given to a command, and only these in its children", () => {
     for (const isCommand of [true, false]) {
       const outputSink = {
         isCommand,
@@ -50,7 +50,7 @@ describe("streamOf", () => {
 
 describe("fileKey", () => {
   const file = { dev: 1, ino: 2, device: undefined, link: "/a" };
-  it("is the same for one file, and for a terminal by any name", () => {
+  it("is the same for every descriptor of a file, and for a terminal by any name", () => {
     const pts = { major: 136, minor: 3 };
     const tty = { ...file, device: { major: 5, minor: 0 }, link: "/dev/tty" };
     assertEquals(fileKey({ ...file, link: "/b" }, undefined), fileKey(file, undefined));
@@ -73,7 +73,7 @@ describe("callTable", () => {
     assertEquals(callTable(i386.auditArch)?.wordBytes, 4);
   });
 
-  it("knows what goes through socketcall(2)", () => {
+  it("covers the calls that go through socketcall(2)", () => {
     assertEquals([1, 9, 11, 16, 20].map((number) => socketcall(number)?.name), [
       undefined,
       "send",

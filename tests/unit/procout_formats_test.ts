@@ -49,7 +49,7 @@ describe("formats", () => {
     );
   });
 
-  it("line: one line for each, also for those that go on", () => {
+  it("line: one line for each line written, also when it comes in several writes", () => {
     const format = new LineFormat(false);
     assertEquals(
       text(
@@ -83,7 +83,7 @@ describe("formats", () => {
     assertEquals(lines[1]?.replace(/^\S+/, ""), " 42 1 + \\xf0\\x9f");
   });
 
-  it("json: text, or base64 for bytes that are none", () => {
+  it("json: text, or base64 for bytes that are not text", () => {
     const lines = text(
       new JsonFormat(),
       wrote('a"\n'),
@@ -105,7 +105,7 @@ describe("formats", () => {
     ]);
   });
 
-  it("cast: what came out of the terminal, with its sizes", () => {
+  it("cast: the output of the terminal, with its sizes", () => {
     let size = { columns: 80, rows: 24, translatesNewlines: true };
     const format = new CastFormat(TIME, () => size, { TERM: "xterm" });
     const resize: WatchEvent = { kind: "resize", time: TIME + 500, pid: 42 };
@@ -131,7 +131,7 @@ describe("formats", () => {
     );
   });
 
-  it("knows where a character is not finished", () => {
+  it("detects an unfinished character", () => {
     const table: [number[], number][] = [
       [[], 0],
       [[0x41], 0],
@@ -148,7 +148,7 @@ describe("formats", () => {
     }
   });
 
-  it("counts", () => {
+  it("count bytes, writes and lost bytes", () => {
     const stats = new Stats();
     for (const event of [wrote("abc"), wrote("d"), LOST]) stats.count(event);
     assertEquals(

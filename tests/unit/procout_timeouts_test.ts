@@ -9,7 +9,7 @@ import {
 } from "../../src/procout/ptrace/timeouts.ts";
 
 describe("timeoutOf", () => {
-  it("knows where the timeout of a call stands", () => {
+  it("finds the argument with the timeout of each call", () => {
     const wide = (argument: number) => ({ kind: "timespec", argument, isWide: true }) as const;
     const narrow = (argument: number) => ({ kind: "timespec", argument, isWide: false }) as const;
     assertEquals(timeoutOf("epoll_wait", 64, 0n), { kind: "milliseconds", argument: 3 });
@@ -26,7 +26,7 @@ describe("timeoutOf", () => {
     assertEquals(timeoutOf("connect", 64, 0n), undefined);
   });
 
-  it("looks into the calls of i386 that make others", () => {
+  it("resolves the i386 calls that stand for other calls", () => {
     const timespec = { kind: "timespec", argument: 5, isWide: false } as const;
     const socket = { kind: "socket", isPointed: true } as const;
     assertEquals(timeoutOf("ipc", 32, 0x1_0004n), timespec);
@@ -46,7 +46,7 @@ describe("the times of calls", () => {
     assertEquals([timespecMilliseconds(narrow), timespecMilliseconds(wide)], [2500, 2000.5]);
   });
 
-  it("end with no event, or with EAGAIN", () => {
+  it("end a call with no event, or with EAGAIN", () => {
     assertEquals(["epoll_wait", "io_getevents"].map(resultAfter), [0n, 0n]);
     assertEquals(["recvfrom", "ipc", "semtimedop"].map(resultAfter), [-11n, -11n, -11n]);
   });

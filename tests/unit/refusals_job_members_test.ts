@@ -37,23 +37,24 @@ const ALL = { usesTerminal: () => true };
 describe("jobMembers", () => {
   it("finds none for a job of one process", () => assertEquals(members(VIM), []));
   it("finds the others of the group", () => assertEquals(members(MAKE), [301]));
-  it("finds the leader for a mere member of a group", () => assertEquals(members(CC), [300]));
+  it("finds the leader of the group, when the target is a mere member", () =>
+    assertEquals(members(CC), [300]));
   it("finds all jobs of a shell", () => assertEquals(members(SHELL), [200, 300, 301]));
-  it("finds none for a shell that does nothing", () => {
+  it("finds none for an idle shell", () => {
     assertEquals(members(SHELL, [INIT, SHELL, DAEMON]), []);
   });
-  it("finds the rest of the session for its leader, also what is no descendant any more", () => {
+  it("finds the whole session for its leader, also processes that are no longer its descendants", () => {
     assertEquals(members(SHELL, [SHELL, entry(250, 1, 250, 100)]), [250]);
   });
-  it("leaves those of the session that have another terminal", () => {
+  it("leaves out processes of the session with another terminal", () => {
     assertEquals(members(SHELL, [SHELL, entry(251, 1, 251, 100, 9)]), []);
   });
-  it("leaves those of the session that gave up the terminal, and are not below its leader", () => {
+  it("leaves out processes of the session that gave up the terminal and are not below its leader", () => {
     const daemon = entry(251, 1, 251, 100, 0);
     assertEquals(members(SHELL, [SHELL, daemon]), []);
     assertEquals(members(SHELL, [SHELL, daemon], users(251)), [251]);
   });
-  it("has the foreground of the session: it would be hung up with the terminal", () => {
+  it("includes the foreground group of the session, which would be hung up with the terminal", () => {
     const foreground = entry(251, 1, 250, 100, 0);
     assertEquals(members({ ...SHELL, tpgid: 250 }, [SHELL, foreground]), [251]);
   });
@@ -63,33 +64,33 @@ describe("jobMembers", () => {
       202,
     ]);
   });
-  it("leaves a descendant that has gone to another terminal or none", () => {
+  it("leaves out a descendant that has gone to another terminal or to none", () => {
     assertEquals(
       members(VIM, [VIM, entry(201, 200, 201, 201, 9), entry(202, 200, 202, 202, 0)]),
       [],
     );
   });
-  it("leaves a descendant on a terminal of the same number in another session: it is another's", () => {
+  it("leaves out a descendant on a terminal of the same number in another session", () => {
     assertEquals(members(VIM, [VIM, entry(201, 200, 201, 201)]), []);
   });
-  it("takes no terminal on both sides for nothing in common", () => {
+  it("does not count having no terminal as a shared terminal", () => {
     const target = entry(500, 1, 500, 500, 0);
     assertEquals(members(target, [target, entry(501, 500, 501, 501, 0)]), []);
   });
-  it("finds the group of a target without a terminal, as far as it is below", () => {
+  it("finds the processes of the group below a target without a terminal", () => {
     const target = entry(500, 1, 500, 500, 0);
     assertEquals(members(target, [target, entry(501, 500, 500, 500, 0)]), [501]);
   });
-  it("never counts this reptyr, as in a script without job control", () => {
+  it("never includes this reptyr, as in a script without job control", () => {
     const target = entry(200, 100, 100, 100);
     assertEquals(members(target, [target, entry(SELF, 100, 100, 100)]), []);
   });
-  it("has with a session leader also those who lost the terminal to an earlier move", () => {
+  it("includes, for a session leader, processes that lost the terminal to an earlier move", () => {
     const job = entry(500, 100, 500, 100, 0);
     assertEquals(members(SHELL, [SHELL, job]), [500]);
     assertEquals(members({ ...SHELL, ttyNr: 0 }, [SHELL, job]), []);
   });
-  it("finds a descendant that uses its terminal, whatever its own is", () => {
+  it("finds a descendant that uses the terminal, whatever its controlling terminal is", () => {
     const target = { ...VIM, ttyNr: 0 };
     const table = [
       target,
@@ -100,12 +101,12 @@ describe("jobMembers", () => {
     assertEquals(members(target, table, ALL), [201, 202]);
     assertEquals(members(target, table, users(202)), [202]);
   });
-  it("sorts by number", () => {
+  it("sorts by PID", () => {
     assertEquals(members(VIM, [entry(203, 1, 200, 100), entry(201, 1, 200, 100), VIM]), [201, 203]);
   });
 });
 
-describe("a process group, of which not all are a job", () => {
+describe("a process group of which only a part is the job", () => {
   // at(1): the daemon 500 has forked 501, which runs 502, whose child 503 is the target; none has a terminal.
   const atd = entry(500, 1, 500, 500, 0);
   const waiting = entry(501, 500, 500, 500, 0);
@@ -114,15 +115,15 @@ describe("a process group, of which not all are a job", () => {
   const below = entry(504, 503, 500, 500, 0);
   const table = [INIT, atd, waiting, sh, target, below];
 
-  it("has of a group without a terminal what is below the target", () => {
+  it("includes only processes below the target, when the group has no terminal", () => {
     assertEquals(members(target, table), [504]);
     assertEquals(members(sh, table), [503, 504]);
   });
-  it("names the others, which stay", () => {
+  it("names the rest of the group as bystanders", () => {
     const staying = bystandersOf(target, table, jobMembers(target, table, SELF));
     assertEquals(pids(staying), [500, 501, 502]);
   });
-  it("has who is on a dead terminal by its descriptors, and no daemon in the same group", () => {
+  it("includes a process with descriptors on a dead terminal, and no daemon of the same group", () => {
     const cat = entry(601, 1, 600, 100, 0);
     const daemon = entry(602, 1, 600, 100, 0);
     const less = entry(600, 1, 600, 100, 0);
@@ -130,14 +131,14 @@ describe("a process group, of which not all are a job", () => {
     assertEquals(members(less, table, users(600, 601)), [601]);
     assertEquals(pids(bystandersOf(less, table, jobMembers(less, table, SELF, users(601)))), [602]);
   });
-  it("has a supervisor as far as that is in the group and on the terminal, subreaper or not", () => {
+  it("includes a supervisor that is in the group and on the terminal, subreaper or not", () => {
     const supervisor = entry(200, 100, 200, 100);
     const child = entry(201, 200, 200, 100);
     assertEquals(members(child, [INIT, SHELL, supervisor, child]), [200]);
   });
 });
 
-describe("who is no member, though it has the terminal open and is of the family", () => {
+describe("a relative that has the terminal open, and is no member", () => {
   // 700 leads the session of pts/3, which 600 has opened for it.
   const leader = entry(700, 600, 700, 700);
   const others: [string, ProcessEntry][] = [
@@ -161,7 +162,7 @@ describe("who is no member, though it has the terminal open and is of the family
     });
   }
 
-  it("an ancestor that a table read amid changes has below it, too", () => {
+  it("an ancestor that is also a descendant, in a table that was read during changes", () => {
     const table = [entry(2, 3, 2, 2), entry(3, 2, 3, 2)];
     assertEquals(members({ ...table[0]!, session: 9 }, table, ALL), []);
   });
@@ -174,17 +175,17 @@ describe("the init of a PID namespace", () => {
   const table = [INIT, SHELL, outside, init, job];
   const evidence = { ...ALL, isInit: (pid: number) => pid === 1 || pid === 200 };
 
-  it("is no member for who lives in it, though it shares group and terminal", () => {
+  it("is no member of a job inside the namespace, though it shares group and terminal", () => {
     assertEquals(members(job, table, evidence), [150]);
     assertEquals(pids(bystandersOf(job, table, jobMembers(job, table, SELF, evidence))), [200]);
   });
-  it("is a target as any other", () => {
+  it("is a target like any other", () => {
     assertEquals(members(init, table, evidence), [150, 201]);
   });
-  it("is never number 1, whatever group it is in", () => {
+  it("is never a member as process 1, whatever its group is", () => {
     assertEquals(members(job, [{ ...INIT, pgrp: 200, session: 100, ttyNr: PTS3 }, job], ALL), []);
   });
-  it("comes along as any process where the target began the namespace", () => {
+  it("is a member when the target began the namespace", () => {
     assertEquals(members(outside, table, { ...ALL, isInit: (pid) => pid === 1 }), [200, 201]);
   });
 });
@@ -193,35 +194,35 @@ describe("a job that was moved before", () => {
   // The shell 100 on pts/3 had 200 | 201 | 202 as a job, with 203 below; now 200 leads a session on pts/4.
   const PTS4 = PTS3 + 1;
   const target = entry(200, 100, 200, 200, PTS4);
-  const helpers = [entry(201, 100, 201, 100), entry(202, 100, 201, 100), entry(203, 200, 201, 100)];
+  const relayed = [entry(201, 100, 201, 100), entry(202, 100, 201, 100), entry(203, 200, 201, 100)];
   const later = entry(204, 200, 200, 200, PTS4);
   const server = entry(300, 400, 300, 400, 9);
-  const table = [INIT, SHELL, target, ...helpers, later, server];
+  const table = [INIT, SHELL, target, ...relayed, later, server];
   const earlier = {
     groups: [{ session: 100, pgrp: 201 }],
-    members: helpers.map(({ pid, startTime }) => ({ pid, startTime })),
+    members: relayed.map(({ pid, startTime }) => ({ pid, startTime })),
     bystanders: [],
   };
   const known = (...pids: number[]) => ({ ...users(...pids), earlier });
 
-  it("is still one, by the record of the reptyr that serves it", () => {
+  it("is still a job, by the record of the reptyr that serves it", () => {
     assertEquals(members(target, table, known(200, 201, 202, 203, 204)), [201, 202, 203, 204]);
   });
-  it("has also those of its groups who use no terminal", () => {
+  it("includes processes of its groups that use no terminal", () => {
     assertEquals(members(target, table, known(200, 202)), [201, 202, 203, 204]);
   });
-  it("is still one when the shell has ended", () => {
-    const orphans = [target, ...helpers, later].map((one) => (
+  it("is still a job when the shell has ended", () => {
+    const orphans = [target, ...relayed, later].map((one) => (
       { ...one, ppid: one.ppid === 100 ? 1 : one.ppid, ttyNr: one.session === 100 ? 0 : one.ttyNr }
     ));
     assertEquals(members(orphans[0]!, [INIT, ...orphans], known(200, 201, 202)), [
       ...[201, 202, 203, 204],
     ]);
   });
-  it("leaves without a record all but what is below the target", () => {
+  it("without a record, includes only processes below the target", () => {
     assertEquals(members(target, table, users(200, 201, 202, 203, 204)), [203, 204]);
   });
-  it("has the script whose command the target is, though that leads the old session", () => {
+  it("includes the script whose command the target is, even when the script leads the old session", () => {
     const script = entry(100, 50, 100, 100);
     const command = entry(200, 100, 200, 200, PTS4);
     const earlier = {
@@ -232,19 +233,19 @@ describe("a job that was moved before", () => {
     assertEquals(members(command, [INIT, script, command], { ...users(100, 200), earlier }), [100]);
     assertEquals(members(command, [INIT, script, command], users(100, 200)), []);
   });
-  it("has who left its group since, as long as it is on the terminal", () => {
-    const apart = { ...helpers[0]!, pgrp: 210 };
-    const changed = [target, apart, helpers[1]!];
+  it("includes a process that has left its group since, as long as it is on the terminal", () => {
+    const apart = { ...relayed[0]!, pgrp: 210 };
+    const changed = [target, apart, relayed[1]!];
     assertEquals(members(target, changed, known(201)), [201, 202]);
     assertEquals(members(target, changed, known()), [202]);
   });
-  it("has who was born in its groups since: below one of them, or on the terminal", () => {
+  it("includes a process forked in its groups since: below a member, or on the terminal", () => {
     const born = entry(205, 202, 201, 100);
     const orphan = entry(206, 1, 201, 100);
     assertEquals(members(target, [...table, born, orphan], known()), [201, 202, 203, 204, 205]);
     assertEquals(members(target, [...table, orphan], known(206)), [201, 202, 203, 204, 206]);
   });
-  it("leaves a process that was a bystander then, and its children since", () => {
+  it("leaves out an earlier bystander, and its later children", () => {
     const daemon = entry(205, 202, 201, 100);
     const born = entry(206, 205, 201, 100);
     const all = [...table, daemon, born];
@@ -258,35 +259,35 @@ describe("a job that was moved before", () => {
       ],
     );
   });
-  it("has nobody who got the number of one of them", () => {
+  it("leaves out a process that has got the PID of an earlier member", () => {
     const stranger = { ...entry(202, 1, 700, 700, 0), startTime: 9000n };
-    assertEquals(members(target, [target, helpers[0]!, stranger], known(202)), [201]);
+    assertEquals(members(target, [target, relayed[0]!, stranger], known(202)), [201]);
   });
-  it("leaves the shell, its other jobs and the terminal's server", () => {
+  it("leaves out the shell, its other jobs and the terminal's server", () => {
     const other = entry(250, 100, 250, 100);
     assertEquals(members(target, [...table, other], known(100, 200, 201, 250, 300)), [
       ...[201, 202, 203, 204],
     ]);
   });
-  it("never has an init, whatever a record says", () => {
+  it("never includes an init, whatever a record says", () => {
     const groups = [{ session: 1, pgrp: 1 }];
     const named = { groups, members: [{ pid: 1, startTime: 1n }], bystanders: [] };
     assertEquals(members(target, [INIT, target], { ...ALL, earlier: named }), []);
   });
-  it("believes a record only of who leads a session", () => {
-    assertEquals(members({ ...target, session: 100 }, [target, helpers[0]!], known(201)), []);
+  it("uses a record only for a target that leads a session", () => {
+    assertEquals(members({ ...target, session: 100 }, [target, relayed[0]!], known(201)), []);
   });
 });
 
 describe("leftInOldSession", () => {
   const target = entry(200, 100, 200, 200);
-  it("tells who is in another session than the target, which leads its own", () => {
+  it("finds the processes in another session than the target, which leads its own", () => {
     const left = [entry(201, 100, 201, 100), entry(203, 200, 201, 100)];
     const all = [target, ...left, entry(204, 200, 200, 200)];
     assertEquals(pids(leftInOldSession(target, all)), [201, 203]);
     assertEquals(leftInOldSession(left[0]!, all), []);
   });
-  it("counts nobody who called setsid() itself, or is below one that did", () => {
+  it("leaves out a process that called setsid() itself, and the processes below it", () => {
     const own = [entry(210, 200, 210, 210, 0), entry(211, 210, 210, 210, 0)];
     assertEquals(leftInOldSession(target, [target, ...own]), []);
   });
@@ -299,7 +300,7 @@ describe("ancestorsOf and descendantsOf", () => {
     assertEquals(ancestorsOf(4242, TABLE), []);
     assertEquals([...descendantsOf(4242, TABLE)], []);
   });
-  it("end also in a table that was read while pids were used again", () => {
+  it("end also in a table that was read while PIDs were reused", () => {
     const circle = [entry(2, 3, 2, 2), entry(3, 2, 3, 2)];
     assertEquals(ancestorsOf(2, circle), [3, 2]);
     assertEquals([...descendantsOf(2, circle)], [3]);

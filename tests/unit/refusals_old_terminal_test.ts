@@ -84,13 +84,13 @@ describe("oldTerminal", () => {
         { on: onPts(3), fds: [0, 2, 10] },
       ],
       [
-        "leaves alone what only stands for the terminal's place among files",
+        "ignores descriptors opened with O_PATH on the terminal",
         pts(3),
         { 0: onPts(3), 4: onPts(3, { flags: O_PATH }) },
         { on: onPts(3), fds: [0] },
       ],
       [
-        "takes /dev/tty with it",
+        "includes /dev/tty",
         pts(3),
         { 0: PIPE, 1: onPts(3), 3: DEV_TTY },
         { on: onPts(3), fds: [1, 3] },
@@ -213,7 +213,7 @@ describe("oldTerminal", () => {
         undefined,
       ],
       [
-        "takes another one beside it",
+        "takes another terminal that is open beside a pty of its own",
         0,
         { 0: DEV_TTY, 3: MASTER, 4: onPts(3), 5: onPts(7) },
         { on: onPts(7), fds: [0, 5] },
@@ -238,7 +238,7 @@ describe("oldTerminal", () => {
 });
 
 describe("isOnTerminal", () => {
-  it("knows slaves, consoles and /dev/tty, and no masters, files and other devices", () => {
+  it("accepts slaves, consoles and /dev/tty, and no masters, files or other devices", () => {
     const answers = (places: Place[]) =>
       descriptors({ ...places }).map((descriptor) => isOnTerminal(descriptor));
     assertEquals(answers([onPts(3), DEAD_3, DEV_TTY, CONSOLE]), [true, true, true, true]);
@@ -254,18 +254,18 @@ describe("fdsOn", () => {
   const on = (place: Place, ttyNr: number, places: Record<number, Place> = all) =>
     fdsOn(identity(place), ttyNr, descriptors(places));
 
-  it("finds those on the terminal, whatever the controlling one is", () => {
+  it("finds the descriptors on the terminal, whatever the controlling terminal is", () => {
     assertEquals(on(onPts(3), pts(4)), [1, 5]);
     assertEquals(on(DEAD_3, pts(4)), [2]);
   });
-  it("has /dev/tty with the controlling terminal alone", () => {
+  it("includes /dev/tty only for the controlling terminal", () => {
     assertEquals(on(onPts(4), pts(4)), [0, 4]);
     assertEquals(on(onPts(3), pts(3)), [1, 4, 5]);
   });
-  it("has /dev/tty of a member without one, whatever else shows which that was", () => {
+  it("includes /dev/tty of a member without a controlling terminal", () => {
     assertEquals(on(onPts(3), 0, { 0: PIPE, 3: DEV_TTY, 4: onPts(3) }), [3, 4]);
   });
-  it("tells a terminal from one of the same number elsewhere", () => {
+  it("distinguishes terminals of the same number in two devpts", () => {
     assertEquals(on(onPts(3, { dev: DEVPTS + 1 }), pts(4)), []);
   });
 });
@@ -274,12 +274,12 @@ describe("usesTerminal", () => {
   const uses = (places: Record<number, Place>) =>
     usesTerminal(identity(onPts(3)), descriptors(places));
 
-  it("is for every process that has it open", () => {
+  it("is true for every process that has the terminal open", () => {
     assertEquals(uses({ 7: onPts(3), 8: SOCKET }), true);
     assertEquals(uses({ 0: onPts(4), 1: PIPE }), false);
     assertEquals(uses({}), false);
   });
-  it("is not for its emulator, which may have both ends", () => {
+  it("is false for the terminal emulator, which may have both ends open", () => {
     assertEquals(uses({ 3: MASTER, 4: onPts(3) }), false);
     assertEquals(uses({ 3: ODD_MASTER }), false);
   });

@@ -439,7 +439,7 @@ describe("explainAttachFailure", () => {
     });
   }
 
-  it("takes Yama 1 for likely, and no more than that", () => {
+  it("calls Yama level 1 a likely reason, and no more", () => {
     const likely = (changes: Partial<TargetFacts>) => isAttachUnlikely(facts(changes));
     assertEquals(
       [

@@ -25,13 +25,13 @@ describe("tar", () => {
     { path: "top/a/link", kind: "link", to: "../b" },
     file("top/a/empty", ""),
   ];
-  it("holds what is put into it, in whole blocks", () => {
+  it("holds its entries, in whole blocks", () => {
     const archive = tar(entries, 7);
     assertEquals(archive.length % 512, 0);
     assertEquals(tarMember(archive, "top/b"), bytes("x".repeat(513)));
     assertEquals(tarMember(archive, "top/a/empty"), bytes(""));
   });
-  it("is the same in whatever order the entries come, and another at another time", () => {
+  it("is the same for any order of the entries, and different for another time", () => {
     assertEquals(tar(entries.toReversed(), 7), tar(entries, 7));
     assertNotEquals(tar(entries, 8), tar(entries, 7));
   });
@@ -42,7 +42,7 @@ describe("tar", () => {
 });
 
 describe("gzip", () => {
-  it("holds neither name nor time, and says Unix", () => {
+  it("holds neither name nor time, and names Unix as its system", () => {
     const zipped = gzip(bytes("text"));
     assertEquals([...zipped.slice(3, 8)], [0, 0, 0, 0, 0]);
     assertEquals(zipped[9], 3);
@@ -50,7 +50,7 @@ describe("gzip", () => {
   });
 });
 
-describe("what is released", () => {
+describe("the files of a release", () => {
   const parts: Parts = {
     version: "1.2.3-rc.1",
     executable: bytes("executable"),
@@ -62,7 +62,7 @@ describe("what is released", () => {
   };
   const paths = (entries: readonly Entry[]) => entries.map(({ path }) => path).sort();
 
-  it("is in an archive below one folder", () => {
+  it("are in an archive below one folder", () => {
     const top = "reptyr-1.2.3-rc.1-x86_64-unknown-linux-gnu";
     assertEquals(paths(archiveEntries(parts, "x86_64-unknown-linux-gnu")), [
       `${top}/LICENSE`,
@@ -78,7 +78,7 @@ describe("what is released", () => {
     ]);
   });
 
-  it("is in a package where Debian has such things", () => {
+  it("are in a package at the paths of Debian policy", () => {
     assertEquals(paths(debEntries(parts)), [
       "usr/bin/procout",
       "usr/bin/reptyr",
@@ -101,12 +101,12 @@ describe("what is released", () => {
     assert(text.includes("\n .\n Text.\n"));
   });
 
-  it("has a version that Debian sorts before the finished one", () => {
+  it("have a pre-release version that Debian sorts before the final one", () => {
     assertEquals(debVersion("1.2.3-rc.1"), "1.2.3~rc.1-1");
     assertEquals(debVersion("1.2.3"), "1.2.3-1");
   });
 
-  it("takes the place of Debian's package", () => {
+  it("replace Debian's package", () => {
     for (const { debian } of TARGETS) {
       const control = debControl("1.2.3", debian, 5);
       for (const field of ["Conflicts: reptyr", "Replaces: reptyr", `Architecture: ${debian}`]) {

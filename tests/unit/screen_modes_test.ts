@@ -18,15 +18,15 @@ const VIM = "\x1b[?1006;1000h\x1b[?1002h\x1b[?1049h\x1b[22;0;0t\x1b[>4;2m\x1b[?1
 const VIM_ENDS = "\x1b[?1004l\x1b[?2004l\x1b[?1l\x1b>\x1b[?1049l\x1b[23;0;0t\x1b[>4;m" +
   "\x1b[?1006;1000l\x1b[?1002l\x1b[?25h\x1b[r";
 
-describe("ScreenModes of a program that means harm", () => {
-  it("keeps no more of a stack than terminals do", () => {
+describe("ScreenModes of a hostile program", () => {
+  it("keeps no deeper a stack than terminals do", () => {
     const modes = fed("\x1b[>1u".repeat(100_000));
     assertEquals(modes.reset, "\x1b[<127u");
     modes.feed(encode("\x1b[<200000u"));
     assertEquals(modes.reset, "");
   });
 
-  it("writes nothing but what it knows, whatever the numbers", () => {
+  it("writes only known sequences, whatever the numbers", () => {
     const nines = "9".repeat(60);
     const modes = fed(`\x1b[>${nines}u\x1b[=${nines}u\x1b[${nines} q\x1b(\x1b)\x07\x1b[?${nines}h`);
     // deno-lint-ignore no-control-regex
@@ -77,14 +77,14 @@ describe("ScreenModes", () => {
       ["a private sequence that ends in r", "\x1b[?1049r", "", ""],
     ] as const
   ) {
-    it(`tells how ${what} is put right, and set again`, () => {
+    it(`resets and restores ${what}`, () => {
       const modes = fed(set);
       assertEquals(modes.reset, reset);
       assertEquals(modes.again, again);
     });
   }
 
-  it("knows a sequence wherever it is cut", () => {
+  it("recognises a sequence wherever it is cut", () => {
     const whole = fed(VIM);
     for (let at = 0; at <= VIM.length; at++) {
       const modes = fed(VIM.slice(0, at), VIM.slice(at));
@@ -94,7 +94,7 @@ describe("ScreenModes", () => {
     assertEquals([modes.reset, modes.again], [whole.reset, whole.again], "byte by byte");
   });
 
-  it("has nothing to put right when the program has done so", () => {
+  it("has nothing to reset when the program has reset it", () => {
     assertEquals(fed(VIM, "text", VIM_ENDS).reset, "");
     assertEquals(fed(VIM, "\x1bc").reset, "");
     assertEquals(fed("\x1b[?1h\x1b=\x1b[?25l\x1b[1m\x1b[!p").reset, "");
@@ -110,14 +110,14 @@ describe("ScreenModes", () => {
     assertEquals(fed("\x1b]0;a title\x07\x1b[?1h\x1b").reset, "\x18\x1b\\\x1b[?1l");
   });
 
-  it("sees a mode behind a string and behind a broken sequence", () => {
+  it("recognises a mode after a string and after a broken sequence", () => {
     assertEquals(fed("\x1b]0;title\x1b\\\x1b[?1h").reset, "\x1b[?1l");
     assertEquals(fed("\x1b[?10\x1b[?25l").reset, "\x1b[?25h");
     assertEquals(fed("\x1b\x1b[?25l").reset, "\x1b[?25h");
     assertEquals(fed(`\x1b[${"1;".repeat(200)}m\x1b[?25l`).reset, "\x1b[?25h");
   });
 
-  it("puts a screen right that shows what vim had set", () => {
+  it("resets the screen after the modes of vim", () => {
     const screen = new Screen(24, 80);
     screen.write("$ vim\r\n");
     screen.write(VIM + "in vim");
@@ -137,7 +137,7 @@ describe("ScreenModes", () => {
 });
 
 describe("BLIND_RESET", () => {
-  it("leaves a screen as it is on which nothing was set, with the cursor where it was", () => {
+  it("leaves a screen without modes as it is, cursor position included", () => {
     const screen = new Screen(24, 80);
     screen.write("one\r\ntwo\r\n>>> ");
     screen.write(BLIND_RESET + "x");
@@ -145,7 +145,7 @@ describe("BLIND_RESET", () => {
     assertEquals([...screen.modes], []);
   });
 
-  it("brings the main screen back from what vim had set", () => {
+  it("restores the main screen after the modes of vim", () => {
     const screen = new Screen(24, 80);
     screen.write("$ vim\r\n");
     screen.write(VIM + "in vim\x1b[2;5r\x1b[1m");

@@ -110,7 +110,7 @@ describe("Screen", () => {
   ];
   for (const [what, shown, wanted] of CASES) it(what, () => assertEquals(shown, wanted));
 
-  it("shows the same however the output is cut", () => {
+  it("shows the same wherever the output is cut", () => {
     const output =
       "a\x1b[2;3Hb\x1b]0;title\x1b\\c\x1bPx\x1b[H\x1b\\d\x1b(0q\x1b(B\x1b[1;1H\x1b[4hZ";
     const whole = new Screen(5, 10);
@@ -122,7 +122,7 @@ describe("Screen", () => {
     assertEquals([pieces.title, whole.title], ["title", "title"]);
   });
 
-  it("has an alternate screen and shows the first one again", () => {
+  it("has an alternate screen, and shows the main screen again afterwards", () => {
     const screen = new Screen(5, 10);
     screen.write("shell\x1b[?1049h\x1b[Hfull");
     assertEquals([screen.text, screen.alternate], ["full", true]);

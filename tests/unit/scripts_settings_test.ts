@@ -17,12 +17,12 @@ describe("the settings of a terminal for a script", () => {
     assertEquals(sane.bytes, before);
   });
 
-  it("are those that the target had where nothing is asked", () => {
+  it("are the target's own when nothing is asked for", () => {
     const sane = saneTermios();
     assertEquals(plainTermios(sane, { noEcho: false, noReturns: false }).bytes, sane.bytes);
   });
 
-  it("leave the output of a terminal alone that is only typed at", () => {
+  it("keep the output settings of a terminal that only receives input", () => {
     const raw = rawTermios(saneTermios(), true);
     assertEquals(raw.get("c_oflag"), OPOST | ONLCR);
     assertEquals(raw.get("c_lflag") & (ECHO | ICANON | ISIG), 0);
@@ -44,7 +44,7 @@ describe("lostOutput()", () => {
 });
 
 describe("DroppedOutput", () => {
-  it("says once why, and at the end how much", () => {
+  it("names the reason once, and the number of bytes at the end", () => {
     const lines: string[] = [];
     const dropped = new DroppedOutput((line) => lines.push(line));
     dropped.drop(ERRNO.ENOSPC, 5);
@@ -57,7 +57,7 @@ describe("DroppedOutput", () => {
     ]);
   });
 
-  it("says nothing where nothing was dropped", () => {
+  it("says nothing when nothing was dropped", () => {
     const lines: string[] = [];
     new DroppedOutput((line) => lines.push(line)).end();
     assertEquals(lines, []);

@@ -187,7 +187,7 @@ describe("judge", () => {
     });
   }
 
-  it("what an earlier kill has left open on a terminal that hung up is no new harm", () => {
+  it("descriptors that an earlier kill left open on a hung-up terminal are no new harm", () => {
     const terminals = ["/dev/pts/4 (deleted)", "/dev/pts/5"];
     const before = facts({ terminals, terminalFds: 4 });
     assertEquals(judge(before, before, MOVED), { harms: [], known: [] });
@@ -200,7 +200,7 @@ function assertMatches(found: readonly string[], wanted: RegExp | undefined): vo
 }
 
 describe("standing", () => {
-  it("names what has not gone on, but for the wait for what is typed", () => {
+  it("names activities that have not gone on, except the wait for input", () => {
     const calls = page().calls.map((call, index) => ({ ...call, returned: index === 3 ? 1 : 2 }));
     assertEquals(standing(page(), page({ calls, rounds: 2 })), [CALLS[3]]);
     assertEquals(standing(page(), page({ calls })), [CALLS[3]!, "computing"]);
@@ -208,7 +208,7 @@ describe("standing", () => {
 });
 
 describe("parsePages", () => {
-  it("reads those of processes that have begun", () => {
+  it("reads the pages of processes that have begun", () => {
     const words = new BigUint64Array(PAGES * PAGE_SIZE / 8);
     const at = PAGE_SIZE / 8;
     words.set([77n, 5n, 1n], at);
@@ -222,7 +222,7 @@ describe("parsePages", () => {
 });
 
 describe("Random", () => {
-  it("gives the same again for the same seed and round, and other numbers for others", () => {
+  it("gives the same numbers for the same seed and round, and other numbers for others", () => {
     const some = (seed: number, round: number) => {
       const random = new Random(seed, round);
       return Array.from({ length: 8 }, () => random.integer(0, 99)).join();
@@ -231,7 +231,7 @@ describe("Random", () => {
     assertEquals(new Set([some(1, 1), some(1, 2), some(2, 1), some(0, 0)]).size, 4);
   });
 
-  it("gives each of what there is", () => {
+  it("picks each element of a list sooner or later", () => {
     const random = new Random(1, 1);
     const picked = new Set(Array.from({ length: 200 }, () => random.pick([1, 2, 3])));
     assertEquals([...picked].sort(), [1, 2, 3]);
@@ -240,7 +240,7 @@ describe("Random", () => {
 });
 
 describe("Tally", () => {
-  it("sums up, and says how to have a harm again", () => {
+  it("sums up, and says how to reproduce a harm", () => {
     const tally = new Tally();
     tally.count("rounds");
     tally.count("moves", 2);

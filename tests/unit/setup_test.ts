@@ -64,9 +64,9 @@ describe("checkIntegrity", () => {
     "sha512-m3HSJL1i83hdltRq0+o9czGb+8KJDKra4t/3JRlnPKcjI8PZm6XBHXx6zG4UuMXaDEZjR1" +
     "wuXDre9G9zvN7AQw==";
 
-  it("accepts the right one", () => checkIntegrity(bytes("hello"), integrity, "p@1"));
+  it("accepts the right checksum", () => checkIntegrity(bytes("hello"), integrity, "p@1"));
 
-  it("refuses another", () => {
+  it("refuses another checksum", () => {
     const error = assertThrows(() => checkIntegrity(bytes("hellp"), integrity, "p@1"), SetupError);
     assertMatch(error.message, /^Cannot use p@1: its integrity is sha512-.*, expected sha512-m3HS/);
   });
@@ -136,7 +136,7 @@ describe("replaceFolder", () => {
 });
 
 describe("JSR metadata", () => {
-  it("exports modules by JSR's names, private ones not at all", () => {
+  it("exports modules by JSR's names, and no private modules", () => {
     const files = ["mod.ts", "parse_args.ts", "posix/from_file_url.ts", "_os.ts", "_common/a.ts"];
     assertEquals(exportsOf(files), {
       ".": "./mod.ts",

@@ -49,11 +49,11 @@ describe("kinshipOf", () => {
 describe("filterRefusal", () => {
   const subject = "Cannot move process 7 (vim)";
 
-  it("is none where a child lives", () => {
+  it("is none when the child of the rehearsal survives", () => {
     assertEquals(filterRefusal(subject, { outcome: "lives" }), undefined);
   });
 
-  it("names the call that ends a process, and the one that is forbidden", () => {
+  it("names a call that ends the process, and a call that is forbidden", () => {
     assertEquals(
       filterRefusal(subject, { outcome: "killed", call: "setsid" })?.message,
       `${subject}: the seccomp filter that it and this reptyr are under ends a process for setsid(2), ` +
@@ -91,7 +91,7 @@ describe("the warning of a shared filter", () => {
     killed: undefined,
   };
 
-  it("says what is assumed, and nothing of what is certain", () => {
+  it("says what is assumed, and nothing when the filter is certain", () => {
     assertEquals(warnings({ ...facts, sharedFilter: "assumed" }), [
       "Process 7 is taken to be under the same seccomp filters as this reptyr, being in the same container " +
       "and under as many: a child of reptyr could make all calls of the move under these",

@@ -63,7 +63,7 @@ describe("SignalKeys", () => {
     ["finds nothing without ISIG", settings(ISIG), [INT + QUIT + SUSP], [""]],
     ["takes a key behind ^V literally", settings(), [LNEXT + SUSP + SUSP], [`2:${SIGTSTP}`]],
     [
-      "remembers ^V from one read to the next, and only to that",
+      "remembers ^V from one read to the next, and no longer",
       settings(),
       [`a${LNEXT}`, SUSP, SUSP],
       ["", "", `0:${SIGTSTP}`],
@@ -73,7 +73,7 @@ describe("SignalKeys", () => {
     ["knows no ^V without ICANON", settings(ICANON), [LNEXT + SUSP], [`1:${SIGTSTP}`]],
     ["knows no ^V without IEXTEN", settings(IEXTEN), [LNEXT + SUSP], [`1:${SIGTSTP}`]],
     [
-      "finds keys of other characters, and not those of before",
+      "finds keys at their new characters, and not at the old ones",
       settings(0, { [VSUSP]: 0x19, [VINTR]: 0x61 }),
       [`${SUSP}${INT}\x19a`],
       [`2:${SIGTSTP} 3:${SIGINT}`],
@@ -108,7 +108,7 @@ describe("SignalKeys", () => {
     it(what, () => assertEquals(found(termios, ...typed), wanted));
   }
 
-  it("knows no key before it has learned any, and forgets those of before", () => {
+  it("knows no key before it has learned any, and forgets earlier keys", () => {
     const keys = new SignalKeys();
     assertEquals([...keys.find(bytes(SUSP))], []);
     keys.learn(settings());
@@ -117,7 +117,7 @@ describe("SignalKeys", () => {
     assertEquals([...keys.find(bytes(SUSP))], []);
   });
 
-  it("goes on behind the last key that was asked for", () => {
+  it("goes on after the last key that was asked for", () => {
     const keys = new SignalKeys();
     keys.learn(settings());
     const [first] = keys.find(bytes(INT + LNEXT));

@@ -17,7 +17,7 @@ function* failing(name: string, steps: number, log: string[]): Steps<string> {
 }
 
 describe("steps", () => {
-  it("of several are made in turns, and their results are in order", () => {
+  it("of several tracees run in turns, and their results are in order", () => {
     const log: string[] = [];
     assertEquals(interleave([count("a", 3, log), count("b", 1, log), count("c", 2, log)]), [
       "a",
@@ -27,7 +27,7 @@ describe("steps", () => {
     assertEquals(log, ["a1", "b1", "c1", "a2", "c2", "a3"]);
   });
 
-  it("are made to the end where others fail, and each failure is told, the first one first", () => {
+  it("run to the end when others fail, and every failure is kept, the first one first", () => {
     const log: string[] = [];
     const all = [failing("a", 2, log), failing("b", 1, log), count("c", 3, log)];
     const error = assertThrows(() => interleave(all), AggregateError, "b; a");
@@ -37,7 +37,7 @@ describe("steps", () => {
     assertEquals(log, ["a1", "b1", "c1", "a2", "c2", "c3"]);
   });
 
-  it("are made to the end where one fails, whose error is thrown as it is", () => {
+  it("run to the end when one fails, and its error is thrown as it is", () => {
     const log: string[] = [];
     const error = assertThrows(() => interleave([failing("a", 1, log), count("b", 2, log)]));
     assertEquals((error as Error).message, "a");
@@ -45,7 +45,7 @@ describe("steps", () => {
     assertEquals(log, ["a1", "b1", "b2"]);
   });
 
-  it("of one come to what it returns", () => {
+  it("of one tracee return the value of its generator", () => {
     const log: string[] = [];
     assertEquals(runToCompletion(count("a", 2, log)), "a");
     assertEquals(log, ["a1", "a2"]);

@@ -100,7 +100,7 @@ describe("wantedTerminal", () => {
     });
   });
 
-  it("is named by the device file where the session is in a PID namespace that we do not see", () => {
+  it("is named by the device file when its session is in an invisible PID namespace", () => {
     const { session, file: found } = wantedTerminal(target(PTS3, [descriptor(PTS3)], 0));
     assertEquals([session, found?.dev, found?.ino], [undefined, file.dev, file.ino]);
   });
@@ -109,7 +109,7 @@ describe("wantedTerminal", () => {
     assertEquals(wantedTerminal(target(PTS3, [descriptor(PTS300)])).file, undefined);
   });
 
-  it("is that of the descriptors where there is no controlling one", () => {
+  it("is that of the descriptors when there is no controlling terminal", () => {
     const { index, session, file: found } = wantedTerminal(target(0, [descriptor(PTS3)]));
     assertEquals([index, session, found?.ino], [3, undefined, file.ino]);
   });
@@ -141,7 +141,7 @@ describe("wantedTerminal", () => {
     assertEquals(refused(target(0, []))[0], "Target is not connected to a terminal");
   });
 
-  it("asks for the right to look where nothing else can tell", () => {
+  it("asks for the permission to look when nothing else can tell", () => {
     assertEquals(refused(target(0, undefined)).at(-1), "Run: sudo reptyr -T 4242");
     assertEquals(refused(target(PTS3, undefined, 0)).at(-1), "Run: sudo reptyr -T 4242");
   });
@@ -152,13 +152,13 @@ describe("isMasterOf", () => {
   const byFile = { index: 3, session: undefined, file };
   const bySession = { index: 3, session: 100, file };
 
-  it("takes the session's word before all others", () => {
+  it("goes by the session before all other evidence", () => {
     assertEquals(isMasterOf({ session: 100, file: undefined }, bySession), true);
     assertEquals(isMasterOf({ session: 101, file }, bySession), false);
     assertEquals(isMasterOf({ session: undefined, file }, bySession), false);
   });
 
-  it("else wants the very same device file: another devpts has the same number", () => {
+  it("without a session, wants the same device file, because another devpts may have the same number", () => {
     assertEquals(isMasterOf({ session: undefined, file: { ...file } }, byFile), true);
     assertEquals(isMasterOf({ session: undefined, file: { ...file, dev: 27 } }, byFile), false);
     assertEquals(isMasterOf({ session: undefined, file: { ...file, ino: 7 } }, byFile), false);

@@ -35,7 +35,7 @@ describe("Struct", () => {
     );
   });
 
-  it("is a window on the bytes it was given, not a copy", () => {
+  it("is a view of the bytes that it was given, not a copy", () => {
     const bytes = new Uint8Array(100);
     new Struct(mixed, bytes, 50).set("byte", 7);
     assertEquals(bytes.indexOf(7), 50);

@@ -29,16 +29,16 @@ function verdict(...actions: number[]) {
 
 // What the kernel does with programs is compared in tests/kernel/seccomp_filter_test.ts.
 describe("verdictOf", () => {
-  it("allows what is made, and what is made and logged", () => {
+  it("is allowed for SECCOMP_RET_ALLOW and SECCOMP_RET_LOG", () => {
     assertEquals(verdict(SECCOMP_RET_ALLOW), "allowed");
     assertEquals(verdict(SECCOMP_RET_LOG), "allowed");
     assertEquals(verdict(), "allowed");
   });
-  it("knows what returns an error, also for want of a tracer", () => {
+  it("is refused for SECCOMP_RET_ERRNO, and for SECCOMP_RET_TRACE without a tracer", () => {
     assertEquals(verdict(SECCOMP_RET_ERRNO | 1), "refused");
     assertEquals(verdict(SECCOMP_RET_TRACE | 7), "refused");
   });
-  it("forbids what ends the process, or waits for another one", () => {
+  it("is forbidden for actions that end the process or wait for another process", () => {
     for (
       const action of [
         SECCOMP_RET_KILL_PROCESS,
@@ -49,7 +49,7 @@ describe("verdictOf", () => {
       ]
     ) assertEquals(verdict(action), "forbidden", action.toString(16));
   });
-  it("takes the strictest of several filters, whatever their order", () => {
+  it("is the strictest of several filters, whatever their order", () => {
     assertEquals(verdict(SECCOMP_RET_ALLOW, SECCOMP_RET_ERRNO | 1, SECCOMP_RET_LOG), "refused");
     assertEquals(verdict(SECCOMP_RET_KILL_PROCESS, SECCOMP_RET_ALLOW), "forbidden");
     assertEquals(verdict(SECCOMP_RET_ERRNO | 1, SECCOMP_RET_KILL_THREAD), "forbidden");

@@ -4,7 +4,7 @@ import { ERRNO } from "../../src/ffi/errno.ts";
 import { Channel } from "../../src/tty/channel.ts";
 
 describe("Channel", () => {
-  it("takes up again after EINTR, and tells full, again and end apart", () => {
+  it("retries after EINTR, and distinguishes full, again and end", () => {
     const answers = [-ERRNO.EINTR, 3, -ERRNO.EAGAIN, 1 << 20, 0];
     const written: number[] = [];
     const takes = [-ERRNO.EINTR, 1, -ERRNO.EAGAIN, 2, -ERRNO.EPIPE];
@@ -26,7 +26,7 @@ describe("Channel", () => {
     assertEquals(written, [-ERRNO.EINTR, 1, -ERRNO.EAGAIN, 2, -ERRNO.EPIPE]);
   });
 
-  it("reads once unless it is to be thorough", () => {
+  it("reads once, or until EAGAIN with fill(true)", () => {
     const answers = [-ERRNO.EINTR, 5, 7, -ERRNO.EAGAIN, 0];
     const channel = new Channel(0, 1, () => answers.shift()!, () => -ERRNO.EAGAIN);
     assertEquals([channel.fill(), channel.pending], ["again", 5]);

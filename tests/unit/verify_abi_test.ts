@@ -23,14 +23,14 @@ const fact = (name: string, ours: number | bigint, c = name): Fact => ({
 });
 
 describe("constantFacts", () => {
-  it("takes every export as a constant of that name", () => {
+  it("takes every export for a C constant of that name", () => {
     assertEquals(constantFacts("a.ts", { SIGHUP: 1, SIG_IGN: 1n }), [
       fact("SIGHUP", 1),
       fact("SIG_IGN", 1n),
     ]);
   });
 
-  it("refuses what it cannot compare, rather than passing over it", () => {
+  it("refuses an export that it cannot compare, instead of skipping it", () => {
     assertThrows(
       () => constantFacts("a.ts", { NAME: "x" }),
       TypeError,
@@ -51,7 +51,7 @@ describe("layoutFacts", () => {
     ]);
   });
 
-  it("refuses an export that is no layout", () => {
+  it("refuses an export that is not a layout", () => {
     assertThrows(() => layoutFacts("a.ts", "NCCS", 19), TypeError, "a.ts: NCCS is not a layout");
   });
 });
@@ -112,7 +112,7 @@ describe("program", () => {
 });
 
 describe("uncheckedArchitectures", () => {
-  it("finds a file of src/arch that nothing is said of", () => {
+  it("finds a file of src/arch that is in no list", () => {
     const files = ["src/arch/mod.ts", "src/arch/x86_64.ts", "src/arch/vax.ts"];
     assertEquals(uncheckedArchitectures(files, factsOf("x86_64")), ["src/arch/vax.ts"]);
   });

@@ -31,11 +31,11 @@ const STAYS = "Process 4242 stays in session-3.scope, the login session it was s
 
 describe("warnings", () => {
   const table: [string, Partial<WarningFacts>, string[]][] = [
-    ["nothing without need", {}, []],
+    ["nothing when there is nothing to warn of", {}, []],
     ["that the session of the target ends it", { session: THREE }, [
       `${STAYS} ends it at logout; to keep it, run: loginctl enable-linger && busctl --user ${CALL} 1 4242 0`,
     ]],
-    ["so to one in another session, with the whole job", {
+    ["the same when reptyr is in another session, for the whole job", {
       session: THREE,
       selfSession: FOUR,
       job: [4242, 4250, 4251],
@@ -43,34 +43,42 @@ describe("warnings", () => {
       `${STAYS} ends it at logout; to keep it, run: loginctl enable-linger && ` +
       `busctl --user ${CALL} 3 4242 4250 4251 0`,
     ]],
-    ["so to root, who needs no manager of its own", { session: THREE, selfUid: 0 }, [
+    ["the same to root, with a command for the system manager", { session: THREE, selfUid: 0 }, [
       `${STAYS} ends it at logout; to keep it, run: busctl ${CALL} 1 4242 0`,
     ]],
-    ["so to another user", { session: THREE, selfUid: 1001 }, [
+    ["the same to another user", { session: THREE, selfUid: 1001 }, [
       `${STAYS} ends it at logout; to keep it, run: sudo busctl ${CALL} 1 4242 0`,
     ]],
-    ["that it may, where nobody knows", { session: THREE, selfUid: 0, killed: undefined }, [
+    ["that the session may end it, when the policy is unknown", {
+      session: THREE,
+      selfUid: 0,
+      killed: undefined,
+    }, [
       `${STAYS} may end it at logout; to keep it, run: busctl ${CALL} 1 4242 0`,
     ]],
-    ["nothing in the same session", { session: THREE, selfSession: THREE }, []],
-    ["nothing where systemd leaves processes alone", { session: THREE, killed: false }, []],
+    ["nothing when reptyr is in the same session", { session: THREE, selfSession: THREE }, []],
+    ["nothing when logind does not kill processes", { session: THREE, killed: false }, []],
     ["nothing about our own session", { selfSession: FOUR }, []],
-    ["which others of its group stay", {
+    ["which processes of its group stay", {
       inGroup: [{ pid: 812, command: "atd", ttyNr: 0 }],
     }, [
       "Process 812 (atd), in the process group of process 4242, stays where it is: it is neither on the terminal " +
       "that is left nor below process 4242",
     ]],
-    ["so of several", {
+    ["the same of several processes", {
       inGroup: [{ pid: 812, command: "atd", ttyNr: 0 }, { pid: 813, command: "sh", ttyNr: 0 }],
     }, [
       "Processes 812 (atd), 813 (sh), in the process group of process 4242, stay where they are: they are neither on " +
       "the terminal that is left nor below process 4242",
     ]],
-    ["who stays on a dead terminal", { left: [{ pid: 4243, command: "less", ttyNr: 0 }] }, [
-      "Process 4243 (less), on the same terminal, which has hung up, stays there; to move it, too, " +
-      "run: reptyr 4243",
-    ]],
+    [
+      "which process stays on a dead terminal",
+      { left: [{ pid: 4243, command: "less", ttyNr: 0 }] },
+      [
+        "Process 4243 (less), on the same terminal, which has hung up, stays there; to move it, too, " +
+        "run: reptyr 4243",
+      ],
+    ],
     [
       "that a thread cannot be stopped",
       { asleep: { pid: 4250, tid: 4251, where: "kernel_clone" } },
@@ -79,7 +87,7 @@ describe("warnings", () => {
         "it cannot be stopped, and nothing moved, before that is over",
       ],
     ],
-    ["that one of its session loses /dev/tty", { bereft: [4250] }, [
+    ["that a process of its session loses /dev/tty", { bereft: [4250] }, [
       "Process 4250, in the session of process 4242, will have no /dev/tty, which only new jobs get: " +
       "programs that ask there for a password or a key will fail for it, and for what it starts; " +
       "to move the terminal itself, run: reptyr -T 4242",
@@ -88,7 +96,7 @@ describe("warnings", () => {
       "Process 4250, a shell below process 4242, will have no job control: ^C and ^Z do not reach what it starts from " +
       "now on; to move it instead, run: reptyr 4250; to move the terminal itself: reptyr -T 4242",
     ]],
-    ["so of many, naming some", { bereft: [1, 2, 3, 4, 5, 6, 7, 8, 9] }, [
+    ["the same of many processes, naming some", { bereft: [1, 2, 3, 4, 5, 6, 7, 8, 9] }, [
       "Processes 1, 2, 3, 4, 5, 6, 7, 8 and 1 more, in the session of process 4242, will have no " +
       "/dev/tty, which only new jobs get: programs that ask there for a password or a key will fail " +
       "for them, and for what they start; to move the terminal itself, run: reptyr -T 4242",

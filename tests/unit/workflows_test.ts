@@ -10,7 +10,7 @@ const workflows = Array.from(
 );
 
 describe("the workflows", () => {
-  it("are those of the tests and of a release", () => {
+  it("are one for the tests and one for a release", () => {
     assertEquals(workflows.sort(), ["ci.yml", "release.yml"]);
   });
   for (const name of workflows) {
@@ -22,7 +22,7 @@ describe("the workflows", () => {
         assertMatch(action, /^(\.\/\S+|[\w.-]+\/[\w.-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+)$/);
       }
     });
-    it(`${name} pins one action to one commit`, () => {
+    it(`${name} pins each action to one commit`, () => {
       const all = workflows.map((other) => read(`.github/workflows/${other}`)).join("");
       for (const [, action] of text.matchAll(/uses: ([\w.-]+\/[\w.-]+)@/g)) {
         const pins = [...all.matchAll(new RegExp(`uses: ${action}@(.*)`, "g"))].map(([, pin]) =>
@@ -31,13 +31,13 @@ describe("the workflows", () => {
         assertEquals(new Set(pins).size, 1, action);
       }
     });
-    it(`${name} runs the Deno that everything is pinned to, and may write nothing by default`, () => {
+    it(`${name} runs the pinned Deno version, and has no write permission by default`, () => {
       const { deno } = JSON.parse(read("scripts/setup_pins.json"));
       for (const [, version] of text.matchAll(/deno@(\S+)/g)) assertEquals(version, deno);
       assertMatch(text, /^permissions:\n {2}contents: read\n\n/m);
     });
   }
-  it("test on machines of both targets", () => {
+  it("test on machines of both architectures", () => {
     assertMatch(read(".github/workflows/ci.yml"), /machine: \[ubuntu-24\.04, ubuntu-24\.04-arm\]/);
   });
 });

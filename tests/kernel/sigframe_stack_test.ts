@@ -25,7 +25,7 @@ const SIGUSR1 = 10;
 const HIGH_FD = 20;
 
 /** Let something happen in the name of process `pid` and leave all the rest to it. */
-function abandonAfter(
+function leaveToSigframesAfter(
   pid: number,
   action: (remote: RemoteSyscalls) => void,
   first: () => void = () => {},
@@ -90,13 +90,13 @@ for (
   ] as const
 ) {
   const test = bits === 32 ? requires32() : onX86_64;
-  describe(`a process of ${bits} bits that is let go with registers of ours`, () => {
-    test("has all of its own again, and what was done is undone", () => {
+  describe(`a ${bits}-bit process that is released with our registers`, () => {
+    test("has its own registers again, and undoes our changes", () => {
       using victim = startVictim(registers, [], { flags });
       const { pid } = victim;
       const before = snapshot(pid);
       for (let i = 0; i < 30; i++) {
-        abandonAfter(pid, (remote) => {
+        leaveToSigframesAfter(pid, (remote) => {
           openOne(remote);
           assert(hasHighFd(pid));
         });
@@ -112,14 +112,14 @@ for (
       });
     });
 
-    test("has all of its vector registers again", () => {
+    test("has its own vector registers again", () => {
       using victim = startVictim("command", [], { flags });
       const { pid } = victim;
       untilAllBlocked(pid);
       const before = snapshot(pid);
       const set = vectorRegisters(pid);
-      abandonAfter(pid, () => {}, () => setFurtherRegisters(pid, "NT_X86_XSTATE", set));
-      abandonAfter(pid, openOne, () => {
+      leaveToSigframesAfter(pid, () => {}, () => setFurtherRegisters(pid, "NT_X86_XSTATE", set));
+      leaveToSigframesAfter(pid, openOne, () => {
         assertEquals(getFurtherRegisters(pid, "NT_X86_XSTATE"), set);
       });
       {
@@ -131,26 +131,26 @@ for (
       victim.expect("line: hello");
     });
 
-    test("goes on in its call", () => {
+    test("continues its call", () => {
       for (const [call, ...time] of [["read"], ["poll"], ["futex"], ["nanosleep", 200]] as const) {
         using victim = startVictim("blocked", [call, ...time], { flags });
         const { pid } = victim;
         untilAllBlocked(pid);
         const before = snapshot(pid);
-        abandonAfter(pid, openOne);
+        leaveToSigframesAfter(pid, openOne);
         assertNothingLeft(before);
         if (time.length === 0) victim.line("go");
         victim.expect(/result=[01] errno=0 handled=0/);
       }
     });
 
-    test("handles a signal as before, in the order of what was done", () => {
+    test("handles a signal as before, in the order of the undo frames", () => {
       using victim = startVictim("command", [], { flags });
       const { pid } = victim;
       untilAllBlocked(pid);
       const before = snapshot(pid);
       const isIgnored = () => (readStatus(pid)!.sigIgnored & 1n << BigInt(SIGHUP - 1)) !== 0n;
-      abandonAfter(pid, (remote) => {
+      leaveToSigframesAfter(pid, (remote) => {
         openOne(remote);
         runToCompletion(exchangeAction(remote, SIGHUP, ignoring(remote)));
         assert(isIgnored());
@@ -164,9 +164,9 @@ for (
 }
 
 for (const [bits, flags] of [[64, []], [32, FLAGS_32]] as const) {
-  describe(`a process of ${bits} bits that has no safety net`, () => {
+  describe(`a ${bits}-bit process without a sigframe stack`, () => {
     const test = bits === 32 ? requires32() : onX86_64;
-    test("for it has left its stack: calls are made, and nothing stays", () => {
+    test("because it has left its stack: calls are made, and nothing stays", () => {
       using victim = startVictim("stackless", [], { flags });
       const { pid } = victim;
       untilAllBlocked(pid);
@@ -188,14 +188,14 @@ for (const [bits, flags] of [[64, []], [32, FLAGS_32]] as const) {
   });
 }
 
-describe("a 32-bit process that is let go with registers of ours", () => {
+describe("a 32-bit process that is released with our registers", () => {
   const test = requires32();
   for (const way of ["int80", "vdso"]) {
     test(`is in its call again, with all registers: entered by ${way}`, () => {
       using victim = startVictim("entry_i386", [way], { flags: FLAGS_32 });
       untilAllBlocked(victim.pid);
       const before = snapshot(victim.pid);
-      for (let i = 0; i < 3; i++) abandonAfter(victim.pid, openOne);
+      for (let i = 0; i < 3; i++) leaveToSigframesAfter(victim.pid, openOne);
       assertNothingLeft(before);
       for (const text of ["12345", "123"]) {
         victim.line(text);
@@ -204,7 +204,7 @@ describe("a 32-bit process that is let go with registers of ours", () => {
     });
   }
 
-  test("is one whose addresses its registers can hold, all of them", () => {
+  test("uses only addresses that its registers can hold", () => {
     using wide = startVictim("command");
     using narrow = startVictim("command", [], { flags: FLAGS_32 });
     const [wideMaps, narrowMaps] = [readMaps(wide.pid)!, readMaps(narrow.pid)!];

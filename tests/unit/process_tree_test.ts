@@ -9,11 +9,11 @@ const TABLE = [kin(1, 0), kin(50, 1), kin(20, 30), kin(30, 900), kin(40, 900), k
 
 describe("ancestorsOf", () => {
   const table: [string, number[], Kin[], number[]][] = [
-    ["are all up to the first process", [20], TABLE, [30, 900, 50, 1]],
-    ["of several are together", [20, 40], TABLE, [30, 900, 50, 1]],
-    ["that the table does not hold: none", [77], TABLE, []],
-    ["end where the table ends", [2], [kin(2, 3), kin(3, 4)], [3, 4]],
-    ["end in a circle, too", [2], [kin(2, 3), kin(3, 4), kin(4, 3)], [3, 4]],
+    ["are all processes up to the first", [20], TABLE, [30, 900, 50, 1]],
+    ["of several processes are their union", [20, 40], TABLE, [30, 900, 50, 1]],
+    ["of a process that the table lacks: none", [77], TABLE, []],
+    ["end where the table lacks a parent", [2], [kin(2, 3), kin(3, 4)], [3, 4]],
+    ["end also when the table has a cycle", [2], [kin(2, 3), kin(3, 4), kin(4, 3)], [3, 4]],
   ];
   for (const [what, pids, processes, wanted] of table) {
     it(what, () => assertEquals(ancestorsOf(pids, processes), new Set(wanted)));
@@ -21,7 +21,7 @@ describe("ancestorsOf", () => {
 });
 
 describe("parentsFirst", () => {
-  it("goes by parents, not by numbers", () => {
+  it("sorts a parent before its child, whatever their PIDs", () => {
     const some = TABLE.filter(({ pid }) => pid !== 1 && pid !== 50);
     for (const given of [some, some.toReversed()]) {
       const order = parentsFirst(given, TABLE).map(({ pid }) => pid);

@@ -10,14 +10,14 @@ const candidate = (pid: number, ppid: number, pgrp: number, catchesStop: boolean
   ...{ session: 1, ttyNr: 0x8801 },
 });
 
-describe("whomToAsk", () => {
-  it("asks who handles SIGTSTP in the foreground", () => {
+describe("foregroundTstpHandlers", () => {
+  it("are the processes of the foreground group that catch SIGTSTP", () => {
     assertEquals(foregroundTstpHandlers([candidate(10, 1, 10, true)], 10), [10]);
     assertEquals(foregroundTstpHandlers([candidate(10, 1, 10, false)], 10), []);
     assertEquals(foregroundTstpHandlers([candidate(10, 1, 10, true)], 1), []);
   });
 
-  it("asks the editor and not those who wait for it", () => {
+  it("are the editor alone, and not the wrapper that waits for it", () => {
     const git = candidate(10, 1, 10, false);
     const wrapper = candidate(11, 10, 10, true);
     const script = candidate(12, 11, 10, false);
@@ -25,14 +25,14 @@ describe("whomToAsk", () => {
     assertEquals(foregroundTstpHandlers([git, wrapper, script, editor], 10), [13]);
   });
 
-  it("asks each of a pipeline", () => {
+  it("are all processes of a pipeline that catch it", () => {
     assertEquals(
       foregroundTstpHandlers([candidate(10, 1, 10, true), candidate(11, 1, 10, true)], 10),
       [10, 11],
     );
   });
 
-  it("asks the job of a shell that is moved, and not the shell", () => {
+  it("are in the job of a moved shell, and never the shell itself", () => {
     assertEquals(
       foregroundTstpHandlers([candidate(1, 0, 1, true), candidate(10, 1, 10, true)], 10),
       [10],

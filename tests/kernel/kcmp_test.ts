@@ -13,7 +13,7 @@ orderOfDescriptions(Deno.pid, 0, Deno.pid, 0);
 const COUNT = 300;
 
 describe("orderOfDescriptions", () => {
-  it("tells hundreds of descriptions of one terminal apart, and their copies to be the same", () => {
+  it("distinguishes hundreds of descriptions of one terminal, and finds duplicates of each", () => {
     using cleanup = new DisposableStack();
     using pty = Pty.open();
     const toBeClosed = (fd: number): number => {
@@ -31,7 +31,7 @@ describe("orderOfDescriptions", () => {
     assertEquals(copies.map(find), found);
   });
 
-  it("knows nothing of a descriptor that is closed", () => {
+  it("is unknown for a descriptor that is closed", () => {
     using pty = Pty.open();
     const fd = pty.openSlave(O_RDWR);
     assertEquals(orderOfDescriptions(Deno.pid, fd, Deno.pid, fd), "same");
