@@ -140,11 +140,27 @@ export function firstOf(error: unknown): unknown {
   return error instanceof AggregateError ? firstOf(error.errors[0]) : error;
 }
 
+/** As {@linkcode firstOf}, of each process where several failed at the same time. */
+export function firstsOf(error: unknown): readonly unknown[] {
+  if (error instanceof SuppressedError) return firstsOf(error.suppressed);
+  return error instanceof AggregateError ? error.errors.flatMap(firstsOf) : [error];
+}
+
+/** Whether undoing has failed, too, after what went wrong first. */
+export function hasFailedUndoing(error: unknown): boolean {
+  if (error instanceof SuppressedError) return true;
+  return error instanceof AggregateError && error.errors.some(hasFailedUndoing);
+}
+
 /**
  * Whether `error` is one that stopping another process, or changing it, can end in at any time: the process has ended, does
  * not stop, or may not be traced. What a service does beside showing a terminal is then left undone, and the service goes on.
  */
 export function isExpected(error: unknown): boolean {
+  if (error instanceof SuppressedError) {
+    return isExpected(error.suppressed) && isExpected(error.error);
+  }
+  if (error instanceof AggregateError) return error.errors.every(isExpected);
   const expected = [RefusedError, StopTimeoutError, SyscallError, TraceeDiedError];
   return expected.some((one) => error instanceof one);
 }

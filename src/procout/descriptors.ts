@@ -1,6 +1,5 @@
 /** Which descriptors are watched. Pure. */
-import type { Device } from "../proc/device.ts";
-import { isDevTty } from "../proc/device.ts";
+import { type Device, isDevTty } from "../proc/device.ts";
 import type { DescriptorChoice, Stream } from "./engine.ts";
 
 /** What tells one open file from another: stat(2) of it. */

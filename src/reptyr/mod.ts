@@ -23,12 +23,11 @@ export async function move(options: MoveOptions): Promise<number> {
   target.warn();
   using pty = Pty.open();
   verbose(`Opened a new pty: ${pty.name}`);
-  // Before the first stop: from here on a signal waits until the target is whole, and ^C is a key. It stays so to the end
-  // of the program: a second SIGHUP of a closing terminal would end it before its exit status is out.
+  // From before the first stop a signal waits until the target is whole, and ^C is a key; to the end of the program, for a
+  // second SIGHUP of a closing terminal would end it before its exit status is out.
   const signals = new OwnSignals();
   using front = new FrontEnd(new UserTerminal(), signals.inbox);
   const patience = new Patience(front, signals);
-
   const attachment = await patience.repeat(() => {
     const facts = target.look();
     releaseHeld([facts.pid, ...facts.members.map(({ pid }) => pid)]);

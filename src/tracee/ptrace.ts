@@ -5,8 +5,12 @@
  * operating-system thread that seized it. A thread that is gone is always TraceeDiedError; any other
  * failure is a SyscallError.
  */
-import type { Registers, RegisterSetName } from "../arch/mod.ts";
-import { MAX_EXTENDED_STATE_SIZE, MAX_REGISTER_SET_SIZE } from "../arch/mod.ts";
+import {
+  MAX_EXTENDED_STATE_SIZE,
+  MAX_REGISTER_SET_SIZE,
+  type Registers,
+  type RegisterSetName,
+} from "../arch/mod.ts";
 import { PtraceError, SyscallError, TraceeDiedError } from "../errors.ts";
 import {
   NT_ARM_GCS,

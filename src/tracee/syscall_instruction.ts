@@ -4,8 +4,7 @@
  */
 import type { Architecture } from "../arch/mod.ts";
 import { RefusedError } from "../errors.ts";
-import type { Mapping } from "../proc/maps.ts";
-import { readExecutableMaps } from "../proc/maps.ts";
+import { type Mapping, readExecutableMaps } from "../proc/maps.ts";
 import { CodeReader } from "./code_memory.ts";
 
 const CHUNK = 1 << 16;

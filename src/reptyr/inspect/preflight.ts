@@ -3,7 +3,12 @@
  * Only files in /proc are read; the target is neither stopped nor otherwise disturbed.
  */
 import { readable } from "../../proc/gone.ts";
-import { readAttachFactsOf } from "./surroundings.ts";
+import {
+  readAttachFactsOf,
+  readSurroundings,
+  type RecordReader,
+  type Surroundings,
+} from "./surroundings.ts";
 import { lookAgain } from "../../proc/look_again.ts";
 import { hasEnded } from "../../proc/second_look.ts";
 
@@ -16,7 +21,6 @@ import { type JobMember, othersInTheWay } from "./job_members.ts";
 import type { MoveMode } from "./move_options.ts";
 import { oldTerminal } from "./old_terminal.ts";
 import { inTheWay, memberRefusal, refusal, type TargetFacts } from "./refusals.ts";
-import { readSurroundings, type RecordReader, type Surroundings } from "./surroundings.ts";
 import { gather } from "./target_facts.ts";
 import type { PreflightFacts } from "./preflight_facts.ts";
 

@@ -133,13 +133,13 @@ function left({ left }: WarningFacts): string | undefined {
 
 function subjectOf(
   processes: readonly NamedProcess[],
-  [keepsSession, stay]: readonly [string, string],
+  [singular, plural]: readonly [string, string],
 ): [string?, string?, string?] {
   if (processes.length === 0) return [];
   const list = listed(processes);
   return processes.length === 1
-    ? [`Process ${list}`, keepsSession, "it is"]
-    : [`Processes ${list}`, stay, "they are"];
+    ? [`Process ${list}`, singular, "it is"]
+    : [`Processes ${list}`, plural, "they are"];
 }
 
 function seccomp({ pid, seccomp, sharedFilter }: WarningFacts): string | undefined {

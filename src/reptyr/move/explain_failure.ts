@@ -1,4 +1,5 @@
 /** A move that failed, in words for the user: what went wrong, what has become of the process, and what to do. */
+import { hasFailedUndoing } from "../../errors.ts";
 import { firstOf, RefusedError, RemoteSyscallError, SyscallError } from "../../errors.ts";
 import { isLive, readStat, type Stat } from "../../proc/stat.ts";
 import { explainTimeout } from "../../tracee/frozen.ts";
@@ -13,7 +14,7 @@ export function explainFailure(error: unknown, { pid, stat }: PreflightFacts): u
   if (!(first instanceof SyscallError)) {
     return explainTimeout(first, leftSession(readStat(pid), stat));
   }
-  const remedies = [whatIsLeft(pid, stat, !(error instanceof SuppressedError))];
+  const remedies = [whatIsLeft(pid, stat, !hasFailedUndoing(error))];
   if (first.code === "ENOSYS") {
     remedies.unshift("pidfd_getfd(2) is needed, which Linux has since version 5.6");
   }

@@ -1,4 +1,5 @@
 /** The synchronous part of a move, from the first changed register to the last restored one. */
+import { continueStopped } from "./session/show_stop.ts";
 import { toIdentity } from "../../proc/process_identity.ts";
 import { announce } from "./announce.ts";
 import type { Attachment } from "./attachment.ts";
@@ -38,7 +39,10 @@ export function moveStopped(
     const moves = equip(job, attempt, afterwards, undoUnlessCommitted);
     // A shell prompts as soon as it sees its job stop; the last that may fail has been done by then.
     if (hasShell) oldScreen?.reset();
-    return switchTerminal(stopped, moves, attempt, undoUnlessCommitted);
+    const switched = switchTerminal(stopped, moves, attempt, undoUnlessCommitted);
+    job.commit();
+    continueStopped(job);
+    return switched;
   });
   undoUnlessCommitted.move();
   progress.isCommitted = true;

@@ -7,10 +7,9 @@
  * terminal that is not the controlling one holds no process back that reads, writes or sets it: __tty_check_change() in
  * drivers/tty/tty_jobctrl.c.
  */
-import { continueStopped } from "./session/show_stop.ts";
+import { forgetShellsEnd, showStop } from "./session/show_stop.ts";
 import { replaceDescriptors } from "./replace_descriptors.ts";
 import { leaveOldGroup } from "./session/own_pgrp.ts";
-import { forgetShellsEnd } from "./session/show_stop.ts";
 import { identityOf, type ProcessIdentity } from "../../proc/process_identity.ts";
 import type { Attempt } from "./attempt.ts";
 import { allOf } from "./descriptors/send_fds.ts";
@@ -21,9 +20,9 @@ import { isRelayed, leadsSession } from "./job/roles.ts";
 import { changeSession, releaseOld } from "./session/change_session.ts";
 import { controllingShell, isForeground } from "./session/old_shell.ts";
 import { adoptShields, Shields } from "./session/shields.ts";
-import { showStop } from "./session/show_stop.ts";
 import type { SighupShield } from "./session/sighup_shield.ts";
 import type { StoppedJob } from "./stop_job.ts";
+import type { RemoteFd } from "../../brands.ts";
 
 /** What the change of terminals has brought about. */
 export interface Switched {
@@ -37,7 +36,7 @@ export interface Switched {
 
 /**
  * Bring the job of `stopped` to the terminal of which `moves`, the target's first, have descriptors. How to undo each step
- * is put on `undo`; when this returns the move is to stay.
+ * is put on `undo`.
  *
  * When the target goes alone, the rest of its group keeps the old terminal as it is, and its shell is not shown a stop for as
  * long as they are in the foreground.
@@ -62,20 +61,24 @@ export function switchTerminal(
   const oldControlling = replaceDescriptors(job, moves, { keepsSession, shields }, undo);
   const { given } = targetMove;
   for (const fd of allOf({ ...given, replacements: [] })) target.closeLater(fd);
-  if (!keepsSession && given.controlling !== undefined) {
-    changeSession(job, { oldFd: oldControlling, fd: given.controlling }, undo);
+  if (!keepsSession) {
+    changeSession(job, { oldFd: oldControlling, fd: controllingOf(targetMove) }, undo);
   }
   for (const { member, old } of job.alone || facts.bystanders.length > 0 ? [] : moves) {
     if (isRelayed(member, target) && leadsSession(member)) releaseOld(job, member, old, undo);
   }
   forgetShellsEnd(job, shellsEnd);
-  job.commit();
-  continueStopped(job);
   return {
     shell: shields.shell,
     isWaiting,
     shields: [...adopted, ...shields.raised],
   };
+}
+
+/** The target's descriptor on its new controlling terminal. */
+function controllingOf({ member, given: { controlling } }: MemberMove): RemoteFd {
+  if (controlling === undefined) throw new Error(`Process ${member.pid} was given no terminal`);
+  return controlling;
 }
 
 function shellOf({ alone, target, members }: Job): number | undefined {

@@ -58,6 +58,9 @@ export class NewTerminalService implements Service, Disposable {
     return true;
   };
 
+  /** COMMAND, which is told next, may be on the user's terminal: as it was before us. */
+  readonly onEnd = (): void => this.#front.rawMode[Symbol.dispose]();
+
   readonly onOver = (): number => this.#program?.status ?? 0;
 
   readonly onLeft = async (): Promise<number> => {

@@ -76,7 +76,7 @@ function isUsed(leftInPgrp: readonly Stat[]): boolean {
 
 /**
  * The stop of one process, long after its move: nothing has to be undone, and the shell needs no SIGTERM discarded. The move
- * itself stops all children of the shell at once: showStop() in switch_terminal.ts.
+ * itself stops all children of the shell at once: showStop() in show_stop.ts.
  */
 function showStopLate({ process, shell, group }: LeftBehind, gate: Gate): void {
   using member = waitOut(seizingMember(process, new Deadline(STOP_SECONDS), gate));

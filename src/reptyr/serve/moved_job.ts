@@ -45,7 +45,7 @@ function isMovedOn(target: ProcessIdentity): boolean {
 /**
  * The new terminal goes away, and everyone on it is told so, parents before their children: a script is not to see its
  * child end, and go on with its next line. The kernel tells the session's leader and the foreground group; to the
- * helpers we pass on what the foreground gets on any terminal. Where the kernel tells nobody, as of a target that has
+ * relayed processes we pass on what the foreground gets on any terminal. Where the kernel tells nobody, as of a target that has
  * stayed in its session (zombies.ts), the end of file would come first.
  */
 export function endService(

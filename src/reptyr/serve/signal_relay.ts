@@ -18,7 +18,7 @@ import { isIn, type RelayedGroups } from "../record/relayed_groups.ts";
 import type { Audience } from "../move/attachment.ts";
 
 /**
- * Send `signal` to every process of the helpers' groups for which `isMeant`, to children that were born since too;
+ * Send `signal` to every process of the relayed groups for which `isMeant`, to children that were born since too;
  * parents before their children. Who they were.
  */
 export function signalRelayed(
@@ -55,7 +55,7 @@ function admittedOf(
 }
 
 /**
- * The helpers that are above those that the kernel signals for the terminal of `master`: its foreground group, and at its
+ * The relayed processes that are above those that the kernel signals for the terminal of `master`: its foreground group, and at its
  * hang-up the leader of that one's session. They are to be told before the kernel tells those: a script that sees its
  * child end by SIGINT, and has none itself, goes on with its next line. Parents come before their children.
  */
@@ -93,7 +93,7 @@ export function signalProcesses(
   for (const stat of processes) gate.signal(stat, signal);
 }
 
-/** As signalHelpers(), for all but those who were `told`. */
+/** As signalRelayed(), for all but those who were `told`. */
 export function signalRelayedOthers(
   audience: Audience,
   signal: number,
@@ -103,7 +103,7 @@ export function signalRelayedOthers(
 }
 
 /**
- * Those who would hear of a key: the helpers, and the foreground group of the terminal of `master`, which is in the
+ * Those who would hear of a key: the relayed processes, and the foreground group of the terminal of `master`, which is in the
  * target's session. That session was begun by the move, so that all of it are below the target; or the target led it
  * before, and then they have its terminal. Parents before their children.
  */
@@ -119,7 +119,7 @@ export function hearersOf(audience: Audience, master: number, table = readStats(
   return parentsFirst(admittedOf(audience, [...inForeground, ...relayed], table), table);
 }
 
-/** Those of the helpers that live, with what they are known by from now on: pidfd_open(2). */
+/** The relayed processes that live, with what they are known by from now on: pidfd_open(2). */
 export function watchRelayed(
   { processes, groups }: RelayedGroups,
   cleanup: DisposableStack,
@@ -169,7 +169,7 @@ function unlike(others: readonly Stat[], stats: readonly Stat[]): Stat[] {
   return stats.filter((one) => !others.some((other) => isSame(one, other)));
 }
 
-/** Tell the foreground of the terminal of `master`, and the helpers, of its size, where the kernel does not. */
+/** Tell the foreground of the terminal of `master`, and the relayed processes, of its size, where the kernel does not. */
 export function tellSize(audience: Audience, master: number): void {
   for (const stat of hearersOf(audience, master)) audience.gate.signal(stat, SIGWINCH);
 }

@@ -3,17 +3,17 @@
  * it. No process is stopped or changed.
  */
 import { lookAgain } from "../../proc/look_again.ts";
-import { mayBePassing } from "../../tracee/attach_failure.ts";
+import {
+  canSuspendSeccomp,
+  explainAttachFailure,
+  isAttachForbidden,
+  mayBePassing,
+} from "../../tracee/attach_failure.ts";
 import { RefusedError } from "../../errors.ts";
 import { close } from "../../ffi/descriptor.ts";
 import { ptsDevice, terminalName } from "../../proc/device.ts";
 import { readable } from "../../proc/gone.ts";
 import { identityOf, type ProcessIdentity } from "../../proc/process_identity.ts";
-import {
-  canSuspendSeccomp,
-  explainAttachFailure,
-  isAttachForbidden,
-} from "../../tracee/attach_failure.ts";
 import { gather } from "../inspect/target_facts.ts";
 import { frozenRefusal, named, noProcess, type TargetFacts } from "../inspect/refusals.ts";
 import { filterRefusal, OUTSIDE } from "../inspect/filter/shared_filter.ts";

@@ -3,6 +3,7 @@
  * CAP_SYS_ADMIN, but it can be tried: a child inherits it, and makes those calls on a terminal of its own. The child also
  * undoes a step by itself, as after a reptyr that is killed.
  */
+import { firstOf } from "../../../errors.ts";
 import { SyscallError, TraceeDiedError } from "../../../errors.ts";
 import { close } from "../../../ffi/descriptor.ts";
 import { pidfdOpen } from "../../../ffi/process.ts";
@@ -35,7 +36,7 @@ function tryAll(): Rehearsal {
 }
 
 function outcomeOf(error: unknown, call: string): Rehearsal {
-  const first = error instanceof SuppressedError ? error.suppressed : error;
+  const first = firstOf(error);
   if (first instanceof TraceeDiedError) return { outcome: "killed", call };
   if (!(first instanceof SyscallError)) {
     return { outcome: "untried", why: first instanceof Error ? first.message : String(first) };

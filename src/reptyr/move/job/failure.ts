@@ -1,6 +1,7 @@
 /** What is done about an error in the middle of a move. */
+import { firstsOf } from "../../../errors.ts";
 import { interleave } from "../../../tracee/steps.ts";
-import { firstOf, HeldUpError, PtraceError, SyscallError } from "../../../errors.ts";
+import { HeldUpError, PtraceError, SyscallError } from "../../../errors.ts";
 import { verbose } from "../../../log.ts";
 import type { Member } from "./member.ts";
 
@@ -12,12 +13,12 @@ export function leaveToSigframesOnFailure<T>(members: readonly Member[], action:
   try {
     return action();
   } catch (error) {
-    const first = firstOf(error);
-    if (first instanceof HeldUpError || first instanceof PtraceError) {
-      for (const member of members) member.leaveToSigframes();
-      throw first;
-    }
-    throw error;
+    const outOfReach = firstsOf(error).find((one) =>
+      one instanceof HeldUpError || one instanceof PtraceError
+    );
+    if (outOfReach === undefined) throw error;
+    for (const member of members) member.leaveToSigframes();
+    throw outOfReach;
   }
 }
 
@@ -43,9 +44,10 @@ export function restoreCommitted(
   try {
     job.restoreState();
   } catch (error) {
-    const first = firstOf(error);
-    if (!(first instanceof SyscallError || first instanceof HeldUpError)) throw error;
-    verbose(first.message);
+    for (const one of firstsOf(error)) {
+      if (!(one instanceof SyscallError || one instanceof HeldUpError)) throw error;
+      verbose(one.message);
+    }
     job.leaveToSigframes();
   }
 }

@@ -1,14 +1,11 @@
 /** Stopping a whole job: the target, the others that move with it, and the children they just got. */
-import { restoreAll } from "./failure.ts";
+import { commitAll, restoreAll, restoreCommitted } from "./failure.ts";
 import { stopInWaves } from "./stop_in_waves.ts";
 import { hasEnded } from "../../../proc/second_look.ts";
-import { lookEarly } from "./seize_members.ts";
-import { restoreCommitted } from "./failure.ts";
+import { lookEarly, seizingMembers } from "./seize_members.ts";
 import { newbornOf } from "./newborn.ts";
-import { seizingMembers } from "./seize_members.ts";
 import { RefusedError, TraceeDiedError } from "../../../errors.ts";
 import { verbose } from "../../../log.ts";
-import { commitAll } from "./failure.ts";
 import { Gate } from "../../gate/gate.ts";
 import { type JobMember } from "../../inspect/job_members.ts";
 import type { KnownRecord } from "../../record/known_records.ts";

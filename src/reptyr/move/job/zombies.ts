@@ -3,9 +3,8 @@
  * The parent of a zombie that has never called execve(2) puts it into another group. Any other zombie keeps the target
  * in its group and session, as if it were a relayed member.
  */
-import { isLive } from "../../../proc/stat.ts";
+import { isLive, PF_FORKNOEXEC, type Stat } from "../../../proc/stat.ts";
 import { childrenOf } from "./newborn.ts";
-import { PF_FORKNOEXEC, type Stat } from "../../../proc/stat.ts";
 import { readStatus } from "../../../proc/status.ts";
 import type { Job } from "./job.ts";
 import { undoByCall } from "../undo/undo_call.ts";

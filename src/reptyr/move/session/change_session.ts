@@ -1,6 +1,7 @@
 /** The session of the target on its new terminal, and the old terminal given up, with nobody ended by the hang-up. */
+import { firstsOf, hasFailedUndoing } from "../../../errors.ts";
 import type { RemoteFd } from "../../../brands.ts";
-import { firstOf, RefusedError, RemoteSyscallError } from "../../../errors.ts";
+import { RefusedError, RemoteSyscallError } from "../../../errors.ts";
 import { TIOCNOTTY, TIOCSCTTY } from "../../../ffi/constants.ts";
 import { verbose } from "../../../log.ts";
 import { readStatus } from "../../../proc/status.ts";
@@ -49,9 +50,11 @@ export function releaseOld(
       unmute();
     });
   } catch (error) {
-    const first = firstOf(error);
-    if (!(first instanceof RefusedError || first instanceof RemoteSyscallError)) throw error;
-    verbose(`Process ${leader.pid} keeps its old terminal: ${first.message}`);
+    if (hasFailedUndoing(error)) throw error;
+    for (const one of firstsOf(error)) {
+      if (!(one instanceof RefusedError || one instanceof RemoteSyscallError)) throw error;
+      verbose(`Process ${leader.pid} keeps its old terminal: ${one.message}`);
+    }
   }
 }
 

@@ -1,5 +1,5 @@
 /** The stop of its job that an old shell is shown, so that it takes its terminal back. */
-import { interleave } from "../../../tracee/steps.ts";
+import { interleave, runToCompletion } from "../../../tracee/steps.ts";
 import { SIGCONT } from "../../../ffi/constants.ts";
 import { verbose } from "../../../log.ts";
 import type { Job } from "../job/job.ts";
@@ -8,7 +8,6 @@ import { ShellsEnd } from "./shells_end.ts";
 import { discardPending } from "./signal_action.ts";
 import { enterGroupStop } from "../../../tracee/group_stop.ts";
 import type { RemoteSyscalls } from "../../../tracee/remote_syscalls.ts";
-import { runToCompletion } from "../../../tracee/steps.ts";
 
 /**
  * Let the shell see its foreground job stop, and take its terminal back: by a stop of its own children alone. It is
