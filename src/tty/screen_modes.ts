@@ -3,6 +3,8 @@
  * ctlseqs(7). Pure: bytes in, sequences out.
  */
 
+import { changeFlags, type KeyboardFlags, popped, pushed } from "./keyboard_flags.ts";
+import { ALTERNATE_SCREENS, PRIVATE_MODES, privateMode } from "./private_modes.ts";
 import { rendered, type Rendition } from "./rendition.ts";
 
 const BEL = 0x07;
@@ -13,6 +15,9 @@ const LONGEST_SEQUENCE = 64;
 
 /** No place where a sequence ends. */
 const CUT = -1;
+
+/** Of a cursor style: a number that is none would not be printed as one. */
+const STYLE_BITS = 0xff;
 
 /** So far it is cheaper to look byte by byte than to call for it. */
 const NEAR = 24;
@@ -25,56 +30,12 @@ function nextEscape(bytes: Uint8Array, from: number): number {
   return near === bytes.length ? -1 : bytes.indexOf(ESC, near);
 }
 
-/** DEC private modes, `CSI ? N h` and `CSI ? N l`: the state that a shell's prompt expects. */
-const PRIVATE_MODES: ReadonlyMap<number, boolean> = new Map([
-  [1, false], // DECCKM, cursor keys as ESC O A
-  [5, false], // DECSCNM, reverse video
-  [7, true], // DECAWM, automatic wrap
-  [9, false], // mouse: presses
-  [25, true], // DECTCEM, the cursor is shown
-  [47, false], // alternate screen
-  [66, false], // DECNKM, keypad
-  [1000, false], // mouse: presses and releases
-  [1001, false], // mouse: highlighting
-  [1002, false], // mouse: dragging
-  [1003, false], // mouse: all motion
-  [1004, false], // reports of focus
-  [1005, false], // mouse coordinates in UTF-8
-  [1006, false], // mouse coordinates in decimal
-  [1015, false], // mouse coordinates as urxvt has them
-  [1016, false], // mouse coordinates in pixels
-  [1047, false], // alternate screen
-  [1049, false], // alternate screen, with the cursor saved
-  [2004, false], // bracketed paste
-  [2026, false], // synchronized output
-  [2031, false], // reports of the colour scheme
-  [2048, false], // reports of the size
-]);
-
-const ALTERNATE_SCREENS: readonly number[] = [47, 1047, 1049];
-
-/** One of xterm's switches by number, on or off. */
-function privateMode(number: number, on: boolean): string {
-  return `\x1b[?${number}${on ? "h" : "l"}`;
-}
-
-/**
- * kitty's keyboard protocol: each screen has a stack of flags above a first entry. Terminals limit its height, and throw
- * away the lowest; to pop more than there is does no harm.
- */
-type KeyboardFlags = number[];
-
-const HIGHEST_STACK = 128;
-
-/** Five flags so far; a number that is none would not be printed as one. */
-const ALL_FLAGS = 0xff;
-
 export class ScreenModes {
   /** A sequence that the last bytes began. */
   #begun: Uint8Array = new Uint8Array(0);
   /** Within an operating system command or another string, which BEL or ST ends. */
   #inString = false;
-  /** Those that are not as a prompt expects them, in the order in which they were set. */
+  /** The modes that are not as a prompt expects them, in the order in which they were set. */
   #modes = new Map<number, boolean>();
   #keypad = false;
   #insert = false;
@@ -157,6 +118,11 @@ export class ScreenModes {
     return ALTERNATE_SCREENS.find((mode) => this.#modes.has(mode));
   }
 
+  /** The keyboard flags of the screen that is shown. */
+  get #keyboard(): KeyboardFlags {
+    return this.#alternate === undefined ? this.#mainKeyboard : this.#alternateKeyboard;
+  }
+
   #joined(bytes: Uint8Array): Uint8Array {
     const joined = new Uint8Array(this.#begun.length + bytes.length);
     joined.set(this.#begun);
@@ -234,7 +200,7 @@ export class ScreenModes {
         break;
       }
       case 0x75: // u
-        this.#keyboard(text(bytes, start, end));
+        changeFlags(this.#keyboard, text(bytes, start, end));
         break;
     }
     return end + 1;
@@ -271,31 +237,7 @@ export class ScreenModes {
 
   #style(parameters: string): void {
     const style = /^(\d*) $/.exec(parameters);
-    if (style !== null) this.#cursorStyle = Number(style[1]) & ALL_FLAGS;
-  }
-
-  #keyboard(parameters: string): void {
-    const found = /^([<=>])(\d*)(?:;(\d*))?$/.exec(parameters);
-    if (found === null) return;
-    const [, marker, first = "", second = ""] = found;
-    const stack = this.#alternate === undefined ? this.#mainKeyboard : this.#alternateKeyboard;
-    const count = Number(first);
-    const flags = count & ALL_FLAGS;
-    const top = stack.length - 1;
-    switch (marker) {
-      case ">":
-        stack.push(flags);
-        if (stack.length > HIGHEST_STACK) stack.splice(1, 1);
-        break;
-      case "<":
-        stack.splice(Math.max(1, stack.length - Math.max(1, count)));
-        break;
-      case "=":
-        if (second === "2") stack[top] = (stack[top] ?? 0) | flags;
-        else if (second === "3") stack[top] = (stack[top] ?? 0) & ~flags;
-        else stack[top] = flags;
-        break;
-    }
+    if (style !== null) this.#cursorStyle = Number(style[1]) & STYLE_BITS;
   }
 
   /** DECSTR. */
@@ -320,16 +262,6 @@ function text(bytes: Uint8Array, start: number, end: number): string {
   let text = "";
   for (const byte of bytes.subarray(start, end)) text += String.fromCharCode(byte);
   return text;
-}
-
-function popped(stack: KeyboardFlags): string {
-  const pop = stack.length > 1 ? `\x1b[<${stack.length - 1}u` : "";
-  return pop + (stack[0] === 0 ? "" : "\x1b[=0u");
-}
-
-function pushed([first, ...others]: KeyboardFlags): string {
-  const push = others.map((flags) => `\x1b[>${flags}u`).join("");
-  return (first === 0 ? "" : `\x1b[=${first}u`) + push;
 }
 
 /**
