@@ -2,7 +2,7 @@
  * Runs one layer of tests: `unit`, `kernel` or `e2e`, or the files of it that are named.
  *
  *     deno task test:unit tests/unit/plan_test.ts       one file; plan, plan_test and plan_test.ts do, too
- *     deno task test:e2e --filter "bystander" alone     one test, by a part of its title
+ *     deno task test:e2e --filter "a pipeline" alone     one test, by a part of its title
  *
  * Other options go to `deno test`. A filter that is no part of any title is an error: nothing would have run.
  */

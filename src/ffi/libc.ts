@@ -6,6 +6,8 @@
  * `ioctl`, `fcntl` and `openat` are variadic in C; on Linux x86_64 and aarch64 a fixed
  * declaration passes its arguments in the same registers.
  */
+import { PROCESS_VM_COPY, SIGACTION } from "./signatures.ts";
+
 const SYMBOLS = {
   // Tracing: ptrace(2), waitpid(2), process_vm_readv(2)
   ptrace: {
@@ -47,28 +49,8 @@ const SYMBOLS = {
     result: "i32",
     nonblocking: true,
   },
-  process_vm_readv: {
-    parameters: [
-      "i32", // pid_t pid
-      "buffer", // const struct iovec *local_iov
-      "usize", // unsigned long liovcnt
-      "buffer", // const struct iovec *remote_iov
-      "usize", // unsigned long riovcnt
-      "usize", // unsigned long flags
-    ],
-    result: "isize", // ssize_t
-  },
-  process_vm_writev: {
-    parameters: [
-      "i32", // pid_t pid
-      "buffer", // const struct iovec *local_iov
-      "usize", // unsigned long liovcnt
-      "buffer", // const struct iovec *remote_iov
-      "usize", // unsigned long riovcnt
-      "usize", // unsigned long flags
-    ],
-    result: "isize", // ssize_t
-  },
+  process_vm_readv: PROCESS_VM_COPY,
+  process_vm_writev: PROCESS_VM_COPY,
 
   // Descriptors: openat(2), close(2), read(2), write(2), fcntl(2), fchown(2), dup3(2), pipe2(2), poll(2)
   openat: {
@@ -306,14 +288,7 @@ const SYMBOLS = {
     ],
     result: "i32",
   },
-  sigaction: {
-    parameters: [
-      "i32", // int signum
-      "buffer", // const struct sigaction *act, may be null
-      "buffer", // struct sigaction *oldact, may be null
-    ],
-    result: "i32",
-  },
+  sigaction: SIGACTION,
   setitimer: {
     parameters: [
       "i32", // int which

@@ -14,6 +14,7 @@ import {
   SIGXCPU,
   SIGXFSZ,
 } from "./constants.ts";
+import { SIGACTION } from "./signatures.ts";
 import { rlimit, sigactionOfLibc } from "./structs.ts";
 import { Struct } from "../struct.ts";
 
@@ -27,14 +28,7 @@ const SYMBOLS = {
     ],
     result: "i32",
   },
-  sigaction: {
-    parameters: [
-      "i32", // int signum
-      "buffer", // const struct sigaction *act, may be null
-      "buffer", // struct sigaction *oldact, may be null
-    ],
-    result: "i32",
-  },
+  sigaction: SIGACTION,
 } as const satisfies Deno.ForeignLibraryInterface;
 
 export interface Limit {

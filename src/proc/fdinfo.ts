@@ -19,8 +19,6 @@ export interface FdInfo {
   readonly flags: number;
   /** Id of the mount the file was opened on, as in /proc/PID/mountinfo. */
   readonly mntId: number;
-  /** Inode number; undefined before Linux 5.14. */
-  readonly ino: number | undefined;
   /** For a pty master: N of its slave /dev/pts/N. */
   readonly ttyIndex: number | undefined;
   /** For an epoll instance: what it watches. Empty for every other file. */
@@ -40,7 +38,6 @@ export function parseFdinfo(text: string): FdInfo {
   return {
     flags: parseInt(flags, 8),
     mntId,
-    ino: decimal(INODE, text),
     ttyIndex: decimal(TTY_INDEX, text),
     epoll: !text.includes("tfd:")
       ? []
@@ -51,7 +48,6 @@ export function parseFdinfo(text: string): FdInfo {
 // Not with the flag `m`: a name that a process has given to a file, as to a dma-buf, may hold a carriage return.
 const FLAGS = /(?:^|\n)flags:[ \t]*([0-7]+)(?:\n|$)/;
 const MOUNT_ID = /(?:^|\n)mnt_id:[ \t]*(\d+)(?:\n|$)/;
-const INODE = /(?:^|\n)ino:[ \t]*(\d+)(?:\n|$)/;
 const TTY_INDEX = /(?:^|\n)tty-index:[ \t]*(\d+)(?:\n|$)/;
 
 function decimal(line: RegExp, text: string): number | undefined {

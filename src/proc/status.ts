@@ -28,9 +28,6 @@ export interface Status {
   /** Ids in each pid namespace, ours first and its own last; empty where the kernel has none. */
   readonly nsPid: readonly number[];
   readonly nsPgid: readonly number[];
-  readonly nsSid: readonly number[];
-  /** Undefined on kernels before 6.11, which do not tell. `Stat.flags` always does. */
-  readonly kthread: boolean | undefined;
 }
 
 /** Whether `signal` is in `set`, one of a Status. */
@@ -67,7 +64,6 @@ export function parseStatus(text: string): Status {
     return [real, effective, saved, fs];
   };
   const mask = (name: string): bigint => BigInt(`0x${line(name)}`);
-  const kthread = lines.get("Kthread");
   const filters = lines.get("Seccomp_filters");
   return {
     tgid: Number(line("Tgid")),
@@ -85,8 +81,6 @@ export function parseStatus(text: string): Status {
     sigCaught: mask("SigCgt"),
     nsPid: numbers(lines.get("NSpid") ?? ""),
     nsPgid: numbers(lines.get("NSpgid") ?? ""),
-    nsSid: numbers(lines.get("NSsid") ?? ""),
-    kthread: kthread === undefined ? undefined : kthread === "1",
   };
 }
 

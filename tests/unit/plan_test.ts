@@ -37,7 +37,7 @@ function process(pid: number, open: Readonly<Record<number, Open>>): PlannedProc
         rdev: 0,
         nlink: 1,
         isCharDevice: true,
-        fdinfo: { flags, mntId: 1, ino, ttyIndex: undefined, epoll },
+        fdinfo: { flags, mntId: 1, ttyIndex: undefined, epoll },
       };
     }),
     moving: numbers.filter(isMoving),

@@ -9,14 +9,9 @@ describe("parseFdinfo", () => {
     assertEquals(parseFdinfo(HEAD), {
       flags: 0o2004002,
       mntId: 26,
-      ino: 6,
       ttyIndex: undefined,
       epoll: [],
     });
-  });
-
-  it("accepts a text without the inode number, as of Linux before 5.14", () => {
-    assertEquals(parseFdinfo("pos:\t0\nflags:\t0100002\nmnt_id:\t15\n").ino, undefined);
   });
 
   it("recognises a pty master by its tty-index, 0 included", () => {

@@ -18,8 +18,6 @@ const TEXT = [
   "NStgid:\t4242\t7",
   "NSpid:\t4243\t8",
   "NSpgid:\t4242\t7",
-  "NSsid:\t4000\t0",
-  "Kthread:\t0",
   "Threads:\t2",
   "SigPnd:\t0000000000000001",
   "ShdPnd:\t8000000000000000",
@@ -52,18 +50,12 @@ describe("parseStatus", () => {
       sigCaught: 0x180004a02n,
       nsPid: [4243, 8],
       nsPgid: [4242, 7],
-      nsSid: [4000, 0],
-      kthread: false,
     });
   });
 
   it("accepts a text without the lines that only some kernels write", () => {
-    const status = parseStatus(TEXT.replace(/^(Seccomp|NS|Kthread).*\n/gm, ""));
-    assertEquals([status.seccomp, status.nsPid, status.kthread], [0, [], undefined]);
-  });
-
-  it("recognises a kernel thread when the kernel says so", () => {
-    assertEquals(parseStatus(TEXT.replace("Kthread:\t0", "Kthread:\t1")).kthread, true);
+    const status = parseStatus(TEXT.replace(/^(Seccomp|NS).*\n/gm, ""));
+    assertEquals([status.seccomp, status.nsPid], [0, []]);
   });
 
   for (const name of ["Tgid", "Uid", "TracerPid", "CapEff", "SigBlk"]) {

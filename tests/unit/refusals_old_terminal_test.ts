@@ -54,7 +54,6 @@ function descriptors(places: Record<number, Place>): Descriptor[] {
     fdinfo: {
       flags: place.flags ?? 2,
       mntId: 1,
-      ino: place.ino,
       ttyIndex: place.ttyIndex,
       epoll: [],
     },

@@ -34,8 +34,6 @@ function status(uid: number, changes: Partial<Status> = {}): Status {
     sigCaught: 0n,
     nsPid: [4242],
     nsPgid: [4242],
-    nsSid: [4242],
-    kthread: false,
     ...changes,
   };
 }
@@ -54,7 +52,7 @@ const DESCRIPTOR: Descriptor = {
   rdev: PTS3,
   nlink: 1,
   isCharDevice: true,
-  fdinfo: { flags: 2, mntId: 1, ino: 6, ttyIndex: undefined, epoll: [] },
+  fdinfo: { flags: 2, mntId: 1, ttyIndex: undefined, epoll: [] },
 };
 
 /** vim of user 1000 on pts/3, looked at by a reptyr of user 1000: nothing speaks against it. */

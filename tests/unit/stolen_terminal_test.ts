@@ -30,8 +30,6 @@ const STATUS: Status = {
   sigCaught: 0n,
   nsPid: [4242],
   nsPgid: [4242],
-  nsSid: [4242],
-  kthread: false,
 };
 
 function descriptor(rdev: number, changes: Partial<Descriptor> = {}): Descriptor {
@@ -43,7 +41,7 @@ function descriptor(rdev: number, changes: Partial<Descriptor> = {}): Descriptor
     rdev,
     nlink: 1,
     isCharDevice: true,
-    fdinfo: { flags: 2, mntId: 1, ino: 6, ttyIndex: undefined, epoll: [] },
+    fdinfo: { flags: 2, mntId: 1, ttyIndex: undefined, epoll: [] },
     ...changes,
   };
 }

@@ -1,4 +1,4 @@
-/** Finding the master of a terminal, and all who hold it. They are neither stopped nor changed here. */
+/** Finding the master of a terminal, and all processes that hold it. None is stopped or changed here. */
 import { lookAgain } from "../../proc/look_again.ts";
 import { RefusedError } from "../../errors.ts";
 import { KCMP_FILE } from "../../ffi/constants.ts";
@@ -11,11 +11,11 @@ import { sessionOn, slaveOf } from "../../tty/master.ts";
 import { isMasterOf, type MasterFacts, type WantedTerminal } from "./stolen_terminal.ts";
 
 export interface FoundMaster {
-  /** Our own descriptor of it, close-on-exec; the caller closes it. Undefined when nobody we see holds it. */
+  /** Our own descriptor of it, close-on-exec; the caller closes it. Undefined when no process that we see holds it. */
   readonly copy: number | undefined;
-  /** Those who hold it, and those with a master of the same number that we may not ask. */
+  /** Processes that hold it, and processes with a master of the same number that we may not look into. */
   readonly pids: readonly number[];
-  /** Those of `pids` whose descriptors we may not have. */
+  /** The processes of `pids` whose descriptors we may not copy. */
   readonly forbidden: readonly number[];
   /** How many processes the kernel does not let us look into. */
   readonly hidden: number;

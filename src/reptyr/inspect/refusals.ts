@@ -53,9 +53,9 @@ export interface TargetFacts extends AttachFacts, FilterFacts {
   readonly members: readonly JobMember[];
   /** Others that are near, no part of the job, and stay where they are: `bystandersOf()`. */
   readonly bystanders: readonly ProcessEntry[];
-  /** Those of them that are in its process group. */
+  /** The bystanders that are in its process group. */
   readonly inGroup: readonly NamedProcess[];
-  /** Those of them that keep it from leaving its group, this reptyr included. */
+  /** The bystanders that keep it from leaving its group, this reptyr included. */
   readonly inTheWay: readonly NamedProcess[];
   /** The processes below it that are on a terminal, for a target that is on none. */
   readonly descendantsOnTerminals: readonly NamedProcess[];

@@ -29,7 +29,7 @@ function leftOn(terminal: TerminalIdentity | undefined, job: readonly number[]):
     .map(({ pid }) => ({ ...processName(pid), ttyNr: 0 }));
 }
 
-/** What is the same for every target, for one who asks about many. */
+/** What is the same for every target: read once where many are looked at. */
 export interface LoginFacts {
   readonly selfUid: number;
   readonly selfSession: WarningFacts["selfSession"];
@@ -47,7 +47,7 @@ export function readLoginFacts(): LoginFacts {
   };
 }
 
-/** Who is in the session of `pid`, if that leads one, on its terminal. */
+/** The processes of the session that `pid` leads, if it leads one, on its terminal. */
 function bereftOf(pid: number, job: readonly number[]): number[] {
   const leader = readable(() => readStat(pid));
   if (leader === undefined || leader.session !== pid || leader.ttyNr === 0) return [];
@@ -57,7 +57,7 @@ function bereftOf(pid: number, job: readonly number[]): number[] {
   });
 }
 
-/** Who of `job` is an interactive shell, which ignores SIGTSTP, in the session that `pid` leaves; the uppermost first. */
+/** The interactive shells of `job`, which ignore SIGTSTP, in the session that `pid` leaves; the uppermost first. */
 function shellsOf(pid: number, job: readonly number[]): number[] {
   const target = readable(() => readStat(pid));
   if (target === undefined || target.session === pid) return [];

@@ -1,9 +1,9 @@
 /**
  * Processes that moved with the target but are not in its session. The keyboard's signals and the window's go to
- * the foreground process group of the new terminal, and that is the target's: for them we pass those on.
+ * the foreground process group of the new terminal, which is the target's. reptyr passes these signals on to relayed groups.
  *
- * A group is no proof: a daemon may share it. So of a group only those are told that the gate admits: who moved with the
- * target, who was born since below one of them, and who has the served terminal open.
+ * A group is no proof: a daemon may share it. So only processes of the group that the gate admits are signalled: processes
+ * that moved with the target, their children since, and processes that have the served terminal open.
  */
 import { SIGCONT, SIGSTOP, SIGWINCH } from "../../ffi/constants.ts";
 import { close } from "../../ffi/descriptor.ts";
@@ -18,8 +18,8 @@ import { isIn, type RelayedGroups } from "../record/relayed_groups.ts";
 import type { Audience } from "../move/attachment.ts";
 
 /**
- * Send `signal` to every process of the relayed groups for which `isMeant`, to children that were born since too;
- * parents before their children. Who they were.
+ * Send `signal` to every process of the relayed groups for which `isMeant`, children that were born since included; parents
+ * before their children. Returns these processes.
  */
 export function signalRelayed(
   audience: Audience,
@@ -35,7 +35,7 @@ export function signalRelayed(
   return admitted;
 }
 
-/** Those of `stats` that the gate admits, with those that have come to the job since. */
+/** The processes of `stats` that the gate admits, with processes that have come to the job since. */
 function admittedOf(
   { gate, usesTerminal }: Audience,
   stats: readonly Stat[],
@@ -73,7 +73,7 @@ export function ancestorsAmong(audience: Audience, master: number): readonly Sta
   return parentsFirst(admittedOf(audience, meant, table), table);
 }
 
-/** Send `signal` to {@linkcode ancestorsAmong}; who they were. */
+/** Send `signal` to {@linkcode ancestorsAmong}; returns these processes. */
 export function signalRelayedAncestors(
   audience: Audience,
   master: number,
@@ -93,7 +93,7 @@ export function signalProcesses(
   for (const stat of processes) gate.signal(stat, signal);
 }
 
-/** As signalRelayed(), for all but those who were `told`. */
+/** As {@linkcode signalRelayed}, for all processes but the ones in `told`. */
 export function signalRelayedOthers(
   audience: Audience,
   signal: number,
@@ -119,7 +119,7 @@ export function hearersOf(audience: Audience, master: number, table = readStats(
   return parentsFirst(admittedOf(audience, [...inForeground, ...relayed], table), table);
 }
 
-/** The relayed processes that live, with what they are known by from now on: pidfd_open(2). */
+/** A descriptor from pidfd_open(2) for each process of the relayed groups that lives. */
 export function watchRelayed(
   { processes, groups }: RelayedGroups,
   cleanup: DisposableStack,
@@ -138,7 +138,7 @@ export function watchRelayed(
 /** Children may be born until their parents have stopped: so often, at most, is looked for more. */
 const STOP_PASSES = 8;
 
-/** Stop all who would hear of ^Z; those that were. */
+/** Stop all processes that ^Z is for; returns the stopped ones. */
 export function stopHearers(audience: Audience, master: number): readonly Stat[] {
   const told: Stat[] = [];
   for (let pass = 0; pass < STOP_PASSES; pass++) {
@@ -164,12 +164,12 @@ export function continueHearers(
   for (const stat of parentsFirst(all, table).toReversed()) audience.gate.signal(stat, SIGCONT);
 }
 
-/** Those of `stats` that are none of `others`. */
+/** The processes of `stats` that are none of `others`. */
 function unlike(others: readonly Stat[], stats: readonly Stat[]): Stat[] {
   return stats.filter((one) => !others.some((other) => isSame(one, other)));
 }
 
-/** Tell the foreground of the terminal of `master`, and the relayed processes, of its size, where the kernel does not. */
+/** Tell the foreground of the terminal of `master`, and the relayed groups, of its size, where the kernel does not. */
 export function tellSize(audience: Audience, master: number): void {
   for (const stat of hearersOf(audience, master)) audience.gate.signal(stat, SIGWINCH);
 }

@@ -21,14 +21,14 @@ import { Pty } from "../../tty/pty.ts";
 import { replace, type ReplacedFds } from "./replace_master.ts";
 import type { ProcessIdentity } from "../../proc/process_identity.ts";
 
-/** Time to close a window; then again and again for those that have not run yet, being stopped. */
+/** Time to close a window; then the pause between looks at holders that have not run yet, being stopped. */
 const FIRST_LOOK_MS = 1500;
 const NEXT_LOOK_MS = 1000;
 
 /** How long the holder may be kept waiting. */
 const STOP_SECONDS = 0.2;
 
-/** A hung-up master in place of the real one, from before that is taken until nobody holds it. */
+/** A hung-up master in place of the real one, from before that is taken until no process holds it. */
 export class DisplacedMaster implements Disposable {
   readonly #pty: Pty;
   #timer: number | undefined;

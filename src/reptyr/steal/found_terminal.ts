@@ -53,7 +53,7 @@ export class FoundTerminal implements Disposable {
     return { pid, startTime, pidfd: this.pidfd };
   }
 
-  /** Those that held the master at the first look. */
+  /** The processes that held the master at the first look. */
   get holders(): readonly ProcessIdentity[] {
     return this.#first.holders;
   }
@@ -74,7 +74,7 @@ export class FoundTerminal implements Disposable {
     throw new TraceeDiedError(pid);
   }
 
-  /** The terminal as ours, once nobody else has its master. It ends with this. */
+  /** The terminal as ours, once no other process has its master. It is closed with this object. */
   adopt(): Pty {
     return this.#pty ??= Pty.adopt(this.master);
   }
