@@ -12,7 +12,7 @@ import { readable } from "../proc/gone.ts";
  * Transfers of any kind of file, the descriptor first. A stop breaks them only on sockets with a time limit, and /proc
  * does not show the limit.
  */
-const OF_ANY_FILE: readonly string[] = [
+export const OF_ANY_FILE: readonly string[] = [
   "read",
   "write",
   "readv",

@@ -102,15 +102,16 @@ export function restart(tid: number): boolean {
 
 /**
  * Have the call made again that the stop alone broke, as a thread is let go that was stopped and nothing else. `signal`
- * is one that it is about to be given, `blocked` what was noted of it.
+ * is one that it is about to be given, `blocked` what was noted of it. Whether it was in such a call.
  */
 export function restartOnRelease(
   tid: number,
   signal: number,
   blocked: BlockedCall | undefined,
-): void {
-  if (blocked === undefined) restart(tid);
-  else restartLate(tid, blocked, signal);
+): boolean {
+  if (blocked === undefined) return restart(tid);
+  restartLate(tid, blocked, signal);
+  return true;
 }
 
 /** {@linkcode restart} after something has failed, which may have been that: for as many as can be. */

@@ -5,7 +5,8 @@
  * last frame there may be others, each of which makes one more call, to undo what has been done so far.
  *
  * The frames lie at the far end of the main thread's stack, which is the last place that a program uses; the
- * bytes there are put back.
+ * bytes there are put back. When there is no room left, further ones lie above those and the scratch: as high as the
+ * stack is free.
  *
  * What it cannot give back: a timed call begins its time anew, and a handler that ran meanwhile does not end
  * the call that the thread is in.
@@ -28,6 +29,13 @@ export interface SigframePlace {
   readonly sites: ReturnSites;
   /** The first byte of the main thread's stack as it is mapped, and the end of it. */
   readonly stack: { readonly start: bigint; readonly end: bigint };
+  /** Frames of a scope that needed more room: those of an inner scope begin at `start`, and end at `limit`. */
+  grown: Grown | undefined;
+}
+
+interface Grown {
+  readonly start: bigint;
+  readonly limit: bigint;
 }
 
 /** `undefined` where no frames can be laid. */
@@ -41,7 +49,9 @@ export function findSigframePlace(
   const stack = maps.find(({ path, writable }: Mapping) => path === "[stack]" && writable);
   const sites = session.returnSites.find(pid, tid, arch, maps);
   if (sites === undefined || stack === undefined) return undefined;
-  return mayReturn(filter, arch, sites, []) ? { session, tid, arch, sites, stack } : undefined;
+  return mayReturn(filter, arch, sites, [])
+    ? { session, tid, arch, sites, stack, grown: undefined }
+    : undefined;
 }
 
 /** Whether `filter` allows rt_sigreturn(2) behind a call that had `args`, which are in their registers still. */
@@ -65,8 +75,12 @@ function hasGuardedReturns(
   return ((session.furtherRegisters.get(tid, shadowStackSet)?.[0] ?? 0) & 1) !== 0;
 }
 
-/** The most that frames may take. */
+/** The most that the first frames may take: what stood there is read each time, and hardly ever do they need more. */
 const LARGEST = 1 << 15;
+/** The same of further ones. */
+const LARGEST_FURTHER = 1n << 17n;
+/** Left free beneath the part of the stack that is in use, by frames that do not lie at its far end. */
+const GAP = 8192n;
 /** For the arguments of injected calls. */
 export const SCRATCH_SIZE = 4096;
 const ALIGNMENT = 16n;
@@ -75,17 +89,18 @@ export class SigframeStack {
   readonly #tid: number;
   readonly #frames: SignalFrames;
   readonly #sites: ReturnSites;
-  readonly #bottom: bigint;
-  readonly #top: bigint;
   /** SCRATCH_SIZE bytes above the frames that injected calls may use; `undefined` when they would lack that room. */
   readonly scratch: bigint | undefined;
-  /** What stood from `#bottom` to the end of the scratch, or of the frames. */
-  readonly #before: Uint8Array<ArrayBuffer>;
+  /** Where frames lie, and what stood there. Only the last one has room. */
+  readonly #areas: Area[] = [];
+  /** How high they may lie; `undefined` where it is not known how much of the stack is in use. */
+  readonly #limit: bigint | undefined;
+  readonly #place: SigframePlace;
+  readonly #grownBefore: Grown | undefined;
   /** Addresses of the frames, the last one to be used first. */
   readonly #stack: bigint[] = [];
   /** How many of them are left when nothing is to be undone. */
   #always = 1;
-  #lowest: bigint;
 
   private constructor(
     place: SigframePlace,
@@ -93,15 +108,25 @@ export class SigframeStack {
     bottom: bigint,
     size: number,
     scratchSize: number,
+    limit: bigint | undefined,
   ) {
+    this.#place = place;
+    this.#grownBefore = place.grown;
     this.#tid = place.tid;
     this.#frames = frames;
     this.#sites = place.sites;
-    this.#bottom = bottom;
-    this.#top = bottom + BigInt(size);
-    this.#lowest = this.#top;
-    this.scratch = scratchSize === 0 ? undefined : this.#top;
-    this.#before = readMemory(this.#tid, bottom, size + scratchSize);
+    this.#limit = limit;
+    this.scratch = scratchSize === 0 ? undefined : bottom + BigInt(size);
+    this.#addArea(bottom, size, scratchSize);
+  }
+
+  #addArea(bottom: bigint, size: number, scratchSize = 0): void {
+    const before = readMemory(this.#tid, bottom, size + scratchSize);
+    this.#areas.push({ bottom, lowest: bottom + BigInt(size), before });
+  }
+
+  get #area(): Area {
+    return this.#areas.at(-1)!;
   }
 
   /**
@@ -121,12 +146,17 @@ export class SigframeStack {
     if (state === undefined) return undefined;
     const pointer = frames.stackPointer(original);
     const onIt = pointer > stack.start && pointer <= stack.end;
-    const room = (onIt ? pointer - frames.redZone : stack.end) - stack.start;
+    const used = onIt ? pointer - frames.redZone : undefined;
+    const { start, limit } = place.grown ?? { start: stack.start, limit: used && used - GAP };
+    const room = (place.grown?.limit ?? used ?? stack.end) - start;
     const size = room < LARGEST ? Number(room & ~0xfffn) : LARGEST;
     if (size < 2 * state.length + MARGIN) return undefined; // a frame may contain the state
     const scratchSize = room < LARGEST + SCRATCH_SIZE ? 0 : SCRATCH_SIZE;
-    const laid = new SigframeStack(place, frames, stack.start, size, scratchSize);
-    const stateAt = alignDown(laid.#top - BigInt(state.length), frames.extendedStateAlignment);
+    const laid = new SigframeStack(place, frames, start, size, scratchSize, limit);
+    const stateAt = alignDown(
+      laid.#area.lowest - BigInt(state.length),
+      frames.extendedStateAlignment,
+    );
     writeMemory(tid, stateAt, state);
     const restarted = frames.resumed(arch.withRestart(original, session.blockedCalls.get(tid)));
     const resumed = abort === undefined
@@ -165,8 +195,8 @@ export class SigframeStack {
     { data = new Uint8Array(0), always = false }: PushOptions = {},
   ): bigint | undefined {
     const above = this.#stack.at(-1)!;
-    const dataAt = alignDown(this.#lowest - BigInt(data.length), ALIGNMENT);
-    if (dataAt - BigInt(MARGIN) < this.#bottom) return undefined;
+    if (!this.#makeRoom(data.length)) return undefined;
+    const dataAt = alignDown(this.#area.lowest - BigInt(data.length), ALIGNMENT);
     const undoing = call(dataAt);
     if (undoing === undefined) return undefined;
     const registers = this.#frames.withStackPointer(undoing, above, this.#sites.sigreturn);
@@ -186,9 +216,9 @@ export class SigframeStack {
    * it: registers `exit` are those of its last call. `undefined` when there is no room left.
    */
   forChild(exit: Registers): bigint | undefined {
-    if (this.#lowest - BigInt(MARGIN) < this.#bottom) return undefined;
+    if (!this.#makeRoom(0)) return undefined;
     const frame = this.#frames.frame(exit, ALL_SIGNALS, this.#sites.sigreturn);
-    const address = this.#write(frame, this.#lowest);
+    const address = this.#write(frame, this.#area.lowest);
     return this.#frames.stackPointer(
       this.#frames.withStackPointer(exit, address, this.#sites.sigreturn),
     );
@@ -196,8 +226,24 @@ export class SigframeStack {
 
   /** Put back the bytes that the frames and the scratch lie on. They are of no use any more. */
   remove(): void {
-    const used = Number(this.#lowest - this.#bottom);
-    writeMemory(this.#tid, this.#lowest, this.#before.slice(used));
+    this.#place.grown = this.#grownBefore;
+    for (const { bottom, lowest, before } of this.#areas) {
+      writeMemory(this.#tid, lowest, before.slice(Number(lowest - bottom)));
+    }
+  }
+
+  /** Whether there is room for one more frame, with `dataSize` bytes for its call. */
+  #makeRoom(dataSize: number): boolean {
+    const needed = BigInt(MARGIN + dataSize) + ALIGNMENT;
+    const { bottom, lowest, before } = this.#area;
+    if (lowest - needed >= bottom) return true;
+    const end = bottom + BigInt(before.length);
+    const limit = this.#limit;
+    if (limit === undefined || limit - end < needed) return false;
+    const size = Number(limit - end < LARGEST_FURTHER ? limit - end : LARGEST_FURTHER);
+    this.#addArea(end, size);
+    this.#place.grown = { start: end + BigInt(size), limit };
+    return true;
   }
 
   #lay(frame: Uint8Array<ArrayBuffer>, below: bigint): void {
@@ -207,9 +253,17 @@ export class SigframeStack {
   #write(frame: Uint8Array<ArrayBuffer>, below: bigint): bigint {
     const address = alignDown(below - BigInt(frame.length), ALIGNMENT);
     writeMemory(this.#tid, address, frame);
-    this.#lowest = address;
+    this.#area.lowest = address;
     return address;
   }
+}
+
+interface Area {
+  readonly bottom: bigint;
+  /** Address of the lowest byte that is used. */
+  lowest: bigint;
+  /** What stood from `bottom` to the end, that of the scratch where one follows. */
+  readonly before: Uint8Array<ArrayBuffer>;
 }
 
 export interface PushOptions {

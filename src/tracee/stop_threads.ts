@@ -99,6 +99,16 @@ export class Threads {
   }
 }
 
+/**
+ * The order to become the tracer of threads in: those that sleep in a call which a stop breaks come first, and of these as
+ * of the others the first thread last. See releaseThreads().
+ */
+export function breakableFirst(pid: number, tids: readonly number[]): number[] {
+  const breakable = breakableOf(pid, tids);
+  const isOther = (tid: number) => Number(!breakable.has(tid));
+  return leaderLast(pid, tids).toSorted((a, b) => isOther(a) - isOther(b));
+}
+
 /** The thread that is sent the signals for the process is traced when the others are: see releaseThreads(). */
 function leaderLast(pid: number, tids: readonly number[]): number[] {
   return tids.toSorted((a, b) => Number(a === pid) - Number(b === pid));

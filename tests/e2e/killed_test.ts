@@ -101,6 +101,10 @@ const MOMENTS: readonly Moment[] = [
   { call: "pidfd_getfd", numbers: [2] },
 ];
 
+/** Descriptions of the terminal, which take three frames each; as it gets copies of them, and as it gets new ones instead. */
+const MANY = 100;
+const MANY_MOMENTS = [300, 600, 700, 800, 860];
+
 describe("reptyr is killed while it moves", () => {
   afterEach(assertNoneLeft);
 
@@ -207,6 +211,24 @@ describe("reptyr is killed while it moves", () => {
       target.terminal.expect("line: hello");
       assertEquals(childrenOf(target.pid), children);
       assert(children.every((pid) => /[RSD]/.test(readStat(pid)?.state ?? "")), `${number}`);
+    }
+  });
+
+  onX86_64("strace", "python3")("a program with many descriptions gets all of them back", () => {
+    const program = `import os; fds = [os.open('/dev/tty', os.O_RDWR) for _ in range(${MANY})]\n` +
+      "print('re' + 'ady', flush=True)\n" +
+      "while line := os.read(fds[-1], 100): os.write(fds[0], b'line: ' + line)";
+    for (const number of MANY_MOMENTS) {
+      using target = Target.start(
+        "session leader",
+        ["python3", "-c", program],
+        (terminal) => terminal.expect("ready"),
+      );
+      const [before, fds] = [factsOf(target.pid), descriptorsOf(target.pid)];
+      killAt(target, "ptrace", number);
+      assertSame(target, before, fds);
+      target.terminal.line("hello");
+      target.terminal.expect("line: hello");
     }
   });
 

@@ -6,6 +6,7 @@ import { readStat } from "../../proc/stat.ts";
 import { listTids, readChildren } from "../../proc/tasks.ts";
 import { awaitBlockedCalls, awaitBlockedCallsOf } from "../../tracee/blocked_calls.ts";
 import { interrupt } from "../../tracee/ptrace.ts";
+import { breakableFirst } from "../../tracee/stop_threads.ts";
 import { TRACE_SESSION } from "../../tracee/trace_session.ts";
 import type { WatchRequest } from "../engine.ts";
 import { attachFailure } from "../preflight.ts";
@@ -36,7 +37,8 @@ export function attachAll(
       if (isKnown && isOtherFirst(pid)) seen.delete(pid);
       const fresh = tids.filter((tid) => !seen.has(tid));
       if (!isExcluded && (passes > 0 || !asked.has(pid))) awaitBlockedCallsOf(pid, fresh);
-      for (const tid of fresh) {
+      // A signal that the process ignores would wake a thread that is not ours yet, and break its call.
+      for (const tid of breakableFirst(pid, fresh)) {
         seen.add(tid);
         found = true;
         if (isExcluded) continue;

@@ -223,6 +223,8 @@ export class PtraceEngine implements Engine {
     this.#ticking = false;
     this.#alarmEnd = undefined;
     this.#stops.detaching = true;
+    this.#stops.holding = true;
+    using _end = { [Symbol.dispose]: () => this.#stops.endHolding() };
     for (const thread of this.#stops.table.threads) {
       try {
         interrupt(thread.tid);
@@ -238,6 +240,7 @@ export class PtraceEngine implements Engine {
       if (tid > 0) this.#stops.handle(tid, lastStatus());
       else if (deadline.passed || short.passed && this.#areAsleep()) return;
       else {
+        if (short.passed) this.#stops.endHolding();
         this.#stops.resolveEarly();
         usleep(DETACH_PAUSE_US);
       }

@@ -5,7 +5,7 @@ import { getRegisters, interrupt, setRegisters } from "../../tracee/ptrace.ts";
 import { hasSignalToHandle, restartOnRelease } from "../../tracee/release.ts";
 import { TRACE_SESSION } from "../../tracee/trace_session.ts";
 import type { Thread } from "./table.ts";
-import { timeLimit } from "./time_limit.ts";
+import { isBrokenBySignalOnly, timeLimit } from "./time_limit.ts";
 
 /** What `act` gives; `undefined` when the thread is gone. */
 export function unlessDead<T>(act: () => T): T | undefined {
@@ -17,16 +17,20 @@ export function unlessDead<T>(act: () => T): T | undefined {
   }
 }
 
-/** See `withRestart` of src/arch: a call that only the stop made return EINTR is made again. */
-export function restartCall(thread: Thread, signal = 0): void {
+/**
+ * See `withRestart` of src/arch: a call that only the stop made return EINTR is made again. Whether there may be such a
+ * call.
+ */
+export function restartCall(thread: Thread, signal = 0): boolean {
   const { tid } = thread;
   const blocked = TRACE_SESSION.blockedCalls.take(tid) ?? thread.broken;
   thread.broken = undefined;
-  unlessDead(() => restartOnRelease(tid, signal, blocked));
+  const isBroken = unlessDead(() => restartOnRelease(tid, signal, blocked)) ?? false;
   // It returns EINTR then; the same call after that, from the same place, is a new one.
   if (thread.again !== undefined && unlessDead(() => hasSignalToHandle(tid, signal)) !== false) {
     thread.again = undefined;
   }
+  return isBroken;
 }
 
 /** At an entry: whether `thread` makes the call once more that was broken, which keeps its time then. */
@@ -34,6 +38,7 @@ export function entersAgain(thread: Thread): void {
   const { tid, again } = thread;
   thread.limit = undefined;
   thread.again = undefined;
+  thread.brokenRegisters = undefined;
   if (again === undefined) return;
   const call = unlessDead(() => {
     const registers = getRegisters(tid);
@@ -55,19 +60,28 @@ export function leavesBroken(thread: Thread): void {
     const call = limit?.call ?? arch.callOf(registers, thread.firstArgument);
     if (ASK_BEFORE_STOP) thread.broken = call;
     const again = limit ?? timeLimit(thread, arch, call);
-    if (again === undefined) return;
-    const isOver = performance.now() >= again.end;
+    const isOver = again !== undefined && performance.now() >= again.end;
     if (isOver && !hasSignalToHandle(tid, 0)) {
       setRegisters(tid, arch.withResult(registers, again.result));
       thread.broken = undefined;
       return;
     }
     thread.again = again;
-    if (!isOver) return;
+    if (!isOver && !isBrokenBySignalOnly(thread, arch, call)) return;
     // Another thread may take that signal. Only a further stop shows it: this one has taken the interrupt away.
     thread.interrupted = true;
+    thread.brokenRegisters = registers;
     interrupt(tid);
   });
+}
+
+/**
+ * Job control's stop would have broken the call without us, too: it returns EINTR as it has, although it was to be made again.
+ */
+export function keepBroken(thread: Thread): void {
+  const { tid, brokenRegisters } = thread;
+  thread.again = undefined;
+  if (brokenRegisters !== undefined) unlessDead(() => setRegisters(tid, brokenRegisters));
 }
 
 function isSameCall(one: BlockedCall, other: BlockedCall): boolean {

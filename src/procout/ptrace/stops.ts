@@ -17,14 +17,15 @@ import {
 import { close } from "../../ffi/descriptor.ts";
 import { kcmp } from "../../ffi/process.ts";
 import { readStatus } from "../../proc/status.ts";
-import { detach, getEventMessage, interrupt, setOptions } from "../../tracee/ptrace.ts";
+import { getEventMessage, interrupt, setOptions } from "../../tracee/ptrace.ts";
 import { listen, resumeToSyscall } from "../../tracee/syscall_stop.ts";
 import { decodeWaitStatus, isSyscallStop, type WaitStatus } from "../../tracee/wait_status.ts";
 import type { Receiver, WatchRequest } from "../engine.ts";
 import { FileTable } from "../file_table.ts";
 import { CallStops, now } from "./call_stops.ts";
 import { makesThread } from "./entered_call.ts";
-import { restartCall, unlessDead } from "./restart.ts";
+import { inOrderOfRelease, letGo, letGoOf, repairToHold } from "./held.ts";
+import { keepBroken, restartCall, unlessDead } from "./restart.ts";
 import { Process, type Thread, ThreadTable } from "./table.ts";
 
 /** Signals whose default action is job control's stop. */
@@ -34,6 +35,8 @@ export class Stops {
   readonly table = new ThreadTable();
   /** Whether threads are let go at their stops. */
   detaching = false;
+  /** Whether they wait in these stops until all threads of their process have stopped. */
+  holding = false;
   readonly calls: CallStops;
   readonly #request: WatchRequest;
   readonly #receiver: Receiver;
@@ -98,6 +101,7 @@ export class Stops {
       case "group-stop":
         known.started = true;
         known.wasStopped = true;
+        known.brokenRegisters = undefined;
         if (this.detaching) return this.#release(known);
         listen(tid);
         return;
@@ -128,9 +132,27 @@ export class Stops {
     resumeToSyscall(thread.tid, signal);
   }
 
-  #release(thread: Thread, signal = 0): void {
-    letGo(thread.tid, signal);
-    this.#forget(thread);
+  #release(thread: Thread, signal = 0, isBroken = false): void {
+    const { process } = thread;
+    process.held.push({ thread, signal, isBroken });
+    this.#releaseIfComplete(process);
+  }
+
+  #releaseIfComplete(process: Process): void {
+    if (!this.holding || process.held.length === process.tids.size) this.#releaseHeld(process);
+  }
+
+  #releaseHeld({ held }: Process): void {
+    for (const one of inOrderOfRelease(held.splice(0))) {
+      letGoOf(one);
+      this.#forget(one.thread);
+    }
+  }
+
+  /** From now on no thread waits for another one. */
+  endHolding(): void {
+    this.holding = false;
+    for (const process of this.table.processes) this.#releaseHeld(process);
   }
 
   #forget(thread: Thread): boolean {
@@ -144,21 +166,29 @@ export class Stops {
   #signalStop(thread: Thread, signal: number): void {
     // A traced thread is woken for signals, too, that the kernel would have dropped unseen: its call must not
     // return EINTR for one that nobody handles. For job control's stops it would have, and does so after SIGCONT.
-    if (STOP_SIGNALS.includes(signal) || thread.wasStopped) thread.again = undefined;
-    else restartCall(thread, signal);
+    let isBroken = false;
+    if (STOP_SIGNALS.includes(signal) || thread.wasStopped) keepBroken(thread);
+    else isBroken = this.#repair(thread, signal);
+    thread.brokenRegisters = undefined;
     if (signal === SIGWINCH) {
       this.#receiver.receive({ kind: "resize", time: now(), pid: thread.process.pid });
     }
-    if (this.detaching) return this.#release(thread, signal);
+    if (this.detaching) return this.#release(thread, signal, isBroken);
     this.#goOn(thread, signal);
+  }
+
+  /** Whether a stop has broken the thread's call, which is made again then. */
+  #repair(thread: Thread, signal = 0): boolean {
+    return this.detaching ? repairToHold(thread, signal) : restartCall(thread, signal);
   }
 
   #interruptStop(thread: Thread): void {
     const isOurs = thread.interrupted || this.detaching;
-    if (isOurs && !thread.wasStopped) restartCall(thread);
+    const isBroken = isOurs && !thread.wasStopped && this.#repair(thread);
+    if (!isBroken) thread.brokenRegisters = undefined;
     if (thread.interrupted) this.calls.ask(thread.tid);
     thread.interrupted = false;
-    if (this.detaching) return this.#release(thread);
+    if (this.detaching) return this.#release(thread, 0, isBroken);
     this.#goOn(thread);
   }
 
@@ -232,16 +262,13 @@ export class Stops {
     this.#early.delete(tid);
     const thread = this.table.thread(tid);
     if (thread === undefined) return;
-    const { pid } = thread.process;
-    if (!this.#forget(thread)) return;
+    const { pid, held } = thread.process;
+    const index = held.findIndex((one) => one.thread === thread);
+    if (index >= 0) held.splice(index, 1);
+    if (!this.#forget(thread)) return this.#releaseIfComplete(thread.process);
     const own = tid === pid ? status : undefined;
     this.#receiver.receive({ kind: "end", time: now(), pid, status: own });
   }
-}
-
-/** Let `tid` go for good; one that is dead needs no letting go. */
-function letGo(tid: number, signal = 0): void {
-  unlessDead(() => detach(tid, signal));
 }
 
 function messageOf(tid: number): number | undefined {

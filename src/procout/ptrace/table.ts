@@ -1,9 +1,10 @@
 /** The threads and processes that are watched. */
-import type { BlockedCall } from "../../arch/mod.ts";
+import type { BlockedCall, Registers } from "../../arch/mod.ts";
 import { ARGUMENT_WORDS } from "../../tracee/syscall_stop.ts";
 import type { Call, CallTable } from "../calls.ts";
 import type { Stream } from "../engine.ts";
 import type { FileTable } from "../file_table.ts";
+import type { HeldThread } from "./held.ts";
 
 /** When a call that is made again has to end: time_limit.ts. */
 export interface TimeLimit {
@@ -18,6 +19,8 @@ export class Process {
   readonly tids = new Set<number>();
   /** Names of the calls whose bytes cannot be seen, and that was told of. */
   readonly unseen = new Set<string>();
+  /** Threads that wait in a stop to be let go. */
+  readonly held: HeldThread[] = [];
   /** A descriptor for it, once one was needed. */
   pidfd: number | undefined;
 
@@ -38,6 +41,11 @@ export class Thread {
   /** First argument of the call it is in, and the call that it came out of with EINTR: see `earlyRestart` in src/arch. */
   firstArgument = 0n;
   broken: BlockedCall | undefined;
+  /**
+   * With that EINTR, where the call was put right after a further stop: up to the next stop, for the thread runs nothing of its
+   * own before that.
+   */
+  brokenRegisters: Registers | undefined;
   /** Whether job control has stopped it since its last syscall-stop. */
   wasStopped = false;
   /** When it entered the call it is in, by `performance.now()`; undefined where that was not seen. */
@@ -77,6 +85,10 @@ export class ThreadTable {
 
   get threads(): IterableIterator<Thread> {
     return this.#threads.values();
+  }
+
+  get processes(): IterableIterator<Process> {
+    return this.#processes.values();
   }
 
   process(pid: number): Process | undefined {

@@ -7,7 +7,9 @@ import { close } from "../../ffi/descriptor.ts";
 import { KCMP_FILES } from "../../ffi/constants.ts";
 import { kcmp, pidfdGetfd, pidfdOpen } from "../../ffi/process.ts";
 import { socketTimeout } from "../../ffi/socket.ts";
+import { isSocket } from "../../proc/fds.ts";
 import { readable } from "../../proc/gone.ts";
+import { OF_ANY_FILE } from "../../tracee/breakable_calls.ts";
 import { readMemory } from "../../tracee/remote_memory.ts";
 import type { Thread, TimeLimit } from "./table.ts";
 import {
@@ -17,6 +19,9 @@ import {
   timeoutOf,
   timespecMilliseconds,
 } from "./timeouts.ts";
+
+/** One of them may be a program's. */
+const OF_TWO_FILES: readonly string[] = ["sendfile", "sendfile64", "splice"];
 
 /** Who waits for longer than some decades waits for ever. */
 const LONGEST_MS = 2 ** 40;
@@ -35,6 +40,21 @@ export function timeLimit(
   const milliseconds = read(thread, call, timeout);
   if (milliseconds === undefined || milliseconds > LONGEST_MS) return undefined;
   return { call, end: thread.since + milliseconds, result: resultAfter(name) };
+}
+
+/**
+ * Whether nothing but a signal makes `call` return EINTR, and the kernel would make it again if it was none that is handled.
+ * A file that a program serves may answer EINTR to a transfer.
+ */
+export function isBrokenBySignalOnly(
+  { tid, process: { pid } }: Thread,
+  arch: Architecture,
+  call: BlockedCall,
+): boolean {
+  const name = nameOf(arch, call.number);
+  if (name === undefined || OF_TWO_FILES.includes(name)) return false;
+  return !OF_ANY_FILE.includes(name) ||
+    isSocket(pid, tid, Number(BigInt.asIntN(32, argument(call, 0))));
 }
 
 function nameOf({ eintrAfterStop }: Architecture, number: bigint): string | undefined {

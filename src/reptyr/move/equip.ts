@@ -91,3 +91,9 @@ export function equip(
 
 /** Standard input, output and error. */
 const STANDARD: readonly number[] = [0, 1, 2];
+
+/** The target's descriptor on its new controlling terminal. */
+export function controllingOf({ member, given: { controlling } }: MemberMove): RemoteFd {
+  if (controlling === undefined) throw new Error(`Process ${member.pid} was given no terminal`);
+  return controlling;
+}

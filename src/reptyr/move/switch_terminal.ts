@@ -13,7 +13,7 @@ import { leaveOldGroup } from "./session/own_pgrp.ts";
 import { identityOf, type ProcessIdentity } from "../../proc/process_identity.ts";
 import type { Attempt } from "./attempt.ts";
 import { allOf } from "./descriptors/send_fds.ts";
-import type { MemberMove } from "./equip.ts";
+import { controllingOf, type MemberMove } from "./equip.ts";
 import type { Job } from "./job/job.ts";
 import type { Member } from "./job/member.ts";
 import { isRelayed, leadsSession } from "./job/roles.ts";
@@ -22,7 +22,6 @@ import { controllingShell, isForeground } from "./session/old_shell.ts";
 import { adoptShields, Shields } from "./session/shields.ts";
 import type { SighupShield } from "./session/sighup_shield.ts";
 import type { StoppedJob } from "./stop_job.ts";
-import type { RemoteFd } from "../../brands.ts";
 
 /** What the change of terminals has brought about. */
 export interface Switched {
@@ -73,12 +72,6 @@ export function switchTerminal(
     isWaiting,
     shields: [...adopted, ...shields.raised],
   };
-}
-
-/** The target's descriptor on its new controlling terminal. */
-function controllingOf({ member, given: { controlling } }: MemberMove): RemoteFd {
-  if (controlling === undefined) throw new Error(`Process ${member.pid} was given no terminal`);
-  return controlling;
 }
 
 function shellOf({ alone, target, members }: Job): number | undefined {
