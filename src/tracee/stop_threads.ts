@@ -1,16 +1,16 @@
 /** Stopping every thread of a process, also the threads that it clones meanwhile. */
-import { StopTimeoutError, SyscallError, TraceeDiedError } from "../errors.ts";
-import { PTRACE_O_TRACESYSGOOD } from "../ffi/constants.ts";
-import { ERRNO } from "../ffi/errno.ts";
+import { StopTimeoutError, TraceeDiedError } from "../errors.ts";
+import { PTRACE_CONT, PTRACE_O_TRACESYSGOOD } from "../ffi/constants.ts";
 import { sleepersOf, sleepsOn } from "../proc/asleep.ts";
-import { readStat } from "../proc/stat.ts";
+import { isDeadState, livingThread, readStat } from "../proc/stat.ts";
 import { listTids, readWchan } from "../proc/tasks.ts";
 import { breakableOf } from "./breakable_calls.ts";
 import { awaitBlockedCallsOf } from "./blocked_calls.ts";
-import { interrupt, seize } from "./ptrace.ts";
+import { interrupt, resume } from "./ptrace.ts";
 import { restart } from "./release.ts";
+import { isOtherFirst, isTracedByUs, seizeLiving } from "./seize_living.ts";
 import type { TraceSession } from "./trace_session.ts";
-import { type Deadline, hasExited, untilInterrupted, type Waits } from "./wait.ts";
+import { type Deadline, statusNow, untilInterrupted, type Waits } from "./wait.ts";
 import type { WaitStatus } from "./wait_status.ts";
 
 /** Threads of a process: the ones that have been looked at, those of them that are ours to trace, and those that have stopped. */
@@ -18,6 +18,8 @@ export class Threads {
   readonly stopped: Set<number>;
   readonly #asked: Set<number>;
   readonly #seen: Set<number>;
+  /** Whether there were some that had been asked before, and are not waited for. */
+  readonly #hasStrays: boolean;
   #breakable: readonly number[] = [];
 
   /** The threads of `stopped` are stopped already, the threads of `running` have been asked to stop. */
@@ -27,6 +29,7 @@ export class Threads {
     stopped: readonly number[] = [],
     running: readonly number[] = [],
   ) {
+    this.#hasStrays = running.length > 0;
     this.stopped = new Set(stopped);
     this.#asked = new Set([...stopped, ...running]);
     this.#seen = new Set(this.#asked);
@@ -60,7 +63,42 @@ export class Threads {
   }
 
   #askOne(tid: number): void {
-    if (askToStop(this.session, this.pid, tid)) this.#asked.add(tid);
+    if (this.#asked.has(tid)) return;
+    // Asked before in vain, and ours since.
+    const isPending = this.session.pendingDetach.takeBack(tid);
+    if (!isPending && seizeLiving(this.pid, tid, PTRACE_O_TRACESYSGOOD) === "gone") return;
+    this.#asked.add(tid);
+    if (!isPending) this.#interrupt(tid);
+  }
+
+  #interrupt(tid: number): void {
+    try {
+      this.session.blockedCalls.note(this.pid, tid);
+      interrupt(tid);
+    } catch (error) {
+      // It ended in between, but we are its tracer now, and it is ours to wait for; or it has another number.
+      if (!(error instanceof TraceeDiedError)) throw error;
+    }
+  }
+
+  /**
+   * The process may have executed another program, which ends its threads: forget those that are no more. The first thread
+   * may be another by now, which has not been asked. Threads that the new program has made stay what they are. One that has
+   * ended is waited for at once: execve(2) is not over before its tracer has done that.
+   */
+  #forgetGone(): void {
+    const { pid } = this;
+    for (const tid of this.#asked) {
+      const state = readStat(pid, tid)?.state;
+      if (state === "t") continue;
+      this.stopped.delete(tid);
+      const isDead = state === undefined || isDeadState(state);
+      if (tid !== pid && (state === undefined || (isDead && hasReported(pid, tid)))) {
+        this.#asked.delete(tid);
+      }
+    }
+    if (!this.#seen.has(pid) || !isOtherFirst(pid)) return;
+    for (const set of [this.stopped, this.#asked, this.#seen]) set.delete(pid);
   }
 
   /**
@@ -73,8 +111,13 @@ export class Threads {
    */
   *stop(first: readonly number[], deadline: Deadline): Waits<WaitStatus[]> {
     const stops: WaitStatus[] = [];
-    for (let fresh = first; fresh.length > 0; fresh = this.ask()) {
-      if (fresh !== first && deadline.passed) throw tooMany(this.pid, fresh[0]!, deadline);
+    const { pid } = this;
+    for (let fresh = first; fresh.length > 0 || this.#isExecuting; fresh = this.ask()) {
+      if (fresh !== first && deadline.passed) throw tooMany(pid, fresh[0] ?? pid, deadline);
+      if (fresh.length === 0) {
+        yield { pid, tid: pid };
+        this.#forgetGone();
+      }
       const breakable = this.#breakable;
       for (const tid of breakable) {
         this.#askOne(tid);
@@ -89,14 +132,94 @@ export class Threads {
     return stops;
   }
 
+  /** Whether a thread that has not been seen executes a program, which has ended or ends those that have stopped. */
+  get #isExecuting(): boolean {
+    const { pid, stopped } = this;
+    const [any] = stopped.has(pid) ? [pid] : stopped;
+    if (any === undefined && this.#hasStrays) return false;
+    const stands = any !== undefined && readStat(pid, any)?.state === "t";
+    return !stands && livingThread(pid) !== undefined;
+  }
+
   *#await(tid: number, deadline: Deadline, stops: WaitStatus[]): Waits<void> {
-    const status = yield* untilInterrupted(this.pid, tid, deadline);
-    if (status === undefined) return;
+    const { pid } = this;
+    if (this.stopped.has(tid)) return;
+    try {
+      const status = yield* this.#untilInterrupted(tid, deadline);
+      if (status !== undefined) this.#noteStop(tid, status, stops);
+    } catch (error) {
+      if (!(error instanceof TraceeDiedError) || livingThread(pid) === undefined) throw error;
+      if (deadline.passed) throw deadline.error(pid, tid, "X", "");
+      // It had stopped when it was ended. Its end is still to be waited for, or it is about to be another first thread.
+      this.stopped.delete(tid);
+      if (isWithoutNumber(pid, tid)) yield* this.#follow(tid, deadline, stops);
+    }
+  }
+
+  /** An execve(2) of this thread waits for the ends of those that have stopped. */
+  *#untilInterrupted(tid: number, deadline: Deadline): Waits<WaitStatus | undefined> {
+    const waits = untilInterrupted(this.pid, tid, deadline);
+    for (let looks = 1;; looks++) {
+      const turn = waits.next();
+      if (turn.done === true) return turn.value;
+      if (looks % LOOKS_AT_ONE === 0) this.#forgetGone();
+      yield turn.value;
+    }
+  }
+
+  #noteStop(tid: number, status: WaitStatus, stops: WaitStatus[]): void {
     this.stopped.add(tid);
     // At once: until then the call returns EINTR if this program is killed.
     if (restart(tid)) this.session.blockedCalls.noteRepaired(tid);
     stops.push(status);
   }
+
+  /**
+   * Thread `tid` has executed another program. It has the number of the first thread since, and the rest of it: that we are
+   * its tracer, and a stop that was asked for. Where we are not its tracer, {@linkcode ask} finds it as one that is new.
+   */
+  *#follow(tid: number, deadline: Deadline, stops: WaitStatus[]): Waits<void> {
+    const { pid } = this;
+    this.#asked.delete(tid);
+    this.#forgetGone();
+    if (!isTracedByUs(pid)) return;
+    this.#seen.add(pid);
+    this.#asked.add(pid);
+    this.stopped.delete(pid);
+    // It may have been asked by its old number, by its new one, by neither or by both, and its stop may have been taken for
+    // the first thread's. So it is asked for another stop out of that one, after which none is left to come in a call of ours.
+    this.#interrupt(pid);
+    const stands = readStat(pid, pid)?.state === "t";
+    if (!stands) yield* this.#await(pid, deadline, stops);
+    if (!stands && !this.stopped.delete(pid)) return;
+    try {
+      const status = stands ? statusNow(pid, pid) : undefined;
+      interrupt(pid);
+      resume(pid, PTRACE_CONT, status?.kind === "signal-delivery-stop" ? status.signal : 0);
+    } catch (error) {
+      if (!(error instanceof TraceeDiedError)) throw error;
+    }
+    yield* this.#await(pid, deadline, stops);
+  }
+}
+
+/** How often to look at one thread that does not stop before the others are looked at. */
+const LOOKS_AT_ONE = 128;
+
+/** Whether the end of thread `tid` has been reported to us, now or before. */
+function hasReported(pid: number, tid: number): boolean {
+  try {
+    const status = statusNow(pid, tid);
+    return status?.kind === "exited" || status?.kind === "signaled";
+  } catch (error) {
+    if (error instanceof TraceeDiedError) return true;
+    throw error;
+  }
+}
+
+/** Whether thread `tid`, whose tracer we were, has no longer this number. */
+function isWithoutNumber(pid: number, tid: number): boolean {
+  return tid === pid ? !isTracedByUs(pid) : readStat(pid, tid) === undefined;
 }
 
 /**
@@ -121,30 +244,6 @@ export function tooMany(pid: number, latest: number, { seconds }: Deadline): Sto
     `Cannot stop process ${pid}: it keeps making threads or children, ${latest} last, ` +
     `and did not stop within ${seconds} s`;
   return new StopTimeoutError(pid, latest, seconds, state, "", message);
-}
-
-/** Whether the thread was there to be asked. */
-function askToStop(session: TraceSession, pid: number, tid: number): boolean {
-  // Asked before in vain, and ours since.
-  if (session.pendingDetach.takeBack(tid)) return true;
-  try {
-    seize(tid, PTRACE_O_TRACESYSGOOD);
-  } catch (error) {
-    if (error instanceof TraceeDiedError) return false;
-    // A thread that has exited but is not yet reaped, such as a dead leader, answers EPERM.
-    if (error instanceof SyscallError && error.errno === ERRNO.EPERM && hasExited(pid, tid)) {
-      return false;
-    }
-    throw error;
-  }
-  try {
-    session.blockedCalls.note(pid, tid);
-    interrupt(tid);
-  } catch (error) {
-    // It ended in between, but we are its tracer now, and it is ours to wait for.
-    if (!(error instanceof TraceeDiedError)) throw error;
-  }
-  return true;
 }
 
 /**
