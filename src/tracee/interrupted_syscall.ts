@@ -97,6 +97,7 @@ export class InterruptedSyscall {
     }
     const { signalFrames, syscallInstruction, syscallNumbers } = this.#arch;
     const after = sigframes.instruction + BigInt(syscallInstruction.length);
+    // Not undefined: without it there would be no sigframe stack.
     const returning = signalFrames!.withInstructionPointer(sigframes.beneath(getpid), after);
     return () => enterInstead(tid, returning, syscallNumbers.getpid);
   }

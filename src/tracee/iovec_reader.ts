@@ -83,8 +83,8 @@ export class IovecReader {
 
   #readThroughFile(tid: number, wanted: number): number {
     const at = this.#next * WORDS;
-    const address = BigInt(this.#segments[at + BASE + 1]!) << 32n |
-      BigInt(this.#segments[at + BASE]!);
+    const address = BigInt(this.#word(at + BASE + 1)) << 32n |
+      BigInt(this.#word(at + BASE));
     const length = Math.min(wanted, this.#lengthOf(this.#next));
     try {
       const bytes = readMemoryUpTo(tid, address, length);
@@ -95,9 +95,13 @@ export class IovecReader {
     }
   }
 
+  #word(at: number): number {
+    return this.#segments[at]!; // not undefined: segments below #count
+  }
+
   #lengthOf(index: number): number {
     const at = index * WORDS + LENGTH;
-    return this.#segments[at]! + this.#segments[at + 1]! * TWO_32;
+    return this.#word(at) + this.#word(at + 1) * TWO_32;
   }
 
   /** Leave `count` bytes behind. */
@@ -110,9 +114,9 @@ export class IovecReader {
         continue;
       }
       const at = this.#next * WORDS;
-      const low = this.#segments[at + BASE]! + left;
+      const low = this.#word(at + BASE) + left;
       this.#segments[at + BASE] = low % TWO_32;
-      this.#segments[at + BASE + 1]! += Math.floor(low / TWO_32);
+      this.#segments[at + BASE + 1] = this.#word(at + BASE + 1) + Math.floor(low / TWO_32);
       this.#segments[at + LENGTH] = (length - left) % TWO_32;
       this.#segments[at + LENGTH + 1] = Math.floor((length - left) / TWO_32);
       left = 0;

@@ -227,7 +227,8 @@ const SIGSET_SIZE = 8;
 export function getSignalMask(tid: number): bigint {
   const mask = new BigUint64Array(1);
   requestBuffer(PTRACE_GETSIGMASK, tid, SIGSET_SIZE, new Uint8Array(mask.buffer));
-  return mask[0]!;
+  const [blocked = 0n] = mask;
+  return blocked;
 }
 
 /** Replace the mask of blocked signals. SIGKILL and SIGSTOP cannot be blocked. */
@@ -247,7 +248,8 @@ export const ALL_SIGNALS = 0xffff_ffff_ffff_ffffn;
 export function getEventMessage(tid: number): number {
   const message = new BigUint64Array(1);
   requestBuffer(PTRACE_GETEVENTMSG, tid, 0, new Uint8Array(message.buffer));
-  return Number(message[0]!);
+  const [pid = 0n] = message;
+  return Number(pid);
 }
 
 /** At a syscall-stop: PTRACE_SYSCALL_INFO_ENTRY or _EXIT, and for the latter the raw result. */

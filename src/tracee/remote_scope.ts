@@ -88,6 +88,7 @@ export class RemoteScope {
     if (call === undefined) return;
     this.#enter();
     const number = call.learnNumber(this.registersFor("getpid", []), this.#sigframes);
+    // Not undefined: only processors with an early restart have interrupted calls.
     this.#saved.general = arch.earlyRestart!.withNumber(general, number);
     this.#interruptedSyscall = call;
   }
@@ -126,6 +127,7 @@ export class RemoteScope {
     const registers = retrySyscall(() => getRegisters(this.#tid));
     if (arch.instructionPointer(registers) !== sigframes.instruction) return;
     const after = sigframes.instruction + BigInt(arch.syscallInstruction.length);
+    // Not undefined: without it there would be no sigframe stack.
     const passed = arch.signalFrames!.withInstructionPointer(registers, after);
     // It may be rt_sigreturn(2), with another stack pointer: covered_call.ts.
     retrySyscall(() => setRegisters(this.#tid, sigframes.beneath(passed)));

@@ -126,7 +126,7 @@ export class SigframeStack {
   }
 
   get #area(): Area {
-    return this.#areas.at(-1)!;
+    return this.#areas.at(-1)!; // not undefined: the constructor adds the first
   }
 
   /**
@@ -140,7 +140,7 @@ export class SigframeStack {
     abort: bigint | undefined,
   ): SigframeStack | undefined {
     const { session, tid, arch, stack } = place;
-    const frames = arch.signalFrames!;
+    const frames = arch.signalFrames!; // not undefined: findSigframePlace() finds none without it
     const images = frames.extendedStateSets.map((name) => session.furtherRegisters.get(tid, name));
     const state = frames.extendedState(images);
     if (state === undefined) return undefined;
@@ -172,14 +172,19 @@ export class SigframeStack {
     return this.#sites.syscall;
   }
 
+  /** The address of the frame that is next. */
+  get #top(): bigint {
+    return this.#stack.at(-1)!; // not undefined: the frame that restores the registers is never taken off
+  }
+
   /** `call` with what stands behind it. */
   beneath(call: Registers): Registers {
-    return this.#frames.withStackPointer(call, this.#stack.at(-1)!, this.#sites.sigreturn);
+    return this.#frames.withStackPointer(call, this.#top, this.#sites.sigreturn);
   }
 
   /** `call`, which is rt_sigreturn(2), with the frames that stand {@linkcode beneath} others. */
   itself(call: Registers): Registers {
-    return this.#frames.withFrameAt(call, this.#stack.at(-1)!);
+    return this.#frames.withFrameAt(call, this.#top);
   }
 
   get sites(): ReturnSites {
@@ -194,7 +199,7 @@ export class SigframeStack {
     call: (data: bigint) => Registers | undefined,
     { data = new Uint8Array(0), always = false }: PushOptions = {},
   ): bigint | undefined {
-    const above = this.#stack.at(-1)!;
+    const above = this.#top;
     if (!this.#makeRoom(data.length)) return undefined;
     const dataAt = alignDown(this.#area.lowest - BigInt(data.length), ALIGNMENT);
     const undoing = call(dataAt);

@@ -92,6 +92,7 @@ class Suspension {
     while (!is() && tids.some((tid) => this.#running.has(tid)) && !deadline.passed) {
       usleep(pause);
       pause = Math.min(2 * pause, LONGEST_PAUSE_US);
+      // Not undefined: some() has found one, and nothing has run since.
       yield { pid, tid: tids.find((tid) => this.#running.has(tid))! };
       this.#each((tid) => this.#look(tid, this.#reported(tid, () => statusNow(pid, tid))), tids);
     }

@@ -79,11 +79,9 @@ export function findInstruction(
 ): bigint | undefined {
   const wanted = arch.syscallInstruction;
   // The tracee is stopped during the search: let the engine's own search skip to the first byte.
-  for (
-    let index = bytes.indexOf(wanted[0]!);
-    index >= 0;
-    index = bytes.indexOf(wanted[0]!, index + 1)
-  ) {
+  const [first] = wanted;
+  if (first === undefined) return undefined;
+  for (let index = bytes.indexOf(first); index >= 0; index = bytes.indexOf(first, index + 1)) {
     if (!wanted.every((byte, offset) => bytes[index + offset] === byte)) continue;
     const address = start + BigInt(index);
     if (address % BigInt(arch.instructionAlignment) === 0n && address !== parked) return address;

@@ -23,40 +23,48 @@ export class SyscallStop {
   /** Look at `tid`: PTRACE_SYSCALL_INFO_ENTRY, _EXIT or another op; a negated errno: EIO before Linux 5.3. */
   read(tid: number): number {
     const length = libc().ptraceBuffer(PTRACE_GET_SYSCALL_INFO, tid, this.#size, this.#bytes);
-    return length < 0 ? this.#readAgain(length, tid) : this.#bytes[0]!;
+    return length < 0 ? this.#readAgain(length, tid) : this.#op;
   }
 
   #readAgain(length: number, tid: number): number {
     const again = raw(length, "ptrace", PTRACE_GET_SYSCALL_INFO, tid, this.#size, this.#bytes);
-    return again < 0 ? again : this.#bytes[0]!;
+    return again < 0 ? again : this.#op;
+  }
+
+  get #op(): number {
+    return this.#bytes[0]!; // not undefined: the structure has bytes
+  }
+
+  #word(index: number): number {
+    return this.#words[index]!; // not undefined: fields of the structure, which the buffer holds whole
   }
 
   /** AUDIT_ARCH_* */
   get arch(): number {
-    return this.#words[ARCH_WORD]!;
+    return this.#word(ARCH_WORD);
   }
 
   /** At entry: the number of the call. */
   get number(): number {
-    return this.#words[NUMBER_WORD]!;
+    return this.#word(NUMBER_WORD);
   }
 
   /** At entry: write the arguments into `words`, {@linkcode ARGUMENT_WORDS} long. */
   copyArguments(words: Uint32Array): void {
     for (let index = 0; index < ARGUMENT_WORDS; index++) {
-      words[index] = this.#words[ARGUMENT_WORD + index]!;
+      words[index] = this.#word(ARGUMENT_WORD + index);
     }
   }
 
   /** At entry: the first argument. */
   get firstArgument(): bigint {
-    const [low, high] = [this.#words[ARGUMENT_WORD]!, this.#words[ARGUMENT_WORD + 1]!];
+    const [low, high] = [this.#word(ARGUMENT_WORD), this.#word(ARGUMENT_WORD + 1)];
     return BigInt(high) << 32n | BigInt(low);
   }
 
   /** At exit: the result, or a negated errno. Exact up to 2^53. */
   get result(): number {
-    return (this.#words[RESULT_WORD + 1]! | 0) * 0x1_0000_0000 + this.#words[RESULT_WORD]!;
+    return (this.#word(RESULT_WORD + 1) | 0) * 0x1_0000_0000 + this.#word(RESULT_WORD);
   }
 }
 

@@ -138,6 +138,7 @@ export class Tracee implements Disposable {
 
   /** The thread that injected calls run on: the leader, unless that one has exited. */
   get mainTid(): number {
+    // Not undefined: a tracee without threads is a TraceeDiedError.
     return this.tids.includes(this.pid) ? this.pid : this.tids[0]!;
   }
 

@@ -119,7 +119,8 @@ export function statusNow(pid: number, tid: number): WaitStatus | undefined {
   const options = WNOHANG | __WALL;
   const waited = raw(libc().waitpid(tid, bytes, options), "wait4", tid, bytes, options);
   if (waited < 0) throw new TraceeDiedError(pid);
-  return waited === tid ? decodeWaitStatus(status[0]!) : undefined;
+  const [word = 0] = status;
+  return waited === tid ? decodeWaitStatus(word) : undefined;
 }
 
 /** Whether the thread has exited, reaped or not. */

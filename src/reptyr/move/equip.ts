@@ -58,6 +58,7 @@ export function equip(
   // The controlling terminal is set through a descriptor of its own, which must be readable.
   const controllingSlave = openSlave(O_RDWR);
   const wishes = job.members.map((member, index) => {
+    // Not undefined: planJob() answers each process in its place, and names descriptions by their place in `flags`.
     const plan = moves[index]!;
     const replacements = plan.descriptions.map(({ index }) => slaves[index]!);
     const isTarget = member === job.target;

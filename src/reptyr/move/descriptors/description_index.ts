@@ -30,7 +30,7 @@ export class DescriptionIndex<T> {
     let [low, high] = [0, this.#sorted.length];
     while (low < high) {
       const middle = (low + high) >>> 1;
-      const entry = this.#sorted[middle]!;
+      const entry = this.#sorted[middle]!; // not undefined: 0 <= middle < length
       const order = this.compare(entry.pid, entry.fd, pid, fd);
       if (order === "same") return entry.value;
       // Without a place in the order it is not kept: nothing could be found by it.

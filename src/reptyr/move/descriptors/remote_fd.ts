@@ -32,8 +32,10 @@ export function* closeAll(
   fds: readonly RemoteFdArgument[],
 ): Steps<void> {
   for (const run of inARow(fds)) {
-    const last = run.at(-1)!;
-    if (run.length > 1 && !isError(yield* remote.call("close_range", run[0]!, last, 0))) continue;
+    const [first, last] = [run[0], run.at(-1)];
+    if (first !== undefined && last !== undefined && run.length > 1) {
+      if (!isError(yield* remote.call("close_range", first, last, 0))) continue;
+    }
     for (const fd of run) yield* remote.call("close", fd);
   }
 }

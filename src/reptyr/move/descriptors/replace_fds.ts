@@ -31,6 +31,7 @@ export function* copyOldFds(
 ): Steps<(RemoteFd | undefined)[]> {
   const old: (RemoteFd | undefined)[] = [];
   for (const { descriptors: [first], wasClosed } of descriptions) {
+    // Not undefined: a description is planned for the descriptors that it has.
     const copy = wasClosed ? undefined : yield* duplicate(remote, first!.fd);
     if (copy !== undefined) keep(copy);
     old.push(copy);
@@ -76,6 +77,7 @@ export function* swapDescriptors(
       }
       continue;
     }
+    // Not undefined: copyOldFds() has one for each description that was open.
     const before = old[index]!;
     for (const descriptor of descriptors) {
       undo.defer(() =>

@@ -54,10 +54,11 @@ export function* sendFds(
   if (made === BigInt(-ERRNO.EMFILE)) throw tooManyFiles(remote.tracee.pid);
   remote.check(made, "socketpair(AF_UNIX, SOCK_DGRAM)");
   const [theirs, ours] = readPair(remote, known);
-  const ends = [theirs!, ours!];
+  if (theirs === undefined || ours === undefined) throw new Error("A socket pair has two ends");
+  const ends = [theirs, ours];
   cleanup.defer(() => ends.forEach((end) => remote.syscall("close", end)));
   for (const end of ends) remote.pushUndoFrame("close", [end]);
-  const socket = ourFd(orThrow(pidfdGetfd(pidfd, ours!), `pidfd_getfd(${pidfd}, ${ours})`));
+  const socket = ourFd(orThrow(pidfdGetfd(pidfd, ours), `pidfd_getfd(${pidfd}, ${ours})`));
   cleanup.defer(() => close(socket));
 
   using undo = new DisposableStack();
@@ -66,7 +67,7 @@ export function* sendFds(
   for (let start = 0; start < descriptors.length; start += MOST_AT_ONCE) {
     const some = descriptors.slice(start, start + MOST_AT_ONCE);
     orThrow(sendDescriptors(socket, some), `sendmsg(${socket}, SCM_RIGHTS)`);
-    const arrived = yield* receive(remote, theirs!, some.length);
+    const arrived = yield* receive(remote, theirs, some.length);
     received.push(...arrived);
     for (const fd of arrived) remote.pushUndoFrame("close", [fd]);
   }

@@ -66,7 +66,7 @@ export class Job implements Disposable {
   }
 
   get target(): Member {
-    return this.#members.get(this.#target)!;
+    return this.#members.get(this.#target)!; // not undefined: stopping() throws when it cannot stop the target
   }
 
   /** All but the target. */
@@ -156,9 +156,9 @@ export class Job implements Disposable {
   #letServersGo(): Admitted[] {
     const stopped = [...this.#servers.values()].filter(({ pid }) => this.#members.has(pid));
     for (const { pid } of stopped) {
-      const member = this.#members.get(pid)!;
+      const member = this.#members.get(pid);
       this.#members.delete(pid);
-      member[Symbol.dispose]();
+      member?.[Symbol.dispose]();
       verbose(`Let process ${pid} go again, which serves a file system`);
     }
     return stopped;
@@ -175,17 +175,19 @@ export class Job implements Disposable {
     this.gate.admit(processes.filter(({ byRecord }) => !byRecord));
     this.gate.admit(processes.filter(({ byRecord }) => byRecord), this.#record?.authority);
     const all = yield* seizingMembers(processes, deadline, this.gate);
-    all.forEach((seized, index) => {
-      if ("value" in seized) this.#members.set(processes[index]!.pid, seized.value);
-    });
-    all.forEach((seized, index) => {
-      const { pid } = processes[index]!;
+    for (const [index, { pid }] of processes.entries()) {
+      const seized = all[index];
+      if (seized !== undefined && "value" in seized) this.#members.set(pid, seized.value);
+    }
+    for (const [index, process] of processes.entries()) {
+      const { pid } = process;
+      const seized = all[index];
       try {
-        memberOf(pid, seized);
+        if (seized !== undefined) memberOf(pid, seized);
       } catch (error) {
         const ended = error instanceof TraceeDiedError || error instanceof RefusedError;
-        if (pid === this.#target || !ended || !hasEnded(processes[index]!)) throw error;
+        if (pid === this.#target || !ended || !hasEnded(process)) throw error;
       }
-    });
+    }
   }
 }

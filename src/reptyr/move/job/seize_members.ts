@@ -16,7 +16,7 @@ export function* seizingMember(
   gate: Gate,
 ): Waits<Member> {
   const [seized] = yield* seizingMembers([process], deadline, gate);
-  return memberOf(process.pid, seized!);
+  return memberOf(process.pid, seized!); // not undefined: one result for each process
 }
 
 /**
@@ -54,7 +54,7 @@ export function* seizingMembers(
   // In version 2 of cgroups one that is frozen stops all the same, and does nothing that is asked of it then.
   const frozenNow = freezers.look();
   return stopped.map((one, index) => {
-    const error = frozenNow.get(pids[index]!);
+    const error = frozenNow.get(pids[index]!); // not undefined: one result for each process
     if ("error" in one || error === undefined) return one;
     one.value[Symbol.dispose]();
     return { error };

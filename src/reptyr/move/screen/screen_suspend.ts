@@ -39,6 +39,7 @@ export class ScreenSuspension implements Disposable {
         ...stat,
         catchesStop: catchesStop(status),
       }));
+    // Not undefined: the candidates are the members.
     const members = foregroundTstpHandlers(candidates, job.target.stat.tpgid)
       .map((pid) => job.members.find((member) => member.pid === pid)!);
     let isScreenRight = members.length > 0;
