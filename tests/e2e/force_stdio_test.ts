@@ -318,7 +318,7 @@ while True:
     ["pidfd_getfd", "EPERM", 1],
     ["pidfd_getfd", "EMFILE", 1],
     ["sendmsg", "EPERM", "1..2"],
-    ["ptrace", "EPERM", "1..2"],
+    ["ptrace", "EPERM", "1..10"],
     ["ptrace", "EIO", "5..6"],
   ];
   for (const [call, error, when] of faults) {
