@@ -32,6 +32,11 @@ export interface OpenFile {
 export interface Circumstances {
   /** reptyr could not put things right itself: it was killed, or ptrace(2) failed for good. */
   readonly wasKilled: boolean;
+  /**
+   * The move was refused after the old shell had seen the job stop, and the job, in its background by then, was stopped by
+   * SIGTTIN when it read the terminal. Calls return EINTR after such a stop: signal(7).
+   */
+  readonly wasInBackground: boolean;
   /** Where the process is now: a terminal that works, or one that has hung up. */
   readonly place: string | "dead";
   /** Signals that were sent to it since `before`, by number. */
@@ -59,7 +64,7 @@ export function judge(before: Facts, after: Facts, how: Circumstances): Verdict 
   const excused = how.wasKilled ? known : harms;
   if (/[Tt]/.test(after.states)) harms.push(`stuck stopped: ${after.states}`);
   if (after.tracers.length > 0) harms.push(`tracer left: ${after.tracers.join(" ")}`);
-  judgeCalls(before.page, after.page, harms, excused);
+  judgeCalls(before.page, after.page, harms, how.wasInBackground ? known : excused);
   judgeSignals(before.page, after.page, how, harms);
   if (after.page.childStatus !== undefined) {
     harms.push(`its child died: wait status 0x${after.page.childStatus.toString(16)}`);

@@ -151,8 +151,8 @@ export class Round implements Disposable {
     const wasKilled = storm.kind === "fault" && isOutOfReach(storm.fault);
     const wrong = service.wrongEnd(1);
     if (wasKilled) this.#findPlace();
-    this.#bringToForeground();
-    return [...wrong, ...this.#look(wasKilled)];
+    const wasInBackground = this.#bringToForeground();
+    return [...wrong, ...this.#look(wasKilled, wasInBackground)];
   }
 
   #afterKill(service: Service, storm: Storm): string[] {
@@ -198,19 +198,20 @@ export class Round implements Disposable {
     return readStat(this.#subject.target)?.state === "T";
   }
 
-  /** A shell may have seen its job stop, and have its terminal back: then it is asked for the job. */
-  #bringToForeground(): void {
+  /** A shell may have seen its job stop, and have its terminal back: then it is asked for the job. Whether it had. */
+  #bringToForeground(): boolean {
     const { shape, old, target } = this.#subject;
-    if (shape !== "foreground job" || this.#place.terminal !== old) return;
+    if (shape !== "foreground job" || this.#place.terminal !== old) return false;
     // It may have been told just now.
     untilIdle(old.pid);
     const stat = readStat(target);
     const isInForeground = () => readStat(target)?.tpgid === readStat(target)?.pgrp;
-    if (stat?.session !== readStat(old.pid)?.session || isInForeground()) return;
+    if (stat?.session !== readStat(old.pid)?.session || isInForeground()) return false;
     old.expect("Stopped");
     old.expect(PROMPT);
     old.line("fg");
     waitUntil("the job to be in the foreground", isInForeground);
+    return true;
   }
 
   /** Nobody is on the terminal of `place` any more: a reptyr that served there ends, and says so. */
@@ -221,13 +222,13 @@ export class Round implements Disposable {
   }
 
   /** Harm, looked for until there is none; what is known is counted. */
-  #look(wasKilled: boolean): string[] {
+  #look(wasKilled: boolean, wasInBackground = false): string[] {
     const { tally } = this.#options;
     const stuck = this.#findStanding();
     let verdicts: readonly Verdict[] = [];
     try {
       waitUntil("no harm", () => {
-        verdicts = this.#verdicts(wasKilled);
+        verdicts = this.#verdicts(wasKilled, wasInBackground);
         return verdicts.every(({ harms }) => harms.length === 0);
       }, { timeoutMs: SETTLE_MS });
     } catch {
@@ -242,11 +243,12 @@ export class Round implements Disposable {
     return [...stuck, ...harms];
   }
 
-  #verdicts(wasKilled: boolean): Verdict[] {
+  #verdicts(wasKilled: boolean, wasInBackground: boolean): Verdict[] {
     const now = this.#subject.facts();
     return this.#before.map((before) => {
       const how: Circumstances = {
         wasKilled,
+        wasInBackground,
         place: this.#place.terminal === undefined ? "dead" : this.#place.name,
         sent: this.#sent.get(before.pid)!,
         isRestless: this.#subject.isRestless,

@@ -56,6 +56,7 @@ function facts(change: Partial<Facts> = {}): Facts {
 
 const MOVED: Circumstances = {
   wasKilled: false,
+  wasInBackground: false,
   place: "/dev/pts/5",
   sent: new Map(),
   isRestless: false,
@@ -96,6 +97,20 @@ const CASES: Case[] = [
     KILLED,
     undefined,
     /^stray EINTR: epoll_wait$/,
+  ],
+  [
+    "a call was interrupted by a stop in the background of its shell",
+    facts({ page: withCall(EPOLL_WAIT, { interrupted: 1 }) }),
+    { ...MOVED, wasInBackground: true },
+    undefined,
+    /^stray EINTR: epoll_wait$/,
+  ],
+  [
+    "a call failed in the background of its shell",
+    facts({ page: withCall(EPOLL_WAIT, { failed: 1, error: 9 }) }),
+    { ...MOVED, wasInBackground: true },
+    /./,
+    undefined,
   ],
   [
     "a call failed",
