@@ -67,7 +67,9 @@ export function leavesBroken(thread: Thread): void {
       return;
     }
     thread.again = again;
-    if (!isOver && !isBrokenBySignalOnly(thread, arch, call)) return;
+    // Where the processor decides before the stop, a second look cannot tell a handled signal from none: there it stays EINTR.
+    const mayRepair = !ASK_BEFORE_STOP && isBrokenBySignalOnly(thread, arch, call);
+    if (!isOver && !mayRepair) return;
     // Another thread may take that signal. Only a further stop shows it: this one has taken the interrupt away.
     thread.interrupted = true;
     thread.brokenRegisters = registers;
