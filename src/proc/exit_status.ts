@@ -2,8 +2,8 @@
 import { PIDFD_GET_INFO, PIDFD_INFO_EXIT } from "../ffi/constants.ts";
 import { ioctlStruct } from "../ffi/descriptor.ts";
 import { pidfdInfo } from "../ffi/structs.ts";
-import { isDeadState, readStat } from "./stat.ts";
 import { Struct } from "../struct.ts";
+import { isDeadState, readStat } from "./stat.ts";
 
 /** A wait status as a shell's `$?`: the exit status, or 128 + the signal that ended the process. */
 export function shellStatus(waitStatus: number): number {

@@ -1,4 +1,5 @@
 /** Files of memory that a process has open: memfd_create(2). */
+import { SyscallError } from "../errors.ts";
 import {
   F_GET_SEALS,
   F_SEAL_GROW,
@@ -13,7 +14,6 @@ import { close, fcntl, memfdCreate, open, pread } from "../ffi/descriptor.ts";
 import { parseFdinfo } from "./fdinfo.ts";
 import { readable } from "./gone.ts";
 import { statusLines } from "./status.ts";
-import { SyscallError } from "../errors.ts";
 
 /** What a file that nobody can change any more holds, and the ids of the process that made it. */
 export interface Memfd {

@@ -9,8 +9,8 @@ import type { Architecture, Registers } from "../arch/mod.ts";
 import { SyscallError } from "../errors.ts";
 import type { CallFilter } from "./call_filter.ts";
 import { enterInstead, replaceSyscall, setRegisters } from "./ptrace.ts";
-import { mayReturn, type SigframeStack } from "./sigframe_stack.ts";
 import type { Verdict } from "./seccomp_filter.ts";
+import { mayReturn, type SigframeStack } from "./sigframe_stack.ts";
 
 export interface CoveredCall {
   /** Registers with which the thread enters the kernel. */

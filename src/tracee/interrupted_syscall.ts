@@ -4,8 +4,6 @@
  */
 import type { Architecture, Registers } from "../arch/mod.ts";
 import { PTRACE_SYSCALL_INFO_ENTRY, PTRACE_SYSCALL_INFO_EXIT } from "../ffi/constants.ts";
-import { retrySyscall } from "./retry_syscall.ts";
-import type { RemoteThread } from "./remote_thread.ts";
 import {
   ALL_SIGNALS,
   enterInstead,
@@ -15,6 +13,8 @@ import {
   setSignalMask,
 } from "./ptrace.ts";
 import { readMemoryUpTo } from "./remote_memory.ts";
+import type { RemoteThread } from "./remote_thread.ts";
+import { retrySyscall } from "./retry_syscall.ts";
 import type { SigframeStack } from "./sigframe_stack.ts";
 import { runToCompletion } from "./steps.ts";
 

@@ -1,7 +1,7 @@
 /** Letting stopped threads go, those included that are dead. */
 import { architectureOf, type BlockedCall } from "../arch/mod.ts";
-import { usleep } from "../ffi/process.ts";
 import { StopTimeoutError, TraceeDiedError } from "../errors.ts";
+import { usleep } from "../ffi/process.ts";
 import { readFrozen } from "../proc/freezer.ts";
 import { readStatus } from "../proc/status.ts";
 import type { BlockedCalls } from "./blocked_calls.ts";

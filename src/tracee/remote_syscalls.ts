@@ -9,6 +9,7 @@
  * From `begin` to the end of the scope no `await` may stand: if this program died in between, the
  * thread would go on at our instruction with our registers, and only its signal frames bring it back.
  */
+import type { SyscallName } from "../arch/mod.ts";
 import {
   plus,
   type RemoteAddress,
@@ -16,7 +17,6 @@ import {
   type RemoteArgument,
   type RemoteFd,
 } from "../brands.ts";
-import type { SyscallName } from "../arch/mod.ts";
 import { HeldUpError, RemoteSyscallError, TraceeDiedError } from "../errors.ts";
 import {
   MAP_ANONYMOUS,

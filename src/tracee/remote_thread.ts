@@ -2,8 +2,8 @@
 import { HeldUpError, StopTimeoutError, SyscallError, TraceeDiedError } from "../errors.ts";
 import { PTRACE_CONT, PTRACE_SYSCALL, PTRACE_SYSCALL_INFO_EXIT } from "../ffi/constants.ts";
 import { usleep } from "../ffi/process.ts";
-import { retrySyscall } from "./retry_syscall.ts";
 import { getEventMessage, getSyscallInfo, interrupt, resume } from "./ptrace.ts";
+import { retrySyscall } from "./retry_syscall.ts";
 import type { Steps } from "./steps.ts";
 import type { TraceSession } from "./trace_session.ts";
 import type { Tracee } from "./tracee.ts";

@@ -1,8 +1,8 @@
 /** Registers that a system call clears: saved before a thread that was in no system call makes calls for us. */
 import { hasVectors, type RegisterSetName } from "../arch/mod.ts";
-import type { Tracee } from "./tracee.ts";
-import { retrySyscall } from "./retry_syscall.ts";
 import { setFurtherRegisters } from "./ptrace.ts";
+import { retrySyscall } from "./retry_syscall.ts";
+import type { Tracee } from "./tracee.ts";
 
 export class VectorRegisters {
   private constructor(

@@ -2,8 +2,8 @@
 import { HeldUpError, StopTimeoutError, TraceeDiedError } from "../errors.ts";
 import { __WALL, PTRACE_CONT, WNOHANG } from "../ffi/constants.ts";
 import { libc } from "../ffi/libc.ts";
-import { raw } from "../ffi/raw.ts";
 import { usleep } from "../ffi/process.ts";
+import { raw } from "../ffi/raw.ts";
 import { isDeadState, readStat } from "../proc/stat.ts";
 import { readWchan } from "../proc/tasks.ts";
 import { resume } from "./ptrace.ts";

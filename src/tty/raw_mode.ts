@@ -3,15 +3,15 @@ import { ISIG, TCSETS2 } from "../ffi/constants.ts";
 import { ioctlStruct } from "../ffi/descriptor.ts";
 import { orThrow } from "../ffi/raw.ts";
 import { setRaw } from "../log.ts";
-import { rawTermios, saneTermios, type Termios } from "./settings.ts";
 import { isInForeground } from "./foreground.ts";
+import { rawTermios, saneTermios, type Termios } from "./settings.ts";
 import { getTermios, tryGetTermios } from "./termios.ts";
 
 /** The user's terminal in raw mode, from `enter` until disposed of. */
 export class RawMode implements Disposable {
   #active = false;
   #disposed = false;
-  #heedsSignals = false;
+  #handlesSignals = false;
 
   private constructor(
     readonly fd: number,
@@ -60,8 +60,8 @@ export class RawMode implements Disposable {
    * Whether keys that mean a signal do, as in the settings before; all that is typed else waits to be read. Not where a
    * shell has the terminal just now.
    */
-  heedSignals(on: boolean): void {
-    this.#heedsSignals = on;
+  handleSignals(on: boolean): void {
+    this.#handlesSignals = on;
     if (this.#active && isInForeground(this.fd)) this.#set();
   }
 
@@ -85,7 +85,7 @@ export class RawMode implements Disposable {
 
   #set(): number {
     const raw = rawTermios(this.saved, this.inputOnly);
-    const signals = this.#heedsSignals ? this.saved.get("c_lflag") & ISIG : 0;
+    const signals = this.#handlesSignals ? this.saved.get("c_lflag") & ISIG : 0;
     const settings = raw.set("c_lflag", (raw.get("c_lflag") | signals) >>> 0);
     const result = ioctlStruct(this.fd, TCSETS2, settings);
     this.#active = result >= 0;

@@ -3,10 +3,10 @@
  * of ours that rests does not make us deaf to signals; and without setting O_NONBLOCK, which belongs to the open file
  * description that we share with others.
  */
+import { SyscallError } from "../errors.ts";
 import { O_CLOEXEC, O_NONBLOCK, O_RDONLY, O_WRONLY, POLLIN, POLLOUT } from "../ffi/constants.ts";
 import { open, PollSet, read, write } from "../ffi/descriptor.ts";
 import { ERRNO } from "../ffi/errno.ts";
-import { SyscallError } from "../errors.ts";
 import type { Transfer } from "./channel.ts";
 
 /** A descriptor, and how to read or write it without blocking. */

@@ -4,7 +4,6 @@
  */
 import { ALL_FLAGS, HIGHEST_STACK, type KeyboardFlags, popped, pushed } from "./keyboard_flags.ts";
 import { ALTERNATE_SCREENS, PRIVATE_MODES, privateMode } from "./private_modes.ts";
-
 import { rendered, type Rendition } from "./rendition.ts";
 
 const BEL = 0x07;

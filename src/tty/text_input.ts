@@ -1,7 +1,7 @@
 /** Standard input that is no terminal: typed as by a person, and at its end, once, the key that means end of file. */
+import { SyscallError } from "../errors.ts";
 import { ICANON, VEOF } from "../ffi/constants.ts";
 import { ERRNO } from "../ffi/errno.ts";
-import { SyscallError } from "../errors.ts";
 import type { Transfer } from "./channel.ts";
 import { EndOfInput } from "./end_of_input.ts";
 import { fittedLength, LineLimit } from "./line_limit.ts";

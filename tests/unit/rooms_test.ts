@@ -30,7 +30,7 @@ describe("what a command loads of src/reptyr", () => {
     assertEquals(roomsOf(modules), ["frontend", "gate", "new_terminal"]);
   });
 
-  it("reptyr --list: nothing that changes a process", () => {
+  it("reptyr --list: nothing of a service, -T and -l", () => {
     const rooms = roomsOf(loadedBy("src/reptyr/inspect/list.ts"));
     for (const room of ["serve", "steal", "new_terminal"]) assert(!rooms.includes(room), room);
   });

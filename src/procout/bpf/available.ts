@@ -1,7 +1,7 @@
 /** Why programs cannot be loaded into the kernel, and what to do about it. The decision is pure. */
 import { RefusedError } from "../../errors.ts";
-import { readStatus } from "../../proc/status.ts";
 import { readable } from "../../proc/gone.ts";
+import { readStatus } from "../../proc/status.ts";
 
 /** The engine cannot be used here; another one may be. */
 export class BpfUnavailableError extends RefusedError {

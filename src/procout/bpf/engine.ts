@@ -12,11 +12,11 @@ import { Child } from "./child.ts";
 import { EndWatch } from "./end_watch.ts";
 import { Fetcher } from "./fetch.ts";
 import { HeldThreads } from "./hold.ts";
-import { preferReader, watchDescendants } from "./watched_tree.ts";
 import { ALARM, STATS } from "./layout.ts";
 import type { LoadedPrograms } from "./loaded.ts";
 import { LossReports } from "./losses.ts";
 import { RecordReader } from "./records.ts";
+import { preferReader, watchDescendants } from "./watched_tree.ts";
 
 /** Longest time in milliseconds without a turn of the event loop. */
 const SLICE_MS = 40;

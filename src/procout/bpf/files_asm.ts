@@ -1,8 +1,8 @@
 /** Which output a descriptor belongs to, as text for a program: the rule of `descriptors.ts`, asked of the kernel. Pure. */
 import { ANON_INODE_FS_MAGIC } from "../../ffi/bpf_constants.ts";
 import { S_IFCHR, S_IFMT } from "../../ffi/constants.ts";
-import { GIVEN, RECORD, SCRATCH } from "./layout.ts";
 import { at, END, type KernelOffsets, peek, scratch, STACK } from "./asm.ts";
+import { GIVEN, RECORD, SCRATCH } from "./layout.ts";
 
 const FD = scratch(SCRATCH.record + RECORD.fd, "u32");
 

@@ -1,4 +1,5 @@
 /** The maps that the programs share with us. */
+import { createMap, type MapDefinition } from "../../ffi/bpf.ts";
 import {
   BPF_F_MMAPABLE,
   BPF_MAP_TYPE_ARRAY,
@@ -7,7 +8,6 @@ import {
   BPF_MAP_TYPE_PROG_ARRAY,
   BPF_MAP_TYPE_RINGBUF,
 } from "../../ffi/bpf_constants.ts";
-import { createMap, type MapDefinition } from "../../ffi/bpf.ts";
 import { CALL, CALL_BASE, GIVEN, LOSS, NEXT_PROGRAM, SCRATCH, STATS } from "./layout.ts";
 
 /** Processes that can be watched at once. */

@@ -8,20 +8,6 @@
  */
 import { MSG_PEEK } from "../../ffi/constants.ts";
 import {
-  CALL,
-  CALL_BASE,
-  EFFECT,
-  KIND,
-  NO_ARGUMENT,
-  RECORD,
-  REST,
-  SCRATCH,
-  STATS,
-} from "./layout.ts";
-import { streamOfFile } from "./files_asm.ts";
-import { workOff } from "./pieces_asm.ts";
-import { field, fillHeader, header, type MirrorSettings, OUTPUT } from "./record_asm.ts";
-import {
   at,
   count,
   END,
@@ -32,6 +18,20 @@ import {
   SCRATCH_TO_R6,
   STACK,
 } from "./asm.ts";
+import { streamOfFile } from "./files_asm.ts";
+import {
+  CALL,
+  CALL_BASE,
+  EFFECT,
+  KIND,
+  NO_ARGUMENT,
+  RECORD,
+  REST,
+  SCRATCH,
+  STATS,
+} from "./layout.ts";
+import { workOff } from "./pieces_asm.ts";
+import { field, fillHeader, header, type MirrorSettings, OUTPUT } from "./record_asm.ts";
 
 /** thread_info.status of x86: the call came through the 32-bit entry. */
 const TS_COMPAT = 0x2;

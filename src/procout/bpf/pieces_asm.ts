@@ -1,5 +1,6 @@
 /** The second part of the program at sys_exit: what a call has moved, piece by piece into the ring. Pure. */
 import { MESSAGE_LAYOUT } from "../calls.ts";
+import { at, END, scratch, SCRATCH_TO_R6, STACK } from "./asm.ts";
 import {
   BIG_PIECE,
   FLAG,
@@ -19,7 +20,6 @@ import {
   restRecord,
 } from "./record_asm.ts";
 import { alarm, lose, loseAll, slowDown, unlessBelow, waitForRoom } from "./room_asm.ts";
-import { at, END, scratch, SCRATCH_TO_R6, STACK } from "./asm.ts";
 
 /** Turns of the second part in one program. They may go on in another one 33 times (MAX_TAIL_CALL_CNT). */
 const TURNS = 48;

@@ -1,6 +1,5 @@
 /** The programs that follow processes from their birth to their end. Pure. They may be preempted: no scratch memory. */
 import { SIGWINCH } from "../../ffi/constants.ts";
-import { KIND, PROCESS, RECORD, STATS } from "./layout.ts";
 import {
   at,
   count,
@@ -14,6 +13,7 @@ import {
   PIDTYPE_TGID,
   STACK,
 } from "./asm.ts";
+import { KIND, PROCESS, RECORD, STATS } from "./layout.ts";
 
 export interface ProcessSettings {
   readonly kernel: KernelOffsets;

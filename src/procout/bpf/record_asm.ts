@@ -1,7 +1,7 @@
 /** What the parts of the program at sys_exit share: the scratch memory's fields, and records for the ring. Pure. */
 import type { SavedRegisters } from "../../arch/pt_regs.ts";
-import { KIND, RECORD, REST, SCRATCH, STATS } from "./layout.ts";
 import { type KernelOffsets, type Namespace, scratch } from "./asm.ts";
+import { KIND, RECORD, REST, SCRATCH, STATS } from "./layout.ts";
 
 export interface MirrorSettings {
   readonly registers: SavedRegisters;

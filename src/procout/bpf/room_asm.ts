@@ -4,9 +4,9 @@ import {
   BPF_RB_CONS_POS,
   BPF_RB_FORCE_WAKEUP,
 } from "../../ffi/bpf_constants.ts";
+import { at, count, END, scratch, SCRATCH_TO_R6, STACK } from "./asm.ts";
 import { ALARM, FLAG, LOSS, NEXT_PROGRAM, SCRATCH, STATS } from "./layout.ts";
 import { field, header, type MirrorSettings, restRecord } from "./record_asm.ts";
-import { at, count, END, scratch, SCRATCH_TO_R6, STACK } from "./asm.ts";
 
 /**
  * A wait is so many turns, of which each copies so many bytes so often for the time that takes: some ten milliseconds

@@ -1,11 +1,11 @@
 /** Becoming the tracer of every thread of every process that is to be watched. */
-import { isOtherFirst, seizeLiving, type Seizure } from "../../tracee/seize_living.ts";
 import { SyscallError, TraceeDiedError } from "../../errors.ts";
 import { ERRNO } from "../../ffi/errno.ts";
 import { readStat } from "../../proc/stat.ts";
 import { listTids, readChildren } from "../../proc/tasks.ts";
 import { awaitBlockedCalls, awaitBlockedCallsOf } from "../../tracee/blocked_calls.ts";
 import { interrupt } from "../../tracee/ptrace.ts";
+import { isOtherFirst, seizeLiving, type Seizure } from "../../tracee/seize_living.ts";
 import { breakableFirst } from "../../tracee/stop_threads.ts";
 import { TRACE_SESSION } from "../../tracee/trace_session.ts";
 import type { WatchRequest } from "../engine.ts";

@@ -21,8 +21,8 @@ import { interrupt } from "../../tracee/ptrace.ts";
 import { Deadline, waitingText } from "../../tracee/wait.ts";
 import type { Control, Engine, Receiver, WatchRequest } from "../engine.ts";
 import { attachAll, seizeThread } from "./attach.ts";
-import { GAP_TEXT, WatchedProcesses } from "./suspend_gap.ts";
 import { Stops } from "./stops.ts";
+import { GAP_TEXT, WatchedProcesses } from "./suspend_gap.ts";
 
 /** Longest time in milliseconds that this thread sleeps, or works, without a turn of the event loop. */
 const SLICE_MS = 40;

@@ -3,8 +3,8 @@
  * anew; nothing of that may be written into the program, which would keep it if this program were killed meanwhile.
  */
 import type { Architecture, BlockedCall } from "../../arch/mod.ts";
-import { close } from "../../ffi/descriptor.ts";
 import { KCMP_FILES } from "../../ffi/constants.ts";
+import { close } from "../../ffi/descriptor.ts";
 import { kcmp, pidfdGetfd, pidfdOpen } from "../../ffi/process.ts";
 import { socketTimeout } from "../../ffi/socket.ts";
 import { isSocket } from "../../proc/fds.ts";

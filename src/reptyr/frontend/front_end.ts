@@ -3,8 +3,8 @@
  * signals, job control under the user's shell, and the exit status. What is shown is a {@linkcode Service}.
  */
 import { writeStderr } from "../../log.ts";
-import { type KeySource, pump, type PumpEnd, type Watch } from "../../tty/pump.ts";
 import type { Pty } from "../../tty/pty.ts";
+import { type KeySource, pump, type PumpEnd, type Watch } from "../../tty/pump.ts";
 import type { RawMode } from "../../tty/raw_mode.ts";
 import type { SignalInbox } from "../../tty/signal_inbox.ts";
 import type { UserTerminal } from "../../tty/user_terminal.ts";

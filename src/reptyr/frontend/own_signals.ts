@@ -1,11 +1,11 @@
 /** Which of the signals that would end this program it has to handle. */
+import { SIGTSTP } from "../../ffi/constants.ts";
+import { SwitchedHandler } from "../../ffi/self_stop.ts";
+import { reserveThreads } from "../../ffi/threads.ts";
 import { inheritedIgnored } from "../../proc/inherited_signals.ts";
 import { hasSignal } from "../../proc/status.ts";
-import { SignalInbox } from "../../tty/signal_inbox.ts";
-import { SwitchedHandler } from "../../ffi/self_stop.ts";
-import { SIGTSTP } from "../../ffi/constants.ts";
-import { reserveThreads } from "../../ffi/threads.ts";
 import { PUMP_THREADS } from "../../tty/pump.ts";
+import { SignalInbox } from "../../tty/signal_inbox.ts";
 
 /** Signals that end this program, with what a shell reports then. */
 export const ENDING_SIGNALS = new Map(

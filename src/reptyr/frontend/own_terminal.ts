@@ -2,10 +2,10 @@
 import { SyscallError } from "../../errors.ts";
 import { winsize } from "../../ffi/structs.ts";
 import { Struct } from "../../struct.ts";
-import type { ScreenKeeper } from "./screen_keeper.ts";
 import { RawMode } from "../../tty/raw_mode.ts";
 import type { UserTerminal } from "../../tty/user_terminal.ts";
 import { getWindowSize, type WindowSize } from "../../tty/window_size.ts";
+import type { ScreenKeeper } from "./screen_keeper.ts";
 
 /** Only where someone types at a terminal; its output is left alone where ours goes elsewhere. */
 export function enterRawMode(

@@ -15,9 +15,9 @@ import { TRACE_SESSION } from "../../tracee/trace_session.ts";
 import { Pauses, type Wait, waitingText, waitOut, type Waits } from "../../tracee/wait.ts";
 import { isInForeground } from "../../tty/foreground.ts";
 import { isReady } from "../../tty/redirected.ts";
+import type { FrontEnd } from "./front_end.ts";
 import { isOrphaned } from "./orphans.ts";
 import { type OwnSignals, statusOf } from "./own_signals.ts";
-import type { FrontEnd } from "./front_end.ts";
 
 /** Threads stop within microseconds: for so long nobody needs to be heard. */
 const QUIET_MS = 50;
@@ -58,7 +58,7 @@ export class Patience {
         try {
           await this.#look(turn.value, start);
         } catch (error) {
-          this.#heedSignals(false);
+          this.#handleSignals(false);
           const rest = waits.throw(error);
           if (rest.done !== true) waitOut(waits);
           throw error;
@@ -69,7 +69,7 @@ export class Patience {
 
   /** From here on keys are the program's, and nobody can give up. */
   async end(): Promise<void> {
-    this.#heedSignals(false);
+    this.#handleSignals(false);
     // What came before that is heard now.
     await pause(LISTENER_MS);
     this.#throwIfGivenUp();
@@ -112,15 +112,15 @@ export class Patience {
     this.#signals.inbox.take("SIGTSTP");
   }
 
-  #heedSignals(on: boolean): void {
+  #handleSignals(on: boolean): void {
     if (this.#isTried === on) return;
     this.#isTried = on;
     this.#signals.suspension?.set(on);
-    this.#front.rawMode.heedSignals(on);
+    this.#front.rawMode.handleSignals(on);
   }
 
   async #look(wait: Wait, start: number): Promise<void> {
-    this.#heedSignals(true);
+    this.#handleSignals(true);
     if (performance.now() - start > TELL_MS) this.#tell(wait);
     await pause(LOOK_MS);
     this.#throwIfGivenUp();

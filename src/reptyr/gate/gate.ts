@@ -6,17 +6,17 @@
  * Who is admitted is decided elsewhere: jobMembers() for a job, the holders of a master for -T, a record for a job that
  * another reptyr served.
  */
-import { lookAgain } from "../../proc/look_again.ts";
-import { hasEnded } from "../../proc/second_look.ts";
 import { RefusedError, TraceeDiedError } from "../../errors.ts";
 import { SIGCONT, SIGKILL } from "../../ffi/constants.ts";
 import { close } from "../../ffi/descriptor.ts";
 import { kill, pidfdOpen, pidfdSendSignal } from "../../ffi/process.ts";
 import { verbose } from "../../log.ts";
 import { isMachineInit } from "../../proc/init.ts";
+import { lookAgain } from "../../proc/look_again.ts";
+import { currentStat, identityOf, type ProcessIdentity } from "../../proc/process_identity.ts";
+import { hasEnded } from "../../proc/second_look.ts";
 import type { AskedThreads } from "../../tracee/asked_threads.ts";
 import { type SeizeOptions, Tracee } from "../../tracee/tracee.ts";
-import { currentStat, identityOf, type ProcessIdentity } from "../../proc/process_identity.ts";
 import type { Authority } from "./record_holder.ts";
 import { isSuspendedReptyr } from "./suspended.ts";
 

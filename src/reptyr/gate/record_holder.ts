@@ -1,11 +1,11 @@
 /** Processes that say that they serve a job, as the ones that their records are acted on for: authority.ts. */
-import { readable } from "../../proc/gone.ts";
 import { type Credentials, readCredentials } from "../../proc/credentials.ts";
+import { readable } from "../../proc/gone.ts";
+import { currentStat, type ProcessIdentity } from "../../proc/process_identity.ts";
 import { isEnding, readStat, type Stat } from "../../proc/stat.ts";
 import { listTids } from "../../proc/tasks.ts";
 import { readYamaLevel } from "../../tracee/attach_facts.ts";
 import { isNoLess, maySignal, mayTrace, type Surroundings } from "./authority.ts";
-import { currentStat, type ProcessIdentity } from "../../proc/process_identity.ts";
 
 /** What may be done on the word of a process: asked right before it is done, of processes as they are then. */
 export interface Authority {

@@ -1,11 +1,11 @@
 /** Finding the master of a terminal, and all processes that hold it. None is stopped or changed here. */
-import { lookAgain } from "../../proc/look_again.ts";
 import { RefusedError } from "../../errors.ts";
 import { KCMP_FILE } from "../../ffi/constants.ts";
 import { close } from "../../ffi/descriptor.ts";
 import { ERRNO } from "../../ffi/errno.ts";
 import { kcmp, pidfdGetfd, pidfdOpen, pidfdOpenThread } from "../../ffi/process.ts";
 import { orThrow } from "../../ffi/raw.ts";
+import { lookAgain } from "../../proc/look_again.ts";
 import { findMasterHolders, type MasterHolder } from "../../proc/masters.ts";
 import { sessionOn, slaveOf } from "../../tty/master.ts";
 import { isMasterOf, type MasterFacts, type WantedTerminal } from "./stolen_terminal.ts";

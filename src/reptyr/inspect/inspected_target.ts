@@ -9,9 +9,9 @@ import { cpuWarning, requireFilesFor } from "../../proc/require_room.ts";
 import { readRecords } from "../record/known_records.ts";
 import type { MoveOptions } from "./move_options.ts";
 import { preflight } from "./preflight.ts";
+import type { PreflightFacts } from "./preflight_facts.ts";
 import { readWarningFacts } from "./warning_facts.ts";
 import { warnings } from "./warnings.ts";
-import type { PreflightFacts } from "./preflight_facts.ts";
 
 export class InspectedTarget implements Disposable {
   readonly #first: PreflightFacts;

@@ -1,7 +1,7 @@
 /** Reads what jobMembers() looks at beside the table of processes. */
 import { isInitAbove } from "../../proc/init.ts";
-import type { Evidence } from "./job_members.ts";
 import type { JobRecord } from "../record/job_record.ts";
+import type { Evidence } from "./job_members.ts";
 import type { TerminalIdentity } from "./old_terminal.ts";
 import { usersOf } from "./terminal_users.ts";
 

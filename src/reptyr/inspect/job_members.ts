@@ -1,8 +1,8 @@
 /** Which processes move together. Pure. */
-import type { RelayedGroup } from "../record/job_record.ts";
-import type { Kin } from "./process_tree.ts";
 import { isSame, type ProcessIdentity } from "../../proc/process_identity.ts";
+import type { RelayedGroup } from "../record/job_record.ts";
 import { isIn } from "../record/relayed_groups.ts";
+import type { Kin } from "./process_tree.ts";
 
 /** Where a live process stands. Zombies are in no table of these. */
 export interface ProcessPlace {

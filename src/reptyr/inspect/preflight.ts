@@ -2,27 +2,26 @@
  * Looks at the target before anything is done to it: what the move has to know, or why it cannot be moved.
  * Only files in /proc are read; the target is neither stopped nor otherwise disturbed.
  */
-import { readable } from "../../proc/gone.ts";
-import {
-  readAttachFactsOf,
-  readSurroundings,
-  type RecordReader,
-  type Surroundings,
-} from "./surroundings.ts";
-import { lookAgain } from "../../proc/look_again.ts";
-import { hasEnded } from "../../proc/second_look.ts";
-
 import { type RefusedError, TraceeDiedError } from "../../errors.ts";
+import { readable } from "../../proc/gone.ts";
+import { lookAgain } from "../../proc/look_again.ts";
 import type { ProcessIdentity } from "../../proc/process_identity.ts";
+import { hasEnded } from "../../proc/second_look.ts";
 import { readLiveStats } from "../../proc/stats.ts";
 import { explainAttachFailure, mayBePassing } from "../../tracee/attach_failure.ts";
 import { refuseAlone } from "./alone.ts";
 import { type JobMember, othersInTheWay } from "./job_members.ts";
 import type { MoveMode } from "./move_options.ts";
 import { oldTerminal } from "./old_terminal.ts";
-import { inTheWay, memberRefusal, refusal, type TargetFacts } from "./refusals.ts";
-import { gather } from "./target_facts.ts";
 import type { PreflightFacts } from "./preflight_facts.ts";
+import { inTheWay, memberRefusal, refusal, type TargetFacts } from "./refusals.ts";
+import {
+  readAttachFactsOf,
+  readSurroundings,
+  type RecordReader,
+  type Surroundings,
+} from "./surroundings.ts";
+import { gather } from "./target_facts.ts";
 
 /** The facts about process `pid`. Throws RefusedError, with the reason, when it cannot be moved. */
 export function preflight(

@@ -13,9 +13,9 @@ import {
   frozen,
   isAttachForbidden,
 } from "../../tracee/attach_failure.ts";
+import { type FilterFacts, filterRefusal, OUTSIDE } from "./filter/shared_filter.ts";
 import type { JobMember, ProcessEntry } from "./job_members.ts";
 import { oldTerminal, openForOthers } from "./old_terminal.ts";
-import { type FilterFacts, filterRefusal, OUTSIDE } from "./filter/shared_filter.ts";
 
 /** A process as a message names it. */
 export interface NamedProcess {

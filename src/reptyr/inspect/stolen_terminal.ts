@@ -1,8 +1,8 @@
 /** Which terminal `reptyr -T PID` is to take, and what proves that a master is its master. Pure. */
 import { firstOf, RefusedError, SyscallError } from "../../errors.ts";
 import { decodeDevice, ptsIndex, terminalName } from "../../proc/device.ts";
-import type { DeviceFile } from "../../tty/master.ts";
 import { explainAttachFailure } from "../../tracee/attach_failure.ts";
+import type { DeviceFile } from "../../tty/master.ts";
 import { oldTerminal } from "./old_terminal.ts";
 import { named, onNoTerminal, type TargetFacts } from "./refusals.ts";
 

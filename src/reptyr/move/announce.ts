@@ -1,8 +1,12 @@
 /** What is told of a job that has been moved: to the next reptyr, by the record, and to the service of its new terminal. */
-import { deviceFile } from "../../tty/master.ts";
 import { toIdentity } from "../../proc/process_identity.ts";
 import { readStat, type Stat } from "../../proc/stat.ts";
+import { deviceFile } from "../../tty/master.ts";
 import { usersOf } from "../inspect/terminal_users.ts";
+import type { JobRecord } from "../record/job_record.ts";
+import { recordFor } from "../record/known_records.ts";
+import type { PublishedRecord } from "../record/published_record.ts";
+import { isIn, type RelayedGroups } from "../record/relayed_groups.ts";
 import type { Attachment, LeftBehind } from "./attachment.ts";
 import type { Attempt } from "./attempt.ts";
 import type { Job } from "./job/job.ts";
@@ -10,10 +14,6 @@ import { relayedGroupsOf, wholeGroup } from "./job/relayed_members.ts";
 import type { OldSettings } from "./screen/old_settings.ts";
 import type { StoppedJob } from "./stop_job.ts";
 import type { Switched } from "./switch_terminal.ts";
-import type { JobRecord } from "../record/job_record.ts";
-import { recordFor } from "../record/known_records.ts";
-import type { PublishedRecord } from "../record/published_record.ts";
-import { isIn, type RelayedGroups } from "../record/relayed_groups.ts";
 
 /**
  * Tell the next reptyr of the job of `stopped` by `record`; what serving its terminal needs to know. `switched` is what the

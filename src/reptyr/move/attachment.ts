@@ -1,10 +1,10 @@
 /** A job that has been moved: what serving its terminal needs to know of it. */
-import type { RelayedGroups } from "../record/relayed_groups.ts";
+import type { ProcessIdentity } from "../../proc/process_identity.ts";
+import type { WindowSize } from "../../tty/window_size.ts";
 import type { Gate } from "../gate/gate.ts";
 import type { UsesTerminal } from "../inspect/job_members.ts";
+import type { RelayedGroups } from "../record/relayed_groups.ts";
 import type { SighupShield } from "./session/sighup_shield.ts";
-import type { WindowSize } from "../../tty/window_size.ts";
-import type { ProcessIdentity } from "../../proc/process_identity.ts";
 
 /** A job on a terminal that a reptyr serves, and which processes may be signalled for it. */
 export interface Audience {

@@ -1,10 +1,10 @@
 /** What a move is asked to do. */
+import type { Pty } from "../../tty/pty.ts";
 import type { FrontEnd } from "../frontend/front_end.ts";
 import type { Patience } from "../frontend/patience.ts";
 import type { MoveOptions } from "../inspect/move_options.ts";
-import type { KnownRecord } from "../record/known_records.ts";
-import type { Pty } from "../../tty/pty.ts";
 import type { PreflightFacts } from "../inspect/preflight_facts.ts";
+import type { KnownRecord } from "../record/known_records.ts";
 
 /** Where a job is moved to, and how. */
 export interface Course {

@@ -1,9 +1,8 @@
 /** What the members of a job are given before they change terminals. */
-import { openNeeded } from "./session/old_controlling.ts";
-import { closeReceivedFds, keepOldFds, receiveFds } from "./job/member_fds.ts";
 import type { RemoteFd } from "../../brands.ts";
 import { O_RDWR } from "../../ffi/constants.ts";
 import { close } from "../../ffi/descriptor.ts";
+import { interleave, type Steps } from "../../tracee/steps.ts";
 import { fdsOn } from "../inspect/old_terminal.ts";
 import type { Course } from "./attempt.ts";
 import { orderOfDescriptions } from "./descriptors/kcmp.ts";
@@ -11,9 +10,10 @@ import { type MovePlan, planJob } from "./descriptors/plan.ts";
 import { allOf, countOf, type ReceivedFds } from "./descriptors/send_fds.ts";
 import type { Job } from "./job/job.ts";
 import type { Member } from "./job/member.ts";
+import { closeReceivedFds, keepOldFds, receiveFds } from "./job/member_fds.ts";
 import { makeRoom } from "./make_room.ts";
 import { descriptorOnControlling, isControlling } from "./session/controlling_tty.ts";
-import { interleave, type Steps } from "../../tracee/steps.ts";
+import { openNeeded } from "./session/old_controlling.ts";
 
 /** A member with what it is to do, and what it has been given to do it. */
 export interface MemberMove {

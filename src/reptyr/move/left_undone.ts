@@ -1,6 +1,6 @@
 /** What members could not undo by themselves if this program were killed in the middle of a move, because of seccomp(2). */
-import { TRACE_SESSION } from "../../tracee/trace_session.ts";
 import { verbose, writeStderr } from "../../log.ts";
+import { TRACE_SESSION } from "../../tracee/trace_session.ts";
 import type { Member } from "./job/member.ts";
 
 /** To be called before the first change: a process without a sigframe stack ends if we are killed in the wrong millisecond. */

@@ -1,10 +1,10 @@
 /** Room in the descriptor tables of a job for what a move opens there: FileRoom. */
 import { limitFor, readOpenFilesLimit } from "../../proc/limits.ts";
 import { FileRoom } from "./descriptors/file_room.ts";
+import { sharesTable } from "./descriptors/kcmp.ts";
+import type { MovePlan } from "./descriptors/plan.ts";
 import { FIRST_FREE } from "./descriptors/remote_fd.ts";
 import type { Member } from "./job/member.ts";
-import type { MovePlan } from "./descriptors/plan.ts";
-import { sharesTable } from "./descriptors/kcmp.ts";
 
 export interface Wish {
   readonly member: Member;

@@ -3,16 +3,16 @@
  * it go. From the first changed register to the last restored one it is synchronous: a signal to this program is acted upon
  * before or after, never in between.
  */
-import { moveStopped } from "./move_stopped.ts";
 import { usleep } from "../../ffi/process.ts";
 import { holdLines } from "../../log.ts";
 import { mayBeServed } from "../../proc/file_servers.ts";
+import type { PreflightFacts } from "../inspect/preflight_facts.ts";
+import { readRecords } from "../record/known_records.ts";
 import type { Attachment } from "./attachment.ts";
 import type { Attempt, Course } from "./attempt.ts";
 import { explainFailure, explainUnserved } from "./explain_failure.ts";
+import { moveStopped } from "./move_stopped.ts";
 import { StoppedJob } from "./stop_job.ts";
-import { readRecords } from "../record/known_records.ts";
-import type { PreflightFacts } from "../inspect/preflight_facts.ts";
 
 /** A parent that lives waits for its children soon: how often, and after how long, to look again. */
 const ZOMBIE_TRIES = 50;

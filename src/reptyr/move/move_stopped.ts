@@ -1,6 +1,6 @@
 /** The synchronous part of a move, from the first changed register to the last restored one. */
-import { continueStopped } from "./session/show_stop.ts";
 import { toIdentity } from "../../proc/process_identity.ts";
+import { PublishedRecord } from "../record/published_record.ts";
 import { announce } from "./announce.ts";
 import type { Attachment } from "./attachment.ts";
 import type { Attempt } from "./attempt.ts";
@@ -8,10 +8,10 @@ import { equip } from "./equip.ts";
 import { leaveToSigframesOnFailure } from "./job/failure.ts";
 import { leadsSession } from "./job/roles.ts";
 import { tellLeftUndone, tellScopes } from "./left_undone.ts";
+import { continueStopped } from "./session/show_stop.ts";
 import { setUpTerminal } from "./set_up_terminal.ts";
 import type { StoppedJob } from "./stop_job.ts";
 import { switchTerminal } from "./switch_terminal.ts";
-import { PublishedRecord } from "../record/published_record.ts";
 
 /**
  * Move a job that stands still. `progress` tells whether the move is to stay; what is on `afterwards` is for when the job has been

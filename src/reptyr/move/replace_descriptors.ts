@@ -1,15 +1,15 @@
 /** The new terminal under the old descriptors of a job. */
-import { swapBack } from "./job/member_fds.ts";
 import type { RemoteFd } from "../../brands.ts";
 import { verbose } from "../../log.ts";
+import type { RemoteSyscalls } from "../../tracee/remote_syscalls.ts";
+import { interleave, type Steps } from "../../tracee/steps.ts";
 import { duplicate } from "./descriptors/remote_fd.ts";
 import { swapDescriptors } from "./descriptors/replace_fds.ts";
 import type { MemberMove } from "./equip.ts";
 import type { Job } from "./job/job.ts";
+import { swapBack } from "./job/member_fds.ts";
 import { isRelayed, leadsGroup } from "./job/roles.ts";
 import type { Shields } from "./session/shields.ts";
-import type { RemoteSyscalls } from "../../tracee/remote_syscalls.ts";
-import { interleave, type Steps } from "../../tracee/steps.ts";
 
 /**
  * Put the new terminal under the old descriptors of all members, and raise their shields. Returns a further descriptor, in

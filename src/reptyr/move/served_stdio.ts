@@ -12,9 +12,9 @@ import { procFolder } from "../../proc/gone.ts";
 import { printable, shorten } from "../../proc/printable.ts";
 import { Deadline, statusNow } from "../../tracee/wait.ts";
 import { signalOwnChild } from "../gate/gate.ts";
+import type { PreflightFacts } from "../inspect/preflight_facts.ts";
 import type { Job } from "./job/job.ts";
 import { settled } from "./job/seized.ts";
-import type { PreflightFacts } from "../inspect/preflight_facts.ts";
 
 const LINK_WIDTH = 60;
 

@@ -2,13 +2,13 @@
 import { fchown } from "../../ffi/descriptor.ts";
 import { verbose } from "../../log.ts";
 import type { Status } from "../../proc/status.ts";
-import { plainness } from "../frontend/own_terminal.ts";
-import type { Course } from "./attempt.ts";
-import type { OldSettings } from "./screen/old_settings.ts";
 import type { Pty } from "../../tty/pty.ts";
 import { plainTermios } from "../../tty/settings.ts";
 import { setTermios } from "../../tty/termios.ts";
 import { setWindowSize } from "../../tty/window_size.ts";
+import { plainness } from "../frontend/own_terminal.ts";
+import type { Course } from "./attempt.ts";
+import type { OldSettings } from "./screen/old_settings.ts";
 
 /**
  * Give `pty` the settings of the old terminal, the size of the user's, and the target's owner. `old` are the settings as the

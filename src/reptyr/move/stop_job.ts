@@ -1,19 +1,19 @@
 /** A job that stands still, before anything of it is changed. */
-import { refuseFrozen } from "./job/seize_members.ts";
-import { leftBehind, mayAsk, warnOfKeptSession } from "./job/left_in_pgrp.ts";
 import { RefusedError } from "../../errors.ts";
 import { verbose } from "../../log.ts";
 import type { Stat } from "../../proc/stat.ts";
+import { Deadline } from "../../tracee/wait.ts";
+import { recordFor } from "../record/known_records.ts";
 import type { Attempt } from "./attempt.ts";
 import { Job } from "./job/job.ts";
+import { leftBehind, mayAsk, warnOfKeptSession } from "./job/left_in_pgrp.ts";
+import { refuseFrozen } from "./job/seize_members.ts";
 import { blockingZombie } from "./job/zombies.ts";
 import { warnOfForbiddenReturns } from "./left_undone.ts";
 import { OldScreen } from "./screen/old_screen.ts";
 import { isDriven, type OldSettings, oldSettings } from "./screen/old_settings.ts";
 import { catchesStop, ScreenSuspension } from "./screen/screen_suspend.ts";
 import { refuseOwnServers } from "./served_stdio.ts";
-import { recordFor } from "../record/known_records.ts";
-import { Deadline } from "../../tracee/wait.ts";
 
 export class StoppedJob implements Disposable {
   readonly #cleanup: DisposableStack;

@@ -7,9 +7,6 @@
  * terminal that is not the controlling one holds no process back that reads, writes or sets it: __tty_check_change() in
  * drivers/tty/tty_jobctrl.c.
  */
-import { forgetShellsEnd, showStop } from "./session/show_stop.ts";
-import { replaceDescriptors } from "./replace_descriptors.ts";
-import { leaveOldGroup } from "./session/own_pgrp.ts";
 import { identityOf, type ProcessIdentity } from "../../proc/process_identity.ts";
 import type { Attempt } from "./attempt.ts";
 import { allOf } from "./descriptors/send_fds.ts";
@@ -17,9 +14,12 @@ import { controllingOf, type MemberMove } from "./equip.ts";
 import type { Job } from "./job/job.ts";
 import type { Member } from "./job/member.ts";
 import { isRelayed, leadsSession } from "./job/roles.ts";
+import { replaceDescriptors } from "./replace_descriptors.ts";
 import { changeSession, releaseOld } from "./session/change_session.ts";
 import { controllingShell, isForeground } from "./session/old_shell.ts";
+import { leaveOldGroup } from "./session/own_pgrp.ts";
 import { adoptShields, Shields } from "./session/shields.ts";
+import { forgetShellsEnd, showStop } from "./session/show_stop.ts";
 import type { SighupShield } from "./session/sighup_shield.ts";
 import type { StoppedJob } from "./stop_job.ts";
 

@@ -20,7 +20,7 @@ export type { NewTerminalOptions } from "./program.ts";
 export async function newTerminal(options: NewTerminalOptions): Promise<number> {
   using cleanup = new DisposableStack();
   startSignals();
-  const terminal = cleanup.use(new UserTerminal());
+  const terminal = new UserTerminal();
   const named = cleanup.use(NamedPty.open(terminal));
   named.print();
   const program = Program.start(options, named.pty);

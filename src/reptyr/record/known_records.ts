@@ -1,17 +1,17 @@
 /** What other reptyrs say of jobs that they serve, as far as they may be believed. */
-import { lookAgain } from "../../proc/look_again.ts";
-import { hasEnded } from "../../proc/second_look.ts";
 import { verbose } from "../../log.ts";
 import { readable } from "../../proc/gone.ts";
+import { lookAgain } from "../../proc/look_again.ts";
 import { type Memfd, readMemfd } from "../../proc/memfd.ts";
+import { isSame, type ProcessIdentity } from "../../proc/process_identity.ts";
+import { hasEnded } from "../../proc/second_look.ts";
 import { isLive, readStat, type Stat } from "../../proc/stat.ts";
 import { readStats } from "../../proc/stats.ts";
 import { listPids } from "../../proc/tasks.ts";
 import { speaksForItself } from "../gate/authority.ts";
+import { type Authority, readSurroundings, RecordHolder } from "../gate/record_holder.ts";
 import { type JobRecord, MAX_RECORD_SIZE, parseRecord, type RelayedGroup } from "./job_record.ts";
 import { RECORD_NAME } from "./published_record.ts";
-import { type Authority, readSurroundings, RecordHolder } from "../gate/record_holder.ts";
-import { isSame, type ProcessIdentity } from "../../proc/process_identity.ts";
 
 /**
  * A record in which all is left out that its holder could not do itself. What is done on its word later is to be asked of

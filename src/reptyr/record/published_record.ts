@@ -6,8 +6,8 @@ import { F_ADD_SEALS, F_SEAL_SEAL } from "../../ffi/constants.ts";
 import { close, fcntl, memfdCreate, replace, write } from "../../ffi/descriptor.ts";
 import { verbose } from "../../log.ts";
 import { UNCHANGING } from "../../proc/memfd.ts";
-import { formatRecord, type JobRecord } from "./job_record.ts";
 import type { ProcessIdentity } from "../../proc/process_identity.ts";
+import { formatRecord, type JobRecord } from "./job_record.ts";
 
 /** Of the file, as /proc shows it. */
 export const RECORD_NAME = "reptyr-job";

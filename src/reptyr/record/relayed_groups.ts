@@ -2,8 +2,8 @@
  * Process groups that moved with a target, and are not in its session: the keyboard and the window of the new terminal do
  * not reach them by themselves. Pure.
  */
-import type { RelayedGroup } from "./job_record.ts";
 import type { ProcessIdentity } from "../../proc/process_identity.ts";
+import type { RelayedGroup } from "./job_record.ts";
 
 export interface RelayedGroups {
   /** The process groups that they are in now, with the session that they are still in. */

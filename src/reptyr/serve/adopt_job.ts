@@ -2,18 +2,18 @@
  * A job that another reptyr has moved to the terminal which `-T` takes. This reptyr serves its keys, its relayed groups and
  * its SIGHUP shields from then on.
  */
-import { isInitAbove } from "../../proc/init.ts";
 import { readable } from "../../proc/gone.ts";
+import { isInitAbove } from "../../proc/init.ts";
+import type { ProcessIdentity } from "../../proc/process_identity.ts";
 import { readLiveStats } from "../../proc/stats.ts";
 import { readStatus } from "../../proc/status.ts";
 import type { DeviceFile } from "../../tty/master.ts";
 import { Gate } from "../gate/gate.ts";
+import { usersOf } from "../inspect/terminal_users.ts";
+import type { Audience } from "../move/attachment.ts";
+import type { SighupShield } from "../move/session/sighup_shield.ts";
 import type { KnownRecord } from "../record/known_records.ts";
 import type { PublishedRecord } from "../record/published_record.ts";
-import type { SighupShield } from "../move/session/sighup_shield.ts";
-import { usersOf } from "../inspect/terminal_users.ts";
-import type { ProcessIdentity } from "../../proc/process_identity.ts";
-import type { Audience } from "../move/attachment.ts";
 import { isIn } from "../record/relayed_groups.ts";
 import { adoptShield } from "./adopt_shield.ts";
 

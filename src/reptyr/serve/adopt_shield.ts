@@ -1,10 +1,10 @@
 /** Taking over the SIGHUP shield that another reptyr has raised: what the record says of it is a claim. */
-import { seizingMember } from "../move/job/seize_members.ts";
 import { isExpected } from "../../errors.ts";
 import { verbose } from "../../log.ts";
 import { Deadline, waitOut } from "../../tracee/wait.ts";
 import type { Gate } from "../gate/gate.ts";
 import type { Authority } from "../gate/record_holder.ts";
+import { seizingMember } from "../move/job/seize_members.ts";
 import { SighupShield } from "../move/session/sighup_shield.ts";
 import type { ShieldRecord } from "../record/job_record.ts";
 

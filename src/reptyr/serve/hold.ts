@@ -10,11 +10,11 @@ import { isExpected } from "../../errors.ts";
 import { usleep } from "../../ffi/process.ts";
 import { verbose } from "../../log.ts";
 import { readable } from "../../proc/gone.ts";
+import { isAlive, type ProcessIdentity } from "../../proc/process_identity.ts";
 import { livingThread, readStat } from "../../proc/stat.ts";
 import { readStatus } from "../../proc/status.ts";
 import { Deadline } from "../../tracee/wait.ts";
 import { continueHolder, type Gate } from "../gate/gate.ts";
-import { isAlive, type ProcessIdentity } from "../../proc/process_identity.ts";
 
 /** How long each process may take to stop. A process that does not stop in time is left to SIGSTOP. */
 const HOLD_SECONDS = 0.5;

@@ -7,8 +7,8 @@
  * (docs/kernel-notes.md#a-script-judges-its-command-by-its-own-signals). Where there are relayed groups such a key does
  * not reach the line discipline: docs/kernel-notes.md#a-signal-key-discards-output.
  */
-import { SIGTSTP } from "../../ffi/constants.ts";
 import { SyscallError } from "../../errors.ts";
+import { SIGTSTP } from "../../ffi/constants.ts";
 import { ERRNO } from "../../ffi/errno.ts";
 import type { KeySource } from "../../tty/pump.ts";
 import { SignalKeys } from "../../tty/signal_keys.ts";

@@ -7,10 +7,10 @@ import type { FrontEnd, Service } from "../frontend/front_end.ts";
 import { type EndingSignal, statusOf } from "../frontend/own_signals.ts";
 import { Redrawer } from "../frontend/redraw.ts";
 import type { MoveOptions } from "../inspect/move_options.ts";
-import { endService, liftShield, type MovedJob, staysOn, tellLeft } from "./moved_job.ts";
 import { jobKeys } from "./job_keys.ts";
 import { LatePrompt } from "./late_prompt.ts";
 import { DroppedOutput, lostOutput } from "./lost_output.ts";
+import { endService, liftShield, type MovedJob, staysOn, tellLeft } from "./moved_job.ts";
 import { signalRelayed, tellSize, watchRelayed } from "./signal_relay.ts";
 
 export class JobService implements Service, Disposable {

@@ -5,17 +5,17 @@
  * shell would wait for the moved process, which no longer reads that terminal. So reptyr shows the shell a stop of the moved
  * process then, as in any other move: the shell takes its terminal back and prompts.
  */
-import { seizingMember } from "../move/job/seize_members.ts";
-import { Deadline, waitOut } from "../../tracee/wait.ts";
 import { isExpected } from "../../errors.ts";
 import { verbose } from "../../log.ts";
 import { isLive, readStat, type Stat } from "../../proc/stat.ts";
+import { readStats } from "../../proc/stats.ts";
 import { enterGroupStop } from "../../tracee/group_stop.ts";
 import { RemoteSyscalls } from "../../tracee/remote_syscalls.ts";
+import { Deadline, waitOut } from "../../tracee/wait.ts";
 import type { Gate } from "../gate/gate.ts";
-import { waitForPrompt } from "../move/session/old_shell.ts";
-import { readStats } from "../../proc/stats.ts";
 import type { LeftBehind } from "../move/attachment.ts";
+import { seizingMember } from "../move/job/seize_members.ts";
+import { waitForPrompt } from "../move/session/old_shell.ts";
 import { continueUnseen } from "../move/session/show_stop.ts";
 
 /** How often to look, while the shell waits: people do not notice half a second. */

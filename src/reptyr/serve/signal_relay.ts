@@ -8,14 +8,14 @@
 import { SIGCONT, SIGSTOP, SIGWINCH } from "../../ffi/constants.ts";
 import { close } from "../../ffi/descriptor.ts";
 import { pidfdOpen } from "../../ffi/process.ts";
+import { currentStat, isSame } from "../../proc/process_identity.ts";
 import { isLive, type Stat } from "../../proc/stat.ts";
 import { readStats } from "../../proc/stats.ts";
 import { foregroundGroup } from "../../tty/foreground.ts";
 import { descendantsOf } from "../inspect/job_members.ts";
 import { ancestorsOf, parentsFirst } from "../inspect/process_tree.ts";
-import { currentStat, isSame } from "../../proc/process_identity.ts";
-import { isIn, type RelayedGroups } from "../record/relayed_groups.ts";
 import type { Audience } from "../move/attachment.ts";
+import { isIn, type RelayedGroups } from "../record/relayed_groups.ts";
 
 /**
  * Send `signal` to every process of the relayed groups for which `isMeant`, children that were born since included; parents

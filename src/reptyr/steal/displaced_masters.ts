@@ -14,12 +14,12 @@ import { kcmp } from "../../ffi/process.ts";
 import { openSilence } from "../../ffi/socket.ts";
 import { verbose } from "../../log.ts";
 import { findMasterHolders } from "../../proc/masters.ts";
+import type { ProcessIdentity } from "../../proc/process_identity.ts";
 import { haveRun, readRuns, type Runs } from "../../proc/runs.ts";
 import { readStat } from "../../proc/stat.ts";
 import { TRACE_SESSION } from "../../tracee/trace_session.ts";
 import { Pty } from "../../tty/pty.ts";
 import { replace, type ReplacedFds } from "./replace_master.ts";
-import type { ProcessIdentity } from "../../proc/process_identity.ts";
 
 /** Time to close a window; then the pause between looks at holders that have not run yet, being stopped. */
 const FIRST_LOOK_MS = 1500;

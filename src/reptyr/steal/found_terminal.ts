@@ -8,11 +8,11 @@ import { encodeDevice, ptsDevice } from "../../proc/device.ts";
 import { isSame, type ProcessIdentity } from "../../proc/process_identity.ts";
 import { cpuWarning } from "../../proc/require_room.ts";
 import { readStats } from "../../proc/stats.ts";
+import { Pty } from "../../tty/pty.ts";
 import { stealFailure, type WantedTerminal } from "../inspect/stolen_terminal.ts";
 import { readWarningFacts } from "../inspect/warning_facts.ts";
 import { warnings } from "../inspect/warnings.ts";
 import { type StealFacts, stealPreflight } from "./preflight.ts";
-import { Pty } from "../../tty/pty.ts";
 
 export class FoundTerminal implements Disposable {
   readonly #first: StealFacts;

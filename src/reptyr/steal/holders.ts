@@ -1,15 +1,15 @@
 /** All processes that may have a descriptor on a master, stopped until disposal. */
-import { hasEnded } from "../../proc/second_look.ts";
-import { seizingMember } from "../move/job/seize_members.ts";
-import { stopInWaves } from "../move/job/stop_in_waves.ts";
 import { RefusedError, TraceeDiedError } from "../../errors.ts";
 import { findMasterHolders } from "../../proc/masters.ts";
 import { identityOf, type ProcessIdentity } from "../../proc/process_identity.ts";
+import { hasEnded } from "../../proc/second_look.ts";
 import { readStat } from "../../proc/stat.ts";
 import { untilInterruptible } from "../../tracee/stop_threads.ts";
 import type { Deadline, Waits } from "../../tracee/wait.ts";
 import { Gate } from "../gate/gate.ts";
 import { Member } from "../move/job/member.ts";
+import { seizingMember } from "../move/job/seize_members.ts";
+import { stopInWaves } from "../move/job/stop_in_waves.ts";
 
 export class Holders implements Disposable {
   readonly #members = new Map<number, Member>();

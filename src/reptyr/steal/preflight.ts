@@ -2,28 +2,28 @@
  * Looks for the terminal that `reptyr -T PID` is to take: which processes hold its master, and what speaks against taking
  * it. No process is stopped or changed.
  */
+import { RefusedError } from "../../errors.ts";
+import { close } from "../../ffi/descriptor.ts";
+import { ptsDevice, terminalName } from "../../proc/device.ts";
+import { readable } from "../../proc/gone.ts";
 import { lookAgain } from "../../proc/look_again.ts";
+import { identityOf, type ProcessIdentity } from "../../proc/process_identity.ts";
 import {
   canSuspendSeccomp,
   explainAttachFailure,
   isAttachForbidden,
   mayBePassing,
 } from "../../tracee/attach_failure.ts";
-import { RefusedError } from "../../errors.ts";
-import { close } from "../../ffi/descriptor.ts";
-import { ptsDevice, terminalName } from "../../proc/device.ts";
-import { readable } from "../../proc/gone.ts";
-import { identityOf, type ProcessIdentity } from "../../proc/process_identity.ts";
-import { gather } from "../inspect/target_facts.ts";
-import { frozenRefusal, named, noProcess, type TargetFacts } from "../inspect/refusals.ts";
 import { filterRefusal, OUTSIDE } from "../inspect/filter/shared_filter.ts";
 import { findMaster, type FoundMaster } from "../inspect/find_master.ts";
+import { frozenRefusal, named, noProcess, type TargetFacts } from "../inspect/refusals.ts";
 import {
   stealFailure,
   subject,
   type WantedTerminal,
   wantedTerminal,
 } from "../inspect/stolen_terminal.ts";
+import { gather } from "../inspect/target_facts.ts";
 import { refuseOwn, refuseShowing } from "./shown_terminal.ts";
 
 export interface StealFacts {

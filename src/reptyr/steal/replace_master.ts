@@ -1,5 +1,4 @@
 /** Putting another file in the place of a master, in stopped processes that hold it, in one synchronous piece. */
-import { closeReceivedFds, keepOldFds, receiveFds, swapBack } from "../move/job/member_fds.ts";
 import type { OurFd, RemoteFd } from "../../brands.ts";
 import { TraceeDiedError } from "../../errors.ts";
 import { verbose } from "../../log.ts";
@@ -11,6 +10,7 @@ import { type MovePlan, planJob } from "../move/descriptors/plan.ts";
 import { swapDescriptors } from "../move/descriptors/replace_fds.ts";
 import { leaveToSigframesOnFailure } from "../move/job/failure.ts";
 import type { Member } from "../move/job/member.ts";
+import { closeReceivedFds, keepOldFds, receiveFds, swapBack } from "../move/job/member_fds.ts";
 import { tellLeftUndone } from "../move/left_undone.ts";
 import { makeRoom } from "../move/make_room.ts";
 import { Holders } from "./holders.ts";

@@ -1,8 +1,8 @@
 /** Reads whether a process is under the seccomp filters that this reptyr is under, and has their calls rehearsed. */
+import { readWordBytes } from "../../../proc/auxv.ts";
 import { procFolder, readable } from "../../../proc/gone.ts";
 import { readStat } from "../../../proc/stat.ts";
 import { readStatus, type Status } from "../../../proc/status.ts";
-import { readWordBytes } from "../../../proc/auxv.ts";
 import { rehearse } from "./rehearsal.ts";
 import { kinshipOf, type SharedFilter } from "./shared_filter.ts";
 

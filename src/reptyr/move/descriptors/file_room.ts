@@ -8,8 +8,8 @@ import { setOpenFilesLimit } from "../../../ffi/process.ts";
 import { rlimit } from "../../../ffi/structs.ts";
 import type { OpenFilesLimit } from "../../../proc/limits.ts";
 import { Struct } from "../../../struct.ts";
-import { retrySyscallSteps } from "../../../tracee/retry_syscall.ts";
 import { DATA, type RemoteSyscalls } from "../../../tracee/remote_syscalls.ts";
+import { retrySyscallSteps } from "../../../tracee/retry_syscall.ts";
 import type { Steps } from "../../../tracee/steps.ts";
 import { moreDescriptors, tooManyFiles } from "./remote_fd.ts";
 

@@ -36,26 +36,8 @@ export function* closeAll(
     if (first !== undefined && last !== undefined && run.length > 1) {
       if (!isError(yield* remote.call("close_range", first, last, 0))) continue;
     }
-    for (const fd of run) yield* closeOne(remote, fd);
+    for (const fd of run) yield* remote.call("close", fd);
   }
-}
-
-/** Errors of close(2) behind which the descriptor is gone all the same: close(2), "Dealing with error returns". */
-const GONE: readonly bigint[] = [
-  ERRNO.EBADF,
-  ERRNO.EINTR,
-  ERRNO.EIO,
-  ERRNO.ENOSPC,
-  ERRNO.EDQUOT,
-].map((errno) => BigInt(-errno));
-
-/**
- * With any other error the call was not made: then it is made once more. A descriptor of the old terminal that stayed open
- * would keep that terminal from its hang-up, and the reptyr that serves it from its end.
- */
-function* closeOne(remote: RemoteSyscalls, fd: RemoteFdArgument): Steps<void> {
-  const result = yield* remote.call("close", fd);
-  if (isError(result) && !GONE.includes(result)) yield* remote.call("close", fd);
 }
 
 /** Ascending, in as few runs as can be. */

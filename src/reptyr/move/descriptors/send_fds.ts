@@ -16,14 +16,14 @@ import {
   SOL_SOCKET,
 } from "../../../ffi/constants.ts";
 import { close } from "../../../ffi/descriptor.ts";
-import { sendDescriptors } from "../../../ffi/socket.ts";
 import { ERRNO } from "../../../ffi/errno.ts";
 import { pidfdGetfd } from "../../../ffi/process.ts";
 import { orThrow } from "../../../ffi/raw.ts";
+import { sendDescriptors } from "../../../ffi/socket.ts";
 import { type Descriptor, readFds } from "../../../proc/fds.ts";
 import { Struct } from "../../../struct.ts";
-import { retrySyscall } from "../../../tracee/retry_syscall.ts";
 import type { RemoteSyscalls } from "../../../tracee/remote_syscalls.ts";
+import { retrySyscall } from "../../../tracee/retry_syscall.ts";
 import type { Steps } from "../../../tracee/steps.ts";
 import { closeAll, duplicate, FIRST_FREE, tooManyFiles } from "./remote_fd.ts";
 

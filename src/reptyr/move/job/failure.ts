@@ -1,8 +1,8 @@
 /** What is done about an error in the middle of a move. */
 import { firstsOf } from "../../../errors.ts";
-import { interleave } from "../../../tracee/steps.ts";
 import { HeldUpError, PtraceError, SyscallError } from "../../../errors.ts";
 import { verbose } from "../../../log.ts";
+import { interleave } from "../../../tracee/steps.ts";
 import type { Member } from "./member.ts";
 
 /**

@@ -1,19 +1,19 @@
 /** Stopping a whole job: the target, the others that move with it, and the children they just got. */
-import { commitAll, restoreAll, restoreCommitted } from "./failure.ts";
-import { stopInWaves } from "./stop_in_waves.ts";
-import { hasEnded } from "../../../proc/second_look.ts";
-import { lookEarly, seizingMembers } from "./seize_members.ts";
-import { newbornOf } from "./newborn.ts";
 import { RefusedError, TraceeDiedError } from "../../../errors.ts";
 import { verbose } from "../../../log.ts";
+import { type ProcessIdentity } from "../../../proc/process_identity.ts";
+import { hasEnded } from "../../../proc/second_look.ts";
+import { untilInterruptible } from "../../../tracee/stop_threads.ts";
+import { Deadline, type Waits } from "../../../tracee/wait.ts";
 import { Gate } from "../../gate/gate.ts";
 import { type JobMember } from "../../inspect/job_members.ts";
 import type { KnownRecord } from "../../record/known_records.ts";
-import { untilInterruptible } from "../../../tracee/stop_threads.ts";
-import { Deadline, type Waits } from "../../../tracee/wait.ts";
+import { commitAll, restoreAll, restoreCommitted } from "./failure.ts";
 import { Member } from "./member.ts";
+import { newbornOf } from "./newborn.ts";
+import { lookEarly, seizingMembers } from "./seize_members.ts";
 import { memberOf } from "./seized.ts";
-import { type ProcessIdentity } from "../../../proc/process_identity.ts";
+import { stopInWaves } from "./stop_in_waves.ts";
 
 export interface JobOptions {
   readonly target: ProcessIdentity;

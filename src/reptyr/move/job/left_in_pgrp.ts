@@ -1,15 +1,15 @@
 /** The processes of the target's group that it leaves there, or that keep it there. */
-import { processName } from "../../../tracee/attach_facts.ts";
 import { RefusedError } from "../../../errors.ts";
 import { writeStderr } from "../../../log.ts";
 import type { Stat } from "../../../proc/stat.ts";
 import { readLiveStats } from "../../../proc/stats.ts";
+import { processName } from "../../../tracee/attach_facts.ts";
 import { refuseAlone } from "../../inspect/alone.ts";
 import { othersInTheWay, othersOfGroup } from "../../inspect/job_members.ts";
 import type { MoveMode } from "../../inspect/move_options.ts";
+import type { PreflightFacts } from "../../inspect/preflight_facts.ts";
 import { inTheWay } from "../../inspect/refusals.ts";
 import type { Job } from "./job.ts";
-import type { PreflightFacts } from "../../inspect/preflight_facts.ts";
 
 /** Throws RefusedError for a target that goes alone: the keys could not be kept from the others of its group. */
 export function warnOfKeptSession(pid: number, zombie: Stat, { alone }: MoveMode): void {

@@ -1,5 +1,4 @@
 /** One process of the job while it is stopped, and what is to be done with it. */
-import { MemberScope } from "./member_scope.ts";
 import { type OurFd } from "../../../brands.ts";
 import { RefusedError } from "../../../errors.ts";
 import { close } from "../../../ffi/descriptor.ts";
@@ -7,10 +6,11 @@ import type { Descriptor } from "../../../proc/fds.ts";
 import type { Stat } from "../../../proc/stat.ts";
 import type { Status } from "../../../proc/status.ts";
 import type { Tracee } from "../../../tracee/tracee.ts";
-import { type MemberFacts, openPidfd, readFacts } from "./member_facts.ts";
 import { type OldTerminal, oldTerminal } from "../../inspect/old_terminal.ts";
-import { requireTriedFilter } from "./seized.ts";
 import { withOwnDescriptors } from "../descriptors/kcmp.ts";
+import { type MemberFacts, openPidfd, readFacts } from "./member_facts.ts";
+import { MemberScope } from "./member_scope.ts";
+import { requireTriedFilter } from "./seized.ts";
 
 /** A stopped process of the job. Disposing lets it go as it is then. */
 export class Member extends MemberScope implements Disposable {

@@ -1,5 +1,7 @@
 /** The descriptors of a member: those that it receives, and those that it keeps to undo with. */
 import type { RemoteFd } from "../../../brands.ts";
+import type { RemoteSyscalls } from "../../../tracee/remote_syscalls.ts";
+import { runToCompletion, type Steps } from "../../../tracee/steps.ts";
 import type { MovePlan } from "../descriptors/plan.ts";
 import { closeAll } from "../descriptors/remote_fd.ts";
 import { copyOldFds, swapDescriptors } from "../descriptors/replace_fds.ts";
@@ -11,8 +13,6 @@ import {
   sendNamedFds,
 } from "../descriptors/send_fds.ts";
 import type { Member } from "./member.ts";
-import type { RemoteSyscalls } from "../../../tracee/remote_syscalls.ts";
-import { runToCompletion, type Steps } from "../../../tracee/steps.ts";
 
 /** Open in the process what `sent` has. */
 export function* receiveFds(member: Member, sent: FdsToSend): Steps<ReceivedFds> {

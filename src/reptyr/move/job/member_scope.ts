@@ -1,10 +1,10 @@
 /** The time in which calls are made in a member's name, with what is undone, or closed, at its end. */
 import type { RemoteFd } from "../../../brands.ts";
-import type { FileRoom } from "../descriptors/file_room.ts";
-import { closeAll } from "../descriptors/remote_fd.ts";
 import { RemoteSyscalls } from "../../../tracee/remote_syscalls.ts";
 import { runToCompletion, type Steps } from "../../../tracee/steps.ts";
 import type { Tracee } from "../../../tracee/tracee.ts";
+import type { FileRoom } from "../descriptors/file_room.ts";
+import { closeAll } from "../descriptors/remote_fd.ts";
 
 /**
  * The registers of a stopped process, from the first call in its name to {@linkcode MemberScope.restoreState}. Where the
@@ -16,7 +16,7 @@ export class MemberScope {
   /** To undo with: closed by {@linkcode commit}, by {@linkcode stopKeeping}, or at the end. */
   #kept: RemoteFd[] = [];
   #scope: RemoteSyscalls | undefined;
-  #abandoned = false;
+  #isLeftToSigframes = false;
   /** What {@linkcode useRoom} has set, raised for as long as there is a scope. */
   #room: FileRoom | undefined;
 
@@ -63,7 +63,7 @@ export class MemberScope {
 
   /** {@linkcode undo} in steps. */
   *undoSteps(action: (remote: RemoteSyscalls) => Steps<void>): Steps<void> {
-    if (!this.#abandoned) yield* this.withRemoteSteps(action);
+    if (!this.#isLeftToSigframes) yield* this.withRemoteSteps(action);
   }
 
   /**
@@ -71,7 +71,7 @@ export class MemberScope {
    * fail: then we do not know how far it is. It takes an open scope with a sigframe stack.
    */
   leaveToSigframes(): void {
-    this.#abandoned = this.#scope !== undefined;
+    this.#isLeftToSigframes = this.#scope !== undefined;
     this.#scope?.leaveToSigframes();
     this.#scope = undefined;
     this.#unneeded.length = 0;

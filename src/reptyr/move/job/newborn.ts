@@ -3,8 +3,8 @@ import { isLive, readStat, type Stat } from "../../../proc/stat.ts";
 import { listTids, readChildren } from "../../../proc/tasks.ts";
 import { evidenceOf } from "../../inspect/job_evidence.ts";
 import { type JobMember, jobMembers, othersInTheWay } from "../../inspect/job_members.ts";
-import type { Member } from "./member.ts";
 import type { KnownRecord } from "../../record/known_records.ts";
+import type { Member } from "./member.ts";
 
 /** Of the children of `parents`, all that there are, zombies among them. Exact for parents that are stopped: readChildren(). */
 export function childrenOf(parents: readonly number[]): Stat[] {

@@ -1,9 +1,9 @@
 /** Which members of a job that has been moved are relayed, and in which groups: signal_relay.ts. */
 import { readStat } from "../../../proc/stat.ts";
-import type { Job } from "./job.ts";
 import { leftInOldSession } from "../../inspect/job_members.ts";
 import type { RelayedGroup } from "../../record/job_record.ts";
 import { isIn, type RelayedGroups } from "../../record/relayed_groups.ts";
+import type { Job } from "./job.ts";
 
 /**
  * The members that the keys are for though they are not in the target's session: members of its group, which are in

@@ -1,13 +1,13 @@
 /** Stopping the processes of a job at the same time. */
 import { GivenUpError } from "../../../errors.ts";
 import type { ProcessIdentity } from "../../../proc/process_identity.ts";
-import type { AskedProcess, Gate } from "../../gate/gate.ts";
-import { Member } from "./member.ts";
-import { memberOf, type Settled, settled } from "./seized.ts";
 import { awaitBlockedCalls } from "../../../tracee/blocked_calls.ts";
 import { FreezerWatch } from "../../../tracee/frozen.ts";
 import { TRACE_SESSION } from "../../../tracee/trace_session.ts";
 import type { Deadline, Waits } from "../../../tracee/wait.ts";
+import type { AskedProcess, Gate } from "../../gate/gate.ts";
+import { Member } from "./member.ts";
+import { memberOf, type Settled, settled } from "./seized.ts";
 
 /** Stop `process`, or say why that is not allowed. Throws as Gate.seize() does. */
 export function* seizingMember(

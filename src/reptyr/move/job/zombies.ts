@@ -4,10 +4,10 @@
  * in its group and session, as if it were a relayed member.
  */
 import { isLive, PF_FORKNOEXEC, type Stat } from "../../../proc/stat.ts";
-import { childrenOf } from "./newborn.ts";
 import { readStatus } from "../../../proc/status.ts";
-import type { Job } from "./job.ts";
 import { undoByCall } from "../undo/undo_call.ts";
+import type { Job } from "./job.ts";
+import { childrenOf } from "./newborn.ts";
 
 /** The first that keeps the target from leaving its group, if it has to and one does. */
 export function blockingZombie(job: Job): Stat | undefined {

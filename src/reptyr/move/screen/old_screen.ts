@@ -1,14 +1,14 @@
 /** The screen that is left behind by a program that drove it and could not be asked to put it right. */
+import { SyscallError } from "../../../errors.ts";
 import { O_CLOEXEC, O_NOCTTY, O_NONBLOCK, O_WRONLY } from "../../../ffi/constants.ts";
 import { close, open, write } from "../../../ffi/descriptor.ts";
 import { pidfdGetfd } from "../../../ffi/process.ts";
-import { SyscallError } from "../../../errors.ts";
 import { verbose } from "../../../log.ts";
 import { decodeDevice, isDevTty } from "../../../proc/device.ts";
 import { readProcStart } from "../../../proc/gone.ts";
-import type { Member } from "../job/member.ts";
-import type { OldTerminal } from "../../inspect/old_terminal.ts";
 import { BLIND_RESET } from "../../../tty/blind_reset.ts";
+import type { OldTerminal } from "../../inspect/old_terminal.ts";
+import type { Member } from "../job/member.ts";
 
 /** TERM stands among the first, where it matters at all. */
 const LONGEST_ENVIRONMENT = 1 << 18;

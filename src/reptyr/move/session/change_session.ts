@@ -1,17 +1,17 @@
 /** The session of the target on its new terminal, and the old terminal given up, with nobody ended by the hang-up. */
-import { firstsOf, hasFailedUndoing } from "../../../errors.ts";
 import type { RemoteFd } from "../../../brands.ts";
+import { firstsOf, hasFailedUndoing } from "../../../errors.ts";
 import { RefusedError, RemoteSyscallError } from "../../../errors.ts";
 import { TIOCNOTTY, TIOCSCTTY } from "../../../ffi/constants.ts";
 import { verbose } from "../../../log.ts";
 import { readStatus } from "../../../proc/status.ts";
+import { isError } from "../../../tracee/remote_syscalls.ts";
+import { interleave, type Steps } from "../../../tracee/steps.ts";
 import type { Job } from "../job/job.ts";
 import type { Member } from "../job/member.ts";
 import { leadsGroup, leadsSession } from "../job/roles.ts";
 import type { SignalSets } from "./hangup_signals.ts";
 import { ignoreHangupSignals, takeTerminal } from "./session.ts";
-import { isError } from "../../../tracee/remote_syscalls.ts";
-import { interleave, type Steps } from "../../../tracee/steps.ts";
 
 /** `oldFd` and `fd` are descriptors of the target, on the terminal that it has had and on the one that it gets. */
 export function changeSession(

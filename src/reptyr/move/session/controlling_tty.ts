@@ -5,13 +5,13 @@ import { O_CLOEXEC, O_NOCTTY, O_NONBLOCK, O_RDWR, TIOCGPGRP } from "../../../ffi
 import { close, open } from "../../../ffi/descriptor.ts";
 import { ERRNO } from "../../../ffi/errno.ts";
 import { decodeDevice, isDevTty, ptsIndex, terminalName } from "../../../proc/device.ts";
+import { readStat } from "../../../proc/stat.ts";
 import type { RemoteSyscalls } from "../../../tracee/remote_syscalls.ts";
 import type { Steps } from "../../../tracee/steps.ts";
 import { deviceFile, openSlaveOf } from "../../../tty/master.ts";
-import type { Member } from "../job/member.ts";
-import type { OldTerminal } from "../../inspect/old_terminal.ts";
 import { findMaster } from "../../inspect/find_master.ts";
-import { readStat } from "../../../proc/stat.ts";
+import type { OldTerminal } from "../../inspect/old_terminal.ts";
+import type { Member } from "../job/member.ts";
 
 /** A descriptor of the member on its controlling terminal; `terminal` is the one that it leaves. */
 export function descriptorOnControlling(

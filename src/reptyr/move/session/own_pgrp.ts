@@ -1,16 +1,16 @@
 /** The processes that a target leaves behind in its session: a group of their own, and their terminal. */
-import type { Job } from "../job/job.ts";
-import { isRelayed, leadsGroup } from "../job/roles.ts";
-import { putZombiesOut } from "../job/zombies.ts";
-import { isForeground } from "./old_shell.ts";
 import { type Pgrp, type RemoteFd, toPgrp } from "../../../brands.ts";
 import { TIOCSPGRP } from "../../../ffi/constants.ts";
-import type { Member } from "../job/member.ts";
-import { formGroup, joinGroup, pushReturnToPgrp, setForeground } from "./session.ts";
-import { undoByCall } from "../undo/undo_call.ts";
 import { DATA, type RemoteSyscalls } from "../../../tracee/remote_syscalls.ts";
 import { retrySyscall } from "../../../tracee/retry_syscall.ts";
 import { interleave, runToCompletion, type Steps } from "../../../tracee/steps.ts";
+import type { Job } from "../job/job.ts";
+import type { Member } from "../job/member.ts";
+import { isRelayed, leadsGroup } from "../job/roles.ts";
+import { putZombiesOut } from "../job/zombies.ts";
+import { undoByCall } from "../undo/undo_call.ts";
+import { isForeground } from "./old_shell.ts";
+import { formGroup, joinGroup, pushReturnToPgrp, setForeground } from "./session.ts";
 
 /**
  * Take the relayed members out of the target's group, into one of their own. Returns its number, in the PID namespace of the

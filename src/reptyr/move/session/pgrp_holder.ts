@@ -2,6 +2,7 @@
  * A child of the target that holds a process group open for a moment and never runs. Needed only
  * where the target's session has no other group that it could join on its way out of its own.
  */
+import { StopTimeoutError } from "../../../errors.ts";
 import {
   __WALL,
   CLONE_FILES,
@@ -10,10 +11,9 @@ import {
   PTRACE_O_TRACECLONE,
   WNOHANG,
 } from "../../../ffi/constants.ts";
+import { verbose } from "../../../log.ts";
 import { setOptions } from "../../../tracee/ptrace.ts";
 import type { RemoteSyscalls } from "../../../tracee/remote_syscalls.ts";
-import { StopTimeoutError } from "../../../errors.ts";
-import { verbose } from "../../../log.ts";
 import { Deadline, nextStatus, waitOut } from "../../../tracee/wait.ts";
 import type { WaitStatus } from "../../../tracee/wait_status.ts";
 import { endTracedChild } from "../../gate/gate.ts";

@@ -5,14 +5,14 @@
 import { type Pgrp, type RemoteFd, toPgrp } from "../../../brands.ts";
 import { TIOCGPGRP, TIOCNOTTY, TIOCSCTTY, TIOCSPGRP } from "../../../ffi/constants.ts";
 import { ERRNO } from "../../../ffi/errno.ts";
-import { retrySyscall } from "../../../tracee/retry_syscall.ts";
 import { DATA, isError, type RemoteSyscalls } from "../../../tracee/remote_syscalls.ts";
+import { retrySyscall } from "../../../tracee/retry_syscall.ts";
 import type { Steps } from "../../../tracee/steps.ts";
+import { undoByCall } from "../undo/undo_call.ts";
+import { pushPause } from "../undo/undo_pause.ts";
 import { hangupSignals, type SignalSets } from "./hangup_signals.ts";
 import { withPgrpHolder } from "./pgrp_holder.ts";
 import { mute } from "./signal_action.ts";
-import { undoByCall } from "../undo/undo_call.ts";
-import { pushPause } from "../undo/undo_pause.ts";
 
 /** sizeof(pid_t) */
 const PID_SIZE = 4;

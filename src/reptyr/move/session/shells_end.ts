@@ -8,11 +8,11 @@
 import { SIGTERM } from "../../../ffi/constants.ts";
 import { readable } from "../../../proc/gone.ts";
 import { hasSignal, readStatus } from "../../../proc/status.ts";
+import { peekSenders } from "../../../tracee/pending_signals.ts";
 import type { RemoteSyscalls } from "../../../tracee/remote_syscalls.ts";
 import type { Steps } from "../../../tracee/steps.ts";
 import type { Member } from "../job/member.ts";
 import { discardPending } from "./signal_action.ts";
-import { peekSenders } from "../../../tracee/pending_signals.ts";
 
 export class ShellsEnd {
   readonly #numbers: readonly number[];

@@ -2,12 +2,12 @@
 import { SIGHUP } from "../../../ffi/constants.ts";
 import { isSame, type ProcessIdentity } from "../../../proc/process_identity.ts";
 import { hasSignal } from "../../../proc/status.ts";
+import type { RemoteSyscalls } from "../../../tracee/remote_syscalls.ts";
+import type { Steps } from "../../../tracee/steps.ts";
+import type { KnownRecord } from "../../record/known_records.ts";
 import type { Job } from "../job/job.ts";
 import type { Member } from "../job/member.ts";
 import { SighupShield } from "./sighup_shield.ts";
-import type { KnownRecord } from "../../record/known_records.ts";
-import type { RemoteSyscalls } from "../../../tracee/remote_syscalls.ts";
-import type { Steps } from "../../../tracee/steps.ts";
 
 /** Shields against the SIGHUP of the shell of the job, if it has one. */
 export class Shields {

@@ -1,13 +1,13 @@
 /** The stop of its job that an old shell is shown, so that it takes its terminal back. */
-import { interleave, runToCompletion } from "../../../tracee/steps.ts";
 import { SIGCONT } from "../../../ffi/constants.ts";
 import { verbose } from "../../../log.ts";
+import { enterGroupStop } from "../../../tracee/group_stop.ts";
+import type { RemoteSyscalls } from "../../../tracee/remote_syscalls.ts";
+import { interleave, runToCompletion } from "../../../tracee/steps.ts";
 import type { Job } from "../job/job.ts";
 import { isForeground, waitForPrompt } from "./old_shell.ts";
 import { ShellsEnd } from "./shells_end.ts";
 import { discardPending } from "./signal_action.ts";
-import { enterGroupStop } from "../../../tracee/group_stop.ts";
-import type { RemoteSyscalls } from "../../../tracee/remote_syscalls.ts";
 
 /**
  * Let the shell see its foreground job stop, and take its terminal back: by a stop of its own children alone. It is

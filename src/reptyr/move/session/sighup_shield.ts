@@ -12,12 +12,13 @@ import { SIG_DFL, SIG_IGN, SIGHUP } from "../../../ffi/constants.ts";
 import { close } from "../../../ffi/descriptor.ts";
 import { pidfdOpen } from "../../../ffi/process.ts";
 import { readImage } from "../../../proc/auxv.ts";
+import { isAlive, type ProcessIdentity } from "../../../proc/process_identity.ts";
 import { livingThread } from "../../../proc/stat.ts";
 import { RemoteSyscalls } from "../../../tracee/remote_syscalls.ts";
 import { runToCompletion, type Steps } from "../../../tracee/steps.ts";
 import { Gate } from "../../gate/gate.ts";
-import type { ShieldRecord } from "../../record/job_record.ts";
 import type { Authority } from "../../gate/record_holder.ts";
+import type { ShieldRecord } from "../../record/job_record.ts";
 import {
   exchangeAction,
   getAction,
@@ -27,7 +28,6 @@ import {
   setHandler,
   type SignalAction,
 } from "./signal_action.ts";
-import { isAlive, type ProcessIdentity } from "../../../proc/process_identity.ts";
 
 export class SighupShield {
   #saved: SignalAction | undefined;

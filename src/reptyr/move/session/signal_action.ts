@@ -2,9 +2,9 @@
 import { plus } from "../../../brands.ts";
 import { SIG_IGN } from "../../../ffi/constants.ts";
 import { Struct } from "../../../struct.ts";
-import { retrySyscallSteps } from "../../../tracee/retry_syscall.ts";
-import { DATA, type RemoteSyscalls } from "../../../tracee/remote_syscalls.ts";
 import { readMemory } from "../../../tracee/remote_memory.ts";
+import { DATA, type RemoteSyscalls } from "../../../tracee/remote_syscalls.ts";
+import { retrySyscallSteps } from "../../../tracee/retry_syscall.ts";
 import type { Steps } from "../../../tracee/steps.ts";
 import { pushPause } from "../undo/undo_pause.ts";
 

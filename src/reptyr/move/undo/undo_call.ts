@@ -1,10 +1,10 @@
 /** A call in a process' name that undoes what another one has done. */
-import type { RemoteArgument } from "../../../brands.ts";
 import type { SyscallName } from "../../../arch/mod.ts";
+import type { RemoteArgument } from "../../../brands.ts";
 import { RemoteSyscallError } from "../../../errors.ts";
 import { verbose } from "../../../log.ts";
-import { retrySyscall } from "../../../tracee/retry_syscall.ts";
 import type { RemoteSyscalls } from "../../../tracee/remote_syscalls.ts";
+import { retrySyscall } from "../../../tracee/retry_syscall.ts";
 
 /**
  * Make the call, and again if it fails: without it the process stays where a move that failed has left it, such as in the
